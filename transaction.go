@@ -1,0 +1,94 @@
+package godwit
+
+// Op is what a mutation does.
+type Op uint8
+
+// The operations.
+const (
+	OpPut    Op = 1
+	OpDelete Op = 2
+)
+
+// Mutation is a put or a delete. A put replaces value, metadata and expiration
+// together. Deleting the catalog entry of a namespace deletes the namespace's
+// keys with it.
+type Mutation struct {
+	Op         Op
+	Namespace  NamespaceID
+	Key        string
+	Value      Value  // of a put
+	Metadata   []byte // of a put; nil: none
+	Expiration int64  // of a put, unix seconds; 0: never
+}
+
+// ConditionKind is what a condition asks.
+type ConditionKind uint8
+
+// The kinds of condition. An expired entry is the same as a missing one.
+const (
+	// MustBeAbsent holds if the key has no entry.
+	MustBeAbsent ConditionKind = 1
+	// MustExist holds if the key has an entry.
+	MustExist ConditionKind = 2
+	// MustMatch holds if the key's entry has one of the revisions.
+	MustMatch ConditionKind = 3
+	// MustNotMatch holds if the key has no entry with one of the revisions.
+	MustNotMatch ConditionKind = 4
+)
+
+// Condition is what must hold of a key for a transaction to take effect.
+type Condition struct {
+	Kind      ConditionKind
+	Namespace NamespaceID
+	Key       string
+	Revisions []Revision // of MustMatch and MustNotMatch
+}
+
+// RequestKey identifies a transaction that a client may send again: a digest of
+// the client's request id and of what was asked. Zero: none.
+type RequestKey [16]byte
+
+// Transaction is conditions and mutations that take effect together or not at
+// all. That the namespace of each mutation exists is always a condition too.
+type Transaction struct {
+	RequestKey RequestKey
+	Conditions []Condition
+	Mutations  []Mutation
+}
+
+// Outcome is what became of a transaction.
+type Outcome uint8
+
+// The outcomes.
+const (
+	// Applied: the mutations took effect (deleting an absent key changes
+	// nothing, and is applied all the same).
+	Applied Outcome = 1
+	// ConditionFailed: a condition did not hold; nothing changed.
+	ConditionFailed Outcome = 2
+	// NamespaceMissing: a mutation's namespace does not exist; nothing changed.
+	NamespaceMissing Outcome = 3
+)
+
+// Result is what became of a transaction, and where in the log that was
+// decided. Who has applied Revision sees the transaction's effect.
+type Result struct {
+	Outcome  Outcome
+	Revision Revision // of the last record, or of the log's end if there is none
+	Repeated bool     // an earlier transaction with this RequestKey gave this result
+}
+
+// Batch is transactions gathered by one proposer, the unit that the log orders.
+type Batch struct {
+	Time         int64 // unix milliseconds at the proposer
+	Transactions []Transaction
+}
+
+// Record is a mutation that took effect. Created and Modified are unix
+// milliseconds of the log's time; Created is kept when a live entry is replaced.
+type Record struct {
+	Mutation
+	Revision Revision
+	Created  int64
+	Modified int64
+}
