@@ -1,0 +1,134 @@
+package load_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/godwitkv/godwit/bench/load"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func serve(t *testing.T, h http.HandlerFunc) (addr string) {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+func httpReply() load.Reply { return new(load.HTTPReply) }
+
+func TestRunSendsWhatTheTemplateSays(t *testing.T) {
+	var bad, writes atomic.Int64
+	addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("A") != "b" || !strings.HasPrefix(r.RequestURI, "/k00000000") || r.URL.RawQuery != "x=1" {
+			bad.Add(1)
+		}
+		if r.Method == http.MethodPut && string(body) == "value" {
+			writes.Add(1)
+			w.WriteHeader(http.StatusTeapot)
+		}
+	})
+	get := load.HTTPRequest("GET", "/", "?x=1", []string{"A: b"}, nil)
+	get.Pick = load.Random(10, 1)
+	put := load.HTTPRequest("PUT", "/", "?x=1", []string{"A: b"}, []byte("value"))
+	put.Pick = load.Sequence(0)
+	edges := 0
+	opts := load.Options{CPU: -1, Warmup: 10 * time.Millisecond, Duration: 100 * time.Millisecond}
+	opts.Begin = func() { edges++ }
+	opts.End = func() { edges++ }
+	results, err := load.Run(t.Context(), opts,
+		load.Stream{Addr: addr, Conns: 4, Source: &get, Reply: httpReply},
+		load.Stream{Addr: addr, Conns: 1, Rate: 60, Source: &put, Reply: httpReply})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad.Load() != 0 || edges != 2 {
+		t.Errorf("%d malformed requests, %d edges of the window; want 0, 2", bad.Load(), edges)
+	}
+	if r := results[0]; r.Requests == 0 || r.Failed != 0 || r.Latency.Count() != r.Requests || r.PerSecond() <= 0 {
+		t.Errorf("reads: %d, %d failed", r.Requests, r.Failed)
+	}
+	if r := results[1]; r.Failed != r.Requests || writes.Load() < r.Requests || writes.Load() > 9 {
+		t.Errorf("writes: %d, %d failed, %d arrived", r.Requests, r.Failed, writes.Load())
+	}
+}
+
+// A server that stalls once must show in the latency of the requests that
+// could not be sent meanwhile.
+func TestRunAtAFixedRateCountsFromWhenARequestWasDue(t *testing.T) {
+	var calls atomic.Int64
+	release := make(chan struct{})
+	addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) == 50 {
+			<-release
+		}
+	})
+	timer := time.AfterFunc(200*time.Millisecond, func() { close(release) })
+	defer timer.Stop()
+	get := load.HTTPRequest("GET", "/", "", nil, nil)
+	results, err := load.Run(t.Context(), load.Options{CPU: -1, Duration: 400 * time.Millisecond},
+		load.Stream{Addr: addr, Conns: 1, Rate: 1000, Source: &get, Reply: httpReply})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p75 := results[0].Latency.Quantile(0.75); p75 < 20*time.Millisecond {
+		t.Errorf("a stall of a third of the time does not show: p75 %v", p75)
+	}
+}
+
+func TestRunWritesRequestsLargerThanASocketTakes(t *testing.T) {
+	body := make([]byte, 8<<20)
+	addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n, err := io.Copy(io.Discard, r.Body); err != nil || n != int64(len(body)) {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	})
+	put := load.HTTPRequest("PUT", "/", "", nil, body)
+	results, err := load.Run(t.Context(), load.Options{CPU: 0, Duration: 300 * time.Millisecond},
+		load.Stream{Addr: addr, Conns: 2, Source: &put, Reply: httpReply})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := results[0]; r.Requests == 0 || r.Failed != 0 {
+		t.Errorf("%d requests, %d failed", r.Requests, r.Failed)
+	}
+}
+
+func TestRunNamesWhatBreaks(t *testing.T) {
+	get := load.HTTPRequest("GET", "/", "", nil, nil)
+	one := func(addr string) load.Stream {
+		return load.Stream{Addr: addr, Conns: 1, Source: &get, Reply: httpReply}
+	}
+	closing := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Connection", "close") })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, addr := range map[string]string{"closed": closing, "refused": nobody, "no port": "127.0.0.1"} {
+		if _, err := load.Run(t.Context(), load.Options{CPU: -1, Duration: time.Minute}, one(addr)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	open := serve(t, func(http.ResponseWriter, *http.Request) {})
+	if _, err := load.Run(ctx, load.Options{CPU: -1, Duration: time.Minute}, one(open)); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: error %v", err)
+	}
+}
