@@ -1,0 +1,231 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+)
+
+// Status is a node's account of itself.
+type Status struct {
+	Role          string `json:"role"` // "central"
+	Location      string `json:"location"`
+	Account       string `json:"account"`
+	ClusterID     string `json:"cluster_id"`
+	Revision      string `json:"revision"`     // the last that the node holds
+	StalenessMS   int64  `json:"staleness_ms"` // for how long it may have missed a write
+	Keys          int64  `json:"keys"`
+	Bytes         int64  `json:"bytes"`
+	Followers     int    `json:"followers"`
+	BindingURL    string `json:"binding_url"` // where Workers' bindings connect
+	DiskFull      bool   `json:"disk_full"`
+	Version       string `json:"version"`
+	UptimeSeconds int64  `json:"uptime_seconds"`
+}
+
+// Status asks the node for its status. Any token may. Errors:
+// ErrUnauthenticated.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	var s Status
+	if err := c.native(ctx, call{method: http.MethodGet, path: "status", idempotent: true}, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// native calls godwit's own API; q.path is relative to it.
+func (c *Client) native(ctx context.Context, q call, v any) error {
+	q.path = "/godwit/v1/" + q.path
+	if q.body != nil {
+		q.contentType = "application/json"
+	}
+	return c.json(ctx, q, v)
+}
+
+// Namespace is a namespace as the server tells of it.
+type Namespace struct {
+	ID           string   `json:"id"`
+	Title        string   `json:"title"`
+	Jurisdiction string   `json:"jurisdiction,omitempty"`
+	Settings     Settings `json:"settings"`
+	Keys         int64    `json:"keys"`
+	Bytes        int64    `json:"bytes"`
+}
+
+// Settings are a namespace's own; a nil field leaves the server's value in
+// force.
+type Settings struct {
+	MinExpirationTTL *int64   `json:"min_expiration_ttl,omitempty"` // seconds
+	MinCacheTTL      *int64   `json:"min_cache_ttl,omitempty"`      // seconds
+	WritesPerKey     *float64 `json:"writes_per_key,omitempty"`     // writes a second on one key; 0: no limit
+	Consistency      string   `json:"consistency,omitempty"`        // "", "eventual" or "strong"
+}
+
+// Namespaces returns those that the token is for, in order of their ids.
+func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
+	var list struct {
+		Namespaces []Namespace `json:"namespaces"`
+	}
+	if err := c.native(ctx, call{method: http.MethodGet, path: "namespaces", idempotent: true}, &list); err != nil {
+		return nil, err
+	}
+	return list.Namespaces, nil
+}
+
+// NamespaceOptions are what a new namespace may say beside its title.
+type NamespaceOptions struct {
+	Jurisdiction string // "", "eu", "us" or "fedramp"
+}
+
+// CreateNamespace makes a namespace. Errors: ErrNamespaceExists, ErrInvalid,
+// ErrForbidden.
+func (c *Client) CreateNamespace(ctx context.Context, title string, o NamespaceOptions) (*Namespace, error) {
+	path, err := c.accountPath(ctx, "/namespaces")
+	if err != nil {
+		return nil, err
+	}
+	spec := struct {
+		Title        string `json:"title"`
+		Jurisdiction string `json:"jurisdiction,omitempty"`
+	}{title, o.Jurisdiction}
+	var ns Namespace
+	err = c.rest(ctx, call{
+		method: http.MethodPost, path: path, body: jsonBody(spec), contentType: "application/json",
+		idempotent: true, // by its request id
+	}, &ns)
+	if err != nil {
+		return nil, err
+	}
+	return &ns, nil
+}
+
+// RenameNamespace gives the namespace with this id or title another title.
+// Errors: ErrNamespaceNotFound, ErrNamespaceExists, ErrInvalid, ErrForbidden.
+func (c *Client) RenameNamespace(ctx context.Context, ref, title string) (*Namespace, error) {
+	path, err := c.KV(ref).path(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	spec := struct {
+		Title string `json:"title"`
+	}{title}
+	var ns Namespace
+	err = c.rest(ctx, call{method: http.MethodPut, path: path, body: jsonBody(spec), contentType: "application/json", idempotent: true}, &ns)
+	c.forget(ref)
+	if err != nil {
+		return nil, err
+	}
+	return &ns, nil
+}
+
+// DeleteNamespace deletes the namespace with this id or title, and all its
+// keys. Errors: ErrNamespaceNotFound, ErrForbidden.
+func (c *Client) DeleteNamespace(ctx context.Context, ref string) error {
+	path, err := c.KV(ref).path(ctx, "")
+	if err != nil {
+		return err
+	}
+	err = c.rest(ctx, call{method: http.MethodDelete, path: path}, nil)
+	c.forget(ref)
+	return err
+}
+
+// Settings returns the settings of the namespace with this id or title.
+// Errors: ErrNamespaceNotFound, ErrForbidden.
+func (c *Client) Settings(ctx context.Context, ref string) (*Settings, error) {
+	return c.settings(ctx, ref, call{method: http.MethodGet, idempotent: true})
+}
+
+// SetSettings changes those settings of a namespace that changes names, by the
+// JSON names of the fields of [Settings]; nil takes one away. It returns all
+// that are then in force. Errors: ErrNamespaceNotFound, ErrInvalid,
+// ErrForbidden.
+func (c *Client) SetSettings(ctx context.Context, ref string, changes map[string]any) (*Settings, error) {
+	raw, err := json.Marshal(changes)
+	if err != nil {
+		return nil, invalid("encode settings: %v", err)
+	}
+	return c.settings(ctx, ref, call{method: http.MethodPatch, body: bytesBody(raw), idempotent: true})
+}
+
+func (c *Client) settings(ctx context.Context, ref string, q call) (*Settings, error) {
+	id, err := c.NamespaceID(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	q.path = "namespaces/" + id + "/settings"
+	var s Settings
+	if err := c.native(ctx, q, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// Token is a credential as the server keeps it: without its secret.
+type Token struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name,omitempty"`
+	Permission string   `json:"permission"`           // "read", "write", "admin" or "replicate"
+	Namespaces []string `json:"namespaces,omitempty"` // ids; empty: all
+	Created    int64    `json:"created"`              // unix seconds
+	Expires    int64    `json:"expires,omitempty"`    // unix seconds; 0: never
+}
+
+// TokenSpec is what a new token may do.
+type TokenSpec struct {
+	Name       string   `json:"name,omitempty"`
+	Permission string   `json:"permission"`
+	Namespaces []string `json:"namespaces,omitempty"` // ids or titles; empty: all
+	Expires    int64    `json:"expires,omitempty"`    // unix seconds; 0: never
+}
+
+// NewToken is a token with its secret, which the server tells once and does not
+// keep.
+type NewToken struct {
+	Token
+	Secret string `json:"token"`
+}
+
+// Tokens returns all but the root token, oldest first. Errors: ErrForbidden.
+func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
+	var list struct {
+		Tokens []Token `json:"tokens"`
+	}
+	if err := c.native(ctx, call{method: http.MethodGet, path: "tokens", idempotent: true}, &list); err != nil {
+		return nil, err
+	}
+	return list.Tokens, nil
+}
+
+// CreateToken makes a token. It is sent once. Errors: ErrInvalid,
+// ErrNamespaceNotFound, ErrForbidden.
+func (c *Client) CreateToken(ctx context.Context, spec TokenSpec) (*NewToken, error) {
+	var t NewToken
+	if err := c.native(ctx, call{method: http.MethodPost, path: "tokens", body: jsonBody(spec)}, &t); err != nil {
+		return nil, err
+	}
+	return &t, nil
+}
+
+// RevokeToken deletes the token with this id. Errors: ErrTokenNotFound,
+// ErrForbidden.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	if id == "" {
+		return invalid("a token's id must not be empty")
+	}
+	return c.native(ctx, call{method: http.MethodDelete, path: "tokens/" + url.PathEscape(id)}, &struct{}{})
+}
+
+// RotateRootToken puts another root token in force and returns it; the one
+// before, which the client must hold, is then worth nothing. It is sent once.
+// Errors: ErrForbidden, ErrInvalid where the root token was given by flag.
+func (c *Client) RotateRootToken(ctx context.Context) (string, error) {
+	var t struct {
+		Token string `json:"token"`
+	}
+	if err := c.native(ctx, call{method: http.MethodPost, path: "root-token/rotate"}, &t); err != nil {
+		return "", err
+	}
+	return t.Token, nil
+}

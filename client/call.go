@@ -1,0 +1,208 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	headerRevision    = "Godwit-Revision"
+	headerRequestID   = "Godwit-Request-Id"
+	headerMinRevision = "Godwit-Min-Revision"
+	headerConsistency = "Godwit-Consistency"
+
+	// maxBackoff bounds the wait between two attempts, whatever the server
+	// asks for.
+	maxBackoff = 5 * time.Second
+	// maxReplyBytes bounds a JSON answer that is read whole: bulk get's are the
+	// largest.
+	maxReplyBytes = 256 << 20
+)
+
+// call is one request, sent as often as is safe.
+type call struct {
+	method      string
+	path        string // percent-encoded, from the root of the server
+	query       url.Values
+	header      http.Header
+	body        *body // nil: none
+	contentType string
+	idempotent  bool // may be sent again after it may have been carried out
+	reads       bool // changes nothing, though it is no GET
+}
+
+// do sends the call and returns the answer, whose body the caller closes. An
+// answer that is no success is an *Error.
+func (c *Client) do(ctx context.Context, q call) (*http.Response, error) {
+	header := c.header(q)
+	for attempt := 1; ; attempt++ {
+		res, err := c.attempt(ctx, q, header)
+		if err == nil {
+			return res, nil
+		}
+		if attempt == c.attempts || !q.mayRepeat(err) || ctx.Err() != nil {
+			return nil, q.explain(ctx, err)
+		}
+		if werr := c.wait(ctx, attempt, err); werr != nil {
+			return nil, q.explain(ctx, err)
+		}
+		if err := q.body.rewind(ctx); err != nil {
+			return nil, fmt.Errorf("rewind value: %w", err)
+		}
+	}
+}
+
+// header is what all attempts share; a write's request id above all.
+func (c *Client) header(q call) http.Header {
+	h := q.header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	if c.token != "" {
+		h.Set("Authorization", "Bearer "+c.token)
+	}
+	h.Set("User-Agent", c.agent)
+	if q.contentType != "" {
+		h.Set("Content-Type", q.contentType)
+	}
+	if q.method != http.MethodGet && h.Get(headerRequestID) == "" {
+		var id [16]byte
+		_, _ = rand.Read(id[:]) // never fails
+		h.Set(headerRequestID, hex.EncodeToString(id[:]))
+	}
+	return h
+}
+
+func (c *Client) attempt(ctx context.Context, q call, header http.Header) (*http.Response, error) {
+	target := c.base + q.path
+	if len(q.query) > 0 {
+		target += "?" + q.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, q.method, target, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	req.Header = header.Clone()
+	q.body.attach(req)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, transportError(err)
+	}
+	if res.StatusCode >= 200 && res.StatusCode < 300 {
+		return res, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	return nil, readError(res)
+}
+
+// transportError drops what url.Error repeats of the request.
+func transportError(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}
+
+// mayRepeat tells whether the call, having failed with err, may be sent again.
+func (q call) mayRepeat(err error) bool {
+	if !q.body.replayable() {
+		return false
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return notSent(err) || q.idempotent
+	}
+	switch e.Status {
+	case http.StatusTooManyRequests:
+		return true
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return q.idempotent
+	}
+	return false
+}
+
+// notSent tells that a transport error came before anything was sent.
+func notSent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// explain marks the error of a write that may have taken effect.
+func (q call) explain(ctx context.Context, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	switch {
+	case q.method != http.MethodGet && !q.reads && !notSent(err):
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+	case ctx.Err() != nil:
+		return err
+	default:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+}
+
+// wait waits before the next attempt: as long as the server asked, else a time
+// that doubles, less a random part of it.
+func (c *Client) wait(ctx context.Context, attempt int, err error) error {
+	d := min(c.backoff<<(attempt-1), time.Second)
+	d = d/2 + mathrand.N(d/2+1)
+	var e *Error
+	if errors.As(err, &e) && e.RetryAfter > 0 {
+		d = min(e.RetryAfter, maxBackoff)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// rest calls Cloudflare's API and decodes the result into v, which may be nil.
+func (c *Client) rest(ctx context.Context, q call, v any) error {
+	envelope := struct {
+		Result any `json:"result"`
+	}{v}
+	return c.json(ctx, q, &envelope)
+}
+
+// json sends the call and decodes the answer into v.
+func (c *Client) json(ctx context.Context, q call, v any) error {
+	res, err := c.do(ctx, q)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxReplyBytes)).Decode(v); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBytes)) // so that the connection is kept
+	return nil
+}
+
+// jsonBody is a body that encodes v, which always can be.
+func jsonBody(v any) *body {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic("client: encode request: " + err.Error())
+	}
+	return bytesBody(raw)
+}

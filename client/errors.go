@@ -1,0 +1,148 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Errors of this package, for [errors.Is].
+var (
+	// ErrKeyNotFound is returned by Get and GetWithMetadata for a key that is
+	// absent or expired.
+	ErrKeyNotFound = errors.New("key not found")
+	// ErrNamespaceNotFound is returned when no namespace has the id or title.
+	ErrNamespaceNotFound = errors.New("namespace not found")
+	// ErrNamespaceExists is returned by CreateNamespace and RenameNamespace
+	// when another namespace has the title.
+	ErrNamespaceExists = errors.New("namespace already exists")
+	// ErrTokenNotFound is returned by RevokeToken.
+	ErrTokenNotFound = errors.New("token not found")
+	// ErrPrecondition is returned by Put and Delete when IfMatch or IfNoneMatch
+	// did not hold. Nothing was changed.
+	ErrPrecondition = errors.New("precondition failed")
+	// ErrUnauthenticated is returned when the server does not know the token:
+	// it is missing, wrong, expired or revoked.
+	ErrUnauthenticated = errors.New("unauthenticated")
+	// ErrForbidden is returned when the token's permission or its namespaces
+	// do not reach that far.
+	ErrForbidden = errors.New("forbidden")
+	// ErrInvalid is returned for a request that the server, or this package
+	// before it, finds malformed: a key, an expiration, metadata, a limit.
+	ErrInvalid = errors.New("invalid request")
+	// ErrTooLarge is returned when a value, metadata, a key or a bulk request
+	// is over its limit.
+	ErrTooLarge = errors.New("too large")
+	// ErrTooManyRequests is returned when the server still asks to slow down
+	// after the last attempt.
+	ErrTooManyRequests = errors.New("too many requests")
+	// ErrDiskFull is returned by writes when the server's disk is below its
+	// reserve. Reads and deletes go on.
+	ErrDiskFull = errors.New("the server's disk is full")
+	// ErrUnavailable is returned when the server cannot answer now.
+	ErrUnavailable = errors.New("unavailable")
+	// ErrOutcomeUnknown is returned by writes that may or may not have taken
+	// effect: the connection broke before the answer came.
+	ErrOutcomeUnknown = errors.New("the outcome of the write is unknown")
+)
+
+// Error is what the server answered instead of what was asked.
+type Error struct {
+	Status     int           // HTTP status
+	Code       string        // Cloudflare's number or godwit's word
+	Message    string        // for people
+	RetryAfter time.Duration // 0: the server did not say
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+	}
+	return fmt.Sprintf("%s (HTTP %d, code %s)", e.Message, e.Status, e.Code)
+}
+
+// Is compares e with the sentinels of this package.
+func (e *Error) Is(target error) bool { return target == e.sentinel() }
+
+// sentinel is the kind of e: by its code where that says more than the status.
+func (e *Error) sentinel() error {
+	switch e.Code {
+	case "10009", "key_not_found":
+		return ErrKeyNotFound
+	case "10013", "namespace_not_found":
+		return ErrNamespaceNotFound
+	case "10014", "namespace_exists":
+		return ErrNamespaceExists
+	case "token_not_found":
+		return ErrTokenNotFound
+	case "outcome_unknown":
+		return ErrOutcomeUnknown
+	}
+	switch e.Status {
+	case http.StatusUnauthorized:
+		return ErrUnauthenticated
+	case http.StatusForbidden:
+		return ErrForbidden
+	case http.StatusPreconditionFailed:
+		return ErrPrecondition
+	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+		return ErrTooLarge
+	case http.StatusTooManyRequests:
+		return ErrTooManyRequests
+	case http.StatusInsufficientStorage:
+		return ErrDiskFull
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return ErrUnavailable
+	case http.StatusBadRequest:
+		return ErrInvalid
+	}
+	return nil
+}
+
+// maxErrorBytes bounds how much of an error's body is read.
+const maxErrorBytes = 64 << 10
+
+// readError turns an answer that is no success into an *Error. It reads either
+// API's envelope, and answers of proxies in between as well as it can.
+func readError(res *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBytes)) // the status alone is an error too
+	e := &Error{Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
+	var envelope struct {
+		Errors []struct {
+			Code    int    `json:"code"`
+			Message string `json:"message"`
+		} `json:"errors"`
+		Error struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(body, &envelope) != nil {
+		return e
+	}
+	switch {
+	case len(envelope.Errors) > 0:
+		e.Code, e.Message = strconv.Itoa(envelope.Errors[0].Code), envelope.Errors[0].Message
+	case envelope.Error.Code != "":
+		e.Code, e.Message = envelope.Error.Code, envelope.Error.Message
+	}
+	return e
+}
+
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || n < 0 || n > 3600 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// invalid is an error found before anything was sent.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,225 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// KV is one namespace. Its methods may be called from many goroutines.
+type KV struct {
+	c   *Client
+	ref string
+}
+
+// KV returns the namespace whose id, or else title, is ref. Nothing is sent:
+// one that does not exist is an ErrNamespaceNotFound later.
+func (c *Client) KV(ref string) *KV { return &KV{c, ref} }
+
+// NamespaceID returns the id of the namespace whose id, or else title, is ref.
+// Errors: ErrNamespaceNotFound.
+func (c *Client) NamespaceID(ctx context.Context, ref string) (string, error) {
+	if isID(ref) {
+		return ref, nil
+	}
+	c.mu.Lock()
+	id, ok := c.ids[ref]
+	c.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	all, err := c.Namespaces(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find namespace: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ns := range all {
+		if ns.Title == ref {
+			c.ids[ref] = ns.ID
+			return ns.ID, nil
+		}
+	}
+	return "", fmt.Errorf("%w: %q", ErrNamespaceNotFound, ref)
+}
+
+func isID(ref string) bool {
+	return len(ref) == 32 && strings.Trim(ref, "0123456789abcdef") == ""
+}
+
+// forget drops a title whose namespace turned out to be gone: another may have
+// the title by now.
+func (c *Client) forget(ref string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.ids, ref)
+}
+
+// path is a path of the REST API below the namespace.
+func (kv *KV) path(ctx context.Context, rest string) (string, error) {
+	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	if err != nil {
+		return "", err
+	}
+	return kv.c.accountPath(ctx, "/namespaces/"+id+rest)
+}
+
+// do sends a call to the namespace; q.path is relative to it.
+func (kv *KV) do(ctx context.Context, q call) (*http.Response, error) {
+	path, err := kv.path(ctx, q.path)
+	if err != nil {
+		return nil, err
+	}
+	q.path = path
+	res, err := kv.c.do(ctx, q)
+	if errors.Is(err, ErrNamespaceNotFound) {
+		kv.c.forget(kv.ref)
+	}
+	return res, err
+}
+
+// keyPath is a path with key as its last segment. The keys that no path can
+// carry are refused here: a server in between might tidy them away.
+func keyPath(resource, key string) (string, error) {
+	switch key {
+	case "", ".", "..":
+		return "", invalid("%q is not allowed as a key", key)
+	}
+	return "/" + resource + "/" + url.PathEscape(key), nil
+}
+
+// ReadOption changes what a read asks for.
+type ReadOption func(http.Header)
+
+// Strong makes a read see every write acknowledged before it began, at any
+// node.
+func Strong() ReadOption {
+	return func(h http.Header) { h.Set(headerConsistency, "strong") }
+}
+
+// MinRevision makes a read see the write that had this revision, and all
+// before it.
+func MinRevision(revision string) ReadOption {
+	return func(h http.Header) {
+		if revision != "" {
+			h.Set(headerMinRevision, revision)
+		}
+	}
+}
+
+func readHeader(opts []ReadOption) http.Header {
+	h := http.Header{}
+	for _, opt := range opts {
+		opt(h)
+	}
+	return h
+}
+
+// Value is a key's value as a stream. It must be closed.
+type Value struct {
+	io.ReadCloser
+	Size       int64           // bytes; -1: not known
+	Revision   string          // of the write that made it: for IfMatch
+	Expiration time.Time       // zero: never
+	Metadata   json.RawMessage // from GetWithMetadata; nil: none
+}
+
+// Get opens the value of key. Errors: ErrKeyNotFound, ErrNamespaceNotFound,
+// ErrInvalid.
+func (kv *KV) Get(ctx context.Context, key string, opts ...ReadOption) (*Value, error) {
+	path, err := keyPath("values", key)
+	if err != nil {
+		return nil, err
+	}
+	res, err := kv.do(ctx, call{method: http.MethodGet, path: path, header: readHeader(opts), idempotent: true})
+	if err != nil {
+		return nil, err
+	}
+	return &Value{
+		ReadCloser: res.Body,
+		Size:       res.ContentLength,
+		Revision:   revisionOf(res.Header),
+		Expiration: unixTime(parseInt(res.Header.Get("Expiration"))),
+	}, nil
+}
+
+// revisionOf is the revision of the entry that an answer is about.
+func revisionOf(h http.Header) string {
+	if tag := strings.Trim(strings.TrimPrefix(h.Get("ETag"), "W/"), `"`); tag != "" {
+		return tag
+	}
+	return h.Get(headerRevision)
+}
+
+func parseInt(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func unixTime(sec int64) time.Time {
+	if sec == 0 {
+		return time.Time{}
+	}
+	return time.Unix(sec, 0)
+}
+
+// GetWithMetadata opens the value of key together with its metadata, both of
+// the same write. Errors: as Get; ErrUnavailable when the key is written faster
+// than it can be read.
+func (kv *KV) GetWithMetadata(ctx context.Context, key string, opts ...ReadOption) (*Value, error) {
+	for range kv.c.attempts + 1 {
+		v, err := kv.Get(ctx, key, opts...)
+		if err != nil {
+			return nil, err
+		}
+		metadata, revision, err := kv.metadata(ctx, key, append(opts[:len(opts):len(opts)], MinRevision(v.Revision)))
+		switch {
+		case err != nil && !errors.Is(err, ErrKeyNotFound):
+			_ = v.Close()
+			return nil, err
+		case err == nil && revision == v.Revision:
+			v.Metadata = metadata
+			return v, nil
+		}
+		_ = v.Close() // written between the two: begin again
+	}
+	return nil, fmt.Errorf("%w: the key is written faster than it can be read", ErrUnavailable)
+}
+
+// metadata returns a key's metadata and the revision of the write that made it.
+func (kv *KV) metadata(ctx context.Context, key string, opts []ReadOption) (json.RawMessage, string, error) {
+	path, err := keyPath("metadata", key)
+	if err != nil {
+		return nil, "", err
+	}
+	res, err := kv.do(ctx, call{method: http.MethodGet, path: path, header: readHeader(opts), idempotent: true})
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var envelope struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxErrorBytes)).Decode(&envelope); err != nil {
+		return nil, "", fmt.Errorf("read metadata: %w", err)
+	}
+	return present(envelope.Result), revisionOf(res.Header), nil
+}
+
+// present is raw, or nil if it is JSON's null.
+func present(raw json.RawMessage) json.RawMessage {
+	if string(raw) == "null" {
+		return nil
+	}
+	return raw
+}
