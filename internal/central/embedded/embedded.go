@@ -1,0 +1,178 @@
+// Package embedded owns the log of a central node that is one machine: the
+// order of writes is the order in which its one committer applies them to the
+// store, and the store's own write-ahead log is the log.
+//
+// Writers that wait are gathered into one batch, applied, and committed
+// together; while one commit is on its way to the disk the next is gathered. A
+// write is acknowledged once it is synced. It must not import an API.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// Config is what a log needs. Only Store is required.
+type Config struct {
+	Store  *store.Store
+	Now    func() time.Time // corrected clock; default: time.Now
+	Logger *slog.Logger     // default: none
+}
+
+// Bounds of what waits and of what one batch takes.
+const (
+	maxWaiting      = 1 << 14   // proposals
+	maxWaitingBytes = 256 << 20 // inline bytes in them
+	maxBatch        = 4096      // transactions
+	maxBatchBytes   = 8 << 20   // inline bytes
+	inFlight        = 2         // batches applied and not yet synced
+)
+
+// Log is an open log.
+type Log struct {
+	cfg   Config
+	epoch godwit.Epoch
+
+	mu      sync.Mutex
+	waiting []*proposal
+	bytes   int64
+	closed  error         // set once: what later proposals get
+	wake    chan struct{} // one slot: something waits
+
+	synced  chan commit // to the acknowledger, in order
+	workers *errgroup.Group
+	failed  chan error
+	once    sync.Once
+}
+
+var _ godwit.Log = (*Log)(nil)
+
+// proposal is transactions of one caller, and where it waits.
+type proposal struct {
+	txs     []godwit.Transaction
+	results []godwit.Result
+	bytes   int64
+	puts    bool
+	err     error
+	done    chan struct{}
+}
+
+// Open starts an epoch and takes proposals.
+func Open(_ context.Context, cfg Config) (*Log, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	epoch, err := cfg.Store.OpenEpoch()
+	if err != nil {
+		return nil, fmt.Errorf("open epoch: %w", err)
+	}
+	l := &Log{
+		cfg: cfg, epoch: epoch, wake: make(chan struct{}, 1),
+		synced: make(chan commit, inFlight), failed: make(chan error, 1), workers: new(errgroup.Group),
+	}
+	l.workers.Go(l.commitLoop)
+	l.workers.Go(l.acknowledgeLoop)
+	return l, nil
+}
+
+// Failed delivers an error once the log can take no more writes because the
+// disk failed: the process must end, since what memory holds may not be true.
+func (l *Log) Failed() <-chan error { return l.failed }
+
+// Close finishes what was proposed and stops.
+func (l *Log) Close() error {
+	l.stop(&godwit.Error{Code: godwit.CodeUnavailable, Message: "The node is shutting down."})
+	return l.workers.Wait()
+}
+
+func (l *Log) stop(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed == nil {
+		l.closed = why
+		close(l.wake)
+	}
+}
+
+// Propose implements godwit.Log. Once a proposal is taken it is carried through,
+// which takes as long as the disk takes to sync, so the context is looked at
+// only before.
+func (l *Log) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "The request was cancelled.", Err: err}
+	}
+	p := &proposal{txs: txs, done: make(chan struct{}, 1)}
+	p.weigh()
+	if p.puts && l.cfg.Store.DiskFull() {
+		return nil, godwit.ErrDiskFull
+	}
+	if l.cfg.Store.Stalled() {
+		return nil, godwit.ErrBusy
+	}
+	if err := l.enqueue(p); err != nil {
+		return nil, err
+	}
+	<-p.done
+	return p.results, p.err
+}
+
+func (p *proposal) weigh() {
+	for i := range p.txs {
+		for j := range p.txs[i].Mutations {
+			m := &p.txs[i].Mutations[j]
+			p.puts = p.puts || m.Op == godwit.OpPut
+			p.bytes += int64(len(m.Key) + len(m.Metadata) + len(m.Value.Inline))
+		}
+	}
+}
+
+func (l *Log) enqueue(p *proposal) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed != nil:
+		return l.closed
+	case len(l.waiting) >= maxWaiting || l.bytes+p.bytes > maxWaitingBytes:
+		return godwit.ErrBusy
+	}
+	l.waiting = append(l.waiting, p)
+	l.bytes += p.bytes
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Barrier implements godwit.Log: every acknowledged write is durable here.
+func (l *Log) Barrier(context.Context) (godwit.Revision, error) {
+	return l.cfg.Store.Revision(), nil
+}
+
+// Epoch is the epoch that opening this log started.
+func (l *Log) Epoch() godwit.Epoch { return l.epoch }
+
+// fail ends the log after the disk failed under a batch.
+func (l *Log) fail(err error) {
+	l.once.Do(func() {
+		l.cfg.Logger.Error("log failed", "error", err.Error())
+		l.failed <- err
+	})
+	l.stop(&godwit.Error{Code: godwit.CodeUnavailable, Message: "The node's disk failed.", Err: err})
+}
+
+var errUnknown = &godwit.Error{
+	Code: godwit.CodeOutcomeUnknown, Message: godwit.ErrOutcomeUnknown.Message, Err: errors.New("the disk failed during the write"),
+}

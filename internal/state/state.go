@@ -1,0 +1,127 @@
+// Package state owns the one decision of the system: what a batch of
+// transactions does. [Apply] is deterministic: it reads the batch and
+// replicated state and nothing else, never a flag, a clock, a random number or
+// a file, so every node that applies the same log decides alike.
+//
+// It must not import a log, or anything above the store and the catalog.
+package state
+
+import (
+	"slices"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// Apply decides a batch on top of tx, transaction by transaction: conditions in
+// order, then revisions one after another. Time is the batch's but never goes
+// back. It appends one result for each transaction to results. After an error
+// tx must be rolled back: the store is at fault, never the batch.
+func Apply(tx *store.Tx, batch godwit.Batch, results []godwit.Result) ([]godwit.Result, error) {
+	tx.Advance(batch.Time)
+	d := decision{tx: tx, now: tx.Time() / 1000}
+	for i := range batch.Transactions {
+		r, err := d.transaction(&batch.Transactions[i])
+		if err != nil {
+			return results, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+type decision struct {
+	tx  *store.Tx
+	now int64 // the log's time, unix seconds
+}
+
+func (d *decision) transaction(t *godwit.Transaction) (godwit.Result, error) {
+	if t.RequestKey != (godwit.RequestKey{}) {
+		if r, known, err := d.tx.Request(t.RequestKey); known || err != nil {
+			return r, err
+		}
+	}
+	outcome, err := d.judge(t)
+	if err != nil || outcome != godwit.Applied {
+		return godwit.Result{Outcome: outcome, Revision: d.tx.Revision()}, err
+	}
+	for i := range t.Mutations {
+		if err := d.mutate(&t.Mutations[i]); err != nil {
+			return godwit.Result{}, err
+		}
+	}
+	if t.RequestKey != (godwit.RequestKey{}) {
+		d.tx.Remember(t.RequestKey, d.tx.Revision())
+	}
+	return godwit.Result{Outcome: godwit.Applied, Revision: d.tx.Revision()}, nil
+}
+
+// judge tells what becomes of a transaction, without changing anything.
+func (d *decision) judge(t *godwit.Transaction) (godwit.Outcome, error) {
+	for i := range t.Mutations {
+		ok, err := d.namespaceExists(t.Mutations[i].Namespace)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			return godwit.NamespaceMissing, nil
+		}
+	}
+	for i := range t.Conditions {
+		ok, err := d.holds(&t.Conditions[i])
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			return godwit.ConditionFailed, nil
+		}
+	}
+	return godwit.Applied, nil
+}
+
+func (d *decision) namespaceExists(ns godwit.NamespaceID) (bool, error) {
+	if ns == godwit.SystemNamespace {
+		return true, nil
+	}
+	h, err := d.tx.Head(godwit.SystemNamespace, catalog.NamespaceKey(ns))
+	return h.Live(d.now), err
+}
+
+func (d *decision) holds(c *godwit.Condition) (bool, error) {
+	h, err := d.tx.Head(c.Namespace, c.Key)
+	if err != nil {
+		return false, err
+	}
+	live := h.Live(d.now)
+	switch c.Kind {
+	case godwit.MustBeAbsent:
+		return !live, nil
+	case godwit.MustExist:
+		return live, nil
+	case godwit.MustMatch:
+		return live && slices.Contains(c.Revisions, h.Revision), nil
+	case godwit.MustNotMatch:
+		return !live || !slices.Contains(c.Revisions, h.Revision), nil
+	default:
+		return false, nil
+	}
+}
+
+// mutate makes one mutation take effect. Deleting what is not there changes
+// nothing and gets no revision.
+func (d *decision) mutate(m *godwit.Mutation) error {
+	h, err := d.tx.Head(m.Namespace, m.Key)
+	if err != nil {
+		return err
+	}
+	live := h.Live(d.now)
+	if m.Op == godwit.OpDelete && !live {
+		return nil
+	}
+	r := godwit.Record{Mutation: *m, Revision: d.tx.Revision() + 1, Modified: d.tx.Time(), Created: d.tx.Time()}
+	if live {
+		r.Created = h.Created
+	}
+	return d.tx.Apply(&r)
+}

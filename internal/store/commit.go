@@ -1,0 +1,123 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
+)
+
+// Durability is when a commit counts as durable.
+type Durability bool
+
+const (
+	// Sync: once Commit.Wait has returned. For whoever owns the log.
+	Sync Durability = true
+	// NoSync: at once; for followers, whose log is upstream, and for what can
+	// be derived again.
+	NoSync Durability = false
+)
+
+// Commit is a transaction that reads see and that is on its way to the disk.
+type Commit struct {
+	s        *Store
+	batch    *pebble.Batch
+	sync     Durability
+	revision godwit.Revision
+	system   []godwit.Record
+}
+
+// Commit makes the transaction visible, whole and at once, and returns before
+// it is durable. The caller calls Wait on each, in order. After an error the
+// store must not be written to again.
+func (tx *Tx) Commit(d Durability) (Commit, error) {
+	s := tx.s
+	defer tx.release()
+	c := Commit{s: s, sync: d, revision: tx.revision, system: tx.system}
+	if tx.batch.Empty() && tx.err == nil {
+		return c, tx.batch.Close() // nothing changed; Wait still waits its turn
+	}
+	tx.writeCounts()
+	tx.key = append(tx.key[:0], metaApplied...)
+	tx.row = appendPair(tx.row[:0], uint64(tx.revision), uint64(tx.time))
+	tx.set(tx.key, tx.row)
+	if tx.err != nil {
+		_ = tx.batch.Close()
+		return Commit{}, tx.err
+	}
+	c.batch = tx.batch
+	if err := tx.publish(d); err != nil {
+		return Commit{}, err
+	}
+	return c, nil
+}
+
+func (tx *Tx) writeCounts() {
+	for ns, n := range tx.counts {
+		tx.key = appendNS(tx.key[:0], prefixCounter, ns)
+		if n == (count{}) {
+			tx.delete(tx.key)
+			continue
+		}
+		tx.row = appendPair(tx.row[:0], uint64(n.keys), uint64(n.bytes))
+		tx.set(tx.key, tx.row)
+	}
+}
+
+// publish lets reads see the batch. The hot table's keys are blocked while that
+// happens, so that no read can see one part of it old and another new.
+func (tx *Tx) publish(d Durability) error {
+	s := tx.s
+	for _, h := range tx.hashes {
+		s.hot.block(h)
+	}
+	defer func() {
+		for _, h := range tx.hashes {
+			s.hot.unblock(h)
+		}
+	}()
+	var err error
+	if d == Sync {
+		err = s.db.ApplyNoSyncWait(tx.batch, pebble.Sync)
+	} else {
+		err = s.db.Apply(tx.batch, pebble.NoSync)
+	}
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	for ns, n := range tx.counts {
+		s.counts.put(ns, n)
+	}
+	s.applied.Store(uint64(tx.revision))
+	s.logTime.Store(tx.time)
+	return nil
+}
+
+// Wait returns once the commit is durable and the catalog knows of it.
+func (c Commit) Wait() error {
+	if c.batch != nil {
+		if c.sync == Sync {
+			if err := c.batch.SyncWait(); err != nil {
+				return fmt.Errorf("sync: %w", err)
+			}
+		}
+		if err := c.batch.Close(); err != nil {
+			return fmt.Errorf("release batch: %w", err)
+		}
+	}
+	if len(c.system) > 0 && c.s.cfg.OnSystem != nil {
+		c.s.cfg.OnSystem(c.system)
+	}
+	c.s.durable.advance(c.revision)
+	return nil
+}
+
+// release frees a commit that nobody waits for: one of the sweeper's, which
+// gave no revision.
+func (c Commit) release() error {
+	if c.batch == nil {
+		return nil
+	}
+	return c.batch.Close()
+}

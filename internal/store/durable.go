@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/godwitkv/godwit"
+)
+
+// durable is the revision up to which a crash loses nothing, and who waits for
+// it to grow. Commits become visible to reads before they are synced; a read
+// that saw one waits here, so that nobody is told what a crash may take back.
+type durable struct {
+	rev     atomic.Uint64
+	waiting atomic.Int64
+	mu      sync.Mutex
+	grown   chan struct{} // closed when rev grows and someone waits
+}
+
+func (d *durable) revision() godwit.Revision { return godwit.Revision(d.rev.Load()) }
+
+func (d *durable) advance(r godwit.Revision) {
+	if uint64(r) > d.rev.Load() {
+		d.rev.Store(uint64(r))
+	}
+	if d.waiting.Load() == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.grown != nil {
+		close(d.grown)
+		d.grown = nil
+	}
+}
+
+// wait returns when r is durable, or with the context's error.
+func (d *durable) wait(ctx context.Context, r godwit.Revision) error {
+	if d.revision() >= r {
+		return nil
+	}
+	d.waiting.Add(1)
+	defer d.waiting.Add(-1)
+	for {
+		d.mu.Lock()
+		if d.grown == nil {
+			d.grown = make(chan struct{})
+		}
+		grown := d.grown
+		d.mu.Unlock()
+		if d.revision() >= r {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

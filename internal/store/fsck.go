@@ -1,0 +1,305 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/blob"
+)
+
+// Fsck holds every index of a closed store against every other, reads every
+// value, and reports what does not fit, in no order. It changes nothing. Errors
+// are about not being able to look: those of Open, the context's.
+func Fsck(ctx context.Context, cfg Config, report func(problem string)) error {
+	cfg.setDefaults()
+	if err := checkVersion(cfg.FS, cfg.Dir); err != nil {
+		return err
+	}
+	dir := filepath.Join(cfg.Dir, "db")
+	if _, err := cfg.FS.Stat(dir); err != nil {
+		return fmt.Errorf("%s is not a data directory: %w", cfg.Dir, err)
+	}
+	lock, err := pebble.LockDirectory(dir, cfg.FS)
+	if err != nil {
+		return fmt.Errorf("%s: %w (%v)", cfg.Dir, ErrInUse, err)
+	}
+	defer lock.Close()
+	s := &Store{cfg: cfg, hot: newHotTable(0), space: newSpace(cfg)}
+	opts := s.pebbleOptions()
+	opts.Lock, opts.ReadOnly = lock, true
+	if s.db, err = openPebble(dir, opts); err != nil {
+		return fmt.Errorf("%s: %w", cfg.Dir, err)
+	}
+	defer s.db.Close()
+	f := &fsck{s: s, ctx: ctx, report: report, blobs: make(map[godwit.BlobID]bool), counts: make(map[godwit.NamespaceID]count)}
+	return f.run()
+}
+
+type fsck struct {
+	s       *Store
+	ctx     context.Context //nolint:containedctx // lives as long as one call
+	report  func(string)
+	files   *blob.Store
+	dropped map[godwit.NamespaceID]bool
+	blobs   map[godwit.BlobID]bool // named by an entry
+	counts  map[godwit.NamespaceID]count
+}
+
+func (f *fsck) run() error {
+	if err := f.s.load(); err != nil {
+		f.problem("%v", err)
+		return nil
+	}
+	if err := f.findDropped(); err != nil {
+		return err
+	}
+	var err error
+	if _, statErr := f.s.cfg.FS.Stat(f.s.blobDir()); statErr == nil {
+		if f.files, err = blob.Open(readOnlyFS{blobFS{f.s.cfg.FS}}, f.s.blobDir()); err != nil {
+			return err
+		}
+	}
+	for _, check := range []struct {
+		prefix byte
+		row    func(k, v []byte)
+	}{
+		{prefixEntry, f.entry}, {prefixTombstone, f.tombstone}, {prefixRevision, f.revision},
+		{prefixDue, f.due}, {prefixValue, f.value}, {prefixBlob, f.blobRow}, {prefixGarbage, f.garbage},
+		{prefixRequest, f.request}, {prefixReqTime, f.requestTime},
+	} {
+		err := scanPrefix(f.s.db, []byte{check.prefix}, func(k, v []byte) error {
+			check.row(k, v)
+			return f.ctx.Err()
+		})
+		if pebble.IsCorruptionError(err) {
+			f.problem("rows of %q: %v", check.prefix, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	f.compareCounts()
+	f.lineage()
+	return nil
+}
+
+func (f *fsck) problem(format string, args ...any) { f.report(fmt.Sprintf(format, args...)) }
+
+func (f *fsck) findDropped() error {
+	f.dropped = make(map[godwit.NamespaceID]bool)
+	return scanPrefix(f.s.db, []byte{prefixDropped}, func(k, _ []byte) error {
+		if len(k) == 1+nsLen {
+			f.dropped[godwit.NamespaceID(k[1:])] = true
+		}
+		return nil
+	})
+}
+
+// get returns a row, or nil.
+func (f *fsck) get(key []byte) []byte {
+	v, closer, err := f.s.db.Get(key)
+	if err != nil {
+		if !errors.Is(err, pebble.ErrNotFound) {
+			f.problem("row %q: %v", key, err)
+		}
+		return nil
+	}
+	defer closer.Close()
+	return append([]byte{}, v...)
+}
+
+func (f *fsck) entry(k, v []byte) {
+	ns, key, ok := cutNSKey(k[1:])
+	row, err := decodeEntryRow(v)
+	if !ok || err != nil {
+		f.problem("entry %q: damaged row", k)
+		return
+	}
+	if row.revision > godwit.Revision(f.s.applied.Load()) {
+		f.problem("entry %s %q: revision %d is beyond the applied position", ns, key, row.revision)
+	}
+	f.expectRevision(godwit.OpPut, row.revision, ns, key)
+	if row.expiration != 0 {
+		f.expectDue(row.expiration, ns, key, row.revision)
+	}
+	if f.get(appendTombstoneKey(nil, ns, key)) != nil {
+		f.problem("entry %s %q: has a tombstone too", ns, key)
+	}
+	switch row.place {
+	case placeRow:
+		if value := f.get(appendValueKey(nil, ns, row.revision)); int64(len(value)) != row.size {
+			f.problem("entry %s %q: value of %d bytes, not %d", ns, key, len(value), row.size)
+		}
+	case placeBlob:
+		f.entryBlob(ns, key, row.blob)
+	}
+	c := f.counts[ns]
+	f.counts[ns] = count{c.keys + 1, c.bytes + int64(len(key)+len(row.metadata)) + row.size}
+}
+
+func (f *fsck) entryBlob(ns godwit.NamespaceID, key []byte, b godwit.Blob) {
+	f.blobs[b.ID] = true
+	if f.get(appendBlobKey(nil, ns, b.ID)) == nil {
+		f.problem("entry %s %q: blob %s has no row", ns, key, b.ID)
+	}
+	if f.files == nil {
+		f.problem("entry %s %q: blob directory is missing", ns, key)
+	} else if err := f.files.Verify(f.ctx, b); err != nil && f.ctx.Err() == nil {
+		f.problem("entry %s %q: %v", ns, key, err)
+	}
+}
+
+func (f *fsck) tombstone(k, v []byte) {
+	ns, key, ok := cutNSKey(k[1:])
+	t, err := decodeTombstoneRow(v)
+	if !ok || err != nil {
+		f.problem("tombstone %q: damaged row", k)
+		return
+	}
+	op := godwit.OpDelete
+	if t.kind == tombSwept {
+		op = godwit.OpPut
+	}
+	f.expectRevision(op, t.revision, ns, key)
+	f.expectDue(t.due, ns, key, t.revision)
+}
+
+func (f *fsck) expectRevision(op godwit.Op, r godwit.Revision, ns godwit.NamespaceID, key []byte) {
+	got := f.get(appendRevisionKey(nil, r))
+	if string(got) != string(appendRevisionRow(nil, op, ns, string(key))) {
+		f.problem("key %s %q: revision %d is not in the index by revision", ns, key, r)
+	}
+}
+
+func (f *fsck) expectDue(due int64, ns godwit.NamespaceID, key []byte, r godwit.Revision) {
+	got := f.get(appendDueKey(nil, due, ns, string(key)))
+	if len(got) != 8 || godwit.Revision(binary.BigEndian.Uint64(got)) != r {
+		f.problem("key %s %q: time %d is not in the index by time", ns, key, due)
+	}
+}
+
+// head is what stands under a key, or false.
+func (f *fsck) head(ns godwit.NamespaceID, key []byte) (Head, bool) {
+	tx := Tx{s: f.s}
+	h, err := tx.readHead(ns, string(key))
+	if err != nil {
+		f.problem("key %s %q: %v", ns, key, err)
+	}
+	return h, err == nil && h.kind != headNone
+}
+
+func (f *fsck) revision(k, v []byte) {
+	_, ns, key, err := decodeRevisionRow(v)
+	if err != nil || len(k) != 9 {
+		f.problem("revision %q: damaged row", k)
+		return
+	}
+	r := godwit.Revision(binary.BigEndian.Uint64(k[1:]))
+	if h, ok := f.head(ns, key); (!ok || h.Revision != r) && !f.dropped[ns] {
+		f.problem("revision %d: key %s %q is not at it", r, ns, key)
+	}
+}
+
+func (f *fsck) due(k, v []byte) {
+	due, ns, key, ok := cutDueKey(k)
+	if !ok || len(v) != 8 {
+		f.problem("time %q: damaged row", k)
+		return
+	}
+	h, ok := f.head(ns, key)
+	at := h.due
+	if h.kind == headEntry {
+		at = h.Expiration
+	}
+	if (!ok || at != due || h.Revision != godwit.Revision(binary.BigEndian.Uint64(v))) && !f.dropped[ns] {
+		f.problem("time %d: key %s %q has nothing due then", due, ns, key)
+	}
+}
+
+func (f *fsck) value(k, _ []byte) {
+	if len(k) != 1+nsLen+8 {
+		f.problem("value %q: damaged key", k)
+		return
+	}
+	r := godwit.Revision(binary.BigEndian.Uint64(k[1+nsLen:]))
+	_, ns, key, err := decodeRevisionRow(f.get(appendRevisionKey(nil, r)))
+	if err != nil {
+		f.problem("value of revision %d: no entry has it", r)
+		return
+	}
+	if h, ok := f.head(ns, key); !ok || h.Revision != r || h.at != placeRow {
+		f.problem("value of revision %d: entry %s %q does not use it", r, ns, key)
+	}
+}
+
+func (f *fsck) blobRow(k, _ []byte) {
+	if len(k) != 1+nsLen+idLen {
+		f.problem("blob %q: damaged key", k)
+		return
+	}
+	ns, id := godwit.NamespaceID(k[1:1+nsLen]), godwit.BlobID(k[1+nsLen:])
+	if !f.blobs[id] && !f.dropped[ns] {
+		f.problem("blob %s: no entry names it", id)
+	}
+}
+
+func (f *fsck) garbage(k, _ []byte) {
+	if len(k) != 1+8+idLen {
+		f.problem("garbage %q: damaged key", k)
+	} else if id := godwit.BlobID(k[9:]); f.blobs[id] {
+		f.problem("blob %s: an entry names it, and it is to be removed", id)
+	}
+}
+
+func (f *fsck) request(k, v []byte) {
+	ms, _, err := decodePair(v)
+	if err != nil || len(k) != 1+reqLen {
+		f.problem("request %q: damaged row", k)
+	} else if f.get(appendReqTimeKey(nil, int64(ms), godwit.RequestKey(k[1:]))) == nil {
+		f.problem("request %x: not in the index by time", k[1:])
+	}
+}
+
+func (f *fsck) requestTime(k, _ []byte) {
+	if len(k) != 1+8+reqLen {
+		f.problem("request time %q: damaged key", k)
+	} else if f.get(appendRequestKey(nil, godwit.RequestKey(k[9:]))) == nil {
+		f.problem("request %x: only in the index by time", k[9:])
+	}
+}
+
+func (f *fsck) compareCounts() {
+	for ns, c := range f.s.counts.all {
+		if f.counts[ns] != c {
+			f.problem("namespace %s: counters say %d keys of %d bytes, there are %d of %d", ns, c.keys, c.bytes, f.counts[ns].keys, f.counts[ns].bytes)
+		}
+	}
+	for ns, c := range f.counts {
+		if _, ok := f.s.counts.all[ns]; !ok {
+			f.problem("namespace %s: no counters for %d keys of %d bytes", ns, c.keys, c.bytes)
+		}
+	}
+}
+
+func (f *fsck) lineage() {
+	l := f.s.Lineage()
+	for i := 1; i < len(l); i++ {
+		if l[i].First <= l[i-1].First {
+			f.problem("lineage: epoch %s does not come after the one before it", l[i].ID)
+		}
+	}
+	if n := len(l); n > 0 && l[n-1].First > godwit.Revision(f.s.applied.Load()) {
+		f.problem("lineage: epoch %s begins beyond the applied position", l[n-1].ID)
+	}
+}
+
+// readOnlyFS lets a blob store be opened and change nothing.
+type readOnlyFS struct{ blobFS }
+
+func (readOnlyFS) MkdirAll(string) error { return nil }
+func (readOnlyFS) Remove(string) error   { return nil }

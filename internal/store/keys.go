@@ -1,0 +1,137 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/godwitkv/godwit"
+)
+
+// The key table: every row of the database. Numbers are big-endian, so that
+// bytes sort as numbers do; ns is 16 bytes; key is the rest of the row's key.
+//
+//	e ns key          entry: header, and the value if it is small (row.go)
+//	v ns revision:8   value of 1 KiB to the inline limit, out of list's way
+//	t ns key          tombstone of a deleted or swept key (row.go)
+//	r revision:8      by revision: op:1 ns key of every entry and tombstone
+//	x due:8 ns key    by time, unix seconds: revision:8. An entry's expiration,
+//	                  or when a tombstone has outlived the retention
+//	c ns              counters: keys, bytes
+//	b ns blob:16      a blob that an entry of ns names
+//	g due:8 blob:16   a blob that none names, and when its file goes
+//	d ns              a deleted namespace whose rows in r, x and b are not yet gone
+//	q request:16      a remembered transaction: time:8 revision:8
+//	p time:8 request  by time: the remembered transactions
+//	l revision:8      lineage: the epoch (16 bytes) that starts at this revision
+//	m name            format, cluster, applied (revision:8 time:8), purged (revision:8)
+//
+// Rows of r, x and b that a deleted namespace left behind are recognised by its
+// row in d, and ignored.
+const (
+	prefixEntry     = 'e'
+	prefixValue     = 'v'
+	prefixTombstone = 't'
+	prefixRevision  = 'r'
+	prefixDue       = 'x'
+	prefixCounter   = 'c'
+	prefixBlob      = 'b'
+	prefixGarbage   = 'g'
+	prefixDropped   = 'd'
+	prefixRequest   = 'q'
+	prefixReqTime   = 'p'
+	prefixLineage   = 'l'
+	prefixMeta      = 'm'
+)
+
+const (
+	nsLen  = len(godwit.NamespaceID{})
+	idLen  = len(godwit.BlobID{})
+	reqLen = len(godwit.RequestKey{})
+)
+
+var (
+	metaFormat  = []byte("mformat")
+	metaCluster = []byte("mcluster")
+	metaApplied = []byte("mapplied")
+	metaPurged  = []byte("mpurged")
+)
+
+func appendNS(b []byte, prefix byte, ns godwit.NamespaceID) []byte {
+	return append(append(b, prefix), ns[:]...)
+}
+
+func appendNSKey[K string | []byte](b []byte, prefix byte, ns godwit.NamespaceID, key K) []byte {
+	return append(appendNS(b, prefix, ns), key...)
+}
+
+func appendEntryKey[K string | []byte](b []byte, ns godwit.NamespaceID, key K) []byte {
+	return appendNSKey(b, prefixEntry, ns, key)
+}
+
+func appendTombstoneKey[K string | []byte](b []byte, ns godwit.NamespaceID, key K) []byte {
+	return appendNSKey(b, prefixTombstone, ns, key)
+}
+
+func appendValueKey(b []byte, ns godwit.NamespaceID, r godwit.Revision) []byte {
+	return binary.BigEndian.AppendUint64(appendNS(b, prefixValue, ns), uint64(r))
+}
+
+func appendRevisionKey(b []byte, r godwit.Revision) []byte {
+	return binary.BigEndian.AppendUint64(append(b, prefixRevision), uint64(r))
+}
+
+func appendDueKey(b []byte, due int64, ns godwit.NamespaceID, key string) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, prefixDue), uint64(due))
+	return append(append(b, ns[:]...), key...)
+}
+
+func appendBlobKey(b []byte, ns godwit.NamespaceID, id godwit.BlobID) []byte {
+	return append(appendNS(b, prefixBlob, ns), id[:]...)
+}
+
+func appendGarbageKey(b []byte, due int64, id godwit.BlobID) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, prefixGarbage), uint64(due))
+	return append(b, id[:]...)
+}
+
+func appendRequestKey(b []byte, k godwit.RequestKey) []byte {
+	return append(append(b, prefixRequest), k[:]...)
+}
+
+func appendReqTimeKey(b []byte, ms int64, k godwit.RequestKey) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, prefixReqTime), uint64(ms))
+	return append(b, k[:]...)
+}
+
+func appendLineageKey(b []byte, first godwit.Revision) []byte {
+	return binary.BigEndian.AppendUint64(append(b, prefixLineage), uint64(first))
+}
+
+// cutNSKey splits a row's key, without its prefix byte, into ns and key. Rows
+// shorter than that are damaged, and ok is false.
+func cutNSKey(b []byte) (ns godwit.NamespaceID, key []byte, ok bool) {
+	if len(b) < nsLen {
+		return ns, nil, false
+	}
+	return godwit.NamespaceID(b[:nsLen]), b[nsLen:], true
+}
+
+// cutDueKey splits a row's key of x.
+func cutDueKey(b []byte) (due int64, ns godwit.NamespaceID, key []byte, ok bool) {
+	if len(b) < 1+8+nsLen {
+		return 0, ns, nil, false
+	}
+	due = int64(binary.BigEndian.Uint64(b[1:]))
+	ns, key, ok = cutNSKey(b[9:])
+	return due, ns, key, ok
+}
+
+// successor returns the first key after all that start with prefix.
+func successor(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
+)
+
+// load reads what the store keeps in memory, and writes a new store's first
+// rows.
+func (s *Store) load() error {
+	found, err := s.getMeta(metaFormat)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		if err := s.initialise(); err != nil {
+			return err
+		}
+	} else if v := string(found); v != fmt.Sprint(FormatVersion) {
+		return fmt.Errorf("%w: the database has format %q, this godwit reads format %d", ErrVersion, v, FormatVersion)
+	}
+	id, err := s.getMeta(metaCluster)
+	if err != nil || len(id) != nsLen {
+		return errors.Join(fmt.Errorf("read cluster id: %w", ErrCorrupt), err)
+	}
+	s.cluster = hex.EncodeToString(id)
+	if err := s.loadPosition(); err != nil {
+		return err
+	}
+	if err := s.loadLineage(); err != nil {
+		return err
+	}
+	return s.counts.load(s.db)
+}
+
+func (s *Store) initialise() error {
+	b := s.db.NewBatch()
+	defer b.Close()
+	id := make([]byte, nsLen)
+	_, _ = rand.Read(id)
+	_ = b.Set(metaFormat, []byte(fmt.Sprint(FormatVersion)), nil)
+	_ = b.Set(metaCluster, id, nil)
+	if err := b.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("write first rows: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) loadPosition() error {
+	row, err := s.getMeta(metaApplied)
+	if err != nil {
+		return err
+	}
+	if row != nil {
+		rev, ms, err := decodePair(row)
+		if err != nil {
+			return err
+		}
+		s.applied.Store(rev)
+		s.logTime.Store(int64(ms))
+		s.durable.advance(godwit.Revision(rev))
+	}
+	if row, err = s.getMeta(metaPurged); err != nil || row == nil {
+		return err
+	}
+	floor, _, err := decodePair(row)
+	s.purged.Store(floor)
+	return err
+}
+
+func (s *Store) getMeta(key []byte) ([]byte, error) {
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key[1:], err)
+	}
+	defer closer.Close()
+	return append([]byte{}, v...), nil
+}
+
+func (s *Store) loadLineage() error {
+	var l godwit.Lineage
+	err := scanPrefix(s.db, []byte{prefixLineage}, func(k, v []byte) error {
+		if len(k) != 9 || len(v) != nsLen {
+			return fmt.Errorf("read lineage: %w", ErrCorrupt)
+		}
+		l = append(l, godwit.Epoch{ID: godwit.EpochID(v), First: godwit.Revision(binary.BigEndian.Uint64(k[1:]))})
+		return nil
+	})
+	s.lineage.Store(&l)
+	return err
+}
+
+// Lineage returns the epochs of the log that this store was built from.
+func (s *Store) Lineage() godwit.Lineage { return *s.lineage.Load() }
+
+// Purged returns the purge floor: a follower that is behind it may have missed
+// tombstones that are gone.
+func (s *Store) Purged() godwit.Revision { return godwit.Revision(s.purged.Load()) }
+
+// OpenEpoch starts an epoch whose first revision is above all before it and at
+// least the time in microseconds, so that an old copy of the directory, put
+// back, never gives a revision twice. It is durable on return, and takes that
+// first revision itself. Epochs that the purge floor has passed are forgotten.
+func (s *Store) OpenEpoch() (godwit.Epoch, error) {
+	tx := s.Begin()
+	now := s.cfg.Now()
+	e := godwit.Epoch{First: max(tx.revision+1, godwit.Revision(max(now.UnixMicro(), 1)))}
+	_, _ = rand.Read(e.ID[:])
+	tx.Advance(now.UnixMilli())
+	tx.revision = e.First
+	tx.set(appendLineageKey(tx.key[:0], e.First), e.ID[:])
+	l := s.trimLineage(tx)
+	l = append(l, e)
+	c, err := tx.Commit(Sync)
+	if err != nil {
+		return e, err
+	}
+	if err := c.Wait(); err != nil {
+		return e, err
+	}
+	s.lineage.Store(&l)
+	return e, nil
+}
+
+// trimLineage drops the epochs that ended at or below the purge floor.
+func (s *Store) trimLineage(tx *Tx) godwit.Lineage {
+	l := append(godwit.Lineage(nil), s.Lineage()...)
+	for len(l) > 1 && l[1].First <= s.Purged() {
+		tx.delete(appendLineageKey(tx.key[:0], l[0].First))
+		l = l[1:]
+	}
+	return l
+}
+
+// scanPrefix calls fn for each row whose key starts with prefix. k and v are
+// valid during the call.
+func scanPrefix(r pebble.Reader, prefix []byte, fn func(k, v []byte) error) error {
+	return scanRange(r, prefix, successor(prefix), fn)
+}
+
+func scanRange(r pebble.Reader, lower, upper []byte, fn func(k, v []byte) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return fmt.Errorf("open iterator: %w", err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		v, err := it.ValueAndErr()
+		if err == nil {
+			err = fn(it.Key(), v)
+		}
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+	}
+	return errors.Join(it.Error(), it.Close())
+}

@@ -1,0 +1,42 @@
+package store
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are read when they are asked for; keeping them costs a read or a
+// write nothing.
+func (s *Store) metrics() []prometheus.Collector {
+	gauge := func(name, help string, fn func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "godwit", Subsystem: "store", Name: name, Help: help}, fn)
+	}
+	return []prometheus.Collector{
+		gauge("keys", "Entries in all namespaces.", func() float64 { k, _ := s.counts.total(); return float64(k) }),
+		gauge("bytes", "Bytes of keys, values and metadata in all namespaces.", func() float64 { _, b := s.counts.total(); return float64(b) }),
+		gauge("revision", "Last durable revision.", func() float64 { return float64(s.Revision()) }),
+		gauge("purged_revision", "Purge floor: tombstones up to this revision may be gone.", func() float64 { return float64(s.Purged()) }),
+		gauge("disk_free_bytes", "Bytes free on the data directory's disk.", func() float64 { return float64(s.space.free()) }),
+		gauge("disk_reserve_bytes", "Bytes below which puts are refused.", func() float64 { return float64(s.space.reserve()) }),
+		gauge("database_bytes", "Bytes of the database on disk.", func() float64 { return float64(s.db.Metrics().DiskSpaceUsage()) }),
+		gauge("cache_bytes", "Bytes of database blocks in memory.", func() float64 { return float64(s.db.Metrics().BlockCache.Size) }),
+		gauge("hot_bytes", "Bytes of entries kept in front of the database.", func() float64 { return float64(s.hot.used.Load()) }),
+		gauge("read_amplification", "Levels that a read may have to look at.", func() float64 { m := s.db.Metrics(); return float64(m.ReadAmp()) }),
+		gauge("compaction_debt_bytes", "Bytes that wait for compaction.", func() float64 { return float64(s.db.Metrics().Compact.EstimatedDebt) }),
+	}
+}
+
+func (s *Store) registerMetrics() {
+	for _, c := range s.metrics() {
+		if err := s.cfg.Metrics.Register(c); err != nil {
+			s.cfg.Logger.Warn("register metric", "error", err.Error())
+			continue
+		}
+		s.collectors = append(s.collectors, c)
+	}
+}
+
+func (s *Store) unregisterMetrics() {
+	for _, c := range s.collectors {
+		s.cfg.Metrics.Unregister(c)
+	}
+}

@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"bytes"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/blob"
+)
+
+// revisionWait bounds how long a read waits for Godwit-Min-Revision.
+const revisionWait = 2 * time.Second
+
+// Get implements godwit.Reader.
+func (s *Store) Get(ctx context.Context, ns godwit.NamespaceID, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error) {
+	served := godwit.Served{Revision: s.durable.revision()}
+	if opts.MinRevision > served.Revision {
+		r, err := s.reach(ctx, opts.MinRevision)
+		if err != nil {
+			return nil, served, err
+		}
+		served.Revision = r
+	}
+	hash := hotHash(s.hot, ns, key)
+	e := s.hot.get(hash, ns, key)
+	if e == nil {
+		var err error
+		if e, err = s.getCold(ctx, hash, ns, key); err != nil {
+			return nil, served, err
+		}
+	}
+	if e.Expiration != 0 && e.Expired(s.cfg.Now().Unix()) {
+		return nil, served, godwit.ErrKeyNotFound
+	}
+	served.Revision = max(served.Revision, e.Revision)
+	return e, served, nil
+}
+
+// reach waits until the store holds r, and returns what it holds then.
+func (s *Store) reach(ctx context.Context, r godwit.Revision) (godwit.Revision, error) {
+	ctx, cancel := context.WithTimeout(ctx, revisionWait)
+	defer cancel()
+	if err := s.durable.wait(ctx, r); err != nil {
+		return 0, godwit.Errorf(godwit.CodeUnavailable, "Revision %s has not reached this node.", r)
+	}
+	return s.durable.revision(), nil
+}
+
+func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID, key []byte) (*godwit.Entry, error) {
+	ticket := s.hot.ticket(hash)
+	visible := s.applied.Load()
+	h := &hotEntry{hash: hash, ns: ns}
+	err := s.readEntry(s.db, ns, key, &h.entry)
+	if errors.Is(err, godwit.ErrKeyNotFound) {
+		return nil, s.confirmAbsent(ctx, visible, ns, key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if h.entry.Revision > s.durable.revision() {
+		if err := s.durable.wait(ctx, h.entry.Revision); err != nil {
+			return nil, waitError(err)
+		}
+	}
+	s.hot.fill(ticket, h)
+	return &h.entry, nil
+}
+
+// confirmAbsent returns ErrKeyNotFound once what deleted the key, if that was
+// just now, is durable.
+func (s *Store) confirmAbsent(ctx context.Context, visible uint64, ns godwit.NamespaceID, key []byte) error {
+	if godwit.Revision(visible) <= s.durable.revision() {
+		return godwit.ErrKeyNotFound
+	}
+	v, closer, err := s.db.Get(appendTombstoneKey(nil, ns, key))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return godwit.ErrKeyNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("read tombstone: %w", err)
+	}
+	t, err := decodeTombstoneRow(v)
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return err
+	}
+	if err := s.durable.wait(ctx, t.revision); err != nil {
+		return waitError(err)
+	}
+	return godwit.ErrKeyNotFound
+}
+
+func waitError(err error) error {
+	return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The read was cut off while it waited for the disk.", Err: err}
+}
+
+// superseded tells that an entry was replaced between two look-ups.
+var errSuperseded = errors.New("entry was replaced while it was read")
+
+// readEntry reads an entry and, unless it is a blob, its value. From the
+// database itself, rather than a snapshot, the two may be of different moments:
+// then it reads again.
+func (s *Store) readEntry(r pebble.Reader, ns godwit.NamespaceID, key []byte, e *godwit.Entry) error {
+	const tries = 8
+	for range tries {
+		if err := s.tryReadEntry(r, ns, key, e); !errors.Is(err, errSuperseded) {
+			return err
+		}
+	}
+	return godwit.Errorf(godwit.CodeUnavailable, "The key is being replaced too fast to be read.")
+}
+
+func (s *Store) tryReadEntry(r pebble.Reader, ns godwit.NamespaceID, key []byte, e *godwit.Entry) error {
+	var scratch [1 + nsLen + godwit.MaxKeyBytes]byte
+	v, closer, err := r.Get(appendEntryKey(scratch[:0], ns, key))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return godwit.ErrKeyNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("read entry: %w", err)
+	}
+	row, err := decodeEntryRow(v)
+	if err == nil {
+		fillEntry(e, key, &row)
+	}
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return err
+	}
+	if row.place != placeRow {
+		return nil
+	}
+	v, closer, err = r.Get(appendValueKey(scratch[:0], ns, e.Revision))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return errSuperseded
+	}
+	if err != nil {
+		return fmt.Errorf("read value: %w", err)
+	}
+	e.Value.Inline = bytes.Clone(v)
+	return closer.Close()
+}
+
+// fillEntry copies a row into an entry: everything in one allocation.
+func fillEntry(e *godwit.Entry, key []byte, r *entryRow) {
+	buf := make([]byte, 0, len(r.metadata)+len(r.inline))
+	*e = godwit.Entry{
+		Key: string(key), Revision: r.revision, Created: r.created, Modified: r.modified,
+		Expiration: r.expiration, Value: godwit.Value{Blob: r.blob},
+	}
+	if r.metadata != nil {
+		buf = append(buf, r.metadata...)
+		e.Metadata = buf[:len(buf):len(buf)]
+	}
+	if r.place == placeInline {
+		buf = append(buf, r.inline...)
+		e.Value.Inline = buf[len(r.metadata):]
+	}
+}
+
+// GetMany implements godwit.Reader.
+func (s *Store) GetMany(ctx context.Context, ns godwit.NamespaceID, keys []string, opts godwit.ReadOptions) ([]*godwit.Entry, godwit.Served, error) {
+	snap, rev, err := s.snapshot(ctx, opts)
+	served := godwit.Served{Revision: rev}
+	if err != nil {
+		return nil, served, err
+	}
+	defer snap.Close()
+	now := s.cfg.Now().Unix()
+	found := make([]*godwit.Entry, len(keys))
+	for i, key := range keys {
+		e := new(godwit.Entry)
+		switch err := s.readEntry(snap, ns, []byte(key), e); {
+		case errors.Is(err, godwit.ErrKeyNotFound):
+		case err != nil:
+			return nil, served, err
+		case !e.Expired(now):
+			found[i] = e
+		}
+	}
+	return found, served, nil
+}
+
+// snapshot returns one state of the store that is durable, and its revision.
+func (s *Store) snapshot(ctx context.Context, opts godwit.ReadOptions) (*pebble.Snapshot, godwit.Revision, error) {
+	if opts.MinRevision > s.durable.revision() {
+		if _, err := s.reach(ctx, opts.MinRevision); err != nil {
+			return nil, 0, err
+		}
+	}
+	least := s.durable.revision()
+	snap := s.db.NewSnapshot()
+	seen := godwit.Revision(s.applied.Load())
+	if err := s.durable.wait(ctx, seen); err != nil {
+		_ = snap.Close()
+		return nil, least, waitError(err)
+	}
+	return snap, least, nil
+}
+
+// OpenValue implements godwit.Reader.
+func (s *Store) OpenValue(_ context.Context, _ godwit.NamespaceID, e *godwit.Entry) (io.ReadCloser, error) {
+	if e.Value.Blob.IsZero() {
+		return io.NopCloser(bytes.NewReader(e.Value.Inline)), nil
+	}
+	r, err := s.blobs.Open(e.Value.Blob)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "The value was replaced while it was read.", Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
+)
+
+// RequestWindow is how long, by the log's time, an applied transaction is
+// remembered by its request key.
+const RequestWindow = 10 * time.Minute
+
+// Request returns the result that a transaction with this key had, if one was
+// applied within RequestWindow. That the row is still here decides nothing.
+func (tx *Tx) Request(k godwit.RequestKey) (godwit.Result, bool, error) {
+	for i := len(tx.requests) - 1; i >= 0; i-- {
+		if tx.requests[i].key == k {
+			return tx.requests[i].result, true, nil
+		}
+	}
+	tx.key = appendRequestKey(tx.key[:0], k)
+	v, closer, err := tx.s.db.Get(tx.key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return godwit.Result{}, false, nil
+	}
+	if err != nil {
+		return godwit.Result{}, false, fmt.Errorf("read request: %w", err)
+	}
+	defer closer.Close()
+	ms, rev, err := decodePair(v)
+	if err != nil || tx.time-int64(ms) > RequestWindow.Milliseconds() {
+		return godwit.Result{}, false, err
+	}
+	return repeated(godwit.Revision(rev)), true, nil
+}
+
+// Remember keeps that the transaction with this key was applied.
+func (tx *Tx) Remember(k godwit.RequestKey, r godwit.Revision) {
+	tx.requests = append(tx.requests, request{k, repeated(r)})
+	tx.row = appendPair(tx.row[:0], uint64(tx.time), uint64(r))
+	tx.set(appendRequestKey(tx.key[:0], k), tx.row)
+	tx.set(appendReqTimeKey(tx.key[:0], tx.time, k), nil)
+}
+
+type request struct {
+	key    godwit.RequestKey
+	result godwit.Result
+}
+
+func repeated(r godwit.Revision) godwit.Result {
+	return godwit.Result{Outcome: godwit.Applied, Revision: r, Repeated: true}
+}

@@ -1,0 +1,239 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/godwitkv/godwit"
+)
+
+// ErrCorrupt tells that the data directory is damaged.
+var ErrCorrupt = errors.New("store is corrupt")
+
+// place is where a value is.
+type place uint8
+
+const (
+	placeInline place = 0 // in the entry's row
+	placeRow    place = 1 // in a row of v
+	placeBlob   place = 2 // in a blob
+)
+
+// rowBytes is the length from which a value gets a row of its own.
+const rowBytes = 1 << 10
+
+func placeOf(v godwit.Value) place {
+	switch {
+	case !v.Blob.IsZero():
+		return placeBlob
+	case len(v.Inline) >= rowBytes:
+		return placeRow
+	default:
+		return placeInline
+	}
+}
+
+// An entry's row:
+//
+//	flags:1 revision:8 created modified [expiration] [metadata length, bytes]
+//	[size] [blob id:16 hash:32] [value]
+//
+// Bits of flags: 0 has metadata, 1 has expiration, 4 and 5 the place. Size is
+// there unless the value is. Numbers without a width are uvarints; modified
+// counts from created.
+const (
+	flagMetadata   = 1 << 0
+	flagExpiration = 1 << 1
+	placeShift     = 4
+	flagsKnown     = flagMetadata | flagExpiration | 3<<placeShift
+)
+
+func appendEntryRow(b []byte, r *godwit.Record) []byte {
+	at := placeOf(r.Value)
+	flags := byte(at) << placeShift
+	if r.Metadata != nil {
+		flags |= flagMetadata
+	}
+	if r.Expiration != 0 {
+		flags |= flagExpiration
+	}
+	b = binary.BigEndian.AppendUint64(append(b, flags), uint64(r.Revision))
+	b = binary.AppendUvarint(b, uint64(r.Created))
+	b = binary.AppendUvarint(b, uint64(r.Modified-r.Created))
+	if r.Expiration != 0 {
+		b = binary.AppendUvarint(b, uint64(r.Expiration))
+	}
+	if r.Metadata != nil {
+		b = binary.AppendUvarint(b, uint64(len(r.Metadata)))
+		b = append(b, r.Metadata...)
+	}
+	switch at {
+	case placeInline:
+		return append(b, r.Value.Inline...)
+	case placeBlob:
+		b = binary.AppendUvarint(b, uint64(r.Value.Blob.Size))
+		b = append(b, r.Value.Blob.ID[:]...)
+		return append(b, r.Value.Blob.Hash[:]...)
+	default:
+		return binary.AppendUvarint(b, uint64(len(r.Value.Inline)))
+	}
+}
+
+// entryRow is a decoded row; its slices point into the row.
+type entryRow struct {
+	revision   godwit.Revision
+	created    int64
+	modified   int64
+	expiration int64
+	metadata   []byte
+	place      place
+	size       int64
+	blob       godwit.Blob
+	inline     []byte
+}
+
+func decodeEntryRow(b []byte) (e entryRow, err error) {
+	d := decoder{b: b}
+	flags := d.byte()
+	e.revision = godwit.Revision(d.uint64())
+	e.created = d.int()
+	e.modified = e.created + d.int()
+	if flags&flagExpiration != 0 {
+		e.expiration = d.int()
+	}
+	if flags&flagMetadata != 0 {
+		e.metadata = d.bytes(d.int())
+	}
+	switch e.place = place(flags >> placeShift & 3); e.place {
+	case placeInline:
+		e.inline = d.b
+		e.size = int64(len(d.b))
+		d.b = nil
+	case placeRow:
+		e.size = d.int()
+	case placeBlob:
+		e.size = d.int()
+		e.blob = godwit.Blob{Size: e.size}
+		copy(e.blob.ID[:], d.bytes(int64(idLen)))
+		copy(e.blob.Hash[:], d.bytes(int64(len(e.blob.Hash))))
+	default:
+		d.bad = true
+	}
+	if d.bad || len(d.b) != 0 || flags&^flagsKnown != 0 {
+		return entryRow{}, fmt.Errorf("decode entry of %d bytes: %w", len(b), ErrCorrupt)
+	}
+	return e, nil
+}
+
+// A tombstone's row:
+//
+//	kind:1 revision:8 due:8 [expiration created]
+//
+// The last two stand in a swept entry's, since Apply goes by the log's time: an
+// entry that this node has swept may still be alive there.
+const (
+	tombDeleted = 1
+	tombSwept   = 2
+)
+
+type tombstoneRow struct {
+	kind       byte
+	revision   godwit.Revision
+	due        int64 // unix seconds
+	expiration int64
+	created    int64
+}
+
+func appendTombstoneRow(b []byte, t tombstoneRow) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, t.kind), uint64(t.revision))
+	b = binary.BigEndian.AppendUint64(b, uint64(t.due))
+	if t.kind == tombSwept {
+		b = binary.AppendUvarint(b, uint64(t.expiration))
+		b = binary.AppendUvarint(b, uint64(t.created))
+	}
+	return b
+}
+
+func decodeTombstoneRow(b []byte) (t tombstoneRow, err error) {
+	d := decoder{b: b}
+	t.kind = d.byte()
+	t.revision = godwit.Revision(d.uint64())
+	t.due = int64(d.uint64())
+	if t.kind == tombSwept {
+		t.expiration = d.int()
+		t.created = d.int()
+	}
+	if d.bad || len(d.b) != 0 || t.kind != tombDeleted && t.kind != tombSwept {
+		return tombstoneRow{}, fmt.Errorf("decode tombstone of %d bytes: %w", len(b), ErrCorrupt)
+	}
+	return t, nil
+}
+
+// appendRevisionRow makes the value of a row of r.
+func appendRevisionRow(b []byte, op godwit.Op, ns godwit.NamespaceID, key string) []byte {
+	return append(append(append(b, byte(op)), ns[:]...), key...)
+}
+
+func decodeRevisionRow(b []byte) (op godwit.Op, ns godwit.NamespaceID, key []byte, err error) {
+	if len(b) > 0 {
+		op = godwit.Op(b[0])
+	}
+	if op != godwit.OpPut && op != godwit.OpDelete || len(b) < 1+nsLen {
+		return 0, ns, nil, fmt.Errorf("decode revision row of %d bytes: %w", len(b), ErrCorrupt)
+	}
+	ns, key, _ = cutNSKey(b[1:])
+	return op, ns, key, nil
+}
+
+// pair is a row of two numbers: counters, applied, a remembered request.
+func appendPair(b []byte, x, y uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, x), y)
+}
+
+func decodePair(b []byte) (x, y uint64, err error) {
+	if len(b) != 16 {
+		return 0, 0, fmt.Errorf("decode row of %d bytes, not 16: %w", len(b), ErrCorrupt)
+	}
+	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), nil
+}
+
+// decoder takes a row apart; bad stays true once the row was too short.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) bytes(n int64) []byte {
+	if n < 0 || n > int64(len(d.b)) {
+		d.bad, d.b = true, nil
+		return nil
+	}
+	out := d.b[:n:n]
+	d.b = d.b[n:]
+	return out
+}
+
+func (d *decoder) byte() byte {
+	if b := d.bytes(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (d *decoder) uint64() uint64 {
+	if b := d.bytes(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (d *decoder) int() int64 {
+	n, w := binary.Uvarint(d.b)
+	if w <= 0 || n > 1<<62 {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[w:]
+	return int64(n)
+}

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// space watches what the disk and the database can still take. Below the
+// reserve puts are refused and deletes are not: the reserve is what the database
+// needs to write down what it has accepted, and to compact.
+type space struct {
+	fs       FS
+	dir      string
+	asked    int64 // Config.DiskReserve
+	total    atomic.Int64
+	left     atomic.Int64
+	measured atomic.Int64 // unix nanoseconds
+	stalled  atomic.Bool
+}
+
+const (
+	minReserve  = 16 << 20
+	maxReserve  = 256 << 20
+	minMemtable = 4 << 20
+	maxMemtable = 64 << 20
+	// measureEvery bounds how old the answer to full may be while puts go on.
+	measureEvery = 50 * time.Millisecond
+)
+
+func newSpace(cfg Config) *space {
+	sp := &space{fs: cfg.FS, dir: cfg.Dir, asked: cfg.DiskReserve}
+	sp.measure()
+	return sp
+}
+
+// measure asks the file system. One that cannot tell counts as endless.
+func (sp *space) measure() {
+	sp.measured.Store(time.Now().UnixNano())
+	u, err := sp.fs.GetDiskUsage(sp.dir)
+	if err != nil {
+		sp.left.Store(1 << 62)
+		return
+	}
+	sp.total.Store(int64(min(u.TotalBytes, 1<<62)))
+	sp.left.Store(int64(min(u.AvailBytes, 1<<62)))
+}
+
+func (sp *space) free() int64 { return sp.left.Load() }
+
+func (sp *space) reserve() int64 {
+	switch {
+	case sp.asked < 0:
+		return 0
+	case sp.asked > 0:
+		return sp.asked
+	case sp.total.Load() == 0:
+		return minReserve
+	default:
+		return min(max(sp.total.Load()/10, minReserve), maxReserve)
+	}
+}
+
+// full tells that puts are to be refused.
+func (sp *space) full() bool {
+	if time.Now().UnixNano()-sp.measured.Load() > int64(measureEvery) {
+		sp.measure()
+	}
+	return sp.left.Load() < sp.reserve()
+}
+
+// memtable is smaller on a small disk, so that what is in memory always fits.
+func (sp *space) memtable() int64 {
+	if sp.total.Load() == 0 {
+		return maxMemtable
+	}
+	return min(max(sp.total.Load()/64, minMemtable), maxMemtable)
+}
+
+// listener hears from the database that writes are about to stand still.
+func (sp *space) listener(log *slog.Logger) *pebble.EventListener {
+	return &pebble.EventListener{
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+			sp.stalled.Store(true)
+			log.Warn("store is behind with compactions: writes wait", "reason", i.Reason)
+		},
+		WriteStallEnd: func() {
+			sp.stalled.Store(false)
+			log.Info("store has caught up: writes go on")
+		},
+		BackgroundError: func(err error) {
+			log.Error("store background work", "error", err.Error())
+		},
+	}
+}
+
+// DiskFull tells that puts are to be refused with godwit.ErrDiskFull.
+func (s *Store) DiskFull() bool { return s.space.full() }
+
+// Stalled tells that the database is behind, so that writes would wait long:
+// writers are to be told to come back (godwit.ErrBusy).
+func (s *Store) Stalled() bool { return s.space.stalled.Load() }

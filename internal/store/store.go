@@ -1,0 +1,218 @@
+// Package store owns the local copy: entries by key, by revision and by time,
+// tombstones, counters, lineage and the position up to which the log has been
+// applied, all in one Pebble database, and large values beside it.
+//
+// Everything that a batch of the log changes goes in one atomic write, so a
+// crash leaves a prefix of the log and never half a transaction. Writes come in
+// by [Store.Begin], from whoever follows the log; reads never wait for one,
+// but for the moment until what they saw is durable.
+//
+// It decides nothing: which mutations take effect is state's to say. It is the
+// only package that imports Pebble, and must not import state, the catalog or a
+// log.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/blob"
+)
+
+// Config is what a store needs. Only Dir is required.
+type Config struct {
+	Dir         string
+	FS          FS                    // default: the machine's
+	Now         func() time.Time      // corrected clock; default: time.Now
+	Logger      *slog.Logger          // default: none
+	Metrics     prometheus.Registerer // default: none
+	InlineBytes int                   // longest value kept beside its key; default godwit.DefaultInlineBytes
+	DiskReserve int64                 // bytes left free; 0: a tenth of the disk, 16 to 256 MiB; below 0: none
+	CacheBytes  int64                 // blocks of the database kept in memory; default 256 MiB
+	HotBytes    int64                 // entries kept in front of that; default 64 MiB
+	Retention   time.Duration         // how long tombstones stay; default 7 days
+	BlobGrace   time.Duration         // how long a blob's file outlives its entry; default 1 minute
+
+	// OnSystem is told the records of the system namespace once they are
+	// durable, in order, before whoever proposed them.
+	OnSystem func([]godwit.Record)
+}
+
+func (c *Config) setDefaults() {
+	if c.FS == nil {
+		c.FS = Disk()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.InlineBytes <= 0 {
+		c.InlineBytes = godwit.DefaultInlineBytes
+	}
+	c.InlineBytes = min(c.InlineBytes, godwit.MaxInlineBytes)
+	if c.CacheBytes <= 0 {
+		c.CacheBytes = 256 << 20
+	}
+	if c.HotBytes <= 0 {
+		c.HotBytes = 64 << 20
+	}
+	if c.Retention <= 0 {
+		c.Retention = 7 * 24 * time.Hour
+	}
+	if c.BlobGrace <= 0 {
+		c.BlobGrace = time.Minute
+	}
+}
+
+// ErrInUse tells that another process, or another store of this one, has the
+// directory open.
+var ErrInUse = errors.New("data directory is in use")
+
+// Store is an open store. Its methods may be called from many goroutines.
+type Store struct {
+	cfg   Config
+	db    *pebble.DB
+	lock  *pebble.Lock
+	blobs *blob.Store
+	hot   *hotTable
+	space *space
+
+	cluster string
+	lineage atomic.Pointer[godwit.Lineage]
+	purged  atomic.Uint64 // the purge floor
+	counts  counters
+
+	writing sync.Mutex    // held by a Tx from Begin to Commit
+	tx      Tx            // the one Tx there is at a time
+	applied atomic.Uint64 // what reads see; written under writing
+	logTime atomic.Int64  // unix milliseconds; written under writing
+	durable durable       // what a crash leaves
+
+	collectors []prometheus.Collector
+
+	cancel  context.CancelFunc
+	workers *errgroup.Group
+}
+
+var (
+	_ godwit.Reader   = (*Store)(nil)
+	_ godwit.Uploader = (*Store)(nil)
+)
+
+// Open opens the store in cfg.Dir, which it makes if it is not there. Errors, to
+// be told by errors.Is: ErrInUse, ErrVersion, ErrCorrupt; each leaves the
+// directory as it was.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg.setDefaults()
+	if err := checkVersion(cfg.FS, cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err := (blobFS{cfg.FS}).MkdirAll(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	s := &Store{cfg: cfg, hot: newHotTable(cfg.HotBytes)}
+	s.space = newSpace(cfg)
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.release())
+	}
+	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.workers, ctx = errgroup.WithContext(ctx)
+	s.workers.Go(func() error { return s.sweepLoop(ctx) })
+	s.registerMetrics()
+	return s, nil
+}
+
+func (s *Store) open() (err error) {
+	dir := filepath.Join(s.cfg.Dir, "db")
+	if err := (blobFS{s.cfg.FS}).MkdirAll(dir); err != nil {
+		return fmt.Errorf("make database directory: %w", err)
+	}
+	if s.lock, err = pebble.LockDirectory(dir, s.cfg.FS); err != nil {
+		return fmt.Errorf("%s: %w (%v)", s.cfg.Dir, ErrInUse, err)
+	}
+	opts := s.pebbleOptions()
+	opts.Lock = s.lock
+	if s.db, err = openPebble(dir, opts); err != nil {
+		return fmt.Errorf("%s: %w", s.cfg.Dir, err)
+	}
+	if err := s.load(); err != nil {
+		return fmt.Errorf("%s: %w", s.cfg.Dir, err)
+	}
+	if err := writeVersion(s.cfg.FS, s.cfg.Dir); err != nil {
+		return err
+	}
+	if s.blobs, err = blob.Open(blobFS{s.cfg.FS}, s.blobDir()); err != nil {
+		return err
+	}
+	return s.removeOrphans()
+}
+
+func (s *Store) blobDir() string { return filepath.Join(s.cfg.Dir, "blobs") }
+
+// Close ends the store's own work and closes it. Nothing acknowledged depends on
+// Close being called.
+func (s *Store) Close() error {
+	s.cancel()
+	err := s.workers.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	s.unregisterMetrics()
+	return errors.Join(err, s.release())
+}
+
+func (s *Store) release() (err error) {
+	if s.db != nil {
+		err = s.db.Close()
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}
+
+// SetOnSystem sets Config.OnSystem, before the first write.
+func (s *Store) SetOnSystem(fn func([]godwit.Record)) { s.cfg.OnSystem = fn }
+
+// Revision implements godwit.Reader.
+func (s *Store) Revision() godwit.Revision { return s.durable.revision() }
+
+// Stats is the store's size and position.
+type Stats struct {
+	Keys      int64 // entries; one that has expired counts until it is swept, a second later
+	Bytes     int64 // of their keys, values and metadata
+	ClusterID string
+	Revision  godwit.Revision
+	Purged    godwit.Revision // the purge floor
+	DiskFull  bool
+	DiskFree  int64 // bytes
+}
+
+// Stats returns the store's size and position.
+func (s *Store) Stats() Stats {
+	keys, bytes := s.counts.total()
+	return Stats{
+		Keys: keys, Bytes: bytes, ClusterID: s.cluster, Revision: s.Revision(),
+		Purged: godwit.Revision(s.purged.Load()), DiskFull: s.space.full(), DiskFree: s.space.free(),
+	}
+}
+
+// NamespaceStats returns the number of entries of a namespace and the bytes of
+// their keys, values and metadata.
+func (s *Store) NamespaceStats(ns godwit.NamespaceID) (keys, bytes int64) { return s.counts.of(ns) }

@@ -1,0 +1,284 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
+)
+
+// The sweeper drops what time has made invisible: values of expired entries at
+// once, tombstones after the retention, files of blobs that none names, rows
+// that deleted namespaces left behind, remembered requests. Nothing of it goes
+// through the log, and nothing that a decision reads depends on it.
+const (
+	sweepEvery = time.Second
+	sweepChunk = 512 // keys under one hold of the write lock
+)
+
+func (s *Store) sweepLoop(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		s.space.measure()
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Logger.Error("sweep", "error", err.Error())
+		}
+	}
+}
+
+// Sweep does at once what the store does every second. Errors are those of the
+// database.
+func (s *Store) Sweep(ctx context.Context) error {
+	return errors.Join(
+		s.sweepDue(ctx),
+		s.sweepRequests(ctx),
+		s.sweepGarbage(),
+		s.sweepDropped(ctx),
+	)
+}
+
+type dueRow struct {
+	due int64
+	id  entryID
+}
+
+// sweepDue handles all rows of x up to now, a chunk at a time.
+func (s *Store) sweepDue(ctx context.Context) error {
+	for ctx.Err() == nil {
+		rows, err := s.dueRows(s.cfg.Now().Unix())
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		if err := s.sweepRows(rows); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+var errEnough = errors.New("enough")
+
+func (s *Store) dueRows(now int64) (rows []dueRow, err error) {
+	upper := binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(now+1))
+	err = scanRange(s.db, []byte{prefixDue}, upper, func(k, _ []byte) error {
+		due, ns, key, ok := cutDueKey(k)
+		if !ok {
+			return fmt.Errorf("read due row: %w", ErrCorrupt)
+		}
+		if rows = append(rows, dueRow{due, entryID{ns, string(key)}}); len(rows) == sweepChunk {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return rows, err
+}
+
+func (s *Store) sweepRows(rows []dueRow) error {
+	tx := s.Begin()
+	floor := s.Purged()
+	for _, r := range rows {
+		h, err := tx.Head(r.id.ns, r.id.key)
+		if err != nil {
+			tx.Rollback()
+			return err
+		}
+		switch {
+		case h.kind == headEntry && h.Expiration == r.due:
+			tx.sweepExpired(r.id, h)
+		case h.kind != headNone && h.kind != headEntry && h.due == r.due:
+			tx.removeHead(r.id.ns, r.id.key, h)
+			tx.heads[r.id] = Head{}
+			floor = max(floor, h.Revision)
+		default: // of a namespace that is gone
+			tx.delete(appendDueKey(tx.key[:0], r.due, r.id.ns, r.id.key))
+		}
+	}
+	if floor > s.Purged() {
+		tx.row = appendPair(tx.row[:0], uint64(floor), 0)
+		tx.set(metaPurged, tx.row)
+	}
+	c, err := tx.Commit(NoSync)
+	if err != nil {
+		return err
+	}
+	s.purged.Store(max(uint64(floor), s.purged.Load()))
+	return c.release()
+}
+
+// sweepExpired drops an expired entry's value at once; its header stays as its
+// own tombstone.
+func (tx *Tx) sweepExpired(id entryID, h Head) {
+	tx.removeBody(id.ns, id.key, h)
+	due := h.Expiration + int64(tx.s.cfg.Retention/time.Second)
+	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
+		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
+	})
+	tx.hashes = append(tx.hashes, hotHash(tx.s.hot, id.ns, id.key))
+}
+
+// sweepRequests forgets transactions after RequestWindow.
+func (s *Store) sweepRequests(ctx context.Context) error {
+	old := s.logTime.Load() - RequestWindow.Milliseconds()
+	if old <= 0 {
+		return nil
+	}
+	upper := binary.BigEndian.AppendUint64([]byte{prefixReqTime}, uint64(old))
+	return s.deleteRange(ctx, []byte{prefixReqTime}, upper, func(b *pebble.Batch, k, _ []byte) error {
+		if len(k) != 1+8+reqLen {
+			return fmt.Errorf("read request row: %w", ErrCorrupt)
+		}
+		return errors.Join(b.Delete(k, nil), b.Delete(appendRequestKey(nil, godwit.RequestKey(k[9:])), nil))
+	})
+}
+
+// sweepGarbage removes the files of blobs that none has named for the grace.
+func (s *Store) sweepGarbage() error {
+	upper := binary.BigEndian.AppendUint64([]byte{prefixGarbage}, uint64(s.cfg.Now().Unix()+1))
+	b := s.db.NewBatch()
+	defer b.Close()
+	err := scanRange(s.db, []byte{prefixGarbage}, upper, func(k, _ []byte) error {
+		if len(k) != 1+8+idLen {
+			return fmt.Errorf("read garbage row: %w", ErrCorrupt)
+		}
+		return errors.Join(s.blobs.Remove(godwit.BlobID(k[9:])), b.Delete(k, nil))
+	})
+	if b.Empty() {
+		return err
+	}
+	return errors.Join(err, b.Commit(pebble.NoSync))
+}
+
+// sweepDropped clears away what deleted namespaces left in b, r and x. Ids are
+// never reused, so nobody else touches these rows.
+func (s *Store) sweepDropped(ctx context.Context) error {
+	var dropped []godwit.NamespaceID
+	err := scanPrefix(s.db, []byte{prefixDropped}, func(k, _ []byte) error {
+		if len(k) != 1+nsLen {
+			return fmt.Errorf("read dropped row: %w", ErrCorrupt)
+		}
+		dropped = append(dropped, godwit.NamespaceID(k[1:]))
+		return nil
+	})
+	if err != nil || len(dropped) == 0 {
+		return err
+	}
+	gone := make(map[godwit.NamespaceID]bool)
+	for _, ns := range dropped {
+		gone[ns] = true
+		if err := s.dropBlobs(ctx, ns); err != nil {
+			return err
+		}
+	}
+	if err := s.dropIndexes(ctx, gone); err != nil {
+		return err
+	}
+	b := s.db.NewBatch()
+	defer b.Close()
+	for _, ns := range dropped {
+		if err := b.Delete(appendNS(nil, prefixDropped, ns), nil); err != nil {
+			return fmt.Errorf("gather write: %w", err)
+		}
+	}
+	return b.Commit(pebble.NoSync)
+}
+
+func (s *Store) dropBlobs(ctx context.Context, ns godwit.NamespaceID) error {
+	lower := appendNS(nil, prefixBlob, ns)
+	return s.deleteRange(ctx, lower, successor(lower), func(b *pebble.Batch, k, _ []byte) error {
+		if len(k) != 1+nsLen+idLen {
+			return fmt.Errorf("read blob row: %w", ErrCorrupt)
+		}
+		return errors.Join(s.blobs.Remove(godwit.BlobID(k[1+nsLen:])), b.Delete(k, nil))
+	})
+}
+
+func (s *Store) dropIndexes(ctx context.Context, gone map[godwit.NamespaceID]bool) error {
+	lower, upper := []byte{prefixRevision}, []byte{prefixRevision + 1}
+	err := s.deleteRange(ctx, lower, upper, func(b *pebble.Batch, k, v []byte) error {
+		_, ns, _, err := decodeRevisionRow(v)
+		if err != nil || !gone[ns] {
+			return err
+		}
+		return b.Delete(k, nil)
+	})
+	if err != nil {
+		return err
+	}
+	lower, upper = []byte{prefixDue}, []byte{prefixDue + 1}
+	return s.deleteRange(ctx, lower, upper, func(b *pebble.Batch, k, _ []byte) error {
+		if _, ns, _, ok := cutDueKey(k); !ok || !gone[ns] {
+			return nil
+		}
+		return b.Delete(k, nil)
+	})
+}
+
+// deleteRange lets fn gather deletions for the rows of a range, and commits them
+// in batches of bounded size.
+func (s *Store) deleteRange(ctx context.Context, lower, upper []byte, fn func(b *pebble.Batch, k, v []byte) error) error {
+	const most = 256 << 10
+	b := s.db.NewBatch()
+	defer func() { _ = b.Close() }()
+	err := scanRange(s.db, lower, upper, func(k, v []byte) error {
+		if err := fn(b, k, v); err != nil {
+			return err
+		}
+		if b.Len() < most {
+			return nil
+		}
+		if err := b.Commit(pebble.NoSync); err != nil {
+			return err
+		}
+		b.Reset()
+		return ctx.Err()
+	})
+	if err != nil || b.Empty() {
+		return err
+	}
+	return b.Commit(pebble.NoSync)
+}
+
+// removeOrphans deletes the files of blobs that were uploaded but that no
+// record names. It runs when nothing is being uploaded.
+func (s *Store) removeOrphans() error {
+	ids, err := s.blobs.IDs()
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	named := make(map[godwit.BlobID]bool)
+	note := func(k, _ []byte) error {
+		if len(k) > idLen {
+			named[godwit.BlobID(k[len(k)-idLen:])] = true
+		}
+		return nil
+	}
+	err = errors.Join(
+		scanPrefix(s.db, []byte{prefixBlob}, note),
+		scanPrefix(s.db, []byte{prefixGarbage}, note),
+	)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !named[id] {
+			if err := s.blobs.Remove(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

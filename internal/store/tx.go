@@ -1,0 +1,314 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
+)
+
+// Tx gathers what a batch of the log changes, and shows it to the decisions
+// that follow in the same batch. There is one at a time, for one goroutine: it
+// holds the store's write lock from Begin to Commit or Rollback.
+type Tx struct {
+	s        *Store
+	batch    *pebble.Batch
+	revision godwit.Revision // the last given
+	time     int64           // the log's, unix milliseconds
+	heads    map[entryID]Head
+	counts   map[godwit.NamespaceID]count
+	hashes   []uint64 // of the keys changed
+	system   []godwit.Record
+	requests []request // remembered in this transaction
+	err      error     // the first of the writes into batch
+	key, row []byte    // scratch
+}
+
+type entryID struct {
+	ns  godwit.NamespaceID
+	key string
+}
+
+// headKind is what stands under a key at this node.
+type headKind uint8
+
+const (
+	headNone headKind = iota
+	headEntry
+	headSwept   // an entry that had expired and whose value is gone
+	headDeleted // a tombstone
+)
+
+// Head is what a decision needs to know of a key.
+type Head struct {
+	Revision   godwit.Revision
+	Expiration int64
+	Created    int64
+
+	kind headKind
+	due  int64 // of a tombstone
+	at   place
+	size int64 // of an entry, as counters count
+	blob godwit.BlobID
+}
+
+// Live tells whether the key has an entry at a time of the log, in unix seconds.
+// That this node has swept it makes no difference.
+func (h Head) Live(now int64) bool {
+	return (h.kind == headEntry || h.kind == headSwept) && (h.Expiration == 0 || h.Expiration > now)
+}
+
+// Begin starts a transaction and waits for the one before it.
+func (s *Store) Begin() *Tx {
+	s.writing.Lock()
+	tx := &s.tx
+	tx.s = s
+	tx.batch = s.db.NewBatch()
+	tx.revision = godwit.Revision(s.applied.Load())
+	tx.time = s.logTime.Load()
+	if tx.heads == nil {
+		tx.heads = make(map[entryID]Head)
+		tx.counts = make(map[godwit.NamespaceID]count)
+	}
+	return tx
+}
+
+// Rollback drops what was gathered.
+func (tx *Tx) Rollback() {
+	_ = tx.batch.Close()
+	tx.release()
+}
+
+func (tx *Tx) release() {
+	clear(tx.heads)
+	clear(tx.counts)
+	tx.hashes, tx.requests = tx.hashes[:0], tx.requests[:0]
+	tx.batch, tx.system, tx.err = nil, nil, nil
+	tx.s.writing.Unlock()
+}
+
+// Revision is the last revision given.
+func (tx *Tx) Revision() godwit.Revision { return tx.revision }
+
+// Time is the log's time, in unix milliseconds.
+func (tx *Tx) Time() int64 { return tx.time }
+
+// Advance moves the log's time forward; it never goes back.
+func (tx *Tx) Advance(ms int64) { tx.time = max(tx.time, ms) }
+
+// Head returns what stands under a key, this transaction's changes included.
+func (tx *Tx) Head(ns godwit.NamespaceID, key string) (Head, error) {
+	if h, ok := tx.heads[entryID{ns, key}]; ok {
+		return h, nil
+	}
+	h, err := tx.readHead(ns, key)
+	if err == nil {
+		tx.heads[entryID{ns, key}] = h
+	}
+	return h, err
+}
+
+func (tx *Tx) readHead(ns godwit.NamespaceID, key string) (Head, error) {
+	tx.key = appendEntryKey(tx.key[:0], ns, key)
+	v, closer, err := tx.s.db.Get(tx.key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return tx.readTombstone(ns, key)
+	}
+	if err != nil {
+		return Head{}, fmt.Errorf("read entry: %w", err)
+	}
+	defer closer.Close()
+	e, err := decodeEntryRow(v)
+	if err != nil {
+		return Head{}, err
+	}
+	return Head{
+		kind: headEntry, Revision: e.revision, Expiration: e.expiration, Created: e.created,
+		at: e.place, blob: e.blob.ID, size: int64(len(key)+len(e.metadata)) + e.size,
+	}, nil
+}
+
+func (tx *Tx) readTombstone(ns godwit.NamespaceID, key string) (Head, error) {
+	tx.key = appendTombstoneKey(tx.key[:0], ns, key)
+	v, closer, err := tx.s.db.Get(tx.key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return Head{}, nil
+	}
+	if err != nil {
+		return Head{}, fmt.Errorf("read tombstone: %w", err)
+	}
+	defer closer.Close()
+	t, err := decodeTombstoneRow(v)
+	if err != nil {
+		return Head{}, err
+	}
+	h := Head{kind: headDeleted, Revision: t.revision, due: t.due}
+	if t.kind == tombSwept {
+		h.kind, h.Expiration, h.Created = headSwept, t.expiration, t.created
+	}
+	return h, nil
+}
+
+// Apply makes a record take effect. Its revision is above all before it. The
+// record's bytes are not kept.
+func (tx *Tx) Apply(r *godwit.Record) error {
+	old, err := tx.Head(r.Namespace, r.Key)
+	if err != nil {
+		return err
+	}
+	tx.revision = r.Revision
+	tx.removeHead(r.Namespace, r.Key, old)
+	var h Head
+	if r.Op == godwit.OpPut {
+		h = tx.putEntry(r)
+	} else {
+		h = tx.putTombstone(r.Namespace, r.Key, tombstoneRow{
+			kind: tombDeleted, revision: r.Revision, due: tx.time/1000 + int64(tx.s.cfg.Retention/time.Second),
+		})
+	}
+	tx.key = appendRevisionKey(tx.key[:0], r.Revision)
+	tx.row = appendRevisionRow(tx.row[:0], r.Op, r.Namespace, r.Key)
+	tx.set(tx.key, tx.row)
+	tx.heads[entryID{r.Namespace, r.Key}] = h
+	tx.hashes = append(tx.hashes, hotHash(tx.s.hot, r.Namespace, r.Key))
+	if r.Namespace == godwit.SystemNamespace {
+		tx.noteSystem(r)
+	}
+	return tx.err
+}
+
+func (tx *Tx) putEntry(r *godwit.Record) Head {
+	h := Head{
+		kind: headEntry, Revision: r.Revision, Expiration: r.Expiration, Created: r.Created,
+		at: placeOf(r.Value), blob: r.Value.Blob.ID,
+		size: int64(len(r.Key)+len(r.Metadata)) + r.Value.Size(),
+	}
+	tx.key = appendEntryKey(tx.key[:0], r.Namespace, r.Key)
+	tx.row = appendEntryRow(tx.row[:0], r)
+	tx.set(tx.key, tx.row)
+	if h.Expiration != 0 {
+		tx.setDue(h.Expiration, r.Namespace, r.Key, r.Revision)
+	}
+	switch h.at {
+	case placeRow:
+		tx.key = appendValueKey(tx.key[:0], r.Namespace, r.Revision)
+		tx.set(tx.key, r.Value.Inline)
+	case placeBlob:
+		tx.key = appendBlobKey(tx.key[:0], r.Namespace, h.blob)
+		tx.set(tx.key, nil)
+	}
+	tx.count(r.Namespace, 1, h.size)
+	return h
+}
+
+func (tx *Tx) putTombstone(ns godwit.NamespaceID, key string, t tombstoneRow) Head {
+	tx.key = appendTombstoneKey(tx.key[:0], ns, key)
+	tx.row = appendTombstoneRow(tx.row[:0], t)
+	tx.set(tx.key, tx.row)
+	tx.setDue(t.due, ns, key, t.revision)
+	h := Head{kind: headDeleted, Revision: t.revision, due: t.due}
+	if t.kind == tombSwept {
+		h.kind, h.Expiration, h.Created = headSwept, t.expiration, t.created
+	}
+	return h
+}
+
+// removeHead deletes every row of what stands under a key, and its row of r.
+func (tx *Tx) removeHead(ns godwit.NamespaceID, key string, h Head) {
+	if h.kind == headNone {
+		return
+	}
+	tx.removeBody(ns, key, h)
+	tx.key = appendRevisionKey(tx.key[:0], h.Revision)
+	tx.delete(tx.key)
+}
+
+// removeBody deletes every row of what stands under a key but that of r.
+func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head) {
+	if h.kind != headEntry {
+		tx.delete(appendTombstoneKey(tx.key[:0], ns, key))
+		tx.delete(appendDueKey(tx.key[:0], h.due, ns, key))
+		return
+	}
+	if h.Expiration != 0 {
+		tx.delete(appendDueKey(tx.key[:0], h.Expiration, ns, key))
+	}
+	tx.delete(appendEntryKey(tx.key[:0], ns, key))
+	switch h.at {
+	case placeRow:
+		tx.delete(appendValueKey(tx.key[:0], ns, h.Revision))
+	case placeBlob:
+		tx.discardBlob(ns, h.blob)
+	}
+	tx.count(ns, -1, -h.size)
+}
+
+func (tx *Tx) discardBlob(ns godwit.NamespaceID, id godwit.BlobID) {
+	tx.delete(appendBlobKey(tx.key[:0], ns, id))
+	due := tx.s.cfg.Now().Add(tx.s.cfg.BlobGrace).Unix()
+	tx.set(appendGarbageKey(tx.key[:0], due, id), nil)
+}
+
+func (tx *Tx) setDue(due int64, ns godwit.NamespaceID, key string, r godwit.Revision) {
+	tx.key = appendDueKey(tx.key[:0], due, ns, key)
+	tx.row = binary.BigEndian.AppendUint64(tx.row[:0], uint64(r))
+	tx.set(tx.key, tx.row)
+}
+
+func (tx *Tx) count(ns godwit.NamespaceID, keys, bytes int64) {
+	c, ok := tx.counts[ns]
+	if !ok {
+		c.keys, c.bytes = tx.s.counts.of(ns)
+	}
+	c.keys += keys
+	c.bytes += bytes
+	tx.counts[ns] = c
+}
+
+// noteSystem keeps a record for OnSystem, and drops the namespace whose entry
+// it deletes.
+func (tx *Tx) noteSystem(r *godwit.Record) {
+	keep := *r
+	keep.Value.Inline = append([]byte(nil), r.Value.Inline...)
+	keep.Metadata = append([]byte(nil), r.Metadata...)
+	tx.system = append(tx.system, keep)
+	if text, ok := strings.CutPrefix(r.Key, namespacePrefix); ok && r.Op == godwit.OpDelete {
+		if id, err := godwit.ParseNamespaceID(text); err == nil {
+			tx.dropNamespace(id)
+		}
+	}
+}
+
+// namespacePrefix is where the catalog keeps the entries that make namespaces
+// exist; deleting one deletes the namespace's keys.
+const namespacePrefix = "namespace/"
+
+// dropNamespace deletes all of a namespace's keys in a few rows. What it leaves
+// behind in r, x and b the sweeper clears away.
+func (tx *Tx) dropNamespace(ns godwit.NamespaceID) {
+	for _, prefix := range []byte{prefixEntry, prefixValue, prefixTombstone} {
+		lower := appendNS(nil, prefix, ns)
+		tx.check(tx.batch.DeleteRange(lower, successor(lower), nil))
+	}
+	tx.set(appendNS(tx.key[:0], prefixDropped, ns), nil)
+	tx.counts[ns] = count{}
+	for id := range tx.heads {
+		if id.ns == ns {
+			tx.heads[id] = Head{}
+		}
+	}
+}
+
+func (tx *Tx) set(key, row []byte) { tx.check(tx.batch.Set(key, row, nil)) }
+func (tx *Tx) delete(key []byte)   { tx.check(tx.batch.Delete(key, nil)) }
+
+func (tx *Tx) check(err error) {
+	if tx.err == nil && err != nil {
+		tx.err = fmt.Errorf("gather write: %w", err)
+	}
+}

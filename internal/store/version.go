@@ -1,0 +1,84 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// FormatVersion is the version of the key table and of its rows.
+const FormatVersion = 1
+
+// ErrVersion tells that the directory was written by another version of godwit.
+var ErrVersion = errors.New("unknown format version")
+
+const (
+	versionName  = "FORMAT"
+	versionStart = "godwit store, format "
+)
+
+var versionText = fmt.Sprintf("%s%d\n", versionStart, FormatVersion)
+
+// checkVersion looks at the directory before anything in it is opened. One
+// without the file is new, or its first opening did not come to its end.
+func checkVersion(fsys FS, dir string) error {
+	f, err := fsys.Open(filepath.Join(dir, versionName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open format file: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 256))
+	if err != nil {
+		return fmt.Errorf("read format file: %w", err)
+	}
+	if text := string(b); text != versionText {
+		found, ok := strings.CutPrefix(strings.TrimSpace(text), versionStart)
+		if !ok {
+			found = fmt.Sprintf("%q", text)
+		}
+		return fmt.Errorf("%s: %w: the directory has format %s, this godwit reads format %d", dir, ErrVersion, found, FormatVersion)
+	}
+	if _, err := fsys.Stat(filepath.Join(dir, "db")); err != nil {
+		return fmt.Errorf("%s: database is missing: %w", dir, ErrCorrupt)
+	}
+	return nil
+}
+
+// writeVersion is the last step of making a directory.
+func writeVersion(fsys FS, dir string) error {
+	name := filepath.Join(dir, versionName)
+	if _, err := fsys.Stat(name); err == nil {
+		return nil
+	}
+	if err := writeFile(fsys, name+".new", versionText); err != nil {
+		return fmt.Errorf("write format file: %w", err)
+	}
+	if err := fsys.Rename(name+".new", name); err != nil {
+		return fmt.Errorf("name format file: %w", err)
+	}
+	return syncDir(fsys, dir)
+}
+
+func writeFile(fsys FS, name, text string) error {
+	f, err := fsys.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(f, text); err != nil {
+		_ = f.Close()
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
