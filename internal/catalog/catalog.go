@@ -11,6 +11,9 @@ package catalog
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -34,90 +37,107 @@ type Config struct {
 }
 
 // Catalog is the index. Its methods may be called from many goroutines.
-type Catalog struct{}
+type Catalog struct {
+	log godwit.Log
+	now func() time.Time
+
+	root  atomic.Pointer[rootToken]
+	index atomic.Pointer[index]
+
+	mu      sync.Mutex // held to replace index, and for what follows
+	pending int        // namespaces being created
+}
 
 // Open reads the catalog from the source and, where there is no account yet,
 // makes one. A stored account other than cfg.Account is an error that names both.
-func Open(ctx context.Context, cfg Config) (*Catalog, error) { panic("stub") }
+//
+// Records committed while Open runs may be missing from what it read: who
+// starts it keeps them and gives them to Apply afterwards, in order. Applying
+// what was already read does no harm.
+func Open(ctx context.Context, cfg Config) (*Catalog, error) {
+	if cfg.Account != "" && !validHexID(cfg.Account) {
+		return nil, fmt.Errorf("account %q is not 32 lower-case hexadecimal characters", cfg.Account)
+	}
+	c := &Catalog{log: cfg.Log, now: cfg.Now}
+	c.SetRootToken(cfg.RootToken)
+	idx, err := load(cfg.Source)
+	if err != nil {
+		return nil, err
+	}
+	if idx.account == "" {
+		if idx, err = c.createAccount(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Account != "" && cfg.Account != idx.account {
+		return nil, fmt.Errorf("the data belongs to account %s, not to account %s", idx.account, cfg.Account)
+	}
+	c.index.Store(idx)
+	return c, nil
+}
+
+// createAccount makes the account and returns the catalog as it is then. When
+// another node made one first, that is the account.
+func (c *Catalog) createAccount(ctx context.Context, cfg Config) (*index, error) {
+	id := cfg.Account
+	if id == "" {
+		id = randomHexID()
+	}
+	tx := godwit.Transaction{
+		Conditions: []godwit.Condition{absent(accountKey)},
+		Mutations: []godwit.Mutation{
+			put(accountKey, []byte(id)),
+			put(accountPrefix+id, encodeAccount(id, c.now().Unix())),
+		},
+	}
+	if _, err := c.propose(ctx, tx); err != nil {
+		return nil, fmt.Errorf("create account: %w", err)
+	}
+	idx, err := load(cfg.Source)
+	if err != nil {
+		return nil, err
+	}
+	if idx.account == "" {
+		return nil, fmt.Errorf("create account %s: the store does not show it", id)
+	}
+	return idx, nil
+}
+
+// load indexes what the source holds.
+func load(src Source) (*index, error) {
+	e := newEdit(new(index))
+	err := src.Scan(godwit.SystemNamespace, "", func(entry *godwit.Entry) error {
+		return e.put(entry.Key, entry.Value.Inline, entry.Revision)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read catalog: %w", err)
+	}
+	return e.index(), nil
+}
 
 // Apply takes up committed records of the system namespace, in order. The store
 // calls it before anyone is told that they are committed.
-func (c *Catalog) Apply(records []godwit.Record) { panic("stub") }
+func (c *Catalog) Apply(records []godwit.Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := newEdit(c.index.Load())
+	for i := range records {
+		e.apply(&records[i])
+	}
+	c.index.Store(e.index())
+}
 
 // Account is the id of the account that all namespaces belong to.
-func (c *Catalog) Account() string { panic("stub") }
+func (c *Catalog) Account() string { return c.index.Load().account }
 
-// Namespace returns the namespace with this id, or ErrNamespaceNotFound.
-func (c *Catalog) Namespace(ctx context.Context, id godwit.NamespaceID) (*godwit.Namespace, error) {
-	panic("stub")
+// propose orders one transaction and returns what became of it.
+func (c *Catalog) propose(ctx context.Context, tx godwit.Transaction) (godwit.Result, error) {
+	results, err := c.log.Propose(ctx, []godwit.Transaction{tx})
+	if err != nil {
+		return godwit.Result{}, err
+	}
+	if len(results) != 1 {
+		return godwit.Result{}, godwit.ErrOutcomeUnknown
+	}
+	return results[0], nil
 }
-
-// Resolve returns the namespace whose id, or else title, is ref. It does not
-// allocate when found. Error: ErrNamespaceNotFound.
-func (c *Catalog) Resolve(ctx context.Context, ref []byte) (*godwit.Namespace, error) {
-	panic("stub")
-}
-
-// Namespaces returns all, in order of their ids. The slice is shared: read only.
-func (c *Catalog) Namespaces() []*godwit.Namespace { panic("stub") }
-
-// CreateNamespace makes a namespace. requestKey may be zero. Errors:
-// CodeNamespaceExists, CodeTooManyNamespaces, those of ValidateTitle,
-// ValidateJurisdiction and Log.Propose.
-func (c *Catalog) CreateNamespace(ctx context.Context, title, jurisdiction string, requestKey godwit.RequestKey) (*godwit.Namespace, error) {
-	panic("stub")
-}
-
-// RenameNamespace gives a namespace another title; its own is no error. Errors:
-// as CreateNamespace, ErrNamespaceNotFound.
-func (c *Catalog) RenameNamespace(ctx context.Context, id godwit.NamespaceID, title string) (*godwit.Namespace, error) {
-	panic("stub")
-}
-
-// SetNamespace replaces a namespace's settings. Errors: ErrNamespaceNotFound,
-// CodeInvalidRequest, those of Log.Propose.
-func (c *Catalog) SetNamespace(ctx context.Context, id godwit.NamespaceID, s godwit.Settings) (*godwit.Namespace, error) {
-	panic("stub")
-}
-
-// DeleteNamespace deletes a namespace and all its keys. Its title is free again,
-// its id is not. Errors: ErrNamespaceNotFound, those of Log.Propose.
-func (c *Catalog) DeleteNamespace(ctx context.Context, id godwit.NamespaceID) error { panic("stub") }
-
-// NamespaceKey is the key, in the system namespace, of the entry that makes a
-// namespace exist.
-func NamespaceKey(id godwit.NamespaceID) string { return namespacePrefix + id.String() }
-
-const namespacePrefix = "namespace/"
-
-// CreateToken makes a token from the fields Name, Permission, Namespaces and
-// Expires of spec, and returns its secret, which is kept nowhere. Errors:
-// CodeInvalidRequest, ErrNamespaceNotFound, those of Log.Propose.
-func (c *Catalog) CreateToken(ctx context.Context, spec godwit.Token) (secret string, t *godwit.Token, err error) {
-	panic("stub")
-}
-
-// Tokens returns all but the root token, oldest first.
-func (c *Catalog) Tokens() []*godwit.Token { panic("stub") }
-
-// RevokeToken deletes a token. Error: CodeTokenNotFound, those of Log.Propose.
-func (c *Catalog) RevokeToken(ctx context.Context, id string) error { panic("stub") }
-
-// SetRootToken puts another root token in force, at once, at this node.
-func (c *Catalog) SetRootToken(secret string) { panic("stub") }
-
-// Principal is who a credential stands for: shared and immutable.
-type Principal struct {
-	Token *godwit.Token
-	Root  bool
-}
-
-// Authenticate returns whom the secret stands for. It does not allocate when it
-// is known. Error: ErrUnauthenticated, for an expired or revoked one too.
-func (c *Catalog) Authenticate(secret []byte) (*Principal, error) { panic("stub") }
-
-// Authorize is the one authorisation function: may p do what need stands for,
-// to namespace ns, or (ns nil) to the account as a whole? A token limited to
-// namespaces never may do anything to the account as a whole, but read its own
-// part of lists, which callers filter by Token.Covers. Error: ErrForbidden.
-func Authorize(p *Principal, need godwit.Permission, ns *godwit.Namespace) error { panic("stub") }

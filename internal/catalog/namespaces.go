@@ -1,0 +1,222 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+
+	"github.com/godwitkv/godwit"
+)
+
+// maxAttempts bounds how often a change is proposed again after another one
+// came in between.
+const maxAttempts = 8
+
+// Namespace returns the namespace with this id, or ErrNamespaceNotFound.
+func (c *Catalog) Namespace(_ context.Context, id godwit.NamespaceID) (*godwit.Namespace, error) {
+	if ns, ok := c.index.Load().namespaces[id]; ok {
+		return ns, nil
+	}
+	return nil, godwit.ErrNamespaceNotFound
+}
+
+// Resolve returns the namespace whose id, or else title, is ref. It does not
+// allocate when found. Error: ErrNamespaceNotFound.
+func (c *Catalog) Resolve(_ context.Context, ref []byte) (*godwit.Namespace, error) {
+	idx := c.index.Load()
+	if id, ok := parseID(ref); ok {
+		if ns, ok := idx.namespaces[id]; ok {
+			return ns, nil
+		}
+	}
+	if ns, ok := idx.titles[string(ref)]; ok {
+		return ns, nil
+	}
+	return nil, godwit.ErrNamespaceNotFound
+}
+
+// parseID is ParseNamespaceID without the error, which would allocate.
+func parseID(ref []byte) (id godwit.NamespaceID, ok bool) {
+	if len(ref) != 2*len(id) {
+		return id, false
+	}
+	for _, c := range ref {
+		if c >= 'A' && c <= 'F' {
+			return id, false
+		}
+	}
+	_, err := hex.Decode(id[:], ref)
+	return id, err == nil
+}
+
+// Namespaces returns all, in order of their ids. The slice is shared: read only.
+func (c *Catalog) Namespaces() []*godwit.Namespace { return c.index.Load().ordered }
+
+// CreateNamespace makes a namespace. requestKey may be zero. Errors:
+// CodeNamespaceExists, CodeTooManyNamespaces, those of ValidateTitle,
+// ValidateJurisdiction and Log.Propose.
+func (c *Catalog) CreateNamespace(ctx context.Context, title, jurisdiction string, requestKey godwit.RequestKey) (*godwit.Namespace, error) {
+	if err := godwit.ValidateTitle(title); err != nil {
+		return nil, err
+	}
+	if err := godwit.ValidateJurisdiction(jurisdiction); err != nil {
+		return nil, err
+	}
+	if err := c.reserve(title); err != nil {
+		return nil, err
+	}
+	defer c.release()
+
+	ns := &godwit.Namespace{Title: title, Jurisdiction: jurisdiction}
+	_, _ = rand.Read(ns.ID[:]) // never fails: it ends the process first
+	tx := c.creation(ns)
+	tx.RequestKey = requestKey
+	res, err := c.propose(ctx, tx)
+	switch {
+	case err != nil:
+		return nil, err
+	case res.Outcome != godwit.Applied:
+		return nil, errNamespaceExists("create namespace")
+	case res.Repeated:
+		return c.titled(title)
+	}
+	return c.Namespace(ctx, ns.ID)
+}
+
+// creation is the transaction that makes ns exist.
+func (c *Catalog) creation(ns *godwit.Namespace) godwit.Transaction {
+	title := titleKey(c.Account(), ns.Title)
+	return godwit.Transaction{
+		Conditions: []godwit.Condition{absent(title)},
+		Mutations: []godwit.Mutation{
+			put(NamespaceKey(ns.ID), encodeNamespace(ns)),
+			put(title, []byte(ns.ID.String())),
+		},
+	}
+}
+
+// titled returns the namespace that an earlier, equal request made, under the
+// id which that request drew.
+func (c *Catalog) titled(title string) (*godwit.Namespace, error) {
+	if ns, ok := c.index.Load().titles[title]; ok {
+		return ns, nil
+	}
+	return nil, godwit.ErrNamespaceNotFound
+}
+
+// reserve counts a namespace about to be made. A title that is taken is let
+// through: the log decides about it.
+func (c *Catalog) reserve(title string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	idx := c.index.Load()
+	if _, taken := idx.titles[title]; !taken && len(idx.namespaces)+c.pending >= godwit.MaxNamespaces {
+		return godwit.Errorf(godwit.CodeTooManyNamespaces,
+			"create namespace: 'this account has reached the limit of %d namespaces'", godwit.MaxNamespaces)
+	}
+	c.pending++
+	return nil
+}
+
+func (c *Catalog) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending--
+}
+
+// RenameNamespace gives a namespace another title; its own is no error. Errors:
+// as CreateNamespace, ErrNamespaceNotFound.
+func (c *Catalog) RenameNamespace(ctx context.Context, id godwit.NamespaceID, title string) (*godwit.Namespace, error) {
+	if err := godwit.ValidateTitle(title); err != nil {
+		return nil, err
+	}
+	return c.change(ctx, id, func(ns *godwit.Namespace) (godwit.Transaction, error) {
+		if ns.Title == title {
+			return c.replacement(ns), nil
+		}
+		if other, taken := c.index.Load().titles[title]; taken && other.ID != id {
+			return godwit.Transaction{}, errNamespaceExists("rename namespace")
+		}
+		old := titleKey(c.Account(), ns.Title)
+		ns.Title = title
+		tx := c.replacement(ns)
+		tx.Conditions = append(tx.Conditions, absent(titleKey(c.Account(), title)))
+		tx.Mutations = append(tx.Mutations,
+			put(titleKey(c.Account(), title), []byte(id.String())), remove(old))
+		return tx, nil
+	})
+}
+
+// SetNamespace replaces a namespace's settings. Errors: ErrNamespaceNotFound,
+// CodeInvalidRequest, those of Log.Propose.
+func (c *Catalog) SetNamespace(ctx context.Context, id godwit.NamespaceID, s godwit.Settings) (*godwit.Namespace, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	return c.change(ctx, id, func(ns *godwit.Namespace) (godwit.Transaction, error) {
+		ns.Settings = s
+		return c.replacement(ns), nil
+	})
+}
+
+// DeleteNamespace deletes a namespace and all its keys. Its title is free again,
+// its id is not. Errors: ErrNamespaceNotFound, those of Log.Propose.
+func (c *Catalog) DeleteNamespace(ctx context.Context, id godwit.NamespaceID) error {
+	_, err := c.change(ctx, id, func(ns *godwit.Namespace) (godwit.Transaction, error) {
+		return godwit.Transaction{
+			Conditions: []godwit.Condition{unchanged(NamespaceKey(id), ns.Revision)},
+			Mutations: []godwit.Mutation{
+				remove(titleKey(c.Account(), ns.Title)),
+				remove(NamespaceKey(id)),
+			},
+		}, nil
+	})
+	return err
+}
+
+// change proposes what make returns for a copy of the namespace as it stands,
+// again if another change came in between, and returns the namespace as make
+// left it.
+func (c *Catalog) change(ctx context.Context, id godwit.NamespaceID, make func(*godwit.Namespace) (godwit.Transaction, error)) (*godwit.Namespace, error) {
+	for range maxAttempts {
+		current, err := c.Namespace(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		next := *current
+		tx, err := make(&next)
+		if err != nil {
+			return nil, err
+		}
+		res, err := c.propose(ctx, tx)
+		switch {
+		case err != nil:
+			return nil, err
+		case res.Outcome == godwit.Applied:
+			return c.changed(id, &next), nil
+		}
+	}
+	return nil, godwit.Errorf(godwit.CodeUnavailable, "The namespace is being changed by others: try again.")
+}
+
+// changed is the namespace as the log has it now, or next if it is gone again.
+func (c *Catalog) changed(id godwit.NamespaceID, next *godwit.Namespace) *godwit.Namespace {
+	if ns, ok := c.index.Load().namespaces[id]; ok {
+		return ns
+	}
+	return next
+}
+
+// replacement is the transaction that puts ns in place of the revision that it
+// was read at.
+func (c *Catalog) replacement(ns *godwit.Namespace) godwit.Transaction {
+	return godwit.Transaction{
+		Conditions: []godwit.Condition{unchanged(NamespaceKey(ns.ID), ns.Revision)},
+		Mutations:  []godwit.Mutation{put(NamespaceKey(ns.ID), encodeNamespace(ns))},
+	}
+}
+
+func errNamespaceExists(operation string) error {
+	return godwit.Errorf(godwit.CodeNamespaceExists,
+		"%s: 'a namespace with this account ID and title already exists'", operation)
+}

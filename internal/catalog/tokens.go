@@ -1,0 +1,168 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/godwitkv/godwit"
+)
+
+// SecretPrefix starts the secret of every token made here, so that one that
+// leaked into a text can be found.
+const SecretPrefix = "gdw_"
+
+// maxTokenNameRunes bounds what a token may be called.
+const maxTokenNameRunes = 256
+
+// Principal is who a credential stands for: shared and immutable.
+type Principal struct {
+	Token *godwit.Token
+	Root  bool
+}
+
+type rootToken struct {
+	hash      [sha256.Size]byte
+	principal Principal
+}
+
+// SetRootToken puts another root token in force, at once, at this node. With
+// "" there is none.
+func (c *Catalog) SetRootToken(secret string) {
+	if secret == "" {
+		c.root.Store(nil)
+		return
+	}
+	hash := sha256.Sum256([]byte(secret))
+	token := &godwit.Token{ID: "root", Name: "root", Permission: godwit.PermissionAdmin, Hash: hash}
+	c.root.Store(&rootToken{hash: hash, principal: Principal{Token: token, Root: true}})
+}
+
+// Authenticate returns whom the secret stands for. It does not allocate when it
+// is known. Error: ErrUnauthenticated, for an expired or revoked one too.
+//
+// Secrets are compared by their hashes, so how long it takes tells nothing of
+// how near a guess came.
+func (c *Catalog) Authenticate(secret []byte) (*Principal, error) {
+	if len(secret) == 0 {
+		return nil, godwit.ErrUnauthenticated
+	}
+	hash := sha256.Sum256(secret)
+	if root := c.root.Load(); root != nil && subtle.ConstantTimeCompare(hash[:], root.hash[:]) == 1 {
+		return &root.principal, nil
+	}
+	p, ok := c.index.Load().hashes[hash]
+	if !ok || p.Token.Expires != 0 && p.Token.Expires <= c.now().Unix() {
+		return nil, godwit.ErrUnauthenticated
+	}
+	return p, nil
+}
+
+// CreateToken makes a token from the fields Name, Permission, Namespaces and
+// Expires of spec, and returns its secret, which is kept nowhere. Errors:
+// CodeInvalidRequest, ErrNamespaceNotFound, those of Log.Propose.
+func (c *Catalog) CreateToken(ctx context.Context, spec godwit.Token) (secret string, t *godwit.Token, err error) {
+	now := c.now().Unix()
+	if err := c.checkToken(&spec, now); err != nil {
+		return "", nil, err
+	}
+	secret = newSecret()
+	t = &godwit.Token{
+		ID:         randomHexID(),
+		Name:       spec.Name,
+		Permission: spec.Permission,
+		Namespaces: distinct(spec.Namespaces),
+		Created:    now,
+		Expires:    spec.Expires,
+		Hash:       sha256.Sum256([]byte(secret)),
+	}
+	tx := godwit.Transaction{
+		Conditions: []godwit.Condition{absent(tokenPrefix + t.ID)},
+		Mutations:  []godwit.Mutation{put(tokenPrefix+t.ID, encodeToken(t))},
+	}
+	for _, id := range t.Namespaces {
+		tx.Conditions = append(tx.Conditions, exists(NamespaceKey(id)))
+	}
+	res, err := c.propose(ctx, tx)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case res.Outcome != godwit.Applied: // a namespace was deleted just now
+		return "", nil, godwit.ErrNamespaceNotFound
+	}
+	return secret, t, nil
+}
+
+func (c *Catalog) checkToken(spec *godwit.Token, now int64) error {
+	idx := c.index.Load()
+	switch {
+	case !utf8.ValidString(spec.Name) || utf8.RuneCountInString(spec.Name) > maxTokenNameRunes:
+		return godwit.Errorf(godwit.CodeInvalidRequest, "a token's name is UTF-8 of at most %d characters", maxTokenNameRunes)
+	case !slices.Contains(godwit.Permissions(), spec.Permission):
+		return godwit.Errorf(godwit.CodeInvalidRequest, "a token's permission is read, write, replicate or admin")
+	case spec.Expires != 0 && spec.Expires <= now:
+		return godwit.Errorf(godwit.CodeInvalidRequest, "a token's expiry must be in the future")
+	case spec.Expires > godwit.MaxExpiration:
+		return godwit.Errorf(godwit.CodeInvalidRequest, "a token's expiry is too far in the future")
+	case len(spec.Namespaces) > godwit.MaxNamespaces:
+		return godwit.Errorf(godwit.CodeInvalidRequest, "a token may be limited to at most %d namespaces", godwit.MaxNamespaces)
+	case len(idx.tokens) >= godwit.MaxTokens:
+		return godwit.Errorf(godwit.CodeInvalidRequest, "there are %d tokens, which is the limit: revoke some", len(idx.tokens))
+	}
+	for _, id := range spec.Namespaces {
+		if _, ok := idx.namespaces[id]; !ok {
+			return godwit.ErrNamespaceNotFound
+		}
+	}
+	return nil
+}
+
+// newSecret is 256 random bits as text.
+func newSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the process first
+	return SecretPrefix + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// distinct returns ids once each, in the order given; nil if there are none.
+func distinct(ids []godwit.NamespaceID) []godwit.NamespaceID {
+	var out []godwit.NamespaceID
+	seen := make(map[godwit.NamespaceID]bool, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Tokens returns all but the root token, oldest first. The slice is shared:
+// read only.
+func (c *Catalog) Tokens() []*godwit.Token { return c.index.Load().oldest }
+
+// RevokeToken deletes a token. Error: CodeTokenNotFound, those of Log.Propose.
+func (c *Catalog) RevokeToken(ctx context.Context, id string) error {
+	if !validHexID(id) {
+		return errTokenNotFound()
+	}
+	res, err := c.propose(ctx, godwit.Transaction{
+		Conditions: []godwit.Condition{exists(tokenPrefix + id)},
+		Mutations:  []godwit.Mutation{remove(tokenPrefix + id)},
+	})
+	switch {
+	case err != nil:
+		return err
+	case res.Outcome != godwit.Applied:
+		return errTokenNotFound()
+	}
+	return nil
+}
+
+func errTokenNotFound() error {
+	return godwit.Errorf(godwit.CodeTokenNotFound, "token not found")
+}
