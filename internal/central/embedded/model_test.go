@@ -1,0 +1,124 @@
+package embedded_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
+)
+
+// model is what the store must be equal to: the simplest thing that has the same
+// meaning.
+type model struct {
+	revision godwit.Revision
+	entries  map[id]entry
+	requests map[godwit.RequestKey]godwit.Revision
+}
+
+type id struct {
+	ns  godwit.NamespaceID
+	key string
+}
+
+type entry struct {
+	value, metadata   string
+	expiration        int64
+	revision          godwit.Revision
+	created, modified int64
+}
+
+func newModel() *model {
+	return &model{entries: map[id]entry{}, requests: map[godwit.RequestKey]godwit.Revision{}}
+}
+
+func (m *model) live(k id, now int64) (entry, bool) {
+	e, ok := m.entries[k]
+	return e, ok && (e.expiration == 0 || e.expiration > now)
+}
+
+// apply decides a transaction at a time in unix milliseconds; values are given,
+// since the transaction's may be blobs.
+func (m *model) apply(t godwit.Transaction, values []string, ms int64) godwit.Result {
+	now := ms / 1000
+	if r, ok := m.requests[t.RequestKey]; ok {
+		return godwit.Result{Outcome: godwit.Applied, Revision: r, Repeated: true}
+	}
+	if outcome := m.judge(t, now); outcome != godwit.Applied {
+		return godwit.Result{Outcome: outcome, Revision: m.revision}
+	}
+	for i, mu := range t.Mutations {
+		m.mutate(mu, values[i], ms)
+	}
+	if t.RequestKey != (godwit.RequestKey{}) {
+		m.requests[t.RequestKey] = m.revision
+	}
+	return godwit.Result{Outcome: godwit.Applied, Revision: m.revision}
+}
+
+func (m *model) judge(t godwit.Transaction, now int64) godwit.Outcome {
+	for _, mu := range t.Mutations {
+		_, ok := m.live(id{godwit.SystemNamespace, catalog.NamespaceKey(mu.Namespace)}, now)
+		if mu.Namespace != godwit.SystemNamespace && !ok {
+			return godwit.NamespaceMissing
+		}
+	}
+	for _, c := range t.Conditions {
+		e, live := m.live(id{c.Namespace, c.Key}, now)
+		matches := live && slices.Contains(c.Revisions, e.revision)
+		holds := map[godwit.ConditionKind]bool{
+			godwit.MustBeAbsent: !live, godwit.MustExist: live,
+			godwit.MustMatch: matches, godwit.MustNotMatch: !matches,
+		}[c.Kind]
+		if !holds {
+			return godwit.ConditionFailed
+		}
+	}
+	return godwit.Applied
+}
+
+func (m *model) mutate(mu godwit.Mutation, value string, ms int64) {
+	k := id{mu.Namespace, mu.Key}
+	old, live := m.live(k, ms/1000)
+	if mu.Op == godwit.OpDelete {
+		if live {
+			m.revision++
+			delete(m.entries, k)
+			m.dropNamespace(mu)
+		}
+		return
+	}
+	m.revision++
+	e := entry{
+		value: value, metadata: string(mu.Metadata), expiration: mu.Expiration,
+		revision: m.revision, created: ms, modified: ms,
+	}
+	if live {
+		e.created = old.created
+	}
+	m.entries[k] = e
+}
+
+func (m *model) dropNamespace(mu godwit.Mutation) {
+	if mu.Namespace != godwit.SystemNamespace {
+		return
+	}
+	ns, err := godwit.ParseNamespaceID(strings.TrimPrefix(mu.Key, "namespace/"))
+	if err != nil {
+		return
+	}
+	maps.DeleteFunc(m.entries, func(k id, _ entry) bool { return k.ns == ns })
+}
+
+// keys are the live keys of a namespace with a prefix, sorted.
+func (m *model) keys(ns godwit.NamespaceID, prefix string, now int64) []string {
+	var keys []string
+	for k := range m.entries {
+		if _, live := m.live(k, now); live && k.ns == ns && strings.HasPrefix(k.key, prefix) {
+			keys = append(keys, k.key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
