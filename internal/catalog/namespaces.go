@@ -174,17 +174,17 @@ func (c *Catalog) DeleteNamespace(ctx context.Context, id godwit.NamespaceID) er
 	return err
 }
 
-// change proposes what make returns for a copy of the namespace as it stands,
-// again if another change came in between, and returns the namespace as make
+// change proposes what build returns for a copy of the namespace as it stands,
+// again if another change came in between, and returns the namespace as build
 // left it.
-func (c *Catalog) change(ctx context.Context, id godwit.NamespaceID, make func(*godwit.Namespace) (godwit.Transaction, error)) (*godwit.Namespace, error) {
+func (c *Catalog) change(ctx context.Context, id godwit.NamespaceID, build func(*godwit.Namespace) (godwit.Transaction, error)) (*godwit.Namespace, error) {
 	for range maxAttempts {
 		current, err := c.Namespace(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		next := *current
-		tx, err := make(&next)
+		tx, err := build(&next)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/godwitkv/godwit"
+)
+
+// maxBulkAttempts bounds how often a bulk get begins again because a value was
+// replaced, and is gone, before it was opened.
+const maxBulkAttempts = 3
+
+// BulkGet is a read of several keys. Type is "", "text" or "json".
+type BulkGet struct {
+	Keys []string
+	Type string
+	Read godwit.ReadOptions
+}
+
+// BulkEntry is an entry with its value whole. A nil *BulkEntry is an absent key.
+type BulkEntry struct {
+	*godwit.Entry
+	Text []byte // the value
+}
+
+// BulkGet returns one element for each key, in order, from one state of the
+// store. With Type "json" every value is valid JSON. Errors, with Cloudflare's
+// texts: CodeInvalidRequest (none or too many keys, bad type), those of
+// ValidateKey in their bulk wording, CodeBulkJSON, CodeBulkTooLarge.
+func (s *Service) BulkGet(ctx context.Context, ns *godwit.Namespace, q BulkGet) ([]*BulkEntry, godwit.Served, error) {
+	start := time.Now()
+	entries, served, err := s.bulkGet(ctx, ns, q)
+	s.metrics.done(opBulkGet, start, err)
+	return entries, served, err
+}
+
+func (s *Service) bulkGet(ctx context.Context, ns *godwit.Namespace, q BulkGet) ([]*BulkEntry, godwit.Served, error) {
+	if err := q.validate(); err != nil {
+		return nil, godwit.Served{}, err
+	}
+	keys, place := distinctKeys(q.Keys)
+	entries, served, err := s.readAll(ctx, ns, keys, q.Read)
+	if err != nil {
+		return nil, godwit.Served{}, err
+	}
+	if q.Type == "json" {
+		for _, e := range entries {
+			if e != nil && !json.Valid(e.Text) {
+				return nil, godwit.Served{}, godwit.Errorf(godwit.CodeBulkJSON, "At least one of the requested keys corresponds to a non-json value")
+			}
+		}
+	}
+	all := make([]*BulkEntry, len(q.Keys))
+	for i, at := range place {
+		all[i] = entries[at]
+	}
+	return all, served, nil
+}
+
+func (q *BulkGet) validate() error {
+	switch {
+	case len(q.Keys) == 0:
+		return godwit.Errorf(godwit.CodeInvalidRequest, "You must request a minimum of 1 key")
+	case len(q.Keys) > godwit.MaxBulkGetKeys:
+		return godwit.Errorf(godwit.CodeInvalidRequest, "You can request a maximum of %d keys", godwit.MaxBulkGetKeys)
+	case q.Type != "" && q.Type != "text" && q.Type != "json":
+		return godwit.Errorf(godwit.CodeInvalidRequest, "\"%s\" is not a valid type. Use \"json\" or \"text\"", printable(q.Type))
+	}
+	for _, key := range q.Keys {
+		switch err := godwit.ValidateKey(key); godwit.CodeOf(err) {
+		case godwit.CodeKeyTooLong:
+			return godwit.Errorf(godwit.CodeKeyTooLong, "Encoded length of %d is too long", len(key))
+		case godwit.CodeInvalidKey:
+			return godwit.Errorf(godwit.CodeInvalidKey, "Key name %s is not legal", printable(key))
+		}
+	}
+	return nil
+}
+
+// distinctKeys returns each key once, and where in that each given key is.
+func distinctKeys(given []string) (keys []string, place []int) {
+	keys, place = make([]string, 0, len(given)), make([]int, len(given))
+	seen := make(map[string]int, len(given))
+	for i, key := range given {
+		at, ok := seen[key]
+		if !ok {
+			at = len(keys)
+			seen[key], keys = at, append(keys, key)
+		}
+		place[i] = at
+	}
+	return keys, place
+}
+
+// readAll reads the entries and, once they are known to fit, their values. It
+// begins again when a value was replaced and is gone before it was opened.
+func (s *Service) readAll(ctx context.Context, ns *godwit.Namespace, keys []string, opts godwit.ReadOptions) ([]*BulkEntry, godwit.Served, error) {
+	for attempt := 1; ; attempt++ {
+		entries, served, err := s.cfg.Reader.GetMany(ctx, ns.ID, keys, opts)
+		if err != nil {
+			return nil, served, err
+		}
+		all, err := s.readValues(ctx, ns, entries)
+		if err == nil || attempt == maxBulkAttempts || godwit.CodeOf(err) != godwit.CodeUnavailable {
+			return all, served, err
+		}
+	}
+}
+
+func (s *Service) readValues(ctx context.Context, ns *godwit.Namespace, entries []*godwit.Entry) ([]*BulkEntry, error) {
+	var total int64
+	for _, e := range entries {
+		if e != nil {
+			total += e.Value.Size()
+		}
+	}
+	if total > godwit.MaxBulkGetBytes {
+		return nil, godwit.Errorf(godwit.CodeBulkTooLarge, "Total size of request exceeds the limit of 25MB")
+	}
+	all := make([]*BulkEntry, len(entries))
+	for i, e := range entries {
+		if e == nil {
+			continue
+		}
+		text, err := s.readValue(ctx, ns, e)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = &BulkEntry{Entry: e, Text: text}
+	}
+	return all, nil
+}
+
+func (s *Service) readValue(ctx context.Context, ns *godwit.Namespace, e *godwit.Entry) (_ []byte, err error) {
+	if e.Value.Blob.IsZero() {
+		return e.Value.Inline, nil
+	}
+	r, err := s.cfg.Reader.OpenValue(ctx, ns.ID, e)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if cerr := r.Close(); err == nil && cerr != nil {
+			err = fmt.Errorf("close value: %w", cerr)
+		}
+	}()
+	text := make([]byte, e.Value.Size())
+	if _, err := io.ReadFull(r, text); err != nil {
+		return nil, fmt.Errorf("read value: %w", err)
+	}
+	// Only the end tells whether the value is undamaged.
+	if _, err := io.Copy(io.Discard, io.LimitReader(r, 1)); err != nil {
+		return nil, fmt.Errorf("read value: %w", err)
+	}
+	return text, nil
+}

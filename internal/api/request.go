@@ -1,0 +1,124 @@
+package api
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"io"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/godwitkv/godwit"
+)
+
+// requestIDs makes request ids: random for the process, then counted.
+type requestIDs struct {
+	prefix string
+	last   atomic.Uint64
+}
+
+func newRequestIDs() *requestIDs {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the process first
+	return &requestIDs{prefix: hex.EncodeToString(b[:]) + "-"}
+}
+
+// RequestID appends to dst the client's request id if it gave a valid one, else
+// a new one; the response carries it as Godwit-Request-Id. Error, upon which a
+// new one is appended all the same: CodeInvalidRequest, if the client gave one
+// that is not valid.
+func (s *Service) RequestID(dst []byte, given []byte) ([]byte, error) {
+	if len(given) == 0 {
+		return s.ids.append(dst), nil
+	}
+	if !validRequestID(given) {
+		return s.ids.append(dst), errRequestID()
+	}
+	return append(dst, given...), nil
+}
+
+func (r *requestIDs) append(dst []byte) []byte {
+	return strconv.AppendUint(append(dst, r.prefix...), r.last.Add(1), 16)
+}
+
+// validRequestID tells whether id is 1 to MaxRequestIDBytes printable ASCII
+// characters without spaces.
+func validRequestID[T string | []byte](id T) bool {
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return len(id) >= 1 && len(id) <= godwit.MaxRequestIDBytes
+}
+
+func checkRequestID(id string) error {
+	if id != "" && !validRequestID(id) {
+		return errRequestID()
+	}
+	return nil
+}
+
+func errRequestID() error {
+	return godwit.Errorf(godwit.CodeInvalidRequest, "Invalid %s: use 1 to %d printable ASCII characters without spaces.",
+		HeaderRequestID, godwit.MaxRequestIDBytes)
+}
+
+// asked is all that a write asks for. Two writes with one request id are the
+// same if they ask for the same: expirations count as they were given, not as
+// what they came to at that moment.
+type asked struct {
+	requestID  string // "": none was given
+	item       int    // index in a bulk request
+	mutation   *godwit.Mutation
+	expiration string
+	ttl        string
+	conditions []godwit.Condition
+}
+
+// key is the digest of a, or zero if the client gave no request id.
+func (a *asked) key() (k godwit.RequestKey) {
+	if a.requestID == "" {
+		return k
+	}
+	d := digest{sha256.New()}
+	m := a.mutation
+	d.text(a.requestID)
+	d.number(uint64(a.item))
+	d.number(uint64(m.Op))
+	d.text(string(m.Namespace[:]))
+	d.text(m.Key)
+	d.text(string(m.Metadata))
+	d.text(a.expiration)
+	d.text(a.ttl)
+	value := m.Value.Blob.Hash
+	if m.Value.Blob.IsZero() {
+		value = sha256.Sum256(m.Value.Inline)
+	}
+	d.text(string(value[:]))
+	for i := range a.conditions {
+		d.number(uint64(a.conditions[i].Kind))
+		d.number(uint64(len(a.conditions[i].Revisions)))
+		for _, r := range a.conditions[i].Revisions {
+			d.number(uint64(r))
+		}
+	}
+	copy(k[:], d.Sum(nil))
+	return k
+}
+
+// digest takes in fields so that no two lists of fields look alike.
+type digest struct{ hash.Hash }
+
+func (d digest) text(s string) {
+	d.number(uint64(len(s)))
+	_, _ = io.WriteString(d, s)
+}
+
+func (d digest) number(n uint64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	_, _ = d.Write(b[:])
+}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/godwitkv/godwit"
+)
+
+const (
+	// maxLargeUploads is how many values over DefaultInlineBytes are taken in
+	// at once.
+	maxLargeUploads = 64
+	// maxUploadWait is how long one waits for its turn.
+	maxUploadWait = 30 * time.Second
+	// maxDrainBytes bounds how much of a refused body is read, so that the
+	// client gets to see the answer.
+	maxDrainBytes = 256 << 20
+)
+
+// Upload takes a value in within the namespace's limit, slowed down when many
+// large ones are under way. See godwit.Uploader. An error of body that is not
+// an *godwit.Error becomes CodeInvalidRequest.
+func (s *Service) Upload(ctx context.Context, ns *godwit.Namespace, body io.Reader) (godwit.Value, error) {
+	limit := s.limits(ns).MaxValueBytes
+	if m, ok := body.(interface{ Len() int }); ok && m.Len() <= godwit.DefaultInlineBytes {
+		return s.cfg.Uploader.Upload(ctx, body, limit) // in memory already, and small
+	}
+	r := &bodyReader{ctx: ctx, body: body, slots: s.uploads}
+	defer r.release()
+	v, err := s.cfg.Uploader.Upload(ctx, r, limit)
+	if err != nil && r.err != nil && godwit.CodeOf(err) == godwit.CodeInternal {
+		err = &godwit.Error{Code: godwit.CodeInvalidRequest, Message: "The request's body could not be read to its end.", Err: err}
+	}
+	return v, err
+}
+
+// Discard drops values that no write will name.
+func (s *Service) Discard(v godwit.Value) { s.cfg.Uploader.Discard(v) }
+
+// drain reads on to the body's end, so that who sends it gets to read the answer.
+func drain(body io.Reader) {
+	if body != nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(body, maxDrainBytes))
+	}
+}
+
+// slots bounds how many do something at once.
+type slots struct{ free chan struct{} }
+
+func newSlots(n int) *slots { return &slots{free: make(chan struct{}, n)} }
+
+// take waits for a slot. Error: CodeUnavailable.
+func (s *slots) take(ctx context.Context) error {
+	select {
+	case s.free <- struct{}{}:
+		return nil
+	default:
+	}
+	timeout := time.NewTimer(maxUploadWait)
+	defer timeout.Stop()
+	select {
+	case s.free <- struct{}{}:
+		return nil
+	case <-timeout.C:
+	case <-ctx.Done():
+	}
+	return godwit.Errorf(godwit.CodeUnavailable, "Service temporarily unavailable: too many large values are being written.")
+}
+
+func (s *slots) release() { <-s.free }
+
+// bodyReader takes a slot before it reads past DefaultInlineBytes, and
+// remembers the body's error.
+type bodyReader struct {
+	ctx   context.Context
+	body  io.Reader
+	slots *slots
+	read  int64
+	held  bool
+	err   error
+}
+
+// Read implements io.Reader.
+func (r *bodyReader) Read(p []byte) (int, error) {
+	if !r.held && r.read >= godwit.DefaultInlineBytes {
+		if err := r.slots.take(r.ctx); err != nil {
+			return 0, err
+		}
+		r.held = true
+	}
+	if !r.held && len(p) > godwit.DefaultInlineBytes {
+		p = p[:godwit.DefaultInlineBytes]
+	}
+	n, err := r.body.Read(p)
+	r.read += int64(n)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
+func (r *bodyReader) release() {
+	if r.held {
+		r.held = false
+		r.slots.release()
+	}
+}

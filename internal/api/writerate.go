@@ -1,0 +1,83 @@
+package api
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/godwitkv/godwit"
+)
+
+const (
+	rateShards      = 64
+	maxShardKeys    = 4096 // 262,144 keys in all, some 10 MiB
+	rateSweepPeriod = time.Second
+)
+
+// writeRate bounds the writes a second on each key of this node. It remembers
+// keys by a 64-bit hash, and only those written lately; when there are too many
+// of these it forgets some, and lets their next write pass.
+type writeRate struct {
+	seed   maphash.Seed
+	shards [rateShards]rateShard
+}
+
+// rateShard holds, for each key, when its writes so far will have been paid
+// for, in unix nanoseconds.
+type rateShard struct {
+	mu    sync.Mutex
+	paid  map[uint64]int64
+	swept int64
+}
+
+func newWriteRate() *writeRate { return &writeRate{seed: maphash.MakeSeed()} }
+
+// take counts a write and tells whether it may happen: at most perSecond in any
+// second, at least one at a time. No limit if perSecond is 0.
+func (w *writeRate) take(ns godwit.NamespaceID, key string, perSecond float64, now time.Time) bool {
+	if perSecond <= 0 {
+		return true
+	}
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	_, _ = h.Write(ns[:])
+	_, _ = h.WriteString(key)
+	sum := h.Sum64()
+	cost := max(int64(float64(time.Second)/perSecond), 1)
+	credit := max(int64(time.Second)-cost, 0) // the first second's writes may come at once
+	return w.shards[sum%rateShards].take(sum, cost, credit, now.UnixNano())
+}
+
+func (s *rateShard) take(sum uint64, cost, credit, now int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.paid == nil {
+		s.paid = make(map[uint64]int64)
+	}
+	paid := max(s.paid[sum], now)
+	if paid-now > credit {
+		return false
+	}
+	s.sweep(now)
+	s.paid[sum] = paid + cost
+	return true
+}
+
+// sweep forgets keys whose writes are paid for, once a period; at the bound it
+// forgets any.
+func (s *rateShard) sweep(now int64) {
+	if now-s.swept >= int64(rateSweepPeriod) || now < s.swept {
+		s.swept = now
+		for sum, paid := range s.paid {
+			if paid <= now {
+				delete(s.paid, sum)
+			}
+		}
+	}
+	for sum := range s.paid {
+		if len(s.paid) < maxShardKeys {
+			return
+		}
+		delete(s.paid, sum)
+	}
+}
