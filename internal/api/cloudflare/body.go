@@ -1,0 +1,60 @@
+package cloudflare
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/godwitkv/godwit"
+)
+
+// maxDrain is how much of a body is read only so that its sender, busy sending,
+// comes to read the error. It is above every limit of ours.
+const maxDrain = 128 << 20
+
+// body is a request's body: bounded, and with errors that say whose they are.
+type body struct {
+	r      io.Reader
+	length int64 // as declared; -1: not
+	limit  int64
+	n      int64
+	drain  bool // worth draining: the client is known
+	err    error
+}
+
+// Read implements io.Reader. Errors: io.EOF, and a *problem if the body is too
+// large or the connection or its framing broke.
+func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.length > b.limit {
+		return 0, b.tooLarge()
+	}
+	n, err := b.r.Read(p)
+	if b.n += int64(n); b.n > b.limit {
+		b.err = b.tooLarge()
+		return 0, b.err
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		b.err = io.EOF
+	case err != nil:
+		b.err = badRequest(codeMalformedBody, "could not read the request body")
+	}
+	return n, b.err
+}
+
+func (b *body) tooLarge() error {
+	p := problemOf(godwit.Errorf(godwit.CodeBodyTooLarge, "Request body exceeds the limit of %d bytes.", b.limit), "")
+	return &p
+}
+
+// finish reads what is left, within bounds. A client that waits to be told to
+// go on sends nothing and is not kept waiting.
+func (b *body) finish(r *http.Request) {
+	if !b.drain || b.length == 0 || b.n == 0 && r.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, b.r, maxDrain)
+}

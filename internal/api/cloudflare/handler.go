@@ -1,0 +1,129 @@
+package cloudflare
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/catalog"
+)
+
+// Config is what a Handler needs; all fields are required.
+type Config struct {
+	Service *api.Service
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer
+	Now     func() time.Time
+}
+
+// Handler answers every request below /client/v4/. It must be given requests as
+// they came: no ServeMux that cleans paths may stand before it.
+type Handler struct {
+	service *api.Service
+	catalog *catalog.Catalog
+	logger  *slog.Logger
+	now     func() time.Time
+	metrics *metrics
+	routes  []route
+	bulk    *semaphore.Weighted // bytes of bulk bodies under way
+}
+
+// New returns a Handler. Metrics are registered once for each Registerer.
+func New(cfg Config) *Handler {
+	return &Handler{
+		service: cfg.Service,
+		catalog: cfg.Service.Catalog(),
+		logger:  cfg.Logger,
+		now:     cfg.Now,
+		metrics: newMetrics(cfg.Metrics),
+		routes:  newRoutes(),
+		bulk:    semaphore.NewWeighted(bulkBudget),
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := newCall(h, w, r)
+	started := h.now()
+	defer func() {
+		if v := recover(); v != nil {
+			h.recovered(c, v)
+		}
+		h.metrics.observe(c.endpoint.name, c.w.status, h.now().Sub(started))
+	}()
+	if err := c.serve(); err != nil {
+		c.fail(err)
+	}
+}
+
+// recovered turns a panic of ours into a 500, or, once bytes have been sent,
+// into a cut connection: half a response must not look whole.
+func (h *Handler) recovered(c *call, v any) {
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler)
+	}
+	h.logger.Error("panic while serving a request", "endpoint", c.endpoint.name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	if c.w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	p := problemOf(fmt.Errorf("panic: %v", v), "")
+	_ = c.sendProblems(p)
+}
+
+// serve finds the endpoint, asks who is calling and whether it may, and goes on
+// to the endpoint.
+func (c *call) serve() error {
+	if err := c.identify(); err != nil {
+		return err
+	}
+	if err := c.route(); err != nil {
+		return err
+	}
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	c.body.drain = true
+	if err := c.authorize(); err != nil {
+		return err
+	}
+	return c.endpoint.serve(c)
+}
+
+// route finds the endpoint. Errors: no such path, no such method.
+func (c *call) route() error {
+	path, ok := strings.CutPrefix(c.target.path, prefix)
+	if !ok {
+		return errNoRoute
+	}
+	for i := range c.h.routes {
+		r := &c.h.routes[i]
+		params, ok := r.pattern.match(path)
+		if !ok {
+			continue
+		}
+		c.params = params
+		e := r.endpoint(c.r.Method)
+		if e == nil {
+			c.w.Header().Set("Allow", r.allow())
+			return &problem{
+				status:  http.StatusMethodNotAllowed,
+				code:    codeMethod,
+				message: fmt.Sprintf("%.32s not supported for requested URI", c.r.Method),
+			}
+		}
+		c.endpoint = e
+		return nil
+	}
+	return errNoRoute
+}
+
+// errNoRoute is told in Cloudflare's two parts, see sendProblems.
+var errNoRoute = &problem{status: http.StatusNotFound, code: codeCouldNotRoute}

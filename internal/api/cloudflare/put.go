@@ -1,0 +1,212 @@
+package cloudflare
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strings"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
+)
+
+// putValue writes a value. Only multipart/form-data is taken apart; any other
+// body, urlencoded forms too, is the value as it stands.
+func (c *call) putValue() error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	p := api.Put{
+		Key:           []byte(c.params.key),
+		Body:          c.body,
+		Expiration:    q.Get("expiration"),
+		ExpirationTTL: q.Get("expiration_ttl"),
+		Preconditions: c.preconditions(),
+		RequestID:     c.requestID,
+	}
+	boundary, form, err := formBoundary(c.r.Header.Get("Content-Type"))
+	if err != nil {
+		return err
+	}
+	var result godwit.Result
+	if form {
+		result, err = c.putForm(p, boundary)
+	} else {
+		result, err = c.h.service.Put(c.ctx(), c.ns, p)
+	}
+	c.revision(result.Revision)
+	if err != nil {
+		return err
+	}
+	return c.reply(nil, nil)
+}
+
+// formBoundary tells whether a body is a form, and what separates its parts.
+func formBoundary(contentType string) (boundary string, form bool, err error) {
+	base, _, _ := strings.Cut(contentType, ";")
+	if !strings.EqualFold(strings.TrimSpace(base), "multipart/form-data") {
+		return "", false, nil
+	}
+	_, args, err := mime.ParseMediaType(contentType)
+	if err != nil || args["boundary"] == "" {
+		return "", true, badRequest(codeMalformedBody, "multipart/form-data without a boundary")
+	}
+	return args["boundary"], true, nil
+}
+
+// putForm writes the value and metadata of a form. Parts come in any order, and
+// a value may be far larger than memory: it is taken in as it comes, and written
+// or dropped at the end.
+func (c *call) putForm(p api.Put, boundary string) (godwit.Result, error) {
+	early := api.BulkPut{Key: string(p.Key), Expiration: p.Expiration, ExpirationTTL: p.ExpirationTTL}
+	if err := c.h.service.CheckBulkPut(c.ns, &early); err != nil {
+		return godwit.Result{}, err
+	}
+	f := form{upload: func(r io.Reader) (godwit.Value, error) { return c.h.service.Upload(c.ctx(), c.ns, r) }}
+	err := f.read(multipart.NewReader(c.body, boundary))
+	if err == nil {
+		p.Metadata, err = f.metadata()
+	}
+	if err == nil && !f.hasValue {
+		err = badRequest(codeMalformedBody, "Missing value field")
+	}
+	if err != nil {
+		if f.hasValue {
+			c.h.service.Discard(f.value)
+		}
+		return godwit.Result{}, err
+	}
+	p.Body = nil
+	return c.h.service.PutValue(c.ctx(), c.ns, p, f.value)
+}
+
+// Bounds of a form beside its value.
+const (
+	maxParts    = 2048
+	maxFields   = 64 << 10 // bytes of metadata, in however many parts
+	maxUnknown  = 1 << 20  // bytes of parts that mean nothing here
+	maxPartName = 4 << 10
+)
+
+// form is what a multipart body said.
+type form struct {
+	upload   func(io.Reader) (godwit.Value, error)
+	value    godwit.Value
+	hasValue bool
+	whole    []byte // the metadata in one part
+	hasWhole bool
+	fields   tree // the metadata in many parts
+	room     int64
+	unknown  int64
+}
+
+func (f *form) read(r *multipart.Reader) error {
+	f.room, f.unknown = maxFields, maxUnknown
+	for n := 0; ; n++ {
+		part, err := r.NextRawPart()
+		if err == io.EOF { //nolint:errorlint // wrapped, it means a form that was cut off
+			return nil
+		}
+		if err != nil {
+			return formError(err)
+		}
+		if n >= maxParts {
+			return badRequest(codeMalformedBody, "a form of more than %d parts", maxParts)
+		}
+		if err := f.part(part.FormName(), part); err != nil {
+			return formError(err)
+		}
+	}
+}
+
+// formError says whose fault an error while reading a form is.
+func formError(err error) error {
+	var (
+		own *godwit.Error
+		p   *problem
+	)
+	if errors.As(err, &own) || errors.As(err, &p) {
+		return err
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return badRequest(codeMalformedBody, "the form ends before its closing boundary")
+	}
+	return badRequest(codeMalformedBody, "malformed multipart/form-data")
+}
+
+// partReader gives errors in reading a part to whom they belong.
+type partReader struct{ r io.Reader }
+
+// Read implements io.Reader.
+func (p partReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if err != nil && err != io.EOF { //nolint:errorlint // as above
+		err = formError(err)
+	}
+	return n, err
+}
+
+// part takes up one part, whether it came as a field or as a file.
+func (f *form) part(name string, r io.Reader) error {
+	path, flat := fieldPath(name)
+	switch {
+	case name == "value":
+		if f.hasValue {
+			return badRequest(codeMalformedBody, "a form with more than one value")
+		}
+		value, err := f.upload(partReader{r})
+		f.value, f.hasValue = value, err == nil
+		return err
+	case name == "metadata":
+		if f.hasWhole {
+			return badRequest(codeMalformedBody, "a form with more than one metadata")
+		}
+		text, err := f.bounded(r)
+		f.whole, f.hasWhole = text, true
+		return err
+	case flat:
+		text, err := f.bounded(r)
+		if err != nil {
+			return err
+		}
+		return f.fields.set(path, string(text))
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r, f.unknown+1))
+	if f.unknown -= n; err == nil && f.unknown < 0 {
+		return godwit.Errorf(godwit.CodeBodyTooLarge, "The form's other parts exceed the limit of %d bytes.", maxUnknown)
+	}
+	return err
+}
+
+// bounded reads a part that belongs to the metadata.
+func (f *form) bounded(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, f.room+1))
+	if f.room -= int64(len(text)); err == nil && f.room < 0 {
+		return nil, godwit.Errorf(godwit.CodeMetadataTooLarge, "Metadata length of over %d exceeds limit of %d.", maxFields, godwit.MaxMetadataBytes)
+	}
+	return text, err
+}
+
+// metadata is what the form's parts make up, nil if nothing.
+func (f *form) metadata() ([]byte, error) {
+	text := f.whole
+	if !f.hasWhole {
+		if f.fields.empty() {
+			return nil, nil
+		}
+		var err error
+		if text, err = f.fields.json(); err != nil {
+			return nil, err
+		}
+	}
+	if err := godwit.ValidateMetadata(text); err != nil {
+		return nil, err
+	}
+	if bytes.Equal(bytes.TrimSpace(text), []byte("null")) {
+		return nil, nil
+	}
+	return text, nil
+}
