@@ -1,0 +1,211 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// Defaults of a Config.
+const (
+	DefaultDir           = "./godwit-data"
+	DefaultListen        = "127.0.0.1:8787"
+	DefaultBindingListen = "127.0.0.1:8788"
+	DefaultDrainTimeout  = 15 * time.Second
+)
+
+// Bounds of a Config.
+const (
+	minRootTokenBytes = 16
+	maxRootTokenBytes = 512
+	maxValueBytes     = 1 << 30
+	maxTTL            = math.MaxInt32 * time.Second
+	maxLocationBytes  = 64
+)
+
+// Config is all that a node can be told. The zero value is a node of its own in
+// DefaultDir.
+type Config struct {
+	// Dir is the data directory. It is made, for its owner alone, if it is not
+	// there. Default: DefaultDir.
+	Dir string
+	// Listen is host:port of the API port: REST v4, the native API, health and
+	// metrics. Default: DefaultListen. Port 0 takes any that is free.
+	Listen string
+	// BindingListen is host:port of the binding port. Default:
+	// DefaultBindingListen.
+	BindingListen string
+	// PprofListen is host:port of Go's profiler, which asks for no token.
+	// Default "": none.
+	PprofListen string
+
+	// Location names where the node is, such as "lhr": up to 64 letters,
+	// digits, "-" and "_". Default: none.
+	Location string
+	// Account is the account's id, 32 hexadecimal characters. Default: the one
+	// in the data, or else a random one.
+	Account string
+	// RootToken is the root token, 16 to 512 printable characters without
+	// spaces. Default: the one in Dir/root-token, which is made with a random
+	// one at the first start.
+	RootToken string
+
+	// Limits are checked where clients are answered. Default:
+	// godwit.DefaultLimits.
+	Limits godwit.Limits
+	// InlineBytes is the longest value kept beside its key, 1 to
+	// godwit.MaxInlineBytes. Default: godwit.DefaultInlineBytes.
+	InlineBytes int
+	// DiskReserve is how many bytes of the disk are left free: below it puts
+	// are refused. Below 0: none. Default: a share of the disk.
+	DiskReserve int64
+	// CacheBytes is how much of the database is kept in memory. Default: the
+	// store's.
+	CacheBytes int64
+
+	// TLSCert and TLSKey are PEM files. With them both ports speak TLS.
+	TLSCert, TLSKey string
+
+	// Version is what the node says it is.
+	Version string
+	// DrainTimeout bounds how long requests in flight may take once the node is
+	// told to stop. Default: DefaultDrainTimeout.
+	DrainTimeout time.Duration
+
+	// FS is the disk; with one, RootToken must be given. Default: the
+	// machine's.
+	FS store.FS
+	// ListenFunc makes listeners. Default: net.Listen.
+	ListenFunc func(network, address string) (net.Listener, error)
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Logger is told what happens, and never a secret. Default: none.
+	Logger *slog.Logger
+	// Metrics takes the node's metrics; each node needs one of its own.
+	// Default: a new one.
+	Metrics *prometheus.Registry
+}
+
+func (c *Config) setDefaults() {
+	if c.Dir == "" {
+		c.Dir = DefaultDir
+	}
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if c.BindingListen == "" {
+		c.BindingListen = DefaultBindingListen
+	}
+	if c.Limits == (godwit.Limits{}) {
+		c.Limits = godwit.DefaultLimits()
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = DefaultDrainTimeout
+	}
+	if c.ListenFunc == nil {
+		c.ListenFunc = net.Listen
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+}
+
+// Validate returns all that is wrong with c, joined, or nil. Each problem names
+// its flag.
+func (c Config) Validate() error {
+	c.setDefaults()
+	problems := c.validateAddresses()
+	complain := func(flag, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: %s", flag, fmt.Sprintf(format, args...)))
+	}
+	if len(c.Location) > maxLocationBytes || strings.ContainsFunc(c.Location, notName) {
+		complain("--location", "%q is not up to %d letters, digits, \"-\" and \"_\"", c.Location, maxLocationBytes)
+	}
+	if c.Account != "" && !isHex32(c.Account) {
+		complain("--account", "%q is not 32 characters of 0-9 and a-f", c.Account)
+	}
+	if c.RootToken != "" {
+		if err := checkRootToken(c.RootToken); err != nil {
+			complain("--root-token", "%v", err)
+		}
+	} else if c.FS != nil {
+		complain("--root-token", "is needed where the disk is not the machine's own")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		complain("--tls-cert", "--tls-cert and --tls-key go together")
+	}
+	if c.InlineBytes < 0 || c.InlineBytes > godwit.MaxInlineBytes {
+		complain("--inline-bytes", "%d is not between 1 and %d", c.InlineBytes, godwit.MaxInlineBytes)
+	}
+	if c.CacheBytes < 0 {
+		complain("--cache-bytes", "%d is below 0", c.CacheBytes)
+	}
+	return errors.Join(append(problems, validateLimits(c.Limits)...)...)
+}
+
+func (c *Config) validateAddresses() (problems []error) {
+	for flag, addr := range map[string]string{"--listen": c.Listen, "--binding-listen": c.BindingListen, "--pprof-listen": c.PprofListen} {
+		if addr == "" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(addr)
+		if err == nil {
+			_, err = strconv.ParseUint(port, 10, 16)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %q is not of the form host:port", flag, addr))
+		}
+	}
+	return problems
+}
+
+func validateLimits(l godwit.Limits) (problems []error) {
+	if l.MinExpirationTTL < time.Second || l.MinExpirationTTL > maxTTL {
+		problems = append(problems, fmt.Errorf("--min-expiration-ttl: %v is not between 1s and %v", l.MinExpirationTTL, maxTTL))
+	}
+	if l.MinCacheTTL < 0 || l.MinCacheTTL > maxTTL {
+		problems = append(problems, fmt.Errorf("--min-cache-ttl: %v is not between 0s and %v", l.MinCacheTTL, maxTTL))
+	}
+	if l.MaxValueBytes < 1 || l.MaxValueBytes > maxValueBytes {
+		problems = append(problems, fmt.Errorf("--max-value-bytes: %d is not between 1 and %d", l.MaxValueBytes, maxValueBytes))
+	}
+	if !(l.WritesPerKey >= 0 && l.WritesPerKey <= math.MaxInt32) { // NaN is neither
+		problems = append(problems, fmt.Errorf("--writes-per-key: %v is not between 0 (no limit) and %d", l.WritesPerKey, math.MaxInt32))
+	}
+	return problems
+}
+
+func notName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+}
+
+func isHex32(s string) bool { return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == "" }
+
+// checkRootToken never repeats the token.
+func checkRootToken(token string) error {
+	switch {
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("a root token is printable ASCII without spaces")
+	case len(token) < minRootTokenBytes:
+		return fmt.Errorf("a root token has at least %d characters", minRootTokenBytes)
+	case len(token) > maxRootTokenBytes:
+		return fmt.Errorf("a root token has at most %d characters", maxRootTokenBytes)
+	}
+	return nil
+}

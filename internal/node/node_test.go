@@ -1,0 +1,379 @@
+package node_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const rootToken = "root-token-of-the-tests"
+
+// config is that of a node on free ports and a disk in memory.
+func config() node.Config {
+	return node.Config{
+		Dir:           "data",
+		FS:            store.NewMemFS(),
+		RootToken:     rootToken,
+		Listen:        "127.0.0.1:0",
+		BindingListen: "127.0.0.1:0",
+		Location:      "lhr",
+		Version:       "v0.0.0-test",
+	}
+}
+
+func open(t *testing.T, cfg node.Config) *node.Node {
+	t.Helper()
+	n, err := node.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+// reply is an answer read whole.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func request(t *testing.T, method, url, token, body string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{res.StatusCode, res.Header, string(b)}
+}
+
+func TestPaths(t *testing.T) {
+	n := open(t, config())
+	for _, tt := range []struct {
+		method, path, token string
+		status              int
+		contains            string
+	}{
+		{"GET", "/healthz", "", 200, "ok"},
+		{"GET", "/readyz", "", 200, "ok"},
+		{"HEAD", "/readyz", "", 200, ""},
+		{"POST", "/readyz", "", 405, ""},
+		{"GET", "/metrics", "", 200, "go_goroutines"},
+		{"GET", "/metrics", "", 200, "godwit_store_keys"},
+		{"GET", "/", "", 200, "<h1>godwit</h1>"},
+		{"GET", "/?x=1", "", 200, "<h1>godwit</h1>"},
+		{"GET", "//", "", 404, ""},
+		{"GET", "/nothing", "", 404, ""},
+		{"GET", "/client/v4", "", 404, ""},
+		{"GET", "/client/v4/accounts", "", 401, "success"},
+		{"GET", "/client/v4/accounts", rootToken, 200, n.Account()},
+		{"GET", "/godwit/v1/status", "", 401, "unauthenticated"},
+		{"GET", "/godwit/v1/status", rootToken, 200, n.Account()},
+		{"GET", "/godwit/v1/../v1/status", rootToken, 404, "not_found"},
+		{"GET", "/godwit/v1/status/", rootToken, 404, "not_found"},
+	} {
+		got := request(t, tt.method, n.APIURL()+tt.path, tt.token, "")
+		if got.status != tt.status || !strings.Contains(got.body, tt.contains) {
+			t.Errorf("%s %s: got %d %q, want %d with %q", tt.method, tt.path, got.status, got.body, tt.status, tt.contains)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	n := open(t, config())
+	var got map[string]any
+	if err := json.Unmarshal([]byte(request(t, "GET", n.APIURL()+"/godwit/v1/status", rootToken, "").body), &got); err != nil {
+		t.Fatal(err)
+	}
+	for field, want := range map[string]any{
+		"role": "central", "location": "lhr", "account": n.Account(), "staleness_ms": 0.0, "followers": 0.0,
+		"binding_url": n.BindingURL(), "version": "v0.0.0-test",
+	} {
+		if got[field] != want {
+			t.Errorf("%s: got %v, want %v", field, got[field], want)
+		}
+	}
+	for _, field := range []string{"cluster_id", "revision"} {
+		if s, ok := got[field].(string); !ok || s == "" {
+			t.Errorf("%s: got %v, want a string", field, got[field])
+		}
+	}
+	for _, field := range []string{"keys", "bytes", "uptime_seconds"} {
+		if _, ok := got[field].(float64); !ok {
+			t.Errorf("%s: got %v, want a number", field, got[field])
+		}
+	}
+}
+
+func TestLandingPagePolicy(t *testing.T) {
+	n := open(t, config())
+	got := request(t, "GET", n.APIURL()+"/", "", "")
+	policy := got.header.Get("Content-Security-Policy")
+	if !strings.HasPrefix(policy, "default-src 'none';") || strings.Contains(policy, "unsafe") {
+		t.Errorf("got policy %q", policy)
+	}
+	_, style, _ := strings.Cut(got.body, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	if want := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(policy, want) {
+		t.Errorf("policy %q does not allow the page's style %s", policy, want)
+	}
+}
+
+func TestValidateReportsAllProblems(t *testing.T) {
+	err := node.Config{
+		Listen: "nowhere", BindingListen: "127.0.0.1:99999", PprofListen: ":x",
+		Location: "a b", Account: "ABC", RootToken: "short", TLSCert: "x",
+		InlineBytes: 1 << 30, CacheBytes: -1,
+		Limits: godwit.Limits{MinExpirationTTL: 1, MinCacheTTL: -1, MaxValueBytes: -1, WritesPerKey: -1},
+	}.Validate()
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	for _, flag := range []string{
+		"--listen", "--binding-listen", "--pprof-listen", "--location", "--account", "--root-token", "--tls-cert",
+		"--inline-bytes", "--cache-bytes", "--min-expiration-ttl", "--min-cache-ttl", "--max-value-bytes", "--writes-per-key",
+	} {
+		if !strings.Contains(err.Error(), flag+": ") {
+			t.Errorf("got no word of %s in:\n%v", flag, err)
+		}
+	}
+	if strings.Contains(err.Error(), "short") {
+		t.Error("the error repeats the root token")
+	}
+	if err := (node.Config{}).Validate(); err != nil {
+		t.Errorf("the zero value: %v", err)
+	}
+}
+
+// onDisk is a config whose data directory is a real one.
+func onDisk(dir string) node.Config {
+	cfg := config()
+	cfg.FS, cfg.RootToken, cfg.Dir = nil, "", dir
+	return cfg
+}
+
+func TestRootTokenIsMadeOnceAndRotated(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	first := open(t, onDisk(dir))
+	token := first.NewRootToken()
+	if len(token) < 32 {
+		t.Fatalf("got token %q", token)
+	}
+	if got := request(t, "GET", first.APIURL()+"/godwit/v1/status", token, ""); got.status != 200 {
+		t.Fatalf("status with the new token: %d", got.status)
+	}
+	assertSecretFile(t, dir, token)
+
+	var rotated struct{ Token string }
+	res := request(t, "POST", first.APIURL()+"/godwit/v1/root-token/rotate", token, "")
+	if err := json.Unmarshal([]byte(res.body), &rotated); err != nil || rotated.Token == "" || rotated.Token == token {
+		t.Fatalf("rotate: %d %s", res.status, res.body)
+	}
+	assertSecretFile(t, dir, rotated.Token)
+	if got := request(t, "GET", first.APIURL()+"/godwit/v1/status", token, ""); got.status != 401 {
+		t.Errorf("status with the token of before: %d, want 401", got.status)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	second := open(t, onDisk(dir))
+	if second.NewRootToken() != "" {
+		t.Error("the second start made a token")
+	}
+	if got := request(t, "GET", second.APIURL()+"/godwit/v1/status", rotated.Token, ""); got.status != 200 {
+		t.Errorf("status after a restart: %d", got.status)
+	}
+	if second.Account() != first.Account() {
+		t.Error("the account changed")
+	}
+}
+
+func assertSecretFile(t *testing.T, dir, token string) {
+	t.Helper()
+	name := node.RootTokenFile(dir)
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode of %s: %v", name, info.Mode())
+	}
+	if b, err := os.ReadFile(name); err != nil || strings.TrimSpace(string(b)) != token {
+		t.Errorf("%s does not hold the token (%v)", name, err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode of the data directory: %v (%v)", info.Mode(), err)
+	}
+}
+
+func TestRootTokenByFlagIsNotRotated(t *testing.T) {
+	n := open(t, config())
+	got := request(t, "POST", n.APIURL()+"/godwit/v1/root-token/rotate", rootToken, "")
+	if got.status != 400 || !strings.Contains(got.body, "--root-token") {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}
+
+func TestShortRootTokenFileIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(node.RootTokenFile(dir), []byte("short\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.Open(t.Context(), onDisk(dir))
+	if err == nil {
+		_ = n.Close()
+		t.Fatal("opened")
+	}
+	if !strings.Contains(err.Error(), node.RootTokenFile(dir)) || strings.Contains(err.Error(), "short") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDirectoryInUseIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	open(t, onDisk(dir))
+	n, err := node.Open(t.Context(), onDisk(dir))
+	if err == nil {
+		_ = n.Close()
+	}
+	if !errors.Is(err, store.ErrInUse) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAddressInUseNamesItsFlag(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	cfg := config()
+	cfg.BindingListen = ln.Addr().String()
+	n, err := node.Open(t.Context(), cfg)
+	if err == nil {
+		_ = n.Close()
+		t.Fatal("opened")
+	}
+	if !strings.Contains(err.Error(), "--binding-listen") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestStopFinishesRequests begins a put, has the node told to stop, and then
+// ends the put.
+func TestStopFinishesRequests(t *testing.T) {
+	cfg := config()
+	cfg.DrainTimeout = time.Minute
+	n := open(t, cfg)
+	base := n.APIURL() + "/client/v4/accounts/" + n.Account() + "/storage/kv/namespaces"
+	created := request(t, "POST", base, rootToken, `{"title":"drain"}`)
+	var ns struct{ Result struct{ ID string } }
+	if err := json.Unmarshal([]byte(created.body), &ns); err != nil || ns.Result.ID == "" {
+		t.Fatalf("create namespace: %s", created.body)
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(n.APIURL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	head := "PUT /client/v4/accounts/" + n.Account() + "/storage/kv/namespaces/" + ns.Result.ID + "/values/k HTTP/1.1\r\n" +
+		"Host: x\r\nAuthorization: Bearer " + rootToken + "\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+	write(t, conn, head)
+	if got := read(t, conn); !strings.HasPrefix(got, "HTTP/1.1 100") {
+		t.Fatalf("got %q", got)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	refused(t, strings.TrimPrefix(n.APIURL(), "http://"))
+	write(t, conn, "body")
+	if got := read(t, conn); !strings.HasPrefix(got, "HTTP/1.1 200") {
+		t.Errorf("the request in flight got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func write(t *testing.T, conn net.Conn, s string) {
+	t.Helper()
+	if _, err := conn.Write([]byte(s)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	b := make([]byte, 4096)
+	n, err := conn.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b[:n])
+}
+
+// refused waits until nobody accepts connections at addr.
+func refused(t *testing.T, addr string) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
+}
+
+func TestDataSurvivesRestart(t *testing.T) {
+	cfg := config()
+	n := open(t, cfg)
+	base := n.APIURL() + "/client/v4/accounts/" + n.Account() + "/storage/kv/namespaces"
+	if got := request(t, "POST", base, rootToken, `{"title":"kept"}`); got.status != 200 {
+		t.Fatalf("create namespace: %s", got.body)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n = open(t, cfg)
+	if got := request(t, "GET", n.APIURL()+"/godwit/v1/namespaces", rootToken, ""); !strings.Contains(got.body, `"title":"kept"`) {
+		t.Errorf("got %s", got.body)
+	}
+}

@@ -1,0 +1,181 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api/binding"
+	"github.com/godwitkv/godwit/internal/api/cloudflare"
+	"github.com/godwitkv/godwit/internal/api/native"
+)
+
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 5 * time.Minute
+	maxHeaderBytes = 64 << 10
+	cloudflarePath = "/client/v4/"
+)
+
+// newServers makes the servers of all ports.
+func (n *Node) newServers() {
+	n.api = n.httpServer(impatient(n.counted(n.dispatch())))
+	n.binding = binding.New(binding.Config{
+		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, MaxValueBytes: n.cfg.Limits.MaxValueBytes,
+	})
+	if n.listen.pprof != nil {
+		n.pprof = n.httpServer(profiler())
+	}
+}
+
+func (n *Node) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(n.cfg.Logger.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return n.root },
+		// As every path is served as it stands, "OPTIONS *" is one like others.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// counted keeps the count of requests.
+func (n *Node) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n.requests.enter()
+		defer n.requests.leave()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// dispatch goes by the path as it came. A ServeMux would clean it first, and
+// send the client of a key like "a//b" to another key.
+func (n *Node) dispatch() http.Handler {
+	rest := cloudflare.New(cloudflare.Config{Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, Now: n.cfg.Now})
+	own := native.New(native.Config{
+		Service: n.service, Status: n.status, Size: n.store.NamespaceStats, RotateRoot: n.rotateRootToken, Logger: n.cfg.Logger,
+	})
+	exact := map[string]http.Handler{
+		"/":        landing(),
+		"/healthz": http.HandlerFunc(n.healthz),
+		"/readyz":  http.HandlerFunc(n.readyz),
+		"/metrics": promhttp.HandlerFor(n.cfg.Metrics, promhttp.HandlerOpts{}),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := rawPath(r)
+		switch {
+		case strings.HasPrefix(path, cloudflarePath):
+			rest.ServeHTTP(w, r)
+		case strings.HasPrefix(path, native.Prefix):
+			own.ServeHTTP(w, r)
+		case exact[path] != nil:
+			readOnly(exact[path], w, r)
+		default:
+			http.Error(w, "There is nothing at this path.", http.StatusNotFound)
+		}
+	})
+}
+
+// rawPath is the path as it stood in the request line; of the absolute form,
+// that proxies use, what is after the host.
+func rawPath(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	_, rest, ok := strings.Cut(path, "://")
+	if !ok {
+		return path
+	}
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[i:]
+	}
+	return "/"
+}
+
+func readOnly(h http.Handler, w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "This path takes GET and HEAD.", http.StatusMethodNotAllowed)
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+// healthz tells that the process is alive.
+func (n *Node) healthz(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
+
+// readyz tells whether reads are served: from the start until the node stops.
+func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
+	if n.draining.Load() {
+		plain(w, http.StatusServiceUnavailable, "stopping\n")
+		return
+	}
+	plain(w, http.StatusOK, "ok\n")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the client is gone
+}
+
+// status is the node's account of itself.
+func (n *Node) status(host string) native.Status {
+	stats := n.store.Stats()
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.Trim(host, "[]")
+	}
+	return native.Status{
+		Role:          "central",
+		Location:      n.cfg.Location,
+		Account:       n.Account(),
+		ClusterID:     stats.ClusterID,
+		Revision:      stats.Revision.String(),
+		Keys:          stats.Keys,
+		Bytes:         stats.Bytes,
+		BindingURL:    n.url(n.listen.binding.Addr(), name),
+		DiskFull:      stats.DiskFull,
+		Version:       n.cfg.Version,
+		UptimeSeconds: int64(n.cfg.Now().Sub(n.started) / time.Second),
+	}
+}
+
+// rotateRootToken makes another root token. It is in the file before it is in
+// force: a crash in between leaves one that works.
+func (n *Node) rotateRootToken(context.Context) (string, error) {
+	n.rotating.Lock()
+	defer n.rotating.Unlock()
+	if n.rootByFlag {
+		return "", godwit.Errorf(godwit.CodeInvalidRequest, "The root token was given by --root-token: change it there, and restart.")
+	}
+	token := newRootToken()
+	if err := writeSecret(RootTokenFile(n.cfg.Dir), token+"\n"); err != nil {
+		return "", err
+	}
+	n.catalog.Load().SetRootToken(token)
+	n.cfg.Logger.Info("root token replaced")
+	return token, nil
+}
+
+// profiler serves Go's profiler, without touching the default mux.
+func profiler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
