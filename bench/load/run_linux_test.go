@@ -26,6 +26,10 @@ func serve(t *testing.T, h http.HandlerFunc) (addr string) {
 	return strings.TrimPrefix(s.URL, "http://")
 }
 
+func constant(value string) *load.Values {
+	return &load.Values{Size: len(value), Append: func(dst []byte) []byte { return append(dst, value...) }}
+}
+
 func httpReply() load.Reply { return new(load.HTTPReply) }
 
 func TestRunSendsWhatTheTemplateSays(t *testing.T) {
@@ -40,17 +44,15 @@ func TestRunSendsWhatTheTemplateSays(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		}
 	})
-	get := load.HTTPRequest("GET", "/", "?x=1", []string{"A: b"}, nil)
-	get.Pick = load.Random(10, 1)
-	put := load.HTTPRequest("PUT", "/", "?x=1", []string{"A: b"}, []byte("value"))
-	put.Pick = load.Sequence(0)
+	get := load.HTTPRequest("GET", "/", load.Random(10, 1), "?x=1", []string{"A: b"}, nil)
+	put := load.HTTPRequest("PUT", "/", load.Sequence(0), "?x=1", []string{"A: b"}, constant("value"))
 	edges := 0
 	opts := load.Options{CPU: -1, Warmup: 10 * time.Millisecond, Duration: 100 * time.Millisecond}
 	opts.Begin = func() { edges++ }
 	opts.End = func() { edges++ }
 	results, err := load.Run(t.Context(), opts,
-		load.Stream{Addr: addr, Conns: 4, Source: &get, Reply: httpReply},
-		load.Stream{Addr: addr, Conns: 1, Rate: 60, Source: &put, Reply: httpReply})
+		load.Stream{Addr: addr, Conns: 4, Source: get, Reply: httpReply},
+		load.Stream{Addr: addr, Conns: 1, Rate: 60, Source: put, Reply: httpReply})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +79,9 @@ func TestRunAtAFixedRateCountsFromWhenARequestWasDue(t *testing.T) {
 	})
 	timer := time.AfterFunc(200*time.Millisecond, func() { close(release) })
 	defer timer.Stop()
-	get := load.HTTPRequest("GET", "/", "", nil, nil)
+	get := load.HTTPRequest("GET", "/", nil, "", nil, nil)
 	results, err := load.Run(t.Context(), load.Options{CPU: -1, Duration: 400 * time.Millisecond},
-		load.Stream{Addr: addr, Conns: 1, Rate: 1000, Source: &get, Reply: httpReply})
+		load.Stream{Addr: addr, Conns: 1, Rate: 1000, Source: get, Reply: httpReply})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,15 +91,15 @@ func TestRunAtAFixedRateCountsFromWhenARequestWasDue(t *testing.T) {
 }
 
 func TestRunWritesRequestsLargerThanASocketTakes(t *testing.T) {
-	body := make([]byte, 8<<20)
+	body := strings.Repeat("v", 8<<20)
 	addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if n, err := io.Copy(io.Discard, r.Body); err != nil || n != int64(len(body)) {
 			w.WriteHeader(http.StatusBadRequest)
 		}
 	})
-	put := load.HTTPRequest("PUT", "/", "", nil, body)
+	put := load.HTTPRequest("PUT", "/", nil, "", nil, constant(body))
 	results, err := load.Run(t.Context(), load.Options{CPU: 0, Duration: 300 * time.Millisecond},
-		load.Stream{Addr: addr, Conns: 2, Source: &put, Reply: httpReply})
+		load.Stream{Addr: addr, Conns: 2, Source: put, Reply: httpReply})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +109,9 @@ func TestRunWritesRequestsLargerThanASocketTakes(t *testing.T) {
 }
 
 func TestRunNamesWhatBreaks(t *testing.T) {
-	get := load.HTTPRequest("GET", "/", "", nil, nil)
+	get := load.HTTPRequest("GET", "/", nil, "", nil, nil)
 	one := func(addr string) load.Stream {
-		return load.Stream{Addr: addr, Conns: 1, Source: &get, Reply: httpReply}
+		return load.Stream{Addr: addr, Conns: 1, Source: get, Reply: httpReply}
 	}
 	closing := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Connection", "close") })
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -43,12 +43,35 @@ func Sequence(first int64) Pick {
 	}
 }
 
-// Template is a Source whose requests differ in one key only. Without a Pick
-// the request is Before and After alone.
+// Values makes the values of writes, each Size bytes long.
+type Values struct {
+	Size   int
+	Append func(dst []byte) []byte
+}
+
+// RandomValues are letters and digits that no compression makes much of, the
+// same ones for the same seed.
+func RandomValues(size int, seed uint64) *Values {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	r := rand.New(rand.NewPCG(seed, 1))
+	text := make([]byte, 1<<20+size)
+	for i := range text {
+		text[i] = letters[r.IntN(len(letters))]
+	}
+	return &Values{Size: size, Append: func(dst []byte) []byte {
+		from := r.IntN(len(text) - size + 1)
+		return append(dst, text[from:from+size]...)
+	}}
+}
+
+// Template is a Source whose requests differ in a key and a value only, where
+// they have them: Before, key, Between, value, After.
 type Template struct {
-	Before []byte
-	After  []byte
-	Pick   Pick
+	Before  []byte
+	Pick    Pick // nil: no key
+	Between []byte
+	Values  *Values // nil: no value
+	After   []byte
 }
 
 // Next implements [Source].
@@ -57,36 +80,44 @@ func (t *Template) Next(dst []byte) []byte {
 	if t.Pick != nil {
 		dst = AppendKey(dst, t.Pick())
 	}
+	dst = append(dst, t.Between...)
+	if t.Values != nil {
+		dst = t.Values.Append(dst)
+	}
 	return append(dst, t.After...)
 }
 
 // HTTPRequest returns the template of an HTTP/1.1 request: method, the path up
-// to the key, the query after it, header lines without their ends, and a body
-// (nil: none).
-func HTTPRequest(method, path, query string, headers []string, body []byte) Template {
-	after := []byte(query + " HTTP/1.1\r\nHost: fake-host\r\n")
+// to the key (pick nil: the whole path), the query after it, header lines
+// without their ends, and bodies (nil: none).
+func HTTPRequest(method, path string, pick Pick, query string, headers []string, bodies *Values) *Template {
+	head := []byte(query + " HTTP/1.1\r\nHost: fake-host\r\n")
 	for _, h := range headers {
-		after = append(after, h+"\r\n"...)
+		head = append(head, h+"\r\n"...)
 	}
-	if body != nil {
-		after = append(after, "Content-Length: "+strconv.Itoa(len(body))+"\r\n"...)
+	if bodies != nil {
+		head = append(head, "Content-Length: "+strconv.Itoa(bodies.Size)+"\r\n"...)
 	}
-	after = append(after, "\r\n"...)
-	return Template{Before: []byte(method + " " + path), After: append(after, body...)}
+	head = append(head, "\r\n"...)
+	return &Template{Before: []byte(method + " " + path), Pick: pick, Between: head, Values: bodies}
 }
 
-// RedisCommand returns the template of a Redis command: its name, a key, and a
-// value (nil: none).
-func RedisCommand(name string, value []byte) Template {
+// RedisCommand returns the template of a Redis command: its name, a key, and
+// values (nil: none).
+func RedisCommand(name string, pick Pick, values *Values) *Template {
 	words := "*2"
-	if value != nil {
+	if values != nil {
 		words = "*3"
 	}
-	before := words + "\r\n$" + strconv.Itoa(len(name)) + "\r\n" + name + "\r\n$" + strconv.Itoa(KeyBytes) + "\r\n"
-	after := []byte("\r\n")
-	if value != nil {
-		after = append(after, "$"+strconv.Itoa(len(value))+"\r\n"...)
-		after = append(append(after, value...), "\r\n"...)
+	t := &Template{
+		Before:  []byte(words + "\r\n$" + strconv.Itoa(len(name)) + "\r\n" + name + "\r\n$" + strconv.Itoa(KeyBytes) + "\r\n"),
+		Pick:    pick,
+		Between: []byte("\r\n"),
+		Values:  values,
 	}
-	return Template{Before: []byte(before), After: after}
+	if values != nil {
+		t.Between = append(t.Between, "$"+strconv.Itoa(values.Size)+"\r\n"...)
+		t.After = []byte("\r\n")
+	}
+	return t
 }

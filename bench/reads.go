@@ -1,0 +1,118 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/godwitkv/godwit/bench/load"
+)
+
+const cpuUnit = "req/CPU-s"
+
+// getHot compares reads of few keys with nginx, Redis and a handler that does
+// nothing.
+func getHot(ctx context.Context, l *lab) ([]row, error) {
+	n, err := l.shared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	web, err := l.nginx(ctx)
+	if err != nil {
+		return nil, err
+	}
+	redis, err := l.redis(ctx, "redis-memory", hotKeys, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = redis.stop() }()
+	empty, err := l.emptyHandler(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = empty.stop() }()
+	redisGet := redisStream(redis.addr, clients, load.RedisCommand("GET", load.Random(hotKeys, 1), nil))
+	emptyGet := httpStream(empty.addr, clients, load.HTTPRequest("GET", "/", load.Random(hotKeys, 1), "", nil, nil))
+	all, err := l.rounds(ctx,
+		l.loaded(n.get(n.hot, clients, load.Random(hotKeys, 1)), n.process),
+		l.loaded(file(web), web.process),
+		l.loaded(redisGet, redis.process),
+		l.loaded(emptyGet, empty.process))
+	if err != nil {
+		return nil, err
+	}
+	l.peak = median(values(perSecond, all[0]))
+	return []row{
+		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "nginx, cached file", Target: 0.9}, perCPU, all[0], all[1]),
+		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "Redis GET", Target: 1.4}, perCPU, all[0], all[2]),
+		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "empty fasthttp handler"}, perCPU, all[0], all[3]),
+		compare(row{Name: "GET hot", Unit: "req/s", Against: "nginx, cached file"}, perSecond, all[0], all[1]),
+	}, nil
+}
+
+// getRandom compares reads of very many keys with nginx, whose one file stays
+// where it is.
+func getRandom(ctx context.Context, l *lab) ([]row, error) {
+	n, err := l.filled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	web, err := l.nginx(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.rounds(ctx,
+		l.loaded(n.get(n.large, clients, load.Random(l.keys, 1)), n.process),
+		l.loaded(file(web), web.process))
+	if err != nil {
+		return nil, err
+	}
+	return []row{
+		compare(row{Name: "GET random", Unit: cpuUnit, Against: "nginx, cached file", Target: 0.75}, perCPU, all[0], all[1]),
+		compare(row{Name: "GET random", Unit: "req/s", Against: "nginx, cached file"}, perSecond, all[0], all[1]),
+	}, nil
+}
+
+// latency measures reads at half the rate that the node can answer, and the
+// same while writes come in at a fixed rate and compactions follow from them.
+func latency(ctx context.Context, l *lab) ([]row, error) {
+	const writeRate, writers = 2000, 16
+	n, err := l.filled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l.peak == 0 {
+		m, err := l.turn(ctx, n.get(n.hot, clients, load.Random(hotKeys, 1)), n.process)
+		if err != nil {
+			return nil, err
+		}
+		l.peak = m.perSecond
+	}
+	reads := n.get(n.hot, clients, load.Random(hotKeys, 1))
+	reads.Rate = l.peak / 2
+	writes := n.put(n.large, writers, load.Random(l.keys, 4))
+	writes.Rate = writeRate
+	idle, _, err := l.drive(ctx, []*process{n.process}, reads)
+	if err != nil {
+		return nil, err
+	}
+	mixed, _, err := l.drive(ctx, []*process{n.process}, reads, writes)
+	if err != nil {
+		return nil, err
+	}
+	if idle[0].PerSecond() < 0.9*reads.Rate {
+		return nil, errors.New("the node did not keep up with half of its own peak")
+	}
+	rows := quantiles("GET at half load", &idle[0].Latency)
+	rows = append(rows, quantiles("GET at half load, 2,000 PUT/s", &mixed[0].Latency)...)
+	return append(rows, quantiles("those PUTs", &mixed[1].Latency)...), nil
+}
+
+func quantiles(name string, h *load.Histogram) []row {
+	return []row{
+		{Name: name + ", p50", Unit: "us", Value: micros(h.Quantile(0.5))},
+		{Name: name + ", p99", Unit: "us", Value: micros(h.Quantile(0.99))},
+		{Name: name + ", p99.9", Unit: "us", Value: micros(h.Quantile(0.999))},
+	}
+}

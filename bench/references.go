@@ -1,0 +1,206 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/godwitkv/godwit/bench/load"
+)
+
+// nginxConfig serves files of one directory as fast as nginx can: one worker,
+// open files cached, no log, connections that never end.
+const nginxConfig = `daemon off;
+user root root;
+worker_processes 1;
+pid nginx.pid;
+error_log nginx-error.log warn;
+events { worker_connections 1024; multi_accept on; }
+http {
+  access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; etag off; server_tokens off;
+  keepalive_timeout 600; keepalive_requests 1000000000;
+  open_file_cache max=1000 inactive=600s; open_file_cache_valid 600s; open_file_cache_min_uses 1;
+  client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+  server { listen %s; root %s; }
+}
+`
+
+// nginx starts nginx once, serving one value as a file.
+func (l *lab) nginx(ctx context.Context) (*server, error) {
+	if l.web != nil {
+		return l.web, nil
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(l.dir, "nginx")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make nginx's directory: %w", err)
+	}
+	config := fmt.Sprintf(nginxConfig, addr, dir)
+	if os.Getuid() != 0 {
+		config = strings.Replace(config, "user root root;\n", "", 1)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o644); err != nil {
+		return nil, fmt.Errorf("write nginx's configuration: %w", err)
+	}
+	value := load.RandomValues(valueBytes, 2).Append(nil)
+	if err := os.WriteFile(filepath.Join(dir, "value"), value, 0o644); err != nil {
+		return nil, fmt.Errorf("write the file to serve: %w", err)
+	}
+	p, err := l.start(ctx, "nginx", accepts(addr), nil, sbin("nginx"), "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
+	if err != nil {
+		return nil, err
+	}
+	l.web = &server{p, addr}
+	return l.web, nil
+}
+
+// sbin finds a command that may not be on an ordinary user's path.
+func sbin(command string) string {
+	if _, err := exec.LookPath(command); err != nil {
+		return "/usr/sbin/" + command
+	}
+	return command
+}
+
+// file is the stream of nginx's reads.
+func file(s *server) load.Stream {
+	return httpStream(s.addr, clients, load.HTTPRequest("GET", "/value", nil, "", nil, nil))
+}
+
+// redis starts a Redis with keys numbered from 0, in memory alone or, durable,
+// syncing its log before each answer. Rewriting the log is off: it would only
+// slow Redis down.
+func (l *lab) redis(ctx context.Context, name string, keys int64, durable bool) (*server, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	dir := filepath.Join(l.dir, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make Redis's directory: %w", err)
+	}
+	p, err := l.start(ctx, name, accepts(addr), nil, "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", dir,
+		"--save", "", "--appendonly", "no", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
+	if err != nil {
+		return nil, err
+	}
+	if err := fillRedis(ctx, port, keys); err != nil {
+		return nil, err
+	}
+	if !durable {
+		return &server{p, addr}, nil
+	}
+	if _, err := redisCLI(ctx, port, nil, "config", "set", "appendonly", "yes"); err != nil {
+		return nil, err
+	}
+	synced := func() bool {
+		info, err := redisCLI(ctx, port, nil, "info", "persistence")
+		return err == nil && strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
+	}
+	return &server{p, addr}, p.until(ctx, synced)
+}
+
+func fillRedis(ctx context.Context, port string, keys int64) error {
+	set := load.RedisCommand("SET", load.Sequence(0), load.RandomValues(valueBytes, 2))
+	var commands []byte
+	for range keys {
+		commands = set.Next(commands)
+	}
+	_, err := redisCLI(ctx, port, commands, "--pipe")
+	return err
+}
+
+func redisCLI(ctx context.Context, port string, stdin []byte, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "redis-cli", append([]string{"-p", port}, args...)...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("run redis-cli %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// etcdPutter returns the contestant that puts into a new etcd through etcd's
+// own client.
+func (l *lab) etcdPutter(ctx context.Context) (contestant, error) {
+	putter := filepath.Join(l.dir, "etcdput")
+	if err := build(ctx, filepath.Join("bench", "etcdput"), putter, "."); err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	peer, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.start(ctx, "etcd", accepts(addr), nil, "etcd", "--data-dir", filepath.Join(l.dir, "etcd"),
+		"--listen-client-urls", "http://"+addr, "--advertise-client-urls", "http://"+addr,
+		"--listen-peer-urls", "http://"+peer, "--initial-advertise-peer-urls", "http://"+peer,
+		"--initial-cluster", "default=http://"+peer)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (measure, error) { return l.etcdTurn(ctx, p, putter, addr) }, nil
+}
+
+func (l *lab) etcdTurn(ctx context.Context, p *process, putter, addr string) (measure, error) {
+	cmd := exec.CommandContext(ctx, "taskset", "-c", strconv.Itoa(l.loadOn), putter, "-addr", addr, "-clients", strconv.Itoa(clients),
+		"-keys", strconv.FormatInt(l.keys, 10), "-size", strconv.Itoa(valueBytes), "-warmup", l.warmup.String(), "-duration", l.window.String())
+	out, err := cmd.Output()
+	if err != nil {
+		return measure{}, fmt.Errorf("load %s: %w", p.name, err)
+	}
+	var got struct{ Requests, Seconds float64 }
+	if err := json.Unmarshal(out, &got); err != nil {
+		return measure{}, fmt.Errorf("read what etcdput measured: %w", err)
+	}
+	return measure{perSecond: got.Requests / got.Seconds}, nil
+}
+
+const serveEmptyCommand = "serve-empty"
+
+// serveEmpty answers every request with one value, through the HTTP library
+// that godwit's binding port uses and nothing else: what that port could reach
+// if it had no work to do.
+func serveEmpty(addr string) error {
+	value := load.RandomValues(valueBytes, 2).Append(nil)
+	s := &fasthttp.Server{
+		NoDefaultServerHeader: true,
+		Handler:               func(c *fasthttp.RequestCtx) { c.Response.SetBodyRaw(value) },
+	}
+	return s.ListenAndServe(addr)
+}
+
+// emptyHandler starts serveEmpty as a server of its own.
+func (l *lab) emptyHandler(ctx context.Context) (*server, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	p, err := l.start(ctx, "empty", accepts(addr), nil, self, serveEmptyCommand, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &server{p, addr}, nil
+}

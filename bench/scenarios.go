@@ -1,0 +1,34 @@
+//go:build linux
+
+package main
+
+import "context"
+
+// scenario is one thing that is measured.
+type scenario struct {
+	name  string
+	about string
+	run   func(ctx context.Context, l *lab) ([]row, error)
+}
+
+// scenarios are those of one run, in the order in which they are run: first
+// those that leave the shared node as it is.
+func scenarios(o options) []scenario {
+	if o.large {
+		return []scenario{
+			{"large", "10 million keys: reads, memory, opening after a kill", largeNamespace},
+		}
+	}
+	return []scenario{
+		{"get-hot", "reads of 10,000 keys beside nginx and Redis", getHot},
+		{"latency", "reads at half load, idle and while writes run", latency},
+		{"get-random", "reads at random among all keys beside nginx", getRandom},
+		{"put", "durable overwriting among all keys beside Redis and etcd", putOver},
+		{"put-new", "durable writes of new keys beside Redis", putNew},
+		{"put-one", "durable writes of one connection beside a bare fsync", putOne},
+		{"bulk", "one bulk write of 10,000 keys", bulkPut},
+		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
+		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
+		{"memory", "memory while 64 clients stream values of 25 MiB", streamMemory},
+	}
+}
