@@ -1,0 +1,84 @@
+package binding_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"github.com/godwitkv/godwit/internal/api/apitest"
+	"github.com/godwitkv/godwit/internal/api/binding"
+)
+
+// BenchmarkGetHit is a get of a hot key of 288 bytes over a connection in
+// memory, client and all. empty is a handler that does nothing, in the same
+// server otherwise: the difference is ours.
+func BenchmarkGetHit(b *testing.B) {
+	env := apitest.Open(b)
+	ns := env.Namespace(b, "bench")
+	head := "Host: fake-host\r\nCF-KV-FLPROD-405: https://fake-host/hot?urlencoded=true\r\n" +
+		"Authorization: Bearer " + env.RootToken + "\r\nGodwit-Namespace: " + ns.ID.String() + "\r\n"
+	get := "GET /hot?urlencoded=true HTTP/1.1\r\n" + head + "\r\n"
+	value := strings.Repeat("v", 288)
+
+	b.Run("godwit", func(b *testing.B) {
+		s := binding.New(binding.Config{Service: env.Service, Logger: slog.New(slog.DiscardHandler)})
+		ln := fasthttputil.NewInmemoryListener()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ln) }()
+		put := fmt.Sprintf("PUT /hot HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", head, len(value), value)
+		c, err := ln.Dial()
+		if err != nil {
+			b.Fatal(err)
+		}
+		exchange(b, c, put, get)
+		if err := s.Shutdown(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if err := <-served; err != nil && err != io.EOF {
+			b.Fatal(err)
+		}
+	})
+	b.Run("empty", func(b *testing.B) {
+		s := &fasthttp.Server{NoDefaultDate: true, NoDefaultServerHeader: true, Handler: func(ctx *fasthttp.RequestCtx) {
+			ctx.Response.SetBodyRaw([]byte(value))
+		}}
+		pipe := fasthttputil.NewPipeConns()
+		served := make(chan error, 1)
+		go func() { served <- s.ServeConn(pipe.Conn1()) }()
+		exchange(b, pipe.Conn2(), get, get)
+		<-served
+	})
+}
+
+// exchange sends first once and next b.N times, each upon the reply to the one
+// before.
+func exchange(b *testing.B, c net.Conn, first, next string) {
+	b.Helper()
+	defer c.Close()
+	r := bufio.NewReader(c)
+	var res fasthttp.Response
+	one := func(raw []byte) {
+		if _, err := c.Write(raw); err != nil {
+			b.Fatal(err)
+		}
+		if err := res.Read(r); err != nil || res.StatusCode() != 200 {
+			b.Fatalf("%v %v", err, &res)
+		}
+	}
+	one([]byte(first))
+	raw := []byte(next)
+	one(raw)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		one(raw)
+	}
+	b.StopTimer()
+}

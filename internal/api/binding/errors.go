@@ -1,0 +1,116 @@
+package binding
+
+import (
+	"context"
+	"errors"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/godwitkv/godwit"
+)
+
+// answer is how an error is told. The reason is the error's own message where
+// it is "" here.
+type answer struct {
+	status int
+	reason string
+}
+
+// answers is the one table of this protocol. A namespace that does not exist
+// is 400: a Worker takes 404 for an absent key.
+var answers = [...]answer{
+	godwit.CodeInternal:           {fasthttp.StatusInternalServerError, "Internal Server Error"},
+	godwit.CodeInvalidRequest:     {fasthttp.StatusBadRequest, ""},
+	godwit.CodeInvalidKey:         {fasthttp.StatusBadRequest, ""},
+	godwit.CodeKeyTooLong:         {fasthttp.StatusRequestURITooLong, ""},
+	godwit.CodeKeyNotFound:        {fasthttp.StatusNotFound, "Not Found"},
+	godwit.CodeInvalidExpiration:  {fasthttp.StatusBadRequest, ""},
+	godwit.CodeInvalidTTL:         {fasthttp.StatusBadRequest, ""},
+	godwit.CodeInvalidMetadata:    {fasthttp.StatusBadRequest, ""},
+	godwit.CodeMetadataTooLarge:   {fasthttp.StatusRequestEntityTooLarge, ""},
+	godwit.CodeValueTooLarge:      {fasthttp.StatusRequestEntityTooLarge, ""},
+	godwit.CodeBodyTooLarge:       {fasthttp.StatusRequestEntityTooLarge, ""},
+	godwit.CodeInvalidCacheTTL:    {fasthttp.StatusBadRequest, ""},
+	godwit.CodeInvalidLimit:       {fasthttp.StatusBadRequest, ""},
+	godwit.CodeInvalidCursor:      {fasthttp.StatusBadRequest, ""},
+	godwit.CodeInvalidNamespaceID: {fasthttp.StatusBadRequest, ""},
+	godwit.CodeNamespaceNotFound:  {fasthttp.StatusBadRequest, ""},
+	godwit.CodeNamespaceExists:    {fasthttp.StatusBadRequest, ""},
+	godwit.CodeMissingTitle:       {fasthttp.StatusBadRequest, ""},
+	godwit.CodeTooManyNamespaces:  {fasthttp.StatusBadRequest, ""},
+	godwit.CodePreconditionFailed: {fasthttp.StatusPreconditionFailed, "Precondition Failed"},
+	godwit.CodeTooManyWrites:      {fasthttp.StatusTooManyRequests, "Too Many Requests"},
+	godwit.CodeTooManyRequests:    {fasthttp.StatusTooManyRequests, "Too Many Requests"},
+	godwit.CodeUnauthenticated:    {fasthttp.StatusUnauthorized, ""},
+	godwit.CodeForbidden:          {fasthttp.StatusForbidden, ""},
+	godwit.CodeDiskFull:           {fasthttp.StatusInsufficientStorage, ""},
+	godwit.CodeUnavailable:        {fasthttp.StatusServiceUnavailable, ""},
+	godwit.CodeOutcomeUnknown:     {fasthttp.StatusGatewayTimeout, ""},
+	godwit.CodeTokenNotFound:      {fasthttp.StatusBadRequest, ""},
+	godwit.CodeBulkJSON:           {fasthttp.StatusBadRequest, ""},
+	godwit.CodeBulkTooLarge:       {fasthttp.StatusRequestEntityTooLarge, ""},
+}
+
+// problem is an error of this protocol alone, which the domain has no code
+// for. It ends the connection if fatal.
+type problem struct {
+	status int
+	reason string
+	fatal  bool
+}
+
+// Error implements error.
+func (p *problem) Error() string { return p.reason }
+
+var (
+	errFraming    = &problem{fasthttp.StatusBadRequest, "Request body has no single length", true}
+	errMalformed  = &problem{fasthttp.StatusBadRequest, "Bad Request", true}
+	errLongHead   = &problem{fasthttp.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large", true}
+	errLongTarget = &problem{fasthttp.StatusRequestURITooLong, "Request URI Too Long", false}
+	errMethod     = &problem{fasthttp.StatusMethodNotAllowed, "Method Not Allowed", false}
+	errTimeout    = &problem{fasthttp.StatusRequestTimeout, "Request Timeout", true}
+	errBody       = &problem{fasthttp.StatusBadRequest, "Request body is incomplete or malformed", true}
+	errPanic      = &problem{fasthttp.StatusInternalServerError, "Internal Server Error", true}
+)
+
+// maxReasonBytes bounds a reason phrase.
+const maxReasonBytes = 512
+
+// describe returns how err is told.
+func describe(err error) (status int, reason string) {
+	if err == error(godwit.ErrKeyNotFound) { // absent keys are a hot path too
+		return fasthttp.StatusNotFound, ""
+	}
+	var p *problem
+	if errors.As(err, &p) {
+		return p.status, p.reason
+	}
+	code := godwit.CodeOf(err)
+	if code == godwit.CodeInternal && errors.Is(err, context.Canceled) {
+		return fasthttp.StatusServiceUnavailable, "Service Unavailable"
+	}
+	a := answers[godwit.CodeInternal]
+	if int(code) < len(answers) {
+		a = answers[code]
+	}
+	if a.reason == "" {
+		a.reason = godwit.MessageOf(err)
+	}
+	return a.status, a.reason
+}
+
+// appendReason appends what of text may stand in a status line: printable
+// ASCII, bounded. Each other character becomes a question mark.
+func appendReason(dst []byte, text string) []byte {
+	from := len(dst)
+	for _, c := range text {
+		if c < ' ' || c > '~' {
+			c = '?'
+		}
+		dst = append(dst, byte(c))
+		if len(dst)-from == maxReasonBytes {
+			break
+		}
+	}
+	return dst
+}

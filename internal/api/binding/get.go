@@ -1,0 +1,137 @@
+package binding
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
+)
+
+var errUndecodable = godwit.Errorf(godwit.CodeInvalidKey, "Could not URL-decode key name")
+
+// decodeKey returns the key that the path names. It is encoded only if the
+// query says so.
+func (r *request) decodeKey() (key []byte, err error) {
+	v, grown, ok := queryValue(r.query, "urlencoded", r.scratch)
+	r.scratch = grown
+	if !ok || !bytes.EqualFold(v, []byte("true")) {
+		return r.path, nil
+	}
+	if r.key, ok = appendPathDecoded(r.key, r.path); !ok {
+		return nil, errUndecodable
+	}
+	return r.key, nil
+}
+
+// queryText returns a query parameter, empty where not given.
+func (r *request) queryText(name string) []byte {
+	v, grown, _ := queryValue(r.query, name, r.scratch)
+	r.scratch = grown
+	return v
+}
+
+// readOptions reads what the request asks of a read.
+func (s *Server) readOptions(r *request, cacheTTL string) (godwit.ReadOptions, error) {
+	return s.cfg.Service.ReadOptions(r.ns, api.Read{
+		CacheTTL:    cacheTTL,
+		MinRevision: view(r.peek(hdrMinRevision)),
+		Consistency: view(r.peek(hdrConsistency)),
+	})
+}
+
+// get answers GET and HEAD of a key.
+func (s *Server) get(r *request) error {
+	key, err := r.decodeKey()
+	if err != nil {
+		return err
+	}
+	opts, err := s.readOptions(r, view(r.queryText("cache_ttl")))
+	if err != nil {
+		if kerr := godwit.ValidateKey(key); kerr != nil {
+			return kerr // told first
+		}
+		return err
+	}
+	e, err := s.find(r, key, opts)
+	if err != nil {
+		return err
+	}
+	if r.ctx.IsHead() || e.Value.Blob.IsZero() || r.notModified(e) {
+		s.found(r, e)
+		return nil
+	}
+	src, err := s.cfg.Service.OpenValue(s.ctx, r.ns, e)
+	if godwit.CodeOf(err) == godwit.CodeUnavailable && err != nil {
+		// It may have been replaced meanwhile: what replaced it is the answer.
+		if e, err = s.find(r, key, opts); err != nil {
+			return err
+		}
+		if e.Value.Blob.IsZero() {
+			s.found(r, e)
+			return nil
+		}
+		src, err = s.cfg.Service.OpenValue(s.ctx, r.ns, e)
+	}
+	if err != nil {
+		return err
+	}
+	s.found(r, e)
+	r.ctx.Response.SetBodyStream(&value{srv: s, src: src, size: e.Value.Size()}, int(e.Value.Size()))
+	return nil
+}
+
+// find gets the entry under key, and notes how it was found, or that it was not.
+func (s *Server) find(r *request, key []byte, opts godwit.ReadOptions) (*godwit.Entry, error) {
+	e, served, err := s.cfg.Service.Get(s.ctx, r.ns, key, opts)
+	r.revision = served.Revision
+	if err == nil || err == error(godwit.ErrKeyNotFound) {
+		r.cacheStatus(served.Status)
+	}
+	return e, err
+}
+
+func (r *request) cacheStatus(status godwit.CacheStatus) {
+	from := len(r.scratch)
+	r.scratch = append(r.scratch, status.String()...)
+	r.ctx.Response.Header.SetCanonical(hdrCacheStatus, r.scratch[from:])
+}
+
+func (r *request) notModified(e *godwit.Entry) bool {
+	tags := r.peek(hdrIfNoneMatch)
+	return len(tags) > 0 && api.Preconditions{IfNoneMatch: view(tags)}.NotModified(e.Revision)
+}
+
+// found fills in the reply for e: all of it, but for the value of a blob.
+func (s *Server) found(r *request, e *godwit.Entry) {
+	resp := &r.ctx.Response
+	h := &resp.Header
+	if e.Metadata != nil {
+		h.SetCanonical(hdrMetadata, e.Metadata) // line breaks between its tokens become spaces
+	}
+	if e.Expiration != 0 {
+		from := len(r.scratch)
+		r.scratch = strconv.AppendInt(r.scratch, e.Expiration, 10)
+		h.SetCanonical(hdrExpiration, r.scratch[from:])
+	}
+	r.etag(e.Revision)
+	switch {
+	case r.notModified(e):
+		resp.SetStatusCode(fasthttp.StatusNotModified)
+		return
+	case r.ctx.IsHead():
+		resp.SkipBody = true
+		h.SetContentLength(int(e.Value.Size()))
+	default:
+		resp.SetBodyRaw(e.Value.Inline) // shared and immutable
+	}
+	h.SetContentTypeBytes(octetStream)
+}
+
+func (r *request) etag(rev godwit.Revision) {
+	from := len(r.scratch)
+	r.scratch = api.AppendETag(r.scratch, rev)
+	r.ctx.Response.Header.SetCanonical(hdrETag, r.scratch[from:])
+}
