@@ -53,11 +53,11 @@ func New(cfg Config) *Handler {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newCall(h, w, r)
 	started := h.now()
+	defer func() { h.metrics.observe(c.endpoint.name, c.w.status, h.now().Sub(started)) }()
 	defer func() {
 		if v := recover(); v != nil {
 			h.recovered(c, v)
 		}
-		h.metrics.observe(c.endpoint.name, c.w.status, h.now().Sub(started))
 	}()
 	if err := c.serve(); err != nil {
 		c.fail(err)

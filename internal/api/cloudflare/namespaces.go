@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
 )
 
 const maxSmallBody = 64 << 10 // bytes of a body that holds a title
@@ -74,7 +75,8 @@ func (c *call) createNamespace() error {
 	if err != nil {
 		return err
 	}
-	ns, err := c.h.catalog.CreateNamespace(c.ctx(), spec.title, spec.jurisdiction, godwit.RequestKey{})
+	requestKey := api.NamespaceRequestKey(c.requestID, spec.title, spec.jurisdiction)
+	ns, err := c.h.catalog.CreateNamespace(c.ctx(), spec.title, spec.jurisdiction, requestKey)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ var rules = [...]rule{
 	godwit.CodeInvalidCursor:      {status: http.StatusBadRequest, code: 10041},
 	godwit.CodeInvalidNamespaceID: {status: http.StatusBadRequest, code: 10011},
 	godwit.CodeNamespaceNotFound:  {status: http.StatusNotFound, code: 10013, operation: true},
-	godwit.CodeNamespaceExists:    {status: http.StatusBadRequest, code: 10014, operation: true},
+	godwit.CodeNamespaceExists:    {status: http.StatusBadRequest, code: 10014},
 	godwit.CodeMissingTitle:       {status: http.StatusBadRequest, code: 10019},
 	godwit.CodeTooManyNamespaces:  {status: http.StatusBadRequest, code: 10018},
 	godwit.CodePreconditionFailed: {status: http.StatusPreconditionFailed, code: 10412},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
@@ -38,11 +39,26 @@ func (c *call) getValue() error {
 	if c.notModified(e) {
 		return nil
 	}
+	if c.r.Method == http.MethodHead {
+		c.valueHeader(e)
+		return nil
+	}
+	if e.Value.Blob.IsZero() {
+		c.valueHeader(e)
+		c.write(e.Value.Inline)
+		return nil
+	}
 	e, value, err := c.open(e)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = value.Close() }()
+	c.valueHeader(e)
+	return c.stream(value, e.Value.Size())
+}
+
+// valueHeader begins the answer with a value.
+func (c *call) valueHeader(e *godwit.Entry) {
 	h := c.w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -51,10 +67,6 @@ func (c *call) getValue() error {
 		h.Set("Expiration", strconv.FormatInt(e.Expiration, 10))
 	}
 	c.w.WriteHeader(http.StatusOK)
-	if c.r.Method == http.MethodHead {
-		return nil
-	}
-	return c.stream(value, e.Value.Size())
 }
 
 // open opens the entry's value. One that was replaced meanwhile may be gone: the
@@ -72,35 +84,38 @@ func (c *call) open(e *godwit.Entry) (*godwit.Entry, io.ReadCloser, error) {
 	return e, value, err
 }
 
-// stream sends a value. A damaged one cuts the connection; that the client has
-// gone is not our error.
+// pieces are what values are sent in.
+var pieces = sync.Pool{New: func() any { return new([2][64 << 10]byte) }}
+
+// stream sends a value one piece behind what it reads: the last piece goes out
+// only once the reader has said that all was undamaged. A damaged value cuts the
+// connection; that the client has gone is not our error.
 func (c *call) stream(value io.Reader, size int64) error {
-	src := &source{r: value}
-	n, err := io.Copy(c.w, src)
-	switch {
-	case src.err != nil:
-		return fmt.Errorf("read value: %w", src.err)
-	case err != nil:
+	p := pieces.Get().(*[2][64 << 10]byte)
+	defer pieces.Put(p)
+	var ready []byte
+	for i := 0; ; i ^= 1 {
+		n, err := io.ReadFull(value, p[i][:])
+		size -= int64(n)
+		switch {
+		case err == nil:
+			c.write(ready)
+			ready = p[i][:n]
+		case size != 0, !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			return fmt.Errorf("read value: %d bytes missing: %w", size, err)
+		default:
+			c.write(ready)
+			c.write(p[i][:n])
+			return nil
+		}
+	}
+}
+
+// write sends bytes of a response that has begun.
+func (c *call) write(b []byte) {
+	if _, err := c.w.Write(b); err != nil {
 		panic(http.ErrAbortHandler)
-	case n != size:
-		return fmt.Errorf("read value: %d bytes of %d", n, size)
 	}
-	return nil
-}
-
-// source tells errors of the reader from those of the writer.
-type source struct {
-	r   io.Reader
-	err error
-}
-
-// Read implements io.Reader.
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
 }
 
 // validator sets the headers by which a cache may ask whether it has the entry.

@@ -50,7 +50,7 @@ func table(code godwit.Code) (reply, bool) {
 		godwit.CodeForbidden:          {http.StatusForbidden, "forbidden"},
 		godwit.CodeDiskFull:           {http.StatusInsufficientStorage, "disk_full"},
 		godwit.CodeUnavailable:        {http.StatusServiceUnavailable, "unavailable"},
-		godwit.CodeOutcomeUnknown:     {http.StatusServiceUnavailable, "outcome_unknown"},
+		godwit.CodeOutcomeUnknown:     {http.StatusGatewayTimeout, "outcome_unknown"},
 		godwit.CodeTokenNotFound:      {http.StatusNotFound, "token_not_found"},
 		godwit.CodeBulkJSON:           {http.StatusBadRequest, "value_not_json"},
 		godwit.CodeBulkTooLarge:       {http.StatusRequestEntityTooLarge, "bulk_too_large"},

@@ -1,0 +1,39 @@
+package api
+
+import "github.com/godwitkv/godwit"
+
+// Conditions shows what p comes to for a write.
+func Conditions(p Preconditions, ns godwit.NamespaceID, key string) ([]godwit.Condition, error) {
+	return p.conditions(ns, key)
+}
+
+// MaxLargeUploads is how many large values are taken in at once.
+const MaxLargeUploads = maxLargeUploads
+
+// The guard's bounds.
+const (
+	FreeFailures = freeFailures
+	MaxDelayed   = maxDelayed
+	MaxDelay     = maxDelay
+	MaxSuspects  = maxSuspects
+)
+
+// Suspects is how many addresses the guard remembers.
+func (s *Service) Suspects() int {
+	s.guard.mu.Lock()
+	defer s.guard.mu.Unlock()
+	return len(s.guard.suspects)
+}
+
+// MaxRateKeys is how many keys the write rate remembers at most.
+const MaxRateKeys = rateShards * maxShardKeys
+
+// RateKeys is how many keys the write rate remembers.
+func (s *Service) RateKeys() (n int) {
+	for i := range s.rate.shards {
+		s.rate.shards[i].mu.Lock()
+		n += len(s.rate.shards[i].paid)
+		s.rate.shards[i].mu.Unlock()
+	}
+	return n
+}
