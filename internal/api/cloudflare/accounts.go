@@ -1,7 +1,9 @@
 package cloudflare
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,6 +116,9 @@ func (c *call) scriptSettings() error {
 			shared = append(shared, scriptBinding{"kv_namespace", ns.Title, ns.ID})
 		}
 	}
+	byName := func(a, b scriptBinding) int { return cmp.Compare(a.Name, b.Name) }
+	slices.SortFunc(own, byName)
+	slices.SortFunc(shared, byName)
 	return c.reply(map[string]any{"bindings": append(own, shared...)}, nil)
 }
 

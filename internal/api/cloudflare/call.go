@@ -149,7 +149,7 @@ func (c *call) sendProblems(p problem) error {
 
 // shown is a path fit to be repeated: below the prefix, and not all of it.
 func shown(path string) string {
-	const most = 100
+	const most = 200
 	path = strings.TrimPrefix(path, strings.TrimSuffix(prefix, "/"))
 	if len(path) > most {
 		path = strings.ToValidUTF8(path[:most], "") + "..."
