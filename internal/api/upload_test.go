@@ -1,0 +1,149 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/api/apitest"
+)
+
+// stalling is a body that sends size bytes, then waits for more.
+type stalling struct {
+	size int
+	more <-chan struct{}
+}
+
+func (s *stalling) Read(p []byte) (int, error) {
+	if s.size == 0 {
+		<-s.more
+		return 0, io.EOF
+	}
+	n := min(len(p), s.size)
+	s.size -= n
+	return n, nil
+}
+
+// TestLargeUploadsWaitForEachOther checks that slow large values hold up other
+// large ones, for a bounded time, but no small one.
+func TestLargeUploadsWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := apitest.Open(t)
+		ns := env.Namespace(t, "site")
+		more := make(chan struct{})
+		var slow sync.WaitGroup
+		for i := range api.MaxLargeUploads {
+			slow.Go(func() {
+				key := fmt.Appendf(nil, "slow%d", i)
+				_, err := env.Service.Put(t.Context(), ns, api.Put{Key: key, Body: &stalling{100_000, more}})
+				if err != nil {
+					t.Errorf("a slow put: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+
+		put(t, env, ns, "small", "v")
+		small := struct{ io.Reader }{strings.NewReader("streamed")} // of unknown length
+		if _, err := env.Service.Put(t.Context(), ns, api.Put{Key: []byte("small"), Body: small}); err != nil {
+			t.Errorf("a small put: %v", err)
+		}
+		start, body := time.Now(), bytes.NewReader(make([]byte, 100_000))
+		_, err := env.Service.Put(t.Context(), ns, api.Put{Key: []byte("large"), Body: body})
+		if godwit.CodeOf(err) != godwit.CodeUnavailable || time.Since(start) > time.Minute || body.Len() != 0 {
+			t.Errorf("one large put too many: %v after %v, %d bytes not read", err, time.Since(start), body.Len())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		start = time.Now()
+		if _, err := env.Service.Upload(ctx, ns, bytes.NewReader(make([]byte, 100_000))); err == nil || time.Since(start) != 0 {
+			t.Errorf("with nobody waiting: %v after %v", err, time.Since(start))
+		}
+
+		close(more)
+		slow.Wait()
+		if _, err := env.Service.Put(t.Context(), ns, api.Put{Key: []byte("large"), Body: bytes.NewReader(make([]byte, 100_000))}); err != nil {
+			t.Errorf("a large put after them: %v", err)
+		}
+	})
+}
+
+// TestWriteRateIsBounded checks that a flood of keys is not remembered without
+// end, and forgotten afterwards.
+func TestWriteRateIsBounded(t *testing.T) {
+	limits := godwit.DefaultLimits()
+	limits.WritesPerKey = 0.001
+	env := apitest.Open(t, apitest.WithLimits(limits), apitest.WithService(func(c *api.Config) {
+		c.Log = refusing{c.Log, godwit.ErrBusy}
+	}))
+	ns := env.Namespace(t, "site")
+	for i := range api.MaxRateKeys + api.MaxRateKeys/2 {
+		_, _ = env.Service.Delete(t.Context(), ns, api.Delete{Key: fmt.Appendf(nil, "%d", i)})
+	}
+	if n := env.Service.RateKeys(); n > api.MaxRateKeys || n < api.MaxRateKeys/2 {
+		t.Errorf("%d keys remembered, want at most %d", n, api.MaxRateKeys)
+	}
+	env.Clock.Advance(time.Hour)
+	for i := range 1000 { // each shard sweeps when it is next written to
+		_, _ = env.Service.Delete(t.Context(), ns, api.Delete{Key: fmt.Appendf(nil, "later%d", i)})
+	}
+	if n := env.Service.RateKeys(); n > 1000 {
+		t.Errorf("%d keys remembered an hour later", n)
+	}
+}
+
+func TestWritesPerKeyMoreThanOne(t *testing.T) {
+	limits := godwit.DefaultLimits()
+	limits.WritesPerKey = 4
+	env := apitest.Open(t, apitest.WithLimits(limits))
+	ns := env.Namespace(t, "site")
+	passed := 0
+	for range 40 { // four seconds
+		if _, err := env.Service.Delete(t.Context(), ns, api.Delete{Key: []byte("k")}); err == nil {
+			passed++
+		}
+		env.Clock.Advance(100 * time.Millisecond)
+	}
+	if passed < 16 || passed > 20 {
+		t.Errorf("%d writes passed in 4 s at 4 a second after a burst of 4", passed)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	env := apitest.Open(t)
+	ns := env.Namespace(t, "site")
+	put(t, env, ns, "k", "v")
+	get(t, env, ns, "k")
+	get(t, env, ns, "absent")
+	get(t, env, ns, "..")
+	_, _ = env.Service.Authenticate(t.Context(), netip.Addr{}, []byte("wrong"))
+	want := map[string]float64{"put ok": 1, "get ok": 1, "get absent": 1, "get refused": 1}
+	families, err := env.Metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "godwit_requests_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			name := m.GetLabel()[0].GetValue() + " " + m.GetLabel()[1].GetValue()
+			if got := m.GetCounter().GetValue(); got != want[name] {
+				t.Errorf("%s: %v, want %v", name, got, want[name])
+			}
+			delete(want, name)
+		}
+	}
+	if len(want) != 0 {
+		t.Errorf("not counted: %v", want)
+	}
+}
