@@ -1,0 +1,222 @@
+package catalog_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
+)
+
+func TestCreateNamespace(t *testing.T) {
+	c := open(t, newMemory())
+	ns, err := c.CreateNamespace(t.Context(), "site", "eu", godwit.RequestKey{})
+	if err != nil || ns.Title != "site" || ns.Jurisdiction != "eu" || ns.Revision == 0 || ns.ID == godwit.SystemNamespace {
+		t.Fatalf("created %+v, %v", ns, err)
+	}
+	for _, ref := range []string{"site", ns.ID.String()} {
+		if got, err := c.Resolve(t.Context(), []byte(ref)); err != nil || got != ns {
+			t.Errorf("resolve %q: %+v, %v", ref, got, err)
+		}
+	}
+	for _, ref := range []string{"", "Site", strings.ToUpper(ns.ID.String()), ns.ID.String()[1:], godwit.SystemNamespace.String()} {
+		_, err := c.Resolve(t.Context(), []byte(ref))
+		wantCode(t, "resolve "+ref, err, godwit.CodeNamespaceNotFound)
+	}
+	for name, tc := range map[string]struct {
+		title, jurisdiction string
+		code                godwit.Code
+	}{
+		"taken":          {"site", "", godwit.CodeNamespaceExists},
+		"no title":       {"", "", godwit.CodeMissingTitle},
+		"long":           {strings.Repeat("é", 513), "", godwit.CodeInvalidRequest},
+		"jurisdiction":   {"x", "mars", godwit.CodeInvalidRequest},
+		"another case":   {"SITE", "", 0},
+		"longest":        {strings.Repeat("é", 512), "", 0},
+		"as long":        {strings.Repeat("e", 512), "", 0},
+		"taken and long": {strings.Repeat("e", 511) + "f", "", 0},
+	} {
+		_, err := c.CreateNamespace(t.Context(), tc.title, tc.jurisdiction, godwit.RequestKey{})
+		wantCode(t, name, err, tc.code)
+	}
+	_, err = c.CreateNamespace(t.Context(), strings.Repeat("é", 512), "", godwit.RequestKey{})
+	wantCode(t, "a long title again", err, godwit.CodeNamespaceExists)
+	if want := "create namespace: 'a namespace with this account ID and title already exists'"; godwit.MessageOf(err) != want {
+		t.Errorf("message %q, want %q", godwit.MessageOf(err), want)
+	}
+}
+
+func TestCreateNamespaceAgain(t *testing.T) {
+	c := open(t, newMemory())
+	key := godwit.RequestKey{1}
+	first, err := c.CreateNamespace(t.Context(), "site", "", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := c.CreateNamespace(t.Context(), "site", "", key)
+	if err != nil || again != first || len(c.Namespaces()) != 1 {
+		t.Errorf("the same request again: %+v, %v, %d namespaces", again, err, len(c.Namespaces()))
+	}
+}
+
+func TestTooManyNamespaces(t *testing.T) {
+	c := open(t, newMemory())
+	var creating sync.WaitGroup
+	for worker := range 4 { // concurrent creations must not pass the limit together
+		creating.Go(func() {
+			for i := range godwit.MaxNamespaces/4 + 5 {
+				_, err := c.CreateNamespace(t.Context(), fmt.Sprintf("%d/%d", worker, i), "", godwit.RequestKey{})
+				if err != nil {
+					wantCode(t, "create", err, godwit.CodeTooManyNamespaces)
+				}
+			}
+		})
+	}
+	creating.Wait()
+	if n := len(c.Namespaces()); n != godwit.MaxNamespaces {
+		t.Fatalf("%d namespaces", n)
+	}
+	_, err := c.CreateNamespace(t.Context(), c.Namespaces()[0].Title, "", godwit.RequestKey{})
+	wantCode(t, "a title that is taken", err, godwit.CodeNamespaceExists)
+	if err := c.DeleteNamespace(t.Context(), c.Namespaces()[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	create(t, c, "room for one")
+}
+
+func TestRenameNamespace(t *testing.T) {
+	c := open(t, newMemory())
+	a, b := create(t, c, "a"), create(t, c, "b")
+	renamed, err := c.RenameNamespace(t.Context(), a.ID, "c")
+	if err != nil || renamed.Title != "c" || renamed.ID != a.ID || a.Title != "a" {
+		t.Fatalf("renamed %+v, %v; the old one is %+v", renamed, err, a)
+	}
+	_, err = c.Resolve(t.Context(), []byte("a"))
+	wantCode(t, "the old title", err, godwit.CodeNamespaceNotFound)
+	for name, tc := range map[string]struct {
+		id    godwit.NamespaceID
+		title string
+		code  godwit.Code
+	}{
+		"taken":    {b.ID, "c", godwit.CodeNamespaceExists},
+		"its own":  {b.ID, "b", 0},
+		"no title": {b.ID, "", godwit.CodeMissingTitle},
+		"unknown":  {godwit.NamespaceID{1}, "x", godwit.CodeNamespaceNotFound},
+		"free now": {b.ID, "a", 0},
+		"and back": {b.ID, "b", 0},
+	} {
+		_, err := c.RenameNamespace(t.Context(), tc.id, tc.title)
+		wantCode(t, name, err, tc.code)
+	}
+	create(t, c, "d")
+}
+
+func TestSetNamespace(t *testing.T) {
+	c := open(t, newMemory())
+	ns := create(t, c, "a")
+	ttl, zero := int64(5), int64(0)
+	want := godwit.Settings{MinExpirationTTL: &ttl, Consistency: "strong"}
+	set, err := c.SetNamespace(t.Context(), ns.ID, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, set.Settings); diff != "" || set.Revision <= ns.Revision {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+	if set, err = c.RenameNamespace(t.Context(), ns.ID, "b"); err != nil || set.Settings.Consistency != "strong" {
+		t.Errorf("renamed: %+v, %v", set, err)
+	}
+	_, err = c.SetNamespace(t.Context(), ns.ID, godwit.Settings{MinExpirationTTL: &zero})
+	wantCode(t, "a bad setting", err, godwit.CodeInvalidRequest)
+	_, err = c.SetNamespace(t.Context(), godwit.NamespaceID{1}, want)
+	wantCode(t, "unknown", err, godwit.CodeNamespaceNotFound)
+}
+
+func TestDeleteNamespace(t *testing.T) {
+	c := open(t, newMemory())
+	ns := create(t, c, "a")
+	wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID), 0)
+	wantCode(t, "again", c.DeleteNamespace(t.Context(), ns.ID), godwit.CodeNamespaceNotFound)
+	_, err := c.Namespace(t.Context(), ns.ID)
+	wantCode(t, "look up", err, godwit.CodeNamespaceNotFound)
+	if again := create(t, c, "a"); again.ID == ns.ID {
+		t.Error("the id was given twice")
+	}
+}
+
+// TestConcurrentChange checks that a change is made again on top of one that
+// came in between, and never over it.
+func TestConcurrentChange(t *testing.T) {
+	m := newMemory()
+	c := open(t, m)
+	ns := create(t, c, "a")
+	rename := func(title string) func() {
+		return func() {
+			if _, err := c.RenameNamespace(t.Context(), ns.ID, title); err != nil {
+				t.Errorf("rename in between: %v", err)
+			}
+		}
+	}
+
+	m.before = rename("b")
+	set, err := c.SetNamespace(t.Context(), ns.ID, godwit.Settings{Consistency: "strong"})
+	if err != nil || set.Title != "b" || set.Settings.Consistency != "strong" {
+		t.Errorf("set over a rename: %+v, %v", set, err)
+	}
+
+	m.before = rename("c")
+	if got, err := c.RenameNamespace(t.Context(), ns.ID, "d"); err != nil || got.Title != "d" || got.Settings.Consistency != "strong" {
+		t.Errorf("rename over a rename: %+v, %v", got, err)
+	}
+	for _, free := range []string{"a", "b", "c"} {
+		create(t, c, free)
+	}
+
+	m.before = func() { create(t, c, "e") }
+	_, err = c.RenameNamespace(t.Context(), ns.ID, "e")
+	wantCode(t, "rename to a title just taken", err, godwit.CodeNamespaceExists)
+
+	m.before = rename("f")
+	wantCode(t, "delete over a rename", c.DeleteNamespace(t.Context(), ns.ID), 0)
+	create(t, c, "f")
+}
+
+// TestEndlessChange checks that a change gives up, and says so, when what the
+// index says and what the log holds never agree.
+func TestEndlessChange(t *testing.T) {
+	m := newMemory()
+	c := open(t, m)
+	ns := create(t, c, "a")
+	r := m.entries[catalog.NamespaceKey(ns.ID)]
+	r.Revision++
+	m.entries[catalog.NamespaceKey(ns.ID)] = r
+	wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID), godwit.CodeUnavailable)
+}
+
+func TestLogRefuses(t *testing.T) {
+	m := newMemory()
+	c := open(t, m)
+	ns := create(t, c, "a")
+	secret, token, err := c.CreateToken(t.Context(), godwit.Token{Permission: godwit.PermissionRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []godwit.Code{godwit.CodeUnavailable, godwit.CodeDiskFull, godwit.CodeOutcomeUnknown} {
+		m.err = &godwit.Error{Code: code}
+		_, err := c.CreateNamespace(t.Context(), "b", "", godwit.RequestKey{})
+		wantCode(t, "create", err, code)
+		_, err = c.RenameNamespace(t.Context(), ns.ID, "b")
+		wantCode(t, "rename", err, code)
+		wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID), code)
+		_, _, err = c.CreateToken(t.Context(), godwit.Token{Permission: godwit.PermissionRead})
+		wantCode(t, "create token", err, code)
+		wantCode(t, "revoke token", c.RevokeToken(t.Context(), token.ID), code)
+	}
+	if _, err := c.Authenticate([]byte(secret)); err != nil || len(c.Namespaces()) != 1 || len(c.Tokens()) != 1 {
+		t.Errorf("afterwards: %v, %d namespaces, %d tokens", err, len(c.Namespaces()), len(c.Tokens()))
+	}
+}
