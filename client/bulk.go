@@ -124,8 +124,9 @@ func (kv *KV) bulk(ctx context.Context, method, path string, raw []byte) error {
 
 // Item is a key as BulkGet returns it.
 type Item struct {
-	Value    []byte
-	Metadata json.RawMessage // nil: none
+	Value      []byte
+	Metadata   json.RawMessage // nil: none
+	Expiration time.Time       // zero: never
 }
 
 // BulkGet returns what is under keys, in as many requests as are needed. A key
@@ -160,7 +161,7 @@ func (kv *KV) bulkGet(ctx context.Context, keys []string, items map[string]Item,
 		if v == nil {
 			continue
 		}
-		item := Item{Value: []byte(v.Value), Metadata: present(v.Metadata)}
+		item := Item{Value: []byte(v.Value), Metadata: present(v.Metadata), Expiration: unixTime(v.Expiration)}
 		if strings.ContainsRune(v.Value, utf8.RuneError) {
 			// Text stands for bytes that are no text, perhaps: ask for the bytes.
 			if item, err = kv.whole(ctx, key, opts); errors.Is(err, ErrKeyNotFound) {
@@ -175,8 +176,9 @@ func (kv *KV) bulkGet(ctx context.Context, keys []string, items map[string]Item,
 }
 
 type bulkValue struct {
-	Value    string          `json:"value"`
-	Metadata json.RawMessage `json:"metadata"`
+	Value      string          `json:"value"`
+	Metadata   json.RawMessage `json:"metadata"`
+	Expiration int64           `json:"expiration"`
 }
 
 func (kv *KV) bulkGetOnce(ctx context.Context, keys []string, opts []ReadOption) (map[string]*bulkValue, error) {
@@ -214,5 +216,5 @@ func (kv *KV) whole(ctx context.Context, key string, opts []ReadOption) (Item, e
 	if err != nil {
 		return Item{}, fmt.Errorf("read value: %w", err)
 	}
-	return Item{Value: value, Metadata: v.Metadata}, nil
+	return Item{Value: value, Metadata: v.Metadata, Expiration: v.Expiration}, nil
 }

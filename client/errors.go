@@ -80,7 +80,7 @@ func (e *Error) sentinel() error {
 		return ErrNamespaceExists
 	case "token_not_found":
 		return ErrTokenNotFound
-	case "outcome_unknown":
+	case "10504", "outcome_unknown":
 		return ErrOutcomeUnknown
 	}
 	switch e.Status {

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// fsckCmd checks a data directory.
+type fsckCmd struct {
+	Dir string `arg:"" help:"The data directory. No node may be running on it."`
+}
+
+// Run checks the directory and writes what is wrong with it, a line each.
+func (c *fsckCmd) Run(ctx context.Context, p *program) error {
+	if info, err := os.Stat(c.Dir); err != nil {
+		return fmt.Errorf("look at data directory: %w", err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", c.Dir)
+	}
+	problems := 0
+	err := store.Fsck(ctx, store.Config{Dir: c.Dir}, func(problem string) {
+		problems++
+		fmt.Fprintln(p.stdout, problem)
+	})
+	if err != nil {
+		return err
+	}
+	if problems > 0 {
+		return fmt.Errorf("%s: %d problems found", c.Dir, problems)
+	}
+	p.note("%s: no problem found.", c.Dir)
+	return nil
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/godwitkv/godwit/client"
+)
+
+// namespaceCmd is about namespaces.
+type namespaceCmd struct {
+	Create namespaceCreateCmd `cmd:"" help:"Create a namespace and show its id."`
+	List   namespaceListCmd   `cmd:"" help:"List namespaces with what they hold."`
+	Rename namespaceRenameCmd `cmd:"" help:"Give a namespace another title."`
+	Set    namespaceSetCmd    `cmd:"" help:"Change a namespace's settings, and show them."`
+	Delete namespaceDeleteCmd `cmd:"" help:"Delete a namespace and all its keys."`
+}
+
+type namespaceCreateCmd struct {
+	remote
+	Title        string `arg:"" help:"The title, unlike any other's."`
+	Jurisdiction string `help:"eu, us or fedramp; shown, not enforced." placeholder:"NAME"`
+	JSON         bool   `name:"json" help:"Show the namespace as JSON."`
+}
+
+// Run creates a namespace.
+func (c *namespaceCreateCmd) Run(ctx context.Context, p *program) error {
+	cl, err := c.client()
+	if err != nil {
+		return err
+	}
+	ns, err := cl.CreateNamespace(ctx, c.Title, client.NamespaceOptions{Jurisdiction: c.Jurisdiction})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.writeJSON(ns)
+	}
+	p.note("Created namespace %q:", ns.Title)
+	_, err = fmt.Fprintln(p.stdout, ns.ID)
+	return err
+}
+
+type namespaceListCmd struct {
+	remote
+	JSON bool `name:"json" help:"Show them as a JSON array."`
+}
+
+// Run lists namespaces.
+func (c *namespaceListCmd) Run(ctx context.Context, p *program) error {
+	cl, err := c.client()
+	if err != nil {
+		return err
+	}
+	all, err := cl.Namespaces(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.writeJSON(all)
+	}
+	t := p.table("ID", "TITLE", "KEYS", "BYTES")
+	for _, ns := range all {
+		t.row(ns.ID, ns.Title, strconv.FormatInt(ns.Keys, 10), strconv.FormatInt(ns.Bytes, 10))
+	}
+	return t.close()
+}
+
+type namespaceRenameCmd struct {
+	place
+	Title string `arg:"" help:"The new title."`
+	JSON  bool   `name:"json" help:"Show the namespace as JSON."`
+}
+
+// Run renames a namespace.
+func (c *namespaceRenameCmd) Run(ctx context.Context, p *program) error {
+	cl, err := c.client()
+	if err != nil {
+		return err
+	}
+	ns, err := cl.RenameNamespace(ctx, c.Namespace, c.Title)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.writeJSON(ns)
+	}
+	p.note("Namespace %s is now %q.", ns.ID, ns.Title)
+	return nil
+}
+
+type namespaceSetCmd struct {
+	place
+	MinExpirationTTL *duration `name:"min-expiration-ttl" env:"-" help:"Shortest life that a key may be given." placeholder:"D"`
+	MinCacheTTL      *duration `name:"min-cache-ttl" env:"-" help:"Smallest cache_ttl that a read may ask for." placeholder:"D"`
+	WritesPerKey     *float64  `env:"-" help:"Writes a second that one key takes; 0 is no limit." placeholder:"R"`
+	Consistency      string    `env:"-" help:"eventual or strong." placeholder:"NAME"`
+	Unset            []string  `env:"-" help:"Settings to take away, so that the server's own are in force." enum:"min-expiration-ttl,min-cache-ttl,writes-per-key,consistency" placeholder:"NAME"`
+	JSON             bool      `name:"json" help:"Show the settings as JSON."`
+}
+
+// Run changes settings, if any are given, and shows all.
+func (c *namespaceSetCmd) Run(ctx context.Context, p *program) error {
+	cl, err := c.client()
+	if err != nil {
+		return err
+	}
+	var settings *client.Settings
+	if changes := c.changes(); len(changes) > 0 {
+		settings, err = cl.SetSettings(ctx, c.Namespace, changes)
+	} else {
+		settings, err = cl.Settings(ctx, c.Namespace)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.writeJSON(settings)
+	}
+	t := p.table("SETTING", "VALUE")
+	t.row("min-expiration-ttl", shown(settings.MinExpirationTTL))
+	t.row("min-cache-ttl", shown(settings.MinCacheTTL))
+	t.row("writes-per-key", shown(settings.WritesPerKey))
+	consistency := settings.Consistency
+	if consistency == "" {
+		consistency = "-"
+	}
+	t.row("consistency", consistency)
+	return t.close()
+}
+
+func (c *namespaceSetCmd) changes() map[string]any {
+	changes := map[string]any{}
+	for _, name := range c.Unset {
+		changes[strings.ReplaceAll(name, "-", "_")] = nil
+	}
+	if c.MinExpirationTTL != nil {
+		changes["min_expiration_ttl"] = wholeSeconds(*c.MinExpirationTTL)
+	}
+	if c.MinCacheTTL != nil {
+		changes["min_cache_ttl"] = wholeSeconds(*c.MinCacheTTL)
+	}
+	if c.WritesPerKey != nil {
+		changes["writes_per_key"] = *c.WritesPerKey
+	}
+	if c.Consistency != "" {
+		changes["consistency"] = c.Consistency
+	}
+	return changes
+}
+
+// wholeSeconds rounds up.
+func wholeSeconds(d duration) int64 {
+	n := int64(d) / int64(time.Second)
+	if time.Duration(d)%time.Second > 0 {
+		n++
+	}
+	return n
+}
+
+func shown[T any](v *T) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprint(*v)
+}
+
+type namespaceDeleteCmd struct {
+	place
+	Yes bool `short:"y" env:"-" help:"Do not ask. Nothing is asked either where standard input is no terminal."`
+}
+
+// Run deletes a namespace.
+func (c *namespaceDeleteCmd) Run(ctx context.Context, p *program) error {
+	cl, err := c.client()
+	if err != nil {
+		return err
+	}
+	if !c.Yes && isTerminal(p.stdin) {
+		fmt.Fprintf(p.stderr, "Delete namespace %q and all its keys, for ever? [y/N] ", c.Namespace)
+		answer, err := bufio.NewReader(p.stdin).ReadString('\n')
+		if err != nil || strings.ToLower(strings.TrimSpace(answer)) != "y" {
+			return errors.New("nothing was deleted")
+		}
+	}
+	if err := cl.DeleteNamespace(ctx, c.Namespace); err != nil {
+		return err
+	}
+	p.note("Deleted namespace %q.", c.Namespace)
+	return nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// isTerminal tells whether a person looks at f.
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// note tells a person on standard error; a program has no use for it.
+func (p *program) note(format string, args ...any) {
+	if isTerminal(p.stderr) {
+		fmt.Fprintf(p.stderr, format+"\n", args...)
+	}
+}
+
+// writeJSON writes v in one line.
+func (p *program) writeJSON(v any) error {
+	enc := json.NewEncoder(p.stdout)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+// table writes rows: under a header and in columns on a terminal, with tabs
+// between the cells otherwise.
+type table struct {
+	w     io.Writer
+	flush func() error
+}
+
+func (p *program) table(header ...string) *table {
+	if !isTerminal(p.stdout) {
+		b := bufio.NewWriter(p.stdout)
+		return &table{b, b.Flush}
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 8, 2, ' ', 0)
+	t := &table{w, w.Flush}
+	t.row(header...)
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	fmt.Fprintln(t.w, strings.Join(cells, "\t")) // an error shows in flush
+}
+
+func (t *table) close() error {
+	if err := t.flush(); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+// jsonArray writes elements one by one as a JSON array.
+type jsonArray struct {
+	w   *bufio.Writer
+	enc *json.Encoder
+	n   int
+}
+
+func (p *program) jsonArray() *jsonArray {
+	w := bufio.NewWriter(p.stdout)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return &jsonArray{w: w, enc: enc}
+}
+
+func (a *jsonArray) add(v any) error {
+	_ = a.w.WriteByte("[,"[min(a.n, 1)]) // an error shows in close
+	a.n++
+	if err := a.enc.Encode(v); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+func (a *jsonArray) close() error {
+	if a.n == 0 {
+		_ = a.w.WriteByte('[')
+	}
+	_, _ = a.w.WriteString("]\n")
+	if err := a.w.Flush(); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+// when says unix seconds as people read them, "-" for never.
+func when(sec int64) string {
+	if sec == 0 {
+		return "-"
+	}
+	return time.Unix(sec, 0).UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// program is the command line as a value: what it reads and writes.
+type program struct {
+	stdin          *os.File
+	stdout, stderr *os.File
+}
+
+// commands are all that godwit can do.
+type commands struct {
+	Serve     serveCmd     `cmd:"" help:"Run a node."`
+	Namespace namespaceCmd `cmd:"" help:"Create, list, rename, set up and delete namespaces."`
+	Put       putCmd       `cmd:"" help:"Write a key."`
+	Get       getCmd       `cmd:"" help:"Write a key's value to standard output."`
+	Delete    deleteCmd    `cmd:"" help:"Delete a key."`
+	List      listCmd      `cmd:"" help:"List keys."`
+	Bulk      bulkCmd      `cmd:"" help:"Put, get and delete many keys."`
+	Token     tokenCmd     `cmd:"" help:"Create, list, revoke and rotate tokens."`
+	Status    statusCmd    `cmd:"" help:"Show a node's status."`
+	Bench     benchCmd     `cmd:"" help:"Load a node's binding port and measure what it answers."`
+	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running."`
+	Version   versionCmd   `cmd:"" help:"Show the version."`
+}
+
+const description = `Workers KV that anyone can run.
+
+Every flag of serve, and --url, --token, --data and --json, is an environment
+variable too: --listen is GODWIT_LISTEN.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such key, namespace or token;
+4 the token is unknown or may not do this; 5 --if-match or --if-none-match did
+not hold; 6 the server cannot be reached, is unavailable, or the outcome of a
+write is unknown.`
+
+// run carries out one command line and returns the exit code.
+func (p *program) run(ctx context.Context, args []string) int {
+	parser, err := kong.New(&commands{},
+		kong.Name("godwit"),
+		kong.Description(description),
+		kong.Writers(p.stdout, p.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.DefaultEnvars("GODWIT"),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p),
+		kong.Vars{"keys_help": keysHelp},
+	)
+	if err != nil {
+		return p.fail(err, nil)
+	}
+	typed, err := parser.Parse(args)
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		return p.fail(wrongUsage{err}, wrong.Context)
+	}
+	if err != nil {
+		return p.fail(wrongUsage{err}, nil)
+	}
+	if err := typed.Run(); err != nil {
+		return p.fail(err, typed)
+	}
+	return exitOK
+}
+
+// fail says in one line what went wrong and what to do, and returns the exit
+// code.
+func (p *program) fail(err error, typed *kong.Context) int {
+	code := exitCode(err)
+	message := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if message == "" {
+		return code
+	}
+	if h := hint(err, typed); h != "" {
+		message += ": " + h
+	}
+	fmt.Fprintf(p.stderr, "godwit: %s\n", message)
+	return code
+}

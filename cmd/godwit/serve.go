@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/node"
+)
+
+// serveCmd runs a node until it is told to stop.
+type serveCmd struct {
+	Data          string `help:"Data directory (${default})." default:"./godwit-data" placeholder:"DIR"`
+	Listen        string `help:"Address of the REST API v4, the native API, health and metrics (${default})." default:"127.0.0.1:8787" placeholder:"ADDR"`
+	BindingListen string `help:"Address of the KV binding protocol (${default})." default:"127.0.0.1:8788" placeholder:"ADDR"`
+	Location      string `help:"Where this node is, such as lhr." placeholder:"NAME"`
+	Account       string `help:"The account's id, 32 hexadecimal characters. Default: the one in the data, or a new one." placeholder:"ID"`
+	RootToken     string `help:"The root token, 16 or more printable characters. Default: the one in DIR/root-token, made at the first start." placeholder:"TOKEN"`
+
+	MinExpirationTTL duration `name:"min-expiration-ttl" help:"Shortest life that a key may be given (${default})." default:"60s" placeholder:"D"`
+	MinCacheTTL      duration `name:"min-cache-ttl" help:"Smallest cache_ttl that a read may ask for (${default})." default:"30s" placeholder:"D"`
+	MaxValueBytes    size     `help:"Largest value (${default})." default:"25MiB" placeholder:"N"`
+	WritesPerKey     float64  `help:"Writes a second that one key takes; 0 is no limit." default:"0" placeholder:"R"`
+	InlineBytes      size     `help:"Largest value that is kept beside its key (${default})." default:"64KiB" placeholder:"N"`
+	DiskReserve      reserve  `help:"Bytes of the disk to leave free: below, puts are refused. 0 is none (${default})." default:"auto" placeholder:"N"`
+	CacheBytes       size     `help:"Bytes of the database to keep in memory; 0 is the default." default:"0" placeholder:"N"`
+
+	TLSCert string `name:"tls-cert" help:"PEM file with the certificate for both ports." placeholder:"FILE"`
+	TLSKey  string `name:"tls-key" help:"PEM file with its key." placeholder:"FILE"`
+
+	PprofListen string `help:"Address of Go's profiler, which asks for no token. Default: none." placeholder:"ADDR"`
+	LogFormat   string `help:"How to log to standard error: text or json." enum:"text,json" default:"text"`
+	LogLevel    string `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	ReadyFile   string `help:"File to write the addresses to, as JSON, once the node is ready." placeholder:"FILE"`
+}
+
+// Run serves until ctx ends.
+func (c *serveCmd) Run(ctx context.Context, p *program) error {
+	if err := refusePlanned(); err != nil {
+		return wrongUsage{err}
+	}
+	cfg := c.config(p)
+	if err := cfg.Validate(); err != nil {
+		return wrongUsage{err}
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	n, err := node.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := c.tellReady(n); err != nil {
+		_ = n.Close() // the first error counts
+		return err
+	}
+	p.welcome(c, n)
+	err = n.Run(ctx)
+	if c.ReadyFile != "" {
+		_ = os.Remove(c.ReadyFile) // whoever looks finds the node gone
+	}
+	if err != nil {
+		cfg.Logger.Error("node failed", slog.Any("error", err))
+		return alreadyTold{}
+	}
+	cfg.Logger.Info("node stopped")
+	return nil
+}
+
+// refusePlanned refuses what this version would otherwise pass over in silence:
+// variables that make a node something other than the central one.
+func refusePlanned() error {
+	for _, name := range []string{"GODWIT_UPSTREAM", "GODWIT_CLUSTER", "GODWIT_NATS_URL"} {
+		if os.Getenv(name) != "" {
+			return fmt.Errorf("%s is set, but this version runs single central nodes only", name)
+		}
+	}
+	return nil
+}
+
+func (c *serveCmd) config(p *program) node.Config {
+	return node.Config{
+		Dir:           c.Data,
+		Listen:        c.Listen,
+		BindingListen: c.BindingListen,
+		PprofListen:   c.PprofListen,
+		Location:      c.Location,
+		Account:       c.Account,
+		RootToken:     c.RootToken,
+		Limits: godwit.Limits{
+			MinExpirationTTL: time.Duration(c.MinExpirationTTL),
+			MinCacheTTL:      time.Duration(c.MinCacheTTL),
+			MaxValueBytes:    int64(c.MaxValueBytes),
+			WritesPerKey:     c.WritesPerKey,
+		},
+		InlineBytes: int(c.InlineBytes),
+		DiskReserve: c.DiskReserve.setting(),
+		CacheBytes:  int64(c.CacheBytes),
+		TLSCert:     c.TLSCert,
+		TLSKey:      c.TLSKey,
+		Version:     version(),
+		Logger:      c.logger(p),
+	}
+}
+
+func (c *serveCmd) logger(p *program) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	opts := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(p.stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, opts))
+}
+
+// ready is what --ready-file holds.
+type ready struct {
+	API     string `json:"api"`
+	Binding string `json:"binding"`
+	Account string `json:"account"`
+	PID     int    `json:"pid"`
+}
+
+// tellReady writes the ready file, whole or not at all.
+func (c *serveCmd) tellReady(n *node.Node) error {
+	if c.ReadyFile == "" {
+		return nil
+	}
+	b, err := json.Marshal(ready{n.APIURL(), n.BindingURL(), n.Account(), os.Getpid()})
+	if err != nil {
+		return fmt.Errorf("encode ready file: %w", err)
+	}
+	temp := filepath.Join(filepath.Dir(c.ReadyFile), "."+filepath.Base(c.ReadyFile)+".new")
+	if err := os.WriteFile(temp, append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write ready file: %w", err)
+	}
+	if err := os.Rename(temp, c.ReadyFile); err != nil {
+		return fmt.Errorf("name ready file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/godwitkv/godwit/internal/node"
+)
+
+// welcome tells where the node is, its root token if this start made it, and
+// what to type next. A program that reads the log as JSON is told the token
+// alone.
+func (p *program) welcome(c *serveCmd, n *node.Node) {
+	file := node.RootTokenFile(c.Data)
+	if c.LogFormat == "json" {
+		if t := n.NewRootToken(); t != "" {
+			fmt.Fprintf(p.stdout, "root token, shown this once and kept in %s: %s\n", file, t)
+		}
+		return
+	}
+	token := `"$(cat ` + quote(absolute(file)) + `)"`
+	fmt.Fprintf(p.stdout, "\ngodwit %s is ready.\n\n", version())
+	fmt.Fprintf(p.stdout, "  API      %s\n  Binding  %s\n  Data     %s\n  Account  %s\n", n.APIURL(), n.BindingURL(), c.Data, n.Account())
+	switch {
+	case n.NewRootToken() != "":
+		fmt.Fprintf(p.stdout, "  Token    %s   (root; shown this once, kept in %s)\n", n.NewRootToken(), file)
+	case c.RootToken != "":
+		fmt.Fprintf(p.stdout, "  Token    the root token that you gave\n")
+		token = "YOUR_ROOT_TOKEN"
+	default:
+		fmt.Fprintf(p.stdout, "  Token    in %s\n", file)
+	}
+	self := quote(self())
+	fmt.Fprintf(p.stdout, `
+Type next, in another terminal:
+
+  export GODWIT_URL=%[1]s GODWIT_TOKEN=%[2]s
+  %[3]s namespace create demo
+  %[3]s put demo hello world
+  %[3]s get demo hello
+
+  curl -H "Authorization: Bearer $GODWIT_TOKEN" %[1]s/client/v4/accounts/%[4]s/storage/kv/namespaces
+
+  export CLOUDFLARE_API_BASE_URL=%[1]s/client/v4 CLOUDFLARE_API_TOKEN=$GODWIT_TOKEN CLOUDFLARE_ACCOUNT_ID=%[4]s
+  npx wrangler kv namespace list
+
+`, n.APIURL(), token, self, n.Account())
+}
+
+// self is how to call this program: by name where that is it, else by path.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "godwit"
+	}
+	if found, err := exec.LookPath("godwit"); err == nil && same(found, path) {
+		return "godwit"
+	}
+	return path
+}
+
+func same(a, b string) bool {
+	ia, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	ib, err := os.Stat(b)
+	return err == nil && os.SameFile(ia, ib)
+}
+
+func absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	return abs
+}
+
+// quote makes s one word of a shell.
+func quote(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
