@@ -31,6 +31,7 @@ type lab struct {
 	processes []*process
 	node      *node
 	web       *server
+	workers   *workers
 	peak      float64 // hot reads a second of the node
 }
 

@@ -94,8 +94,11 @@ const namespaces = "/client/v4/accounts/" + account + "/storage/kv/namespaces"
 func (n *node) createNamespace(ctx context.Context, title string) (string, error) {
 	var made struct{ ID string }
 	status, err := n.call(ctx, http.MethodPost, namespaces, []byte(`{"title":"`+title+`"}`), &made)
-	if err != nil || status != http.StatusOK {
-		return "", fmt.Errorf("create namespace %s: status %d, %w", title, status, err)
+	if err != nil {
+		return "", fmt.Errorf("create namespace %s: %w", title, err)
+	}
+	if status != http.StatusOK {
+		return "", fmt.Errorf("create namespace %s: status %d", title, status)
 	}
 	return made.ID, nil
 }

@@ -48,8 +48,12 @@ type workers struct {
 	miniflare server
 }
 
-// startWorkers starts both, each with hotKeys keys written through the Worker.
-func (l *lab) startWorkers(ctx context.Context) (*workers, error) {
+// bothWorkers starts both once, each with hotKeys keys written through the
+// Worker.
+func (l *lab) bothWorkers(ctx context.Context) (*workers, error) {
+	if l.workers != nil {
+		return l.workers, nil
+	}
 	modules, err := filepath.Abs(filepath.Join("e2e", "node_modules"))
 	if err != nil {
 		return nil, fmt.Errorf("find node_modules: %w", err)
@@ -58,7 +62,7 @@ func (l *lab) startWorkers(ctx context.Context) (*workers, error) {
 		return nil, errNoClients
 	}
 	w := &workers{}
-	if w.store, err = l.startNode(ctx, "godwit-worker"); err != nil {
+	if w.store, err = l.shared(ctx); err != nil {
 		return nil, err
 	}
 	if w.godwit, err = l.workerd(ctx, modules, w.store); err != nil {
@@ -72,11 +76,8 @@ func (l *lab) startWorkers(ctx context.Context) (*workers, error) {
 			return nil, err
 		}
 	}
+	l.workers = w
 	return w, nil
-}
-
-func (w *workers) stop() error {
-	return errors.Join(w.godwit.stop(), w.miniflare.stop(), w.store.stop())
 }
 
 func (l *lab) workerd(ctx context.Context, modules string, n *node) (server, error) {
@@ -169,11 +170,10 @@ func putThrough(ctx context.Context, s server, key string, value []byte) error {
 
 // compareWorkers loads both with the same path and compares what it costs.
 func (l *lab) compareWorkers(ctx context.Context, r row, path string, pick load.Pick) ([]row, error) {
-	w, err := l.startWorkers(ctx)
+	w, err := l.bothWorkers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = w.stop() }()
 	stream := func(s server) load.Stream {
 		return httpStream(s.addr, clients, load.HTTPRequest("GET", path, pick, "", nil, nil))
 	}
