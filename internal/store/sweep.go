@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -43,7 +44,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	return errors.Join(
 		s.sweepDue(ctx),
 		s.sweepRequests(ctx),
-		s.sweepGarbage(),
+		s.sweepGarbage(ctx),
 		s.sweepDropped(ctx),
 	)
 }
@@ -130,36 +131,117 @@ func (tx *Tx) sweepExpired(id entryID, h Head) {
 	tx.hashes = append(tx.hashes, hotHash(tx.s.hot, id.ns, id.key))
 }
 
-// sweepRequests forgets transactions after RequestWindow.
+// sweepRequests forgets transactions after RequestWindow, a chunk at a time and
+// under the write lock: a request that is applied again after the window has two
+// rows in p, and only the last one's time stands in q.
 func (s *Store) sweepRequests(ctx context.Context) error {
+	for ctx.Err() == nil {
+		more, err := s.sweepRequestChunk()
+		if err != nil || !more {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *Store) sweepRequestChunk() (more bool, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	old := s.logTime.Load() - RequestWindow.Milliseconds()
 	if old <= 0 {
-		return nil
+		return false, nil
 	}
 	upper := binary.BigEndian.AppendUint64([]byte{prefixReqTime}, uint64(old))
-	return s.deleteRange(ctx, []byte{prefixReqTime}, upper, func(b *pebble.Batch, k, _ []byte) error {
+	keys, err := s.firstKeys([]byte{prefixReqTime}, upper)
+	if err != nil || len(keys) == 0 {
+		return false, err
+	}
+	b := s.db.NewBatch()
+	defer b.Close()
+	for _, k := range keys {
 		if len(k) != 1+8+reqLen {
-			return fmt.Errorf("read request row: %w", ErrCorrupt)
+			return false, fmt.Errorf("read request row: %w", ErrCorrupt)
 		}
-		return errors.Join(b.Delete(k, nil), b.Delete(appendRequestKey(nil, godwit.RequestKey(k[9:])), nil))
+		if err := errors.Join(b.Delete(k, nil), s.forgetRequest(b, k)); err != nil {
+			return false, err
+		}
+	}
+	return true, b.Commit(pebble.NoSync)
+}
+
+// forgetRequest deletes the row of q that belongs to a row of p.
+func (s *Store) forgetRequest(b *pebble.Batch, k []byte) error {
+	q := appendRequestKey(nil, godwit.RequestKey(k[9:]))
+	row, closer, err := s.db.Get(q)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	ms, _, err := decodePair(row)
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return err
+	}
+	if ms != binary.BigEndian.Uint64(k[1:]) {
+		return nil
+	}
+	return b.Delete(q, nil)
+}
+
+// firstKeys returns the keys of up to sweepChunk rows of a range.
+func (s *Store) firstKeys(lower, upper []byte) (keys [][]byte, err error) {
+	err = scanRange(s.db, lower, upper, func(k, _ []byte) error {
+		if keys = append(keys, bytes.Clone(k)); len(keys) == sweepChunk {
+			return errEnough
+		}
+		return nil
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return keys, err
+}
+
+// syncLog returns once all that was committed so far is on the disk. A blob's
+// file goes only after that: a crash must not bring back an entry without it.
+func (s *Store) syncLog() error {
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	return nil
 }
 
 // sweepGarbage removes the files of blobs that none has named for the grace.
-func (s *Store) sweepGarbage() error {
+func (s *Store) sweepGarbage(ctx context.Context) error {
 	upper := binary.BigEndian.AppendUint64([]byte{prefixGarbage}, uint64(s.cfg.Now().Unix()+1))
+	for ctx.Err() == nil {
+		keys, err := s.firstKeys([]byte{prefixGarbage}, upper)
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		if err := s.removeGarbage(keys); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *Store) removeGarbage(keys [][]byte) error {
+	if err := s.syncLog(); err != nil {
+		return err
+	}
 	b := s.db.NewBatch()
 	defer b.Close()
-	err := scanRange(s.db, []byte{prefixGarbage}, upper, func(k, _ []byte) error {
+	for _, k := range keys {
 		if len(k) != 1+8+idLen {
 			return fmt.Errorf("read garbage row: %w", ErrCorrupt)
 		}
-		return errors.Join(s.blobs.Remove(godwit.BlobID(k[9:])), b.Delete(k, nil))
-	})
-	if b.Empty() {
-		return err
+		if err := errors.Join(s.blobs.Remove(godwit.BlobID(k[9:])), b.Delete(k, nil)); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, b.Commit(pebble.NoSync))
+	return b.Commit(pebble.NoSync)
 }
 
 // sweepDropped clears away what deleted namespaces left in b, r and x. Ids are
@@ -174,6 +256,9 @@ func (s *Store) sweepDropped(ctx context.Context) error {
 		return nil
 	})
 	if err != nil || len(dropped) == 0 {
+		return err
+	}
+	if err := s.syncLog(); err != nil {
 		return err
 	}
 	gone := make(map[godwit.NamespaceID]bool)

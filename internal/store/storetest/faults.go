@@ -1,0 +1,160 @@
+// Package storetest makes the disk under a store misbehave, for tests of the
+// store and of what stands on it. It belongs to the store: it may import
+// Pebble's file systems, and nothing outside tests may import it.
+package storetest
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// ErrInjected is the error of an operation that was made to fail.
+var ErrInjected = errors.New("injected error")
+
+// ErrNoSpace is the error of a full disk.
+var ErrNoSpace error = syscall.ENOSPC
+
+// Op is an operation on a file system that a test can let fail or wait.
+type Op string
+
+// The operations.
+const (
+	Create Op = "create"
+	Write  Op = "write"
+	Sync   Op = "sync"
+	Rename Op = "rename"
+	Remove Op = "remove"
+	Other  Op = "other"
+)
+
+// Faults is a file system whose operations fail or wait when a test says so.
+// Its methods may be called from many goroutines.
+type Faults struct {
+	store.FS
+
+	mu    sync.Mutex
+	fault func(op Op, path string) error
+	held  chan struct{} // closed when syncs may go on; nil: they may
+	holds int           // syncs that wait
+	count int           // operations that change something
+	met   *sync.Cond    // holds has changed
+}
+
+// NewFaults wraps fs.
+func NewFaults(fs store.FS) *Faults {
+	f := new(Faults)
+	f.met = sync.NewCond(&f.mu)
+	f.FS = errorfs.Wrap(fs, errorfs.InjectorFunc(f.inject))
+	return f
+}
+
+// Inject lets fault decide the error of each operation that changes something,
+// before it is carried out. nil ends that.
+func (f *Faults) Inject(fault func(op Op, path string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+// FailSync lets every sync of a file whose name ends in suffix fail.
+func (f *Faults) FailSync(suffix string) {
+	f.Inject(func(op Op, path string) error {
+		if op == Sync && strings.HasSuffix(path, suffix) {
+			return ErrInjected
+		}
+		return nil
+	})
+}
+
+// Count is how many operations there were so far that change something.
+func (f *Faults) Count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count
+}
+
+// HoldSyncs lets every sync of a write-ahead log wait until the function that
+// it returns is called, which may be called again.
+func (f *Faults) HoldSyncs() (release func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	held := make(chan struct{})
+	f.held = held
+	return sync.OnceFunc(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.held = nil
+		close(held)
+	})
+}
+
+// AwaitHeld returns once a sync waits.
+func (f *Faults) AwaitHeld() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.holds == 0 {
+		f.met.Wait()
+	}
+}
+
+func (f *Faults) inject(o errorfs.Op) error {
+	if o.Kind.ReadOrWrite() == errorfs.OpIsRead {
+		return nil
+	}
+	op := opOf(o.Kind)
+	if op == Sync && strings.HasSuffix(o.Path, ".log") {
+		f.hold()
+	}
+	f.mu.Lock()
+	fault := f.fault
+	f.count++
+	f.mu.Unlock()
+	if fault == nil {
+		return nil
+	}
+	return fault(op, o.Path)
+}
+
+func (f *Faults) hold() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	held := f.held
+	if held == nil {
+		return
+	}
+	f.holds++
+	f.met.Broadcast()
+	f.mu.Unlock()
+	<-held
+	f.mu.Lock()
+	f.holds--
+}
+
+func opOf(k errorfs.OpKind) Op {
+	switch k {
+	case errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpMkdirAll:
+		return Create
+	case errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpFilePreallocate:
+		return Write
+	case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpFileFlush:
+		return Sync
+	case errorfs.OpRename, errorfs.OpLink:
+		return Rename
+	case errorfs.OpRemove, errorfs.OpRemoveAll:
+		return Remove
+	default:
+		return Other
+	}
+}
+
+// SetDiskUsage sets what fs says of its size and of what is free, in bytes.
+func SetDiskUsage(fs *store.MemFS, total, free uint64) {
+	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: free, TotalBytes: total, UsedBytes: total - free})
+}
