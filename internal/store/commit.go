@@ -69,14 +69,8 @@ func (tx *Tx) writeCounts() {
 // happens, so that no read can see one part of it old and another new.
 func (tx *Tx) publish(d Durability) error {
 	s := tx.s
-	for _, h := range tx.hashes {
-		s.hot.block(h)
-	}
-	defer func() {
-		for _, h := range tx.hashes {
-			s.hot.unblock(h)
-		}
-	}()
+	tx.blockHot()
+	defer tx.unblockHot()
 	var err error
 	if d == Sync {
 		err = s.db.ApplyNoSyncWait(tx.batch, pebble.Sync)
@@ -92,6 +86,25 @@ func (tx *Tx) publish(d Durability) error {
 	s.applied.Store(uint64(tx.revision))
 	s.logTime.Store(tx.time)
 	return nil
+}
+
+func (tx *Tx) blockHot() {
+	if len(tx.dropped) > 0 {
+		tx.s.hot.blockAll()
+	}
+	for i := range tx.changes {
+		tx.s.hot.block(tx.changes[i].hash)
+	}
+}
+
+func (tx *Tx) unblockHot() {
+	for i := range tx.changes {
+		c := &tx.changes[i]
+		tx.s.hot.unblock(c.hash, c.id, tx.rows[c.from:c.to])
+	}
+	if len(tx.dropped) > 0 {
+		tx.s.hot.unblockAll()
+	}
 }
 
 // Wait returns once the commit is durable and the catalog knows of it.

@@ -30,7 +30,7 @@ func Fsck(ctx context.Context, cfg Config, report func(problem string)) error {
 		return fmt.Errorf("%s: %w (%v)", cfg.Dir, ErrInUse, err)
 	}
 	defer lock.Close()
-	s := &Store{cfg: cfg, hot: newHotTable(0), space: newSpace(cfg)}
+	s := &Store{cfg: cfg, hot: newHotTable(0, 0), space: newSpace(cfg)}
 	opts := s.pebbleOptions()
 	opts.Lock, opts.ReadOnly = lock, true
 	if s.db, err = openPebble(dir, opts); err != nil {

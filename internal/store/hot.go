@@ -11,15 +11,17 @@ import (
 
 // hotTable keeps the entries that are read most in front of the database, so
 // that a hit costs one hash and one comparison, takes no lock and allocates
-// nothing. It is exact: between a commit becoming visible and the entries it
-// replaces leaving the table there is no moment, since the commit blocks its
-// keys first. A library's cache was not taken because none can be told that.
+// nothing; behind it stands rowCache, which holds many more. Both are exact:
+// between a commit becoming visible and what it replaces leaving them there is
+// no moment, since the commit blocks its keys first. A library's cache was not
+// taken because none can be told that.
 //
 // A key belongs to one set of hotWays slots. A fill happens only if nothing
 // blocked the set since the database was read, so what was read before a commit
 // never comes in after it.
 type hotTable struct {
 	seed   maphash.Seed
+	rows   *rowCache
 	sets   []hotSet
 	budget int64
 	used   atomic.Int64
@@ -54,12 +56,12 @@ func (e *hotEntry) cost() int64 {
 	return int64(len(e.entry.Key) + len(e.entry.Metadata) + len(e.entry.Value.Inline) + hotOverhead)
 }
 
-func newHotTable(budget int64) *hotTable {
+func newHotTable(budget, rowBudget int64) *hotTable {
 	n := hotMinSets
 	for int64(n)*hotPerSet < budget && n < hotMaxSets {
 		n *= 2
 	}
-	return &hotTable{seed: maphash.MakeSeed(), sets: make([]hotSet, n), budget: budget}
+	return &hotTable{seed: maphash.MakeSeed(), rows: newRowCache(rowBudget), sets: make([]hotSet, n), budget: budget}
 }
 
 func hotHash[K string | []byte](t *hotTable, ns godwit.NamespaceID, key K) uint64 {
@@ -90,11 +92,13 @@ func (t *hotTable) get(hash uint64, ns godwit.NamespaceID, key []byte) *godwit.E
 // hotTicket is the right to fill what is read after it was taken.
 type hotTicket struct {
 	fills uint32
-	ok    bool
+	row   bool // into the row cache
+	slot  bool // into a slot
 }
 
 // ticket is taken before the database is read. A key that meets a full set is
-// let in only when it comes again soon, so that a scan does not clear the table.
+// given a slot only when it comes again soon, so that a scan does not clear the
+// table.
 func (t *hotTable) ticket(hash uint64) hotTicket {
 	s := t.set(hash)
 	s.mu.Lock()
@@ -103,20 +107,35 @@ func (t *hotTable) ticket(hash uint64) hotTicket {
 		return hotTicket{}
 	}
 	mark := uint32(hash >> 32)
+	k := hotTicket{fills: s.fills, row: true}
 	for i := range s.slots {
 		if s.slots[i].Load() == nil || s.ghosts[i] == mark {
-			return hotTicket{fills: s.fills, ok: true}
+			k.slot = true
+			return k
 		}
 	}
 	s.ghosts[s.ghost] = mark
 	s.ghost = (s.ghost + 1) % hotWays
-	return hotTicket{}
+	return k
 }
 
-// fill puts e into the table, unless its key may have changed since the ticket.
+// fillRow keeps the row of a key, unless it may have changed since the ticket.
+func (t *hotTable) fillRow(k hotTicket, hash uint64, ns godwit.NamespaceID, key, row []byte) {
+	if !k.row || len(row) > hotMaxBytes {
+		return
+	}
+	s := t.set(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.blocked == 0 && s.fills == k.fills {
+		rowCachePut(t.rows, hash, ns, key, row)
+	}
+}
+
+// fill puts e into a slot, unless its key may have changed since the ticket.
 func (t *hotTable) fill(k hotTicket, e *hotEntry) {
 	cost := e.cost()
-	if !k.ok || cost > hotMaxBytes {
+	if !k.slot || cost > hotMaxBytes {
 		return
 	}
 	s := t.set(e.hash)
@@ -162,6 +181,7 @@ func (t *hotTable) block(hash uint64) {
 	defer s.mu.Unlock()
 	s.blocked++
 	s.fills++
+	t.rows.remove(hash)
 	for i := range s.slots {
 		if old := s.slots[i].Load(); old != nil && old.hash == hash {
 			t.used.Add(-old.cost())
@@ -170,9 +190,44 @@ func (t *hotTable) block(hash uint64) {
 	}
 }
 
-func (t *hotTable) unblock(hash uint64) {
+// blockAll takes every key out, for a commit that cannot name those it replaces,
+// and keeps them out until unblockAll.
+func (t *hotTable) blockAll() {
+	for i := range t.sets {
+		s := &t.sets[i]
+		s.mu.Lock()
+		s.blocked++
+		s.fills++
+		for j := range s.slots {
+			if old := s.slots[j].Swap(nil); old != nil {
+				t.used.Add(-old.cost())
+			}
+		}
+		s.mu.Unlock()
+	}
+	t.rows.clear()
+}
+
+func (t *hotTable) unblockAll() {
+	for i := range t.sets {
+		s := &t.sets[i]
+		s.mu.Lock()
+		s.blocked--
+		s.mu.Unlock()
+	}
+}
+
+// unblock lets the key in again, and keeps the row that the commit gave it; row
+// is empty if it has none. Commits come one at a time and unblock their keys in
+// the order of their changes, so the last row stays.
+func (t *hotTable) unblock(hash uint64, id entryID, row []byte) {
 	s := t.set(hash)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.blocked--
-	s.mu.Unlock()
+	if len(row) == 0 || len(row) > hotMaxBytes {
+		t.rows.remove(hash)
+		return
+	}
+	rowCachePut(t.rows, hash, id.ns, id.key, row)
 }

@@ -98,7 +98,7 @@ func (s *Store) Scan(ns godwit.NamespaceID, prefix string, fn func(*godwit.Entry
 	now := s.cfg.Now().Unix()
 	return scanPrefix(snap, appendEntryKey(nil, ns, prefix), func(k, _ []byte) error {
 		e := new(godwit.Entry)
-		if err := s.readEntry(snap, ns, k[1+nsLen:], e); err != nil || e.Expired(now) {
+		if err := readEntry(snap, ns, k[1+nsLen:], e); err != nil || e.Expired(now) {
 			return err
 		}
 		return fn(e)

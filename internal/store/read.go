@@ -1,13 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"time"
-
-	"bytes"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -57,7 +56,7 @@ func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID,
 	ticket := s.hot.ticket(hash)
 	visible := s.applied.Load()
 	h := &hotEntry{hash: hash, ns: ns}
-	err := s.readEntry(s.db, ns, key, &h.entry)
+	err := s.readCold(ticket, h, key)
 	if errors.Is(err, godwit.ErrKeyNotFound) {
 		return nil, s.confirmAbsent(ctx, visible, ns, key)
 	}
@@ -71,6 +70,26 @@ func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID,
 	}
 	s.hot.fill(ticket, h)
 	return &h.entry, nil
+}
+
+// readCold reads an entry from the row cache or else from the database.
+func (s *Store) readCold(ticket hotTicket, h *hotEntry, key []byte) error {
+	return retrySuperseded(func() error {
+		var at place
+		found, err := rowCacheGet(s.hot.rows, h.hash, h.ns, key, func(row []byte) (err error) {
+			at, err = fillEntry(&h.entry, key, row)
+			return err
+		})
+		if !found {
+			at, err = readHeader(s.db, h.ns, key, &h.entry, func(row []byte) {
+				s.hot.fillRow(ticket, h.hash, h.ns, key, row)
+			})
+		}
+		if err != nil || at != placeRow {
+			return err
+		}
+		return readValue(s.db, h.ns, &h.entry)
+	})
 }
 
 // confirmAbsent returns ErrKeyNotFound once what deleted the key, if that was
@@ -100,42 +119,51 @@ func waitError(err error) error {
 	return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The read was cut off while it waited for the disk.", Err: err}
 }
 
-// superseded tells that an entry was replaced between two look-ups.
+// errSuperseded tells that an entry was replaced between two look-ups.
 var errSuperseded = errors.New("entry was replaced while it was read")
 
-// readEntry reads an entry and, unless it is a blob, its value. From the
-// database itself, rather than a snapshot, the two may be of different moments:
-// then it reads again.
-func (s *Store) readEntry(r pebble.Reader, ns godwit.NamespaceID, key []byte, e *godwit.Entry) error {
+// retrySuperseded calls fn again while what it reads is being replaced.
+func retrySuperseded(fn func() error) error {
 	const tries = 8
 	for range tries {
-		if err := s.tryReadEntry(r, ns, key, e); !errors.Is(err, errSuperseded) {
+		if err := fn(); !errors.Is(err, errSuperseded) {
 			return err
 		}
 	}
 	return godwit.Errorf(godwit.CodeUnavailable, "The key is being replaced too fast to be read.")
 }
 
-func (s *Store) tryReadEntry(r pebble.Reader, ns godwit.NamespaceID, key []byte, e *godwit.Entry) error {
-	var scratch [1 + nsLen + godwit.MaxKeyBytes]byte
-	v, closer, err := r.Get(appendEntryKey(scratch[:0], ns, key))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return godwit.ErrKeyNotFound
-	}
-	if err != nil {
-		return fmt.Errorf("read entry: %w", err)
-	}
-	row, err := decodeEntryRow(v)
-	if err == nil {
-		fillEntry(e, key, &row)
-	}
-	if err := errors.Join(err, closer.Close()); err != nil {
+// readEntry reads an entry and, unless it is a blob, its value from one state of
+// the database.
+func readEntry(snap *pebble.Snapshot, ns godwit.NamespaceID, key []byte, e *godwit.Entry) error {
+	at, err := readHeader(snap, ns, key, e, nil)
+	if err != nil || at != placeRow {
 		return err
 	}
-	if row.place != placeRow {
-		return nil
+	return readValue(snap, ns, e)
+}
+
+// readHeader reads an entry's row, shows it to keep, and tells where the value
+// is. Error: ErrKeyNotFound.
+func readHeader(r pebble.Reader, ns godwit.NamespaceID, key []byte, e *godwit.Entry, keep func(row []byte)) (place, error) {
+	var scratch [1 + nsLen + godwit.MaxKeyBytes]byte
+	row, closer, err := r.Get(appendEntryKey(scratch[:0], ns, key))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, godwit.ErrKeyNotFound
 	}
-	v, closer, err = r.Get(appendValueKey(scratch[:0], ns, e.Revision))
+	if err != nil {
+		return 0, fmt.Errorf("read entry: %w", err)
+	}
+	at, err := fillEntry(e, key, row)
+	if err == nil && keep != nil {
+		keep(row)
+	}
+	return at, errors.Join(err, closer.Close())
+}
+
+// readValue reads an entry's value from its own row. Error: errSuperseded.
+func readValue(r pebble.Reader, ns godwit.NamespaceID, e *godwit.Entry) error {
+	v, closer, err := r.Get(appendValueKey(nil, ns, e.Revision))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return errSuperseded
 	}
@@ -146,8 +174,12 @@ func (s *Store) tryReadEntry(r pebble.Reader, ns godwit.NamespaceID, key []byte,
 	return closer.Close()
 }
 
-// fillEntry copies a row into an entry: everything in one allocation.
-func fillEntry(e *godwit.Entry, key []byte, r *entryRow) {
+// fillEntry copies a row into an entry and tells where the value is.
+func fillEntry(e *godwit.Entry, key, row []byte) (place, error) {
+	r, err := decodeEntryRow(row)
+	if err != nil {
+		return 0, err
+	}
 	buf := make([]byte, 0, len(r.metadata)+len(r.inline))
 	*e = godwit.Entry{
 		Key: string(key), Revision: r.revision, Created: r.created, Modified: r.modified,
@@ -161,6 +193,7 @@ func fillEntry(e *godwit.Entry, key []byte, r *entryRow) {
 		buf = append(buf, r.inline...)
 		e.Value.Inline = buf[len(r.metadata):]
 	}
+	return r.place, nil
 }
 
 // GetMany implements godwit.Reader.
@@ -175,7 +208,7 @@ func (s *Store) GetMany(ctx context.Context, ns godwit.NamespaceID, keys []strin
 	found := make([]*godwit.Entry, len(keys))
 	for i, key := range keys {
 		e := new(godwit.Entry)
-		switch err := s.readEntry(snap, ns, []byte(key), e); {
+		switch err := readEntry(snap, ns, []byte(key), e); {
 		case errors.Is(err, godwit.ErrKeyNotFound):
 		case err != nil:
 			return nil, served, err

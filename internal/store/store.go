@@ -39,8 +39,8 @@ type Config struct {
 	Metrics     prometheus.Registerer // default: none
 	InlineBytes int                   // longest value kept beside its key; default godwit.DefaultInlineBytes
 	DiskReserve int64                 // bytes left free; 0: a tenth of the disk, 16 to 256 MiB; below 0: none
-	CacheBytes  int64                 // blocks of the database kept in memory; default 256 MiB
-	HotBytes    int64                 // entries kept in front of that; default 64 MiB
+	CacheBytes  int64                 // memory for caches: a fifth for blocks, the rest for rows; default 512 MiB
+	HotBytes    int64                 // memory for the entries read most, in front of that; default 32 MiB
 	Retention   time.Duration         // how long tombstones stay; default 7 days
 	BlobGrace   time.Duration         // how long a blob's file outlives its entry; default 1 minute
 
@@ -67,10 +67,10 @@ func (c *Config) setDefaults() {
 	}
 	c.InlineBytes = min(c.InlineBytes, godwit.MaxInlineBytes)
 	if c.CacheBytes <= 0 {
-		c.CacheBytes = 256 << 20
+		c.CacheBytes = 512 << 20
 	}
 	if c.HotBytes <= 0 {
-		c.HotBytes = 64 << 20
+		c.HotBytes = 32 << 20
 	}
 	if c.Retention <= 0 {
 		c.Retention = 7 * 24 * time.Hour
@@ -126,7 +126,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := (blobFS{cfg.FS}).MkdirAll(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	s := &Store{cfg: cfg, hot: newHotTable(cfg.HotBytes)}
+	s := &Store{cfg: cfg, hot: newHotTable(cfg.HotBytes, cfg.CacheBytes-cfg.CacheBytes/blockShare)}
 	s.space = newSpace(cfg)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.release())
@@ -216,3 +216,15 @@ func (s *Store) Stats() Stats {
 // NamespaceStats returns the number of entries of a namespace and the bytes of
 // their keys, values and metadata.
 func (s *Store) NamespaceStats(ns godwit.NamespaceID) (keys, bytes int64) { return s.counts.of(ns) }
+
+// Settle waits until the database has no compaction to do, for measurements.
+func (s *Store) Settle() {
+	for {
+		m := s.db.Metrics()
+		if m.Compact.NumInProgress == 0 && m.Flush.NumInProgress == 0 {
+			s.cfg.Logger.Debug("settled", "metrics", m.String())
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

@@ -128,7 +128,7 @@ func (tx *Tx) sweepExpired(id entryID, h Head) {
 	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
 		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
 	})
-	tx.hashes = append(tx.hashes, hotHash(tx.s.hot, id.ns, id.key))
+	tx.changes = append(tx.changes, change{hash: hotHash(tx.s.hot, id.ns, id.key), id: id})
 }
 
 // sweepRequests forgets transactions after RequestWindow, a chunk at a time and

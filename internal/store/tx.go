@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,11 +23,20 @@ type Tx struct {
 	time     int64           // the log's, unix milliseconds
 	heads    map[entryID]Head
 	counts   map[godwit.NamespaceID]count
-	hashes   []uint64 // of the keys changed
+	changes  []change
+	rows     []byte // of the entries put, as changes refer to them
+	dropped  []godwit.NamespaceID
 	system   []godwit.Record
 	requests []request // remembered in this transaction
 	err      error     // the first of the writes into batch
 	key, row []byte    // scratch
+}
+
+// change is a key whose row this transaction replaces.
+type change struct {
+	hash     uint64
+	id       entryID
+	from, to int // its row in Tx.rows; empty if the key has none any more
 }
 
 type entryID struct {
@@ -87,8 +97,9 @@ func (tx *Tx) Rollback() {
 func (tx *Tx) release() {
 	clear(tx.heads)
 	clear(tx.counts)
-	tx.hashes, tx.requests = tx.hashes[:0], tx.requests[:0]
-	tx.batch, tx.system, tx.err = nil, nil, nil
+	clear(tx.changes)
+	tx.changes, tx.rows, tx.requests = tx.changes[:0], tx.rows[:0], tx.requests[:0]
+	tx.batch, tx.system, tx.err, tx.dropped = nil, nil, nil, nil
 	tx.s.writing.Unlock()
 }
 
@@ -106,6 +117,9 @@ func (tx *Tx) Head(ns godwit.NamespaceID, key string) (Head, error) {
 	if h, ok := tx.heads[entryID{ns, key}]; ok {
 		return h, nil
 	}
+	if slices.Contains(tx.dropped, ns) {
+		return Head{}, nil
+	}
 	h, err := tx.readHead(ns, key)
 	if err == nil {
 		tx.heads[entryID{ns, key}] = h
@@ -113,7 +127,14 @@ func (tx *Tx) Head(ns godwit.NamespaceID, key string) (Head, error) {
 	return h, err
 }
 
-func (tx *Tx) readHead(ns godwit.NamespaceID, key string) (Head, error) {
+func (tx *Tx) readHead(ns godwit.NamespaceID, key string) (h Head, err error) {
+	found, err := rowCacheGet(tx.s.hot.rows, hotHash(tx.s.hot, ns, key), ns, key, func(row []byte) error {
+		h, err = headOf(key, row)
+		return err
+	})
+	if found || err != nil {
+		return h, err
+	}
 	tx.key = appendEntryKey(tx.key[:0], ns, key)
 	v, closer, err := tx.s.db.Get(tx.key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -123,7 +144,11 @@ func (tx *Tx) readHead(ns godwit.NamespaceID, key string) (Head, error) {
 		return Head{}, fmt.Errorf("read entry: %w", err)
 	}
 	defer closer.Close()
-	e, err := decodeEntryRow(v)
+	return headOf(key, v)
+}
+
+func headOf(key string, row []byte) (Head, error) {
+	e, err := decodeEntryRow(row)
 	if err != nil {
 		return Head{}, err
 	}
@@ -164,6 +189,7 @@ func (tx *Tx) Apply(r *godwit.Record) error {
 	tx.revision = r.Revision
 	tx.removeHead(r.Namespace, r.Key, old)
 	var h Head
+	from := len(tx.rows)
 	if r.Op == godwit.OpPut {
 		h = tx.putEntry(r)
 	} else {
@@ -175,7 +201,7 @@ func (tx *Tx) Apply(r *godwit.Record) error {
 	tx.row = appendRevisionRow(tx.row[:0], r.Op, r.Namespace, r.Key)
 	tx.set(tx.key, tx.row)
 	tx.heads[entryID{r.Namespace, r.Key}] = h
-	tx.hashes = append(tx.hashes, hotHash(tx.s.hot, r.Namespace, r.Key))
+	tx.changes = append(tx.changes, change{hotHash(tx.s.hot, r.Namespace, r.Key), entryID{r.Namespace, r.Key}, from, len(tx.rows)})
 	if r.Namespace == godwit.SystemNamespace {
 		tx.noteSystem(r)
 	}
@@ -188,9 +214,10 @@ func (tx *Tx) putEntry(r *godwit.Record) Head {
 		at: placeOf(r.Value), blob: r.Value.Blob.ID,
 		size: int64(len(r.Key)+len(r.Metadata)) + r.Value.Size(),
 	}
+	from := len(tx.rows)
+	tx.rows = appendEntryRow(tx.rows, r)
 	tx.key = appendEntryKey(tx.key[:0], r.Namespace, r.Key)
-	tx.row = appendEntryRow(tx.row[:0], r)
-	tx.set(tx.key, tx.row)
+	tx.set(tx.key, tx.rows[from:])
 	if h.Expiration != 0 {
 		tx.setDue(h.Expiration, r.Namespace, r.Key, r.Revision)
 	}
@@ -297,6 +324,7 @@ func (tx *Tx) dropNamespace(ns godwit.NamespaceID) {
 	}
 	tx.set(appendNS(tx.key[:0], prefixDropped, ns), nil)
 	tx.counts[ns] = count{}
+	tx.dropped = append(tx.dropped, ns)
 	for id := range tx.heads {
 		if id.ns == ns {
 			tx.heads[id] = Head{}

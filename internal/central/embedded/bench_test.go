@@ -1,0 +1,119 @@
+package embedded_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/central/embedded"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// openDisk is a store and its log on the machine's disk, with keys of 288 bytes.
+func openDisk(b *testing.B, keys int) (*store.Store, *embedded.Log) {
+	b.Helper()
+	s, err := store.Open(context.Background(), store.Config{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := embedded.Open(context.Background(), embedded.Config{Store: s})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := errors.Join(l.Close(), s.Close()); err != nil {
+			b.Error(err)
+		}
+	})
+	if _, err := l.Propose(context.Background(), []godwit.Transaction{createNamespace(namespaceID(0))}); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; i < keys; i += 1000 {
+		var txs []godwit.Transaction
+		for j := range 1000 {
+			txs = append(txs, put(namespaceID(0), benchKey(i+j), benchValue()))
+		}
+		if _, err := l.Propose(context.Background(), txs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s.Settle()
+	return s, l
+}
+
+// cpuTime reports what the benchmark cost in processor time, which other work on
+// the machine does not change.
+func cpuTime(b *testing.B) func() {
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	start := used()
+	return func() { b.ReportMetric(float64(used()-start)/float64(b.N), "cpu-ns/op") }
+}
+
+func benchKey(i int) string { return fmt.Sprintf("key-%010d", i) }
+
+func benchValue() []byte {
+	v := make([]byte, 0, 288)
+	for len(v) < 288 {
+		v = binary.LittleEndian.AppendUint64(v, rand.Uint64())
+	}
+	return v
+}
+
+func BenchmarkPropose(b *testing.B) {
+	for _, writers := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("overwrite/writers=%d", writers), func(b *testing.B) {
+			const keys = 1_000_000
+			_, l := openDisk(b, keys)
+			value := benchValue()
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			defer cpuTime(b)()
+			for range writers {
+				wg.Go(func() {
+					for left.Add(-1) >= 0 {
+						tx := put(namespaceID(0), benchKey(rand.IntN(keys)), value)
+						if _, err := l.Propose(context.Background(), []godwit.Transaction{tx}); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	const keys = 1_000_000
+	s, _ := openDisk(b, keys)
+	for _, among := range []int{10_000, keys} {
+		b.Run(fmt.Sprintf("among=%d", among), func(b *testing.B) {
+			b.ReportAllocs()
+			var key []byte
+			defer cpuTime(b)()
+			for i := 0; b.Loop(); i++ {
+				key = fmt.Appendf(key[:0], "key-%010d", rand.IntN(among))
+				if _, _, err := s.Get(context.Background(), namespaceID(0), key, godwit.ReadOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
