@@ -55,9 +55,7 @@ func WithUserAgent(agent string) Option { return func(c *Client) { c.agent = age
 func New(base, token string, opts ...Option) (*Client, error) {
 	u, err := url.Parse(base)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("parse server url: %w", err)
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, fmt.Errorf("server url %q is not of the form http://host:port", base)
 	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
 		return nil, fmt.Errorf("server url %q has parts beyond http://host:port", u.Redacted())

@@ -29,7 +29,7 @@ func (c *fsckCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	if problems > 0 {
-		return fmt.Errorf("%s: %d problems found", c.Dir, problems)
+		return fmt.Errorf("%s: problems found: %d", c.Dir, problems)
 	}
 	p.note("%s: no problem found.", c.Dir)
 	return nil

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"godwit": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    cmdExits,
+			"ready":    cmdReady,
+			"sigterm":  cmdSigterm,
+			"random":   cmdRandom,
+			"snapshot": cmdSnapshot,
+			"garble":   cmdGarble,
+			"occupy":   cmdOccupy,
+			"setenv":   cmdSetenv,
+			"mode":     cmdMode,
+			"field":    cmdField,
+		},
+	})
+}
+
+// cmdExits runs a command and wants it to end with a code: exits CODE COMMAND...
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit interface{ ExitCode() int }
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d (%v)", got, want, err)
+	}
+}
+
+// cmdReady waits for a ready file and points the client commands at the node:
+// ready FILE
+func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ready FILE")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var r ready
+	for {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil {
+			ts.Check(json.Unmarshal(b, &r))
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
+			ts.Fatalf("no ready file: %v", err)
+		}
+	}
+	ts.Setenv("GODWIT_URL", r.API)
+	ts.Setenv("BINDING", r.Binding)
+	ts.Setenv("NODE_PID", strconv.Itoa(r.PID))
+	ts.Setenv("ACCOUNT", r.Account)
+}
+
+// cmdSigterm asks the node that was last ready to stop.
+func cmdSigterm(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: sigterm")
+	}
+	pid, err := strconv.Atoi(ts.Getenv("NODE_PID"))
+	ts.Check(err)
+	node, err := os.FindProcess(pid)
+	ts.Check(err)
+	ts.Check(node.Signal(syscall.SIGTERM))
+}
+
+// cmdRandom makes a file of random bytes: random FILE BYTES
+func cmdRandom(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: random FILE BYTES")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// cmdSnapshot writes the names and hashes of all files below a directory:
+// snapshot DIR FILE
+func cmdSnapshot(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: snapshot DIR FILE")
+	}
+	var all strings.Builder
+	root := ts.MkAbs(args[0])
+	ts.Check(filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		fmt.Fprintf(&all, "%s %x\n", strings.TrimPrefix(path, root), sha256.Sum256(b))
+		return err
+	}))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(all.String()), 0o600))
+}
+
+// cmdGarble overwrites the middle of each file that a pattern matches:
+// garble PATTERN
+func cmdGarble(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: garble PATTERN")
+	}
+	files, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("nothing matches %s", args[0])
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		ts.Check(err)
+		for i := len(b) / 4; i < len(b); i++ {
+			b[i] ^= 0x55
+		}
+		ts.Check(os.WriteFile(name, b, 0o600))
+	}
+}
+
+// cmdOccupy takes a free port until the script ends: occupy VARIABLE
+func cmdOccupy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: occupy VARIABLE")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = ln.Close() })
+	ts.Setenv(args[0], ln.Addr().String())
+}
+
+// cmdSetenv sets a variable to what a file holds: setenv VARIABLE FILE
+func cmdSetenv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: setenv VARIABLE FILE")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// cmdMode wants a file to have permissions: mode OCTAL FILE
+func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode OCTAL FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("mode of %s is %s, want %s", args[1], got, args[0])
+	}
+}
+
+// cmdField sets a variable to the first field of the line that holds a word:
+// field VARIABLE FILE WORD
+func cmdField(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: field VARIABLE FILE WORD")
+	}
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		fields := strings.Fields(line)
+		if slices.Contains(fields, args[2]) {
+			ts.Setenv(args[0], fields[0])
+			return
+		}
+	}
+	ts.Fatalf("no line of %s holds %s", args[1], args[2])
+}
