@@ -97,9 +97,7 @@ type Server struct {
 	chunks  pool // of chunkBytes each
 	replies pool
 
-	clock   atomic.Int64           // unix nanoseconds, as of the sweeper's last tick
-	date    atomic.Pointer[[]byte] // the Date header as of then
-	dated   int64                  // its second; the sweeper's
+	clock   atomic.Int64 // unix nanoseconds, as of the sweeper's last tick
 	closing atomic.Bool
 	wg      sync.WaitGroup
 
@@ -137,7 +135,7 @@ func New(cfg Config) *Server {
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
-		NoDefaultDate:                true, // it would start a goroutine for ever
+		NoDefaultDate:                true, // nobody here reads it, and it would start a goroutine for ever
 	}
 	return s
 }
@@ -188,7 +186,7 @@ func (s *Server) admitListener(ln net.Listener) bool {
 	s.wg.Add(1)
 	if !s.sweeping {
 		s.sweeping = true
-		s.tick(time.Now())
+		s.clock.Store(time.Now().UnixNano())
 		s.wg.Go(s.sweep)
 	}
 	return true

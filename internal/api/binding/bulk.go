@@ -50,7 +50,7 @@ func (s *Server) bulkGet(r *request) error {
 		return nil
 	}
 	r.ctx.Response.Header.SetContentTypeBytes(jsonType)
-	r.ctx.Response.SetBodyStream(w, -1)
+	r.ctx.Response.SetBodyStream(w, w.length())
 	return nil
 }
 
@@ -179,6 +179,13 @@ func (w *bulkReply) valueBytes() (n int) {
 
 // Read implements io.Reader. Replies are sent by WriteTo.
 func (w *bulkReply) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// length is how long the reply is. To encode it twice costs less than to hold
+// it, and lets the client tell a reply that was cut off.
+func (w *bulkReply) length() int {
+	n, _ := w.WriteTo(io.Discard)
+	return int(n)
+}
 
 // WriteTo implements io.WriterTo: through one chunk, however long the values.
 func (w *bulkReply) WriteTo(dst io.Writer) (n int64, err error) {

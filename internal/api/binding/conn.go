@@ -135,7 +135,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	c.arrived += n
 	c.waited += time.Duration(c.srv.clock.Load() - since)
 	if span := c.srv.cfg.BodyTimeout; c.waited >= span {
-		if c.arrived < int(span/time.Second)*leastBodyRate && err == nil {
+		if c.arrived < int(span.Seconds()*leastBodyRate) && err == nil {
 			err = errSlowBody
 		}
 		c.waited, c.arrived = 0, 0
@@ -178,7 +178,7 @@ func (s *Server) sweep() {
 		case <-s.ctx.Done():
 			return
 		case now := <-t.C:
-			s.tick(now)
+			s.clock.Store(now.UnixNano())
 			s.expire(now.UnixNano())
 		}
 	}
@@ -189,15 +189,6 @@ func (s *Server) sweep() {
 func (c *Config) resolution() time.Duration {
 	least := min(c.HeaderTimeout, c.BodyTimeout, c.WriteTimeout, c.IdleTimeout)
 	return min(max(least/8, time.Millisecond), time.Second)
-}
-
-func (s *Server) tick(now time.Time) {
-	s.clock.Store(now.UnixNano())
-	if old := s.date.Load(); old == nil || now.UnixNano()/1e9 != s.dated {
-		date := fasthttp.AppendHTTPDate(nil, now)
-		s.date.Store(&date)
-		s.dated = now.UnixNano() / 1e9
-	}
 }
 
 func (s *Server) expire(now int64) {

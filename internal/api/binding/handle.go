@@ -32,7 +32,6 @@ var (
 	hdrExpiration  = []byte("CF-Expiration")
 	hdrRevision    = []byte(api.HeaderRevision)
 	hdrETag        = []byte("ETag")
-	hdrDate        = []byte(fasthttp.HeaderDate)
 
 	octetStream = []byte("application/octet-stream")
 	jsonType    = []byte("application/json")
@@ -121,6 +120,8 @@ func (s *Server) rescue(r *request) {
 func (s *Server) perform(r *request) error {
 	head := &r.ctx.Request.Header
 	switch {
+	case !bytes.HasPrefix(head.Protocol(), []byte("HTTP/1.")):
+		return errMalformed
 	case len(head.RequestURI()) > maxTargetBytes:
 		return errLongTarget
 	case ambiguous(head):
@@ -272,7 +273,6 @@ func (s *Server) tell(r *request, err error) {
 // seal adds what every reply carries.
 func (s *Server) seal(r *request) {
 	h := &r.ctx.Response.Header
-	h.SetCanonical(hdrDate, *s.date.Load())
 	if s.closing.Load() {
 		h.SetConnectionClose()
 	}
