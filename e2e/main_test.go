@@ -17,6 +17,7 @@ type tools struct {
 	godwit  string // built from this tree
 	node    string // as npm installed it
 	workerd string
+	esbuild string
 	modules string // the absolute path of node_modules
 	scratch string // a directory that goes when the tests have run
 }
@@ -50,7 +51,8 @@ func findTools(dir string) (tools, error) {
 	t := tools{
 		godwit:  filepath.Join(dir, "godwit"),
 		node:    filepath.Join(modules, ".bin", "node"),
-		workerd: filepath.Join(modules, "@cloudflare", workerdPackage(), "bin", "workerd"),
+		workerd: filepath.Join(modules, "@cloudflare", native("workerd-", "64"), "bin", "workerd"),
+		esbuild: filepath.Join(modules, "@esbuild", native("", "x64"), "bin", "esbuild"),
 		modules: modules,
 		scratch: dir,
 	}
@@ -73,8 +75,11 @@ func findTools(dir string) (tools, error) {
 	return t, nil
 }
 
-// workerdPackage names the npm package that holds workerd for this machine.
-func workerdPackage() string {
-	arch := map[string]string{"amd64": "64", "arm64": "arm64"}[runtime.GOARCH]
-	return "workerd-" + runtime.GOOS + "-" + arch
+// native names the npm package that holds a program for this machine.
+func native(prefix, amd64 string) string {
+	arch := runtime.GOARCH
+	if arch == "amd64" {
+		arch = amd64
+	}
+	return prefix + runtime.GOOS + "-" + arch
 }

@@ -156,8 +156,8 @@ func write(t testing.TB, path string, data []byte) {
 func bundle(t testing.TB, entry string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "worker.js")
-	cmd := exec.CommandContext(t.Context(), clients.node, filepath.Join(clients.modules, "esbuild", "bin", "esbuild"),
-		entry, "--bundle", "--format=esm", "--external:__STATIC_CONTENT_MANIFEST", "--outfile="+out)
+	cmd := exec.CommandContext(t.Context(), clients.esbuild, entry,
+		"--bundle", "--format=esm", "--external:__STATIC_CONTENT_MANIFEST", "--outfile="+out)
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("esbuild: %v\n%s", err, msg)
 	}

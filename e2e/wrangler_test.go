@@ -166,6 +166,14 @@ func (s *session) rest(t *testing.T, input string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.learn(t)
+	var reply any
+	if json.Unmarshal(got, &reply) == nil { // in one order
+		if got, err = json.Marshal(reply); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, '\n')
+	}
 	return fmt.Sprintf("%d\n%s", res.StatusCode, s.tidy(string(got)))
 }
 

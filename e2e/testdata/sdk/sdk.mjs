@@ -69,8 +69,8 @@ const cases = {
     const other = await create("sdk other");
     await fails(namespaces.update(other, { account_id, title: "sdk taken" }), "BadRequestError", 10014);
     await fails(namespaces.get("nonsense", { account_id }), "BadRequestError", 10011);
-    await fails(namespaces.get("0".repeat(32), { account_id }), "NotFoundError", 10013);
-    await fails(namespaces.delete("0".repeat(32), { account_id }), "NotFoundError", 10013);
+    await fails(namespaces.get("0123456789abcdef".repeat(2), { account_id }), "NotFoundError", 10013);
+    await fails(namespaces.delete("0123456789abcdef".repeat(2), { account_id }), "NotFoundError", 10013);
     await namespaces.delete(id, { account_id });
   },
 
@@ -240,8 +240,8 @@ const cases = {
   async "bulk: what is refused, as a whole"() {
     const id = await create("sdk bulk refused");
     const update = (...items) => namespaces.bulkUpdate(id, { account_id, body: [{ key: "good", value: "v" }, ...items] });
-    await fails(update({ key: ".", value: "v" }), "BadRequestError", 10042);
-    await fails(update({ key: "", value: "v" }), "BadRequestError", 10042);
+    await fails(update({ key: ".", value: "v" }), "BadRequestError", 10023);
+    await fails(update({ key: "", value: "v" }), "BadRequestError", 10023);
     await fails(update({ key: "é".repeat(257), value: "v" }), "APIError", 10030);
     await fails(update({ key: "k", value: "v", expiration_ttl: 59 }), "BadRequestError", 10034);
     await fails(update({ key: "k", value: "v", expiration: 5 }), "BadRequestError", 10033);
