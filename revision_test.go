@@ -1,0 +1,58 @@
+package godwit_test
+
+import (
+	"testing"
+
+	"github.com/godwitkv/godwit"
+)
+
+func TestParseRevision(t *testing.T) {
+	for text, want := range map[string]godwit.Revision{
+		"1": 1, "42": 42, "9007199254740991": godwit.MaxRevision,
+		"": 0, "0": 0, "-1": 0, "+1": 0, "01": 0, " 1": 0, "1 ": 0, "1.0": 0, "1e3": 0, "0x1": 0,
+		"9007199254740992": 0, "99999999999999999999": 0, "W/\"1\"": 0,
+	} {
+		got, err := godwit.ParseRevision(text)
+		if got != want || (err == nil) != (want != 0) {
+			t.Errorf("%q: %d %v, want %d", text, got, err, want)
+		}
+		if err != nil && godwit.CodeOf(err) != godwit.CodeInvalidRequest {
+			t.Errorf("%q: code %d", text, godwit.CodeOf(err))
+		}
+	}
+}
+
+func FuzzParseRevision(f *testing.F) {
+	for _, s := range []string{"1", "0", "9007199254740991", "9007199254740992", "01", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := godwit.ParseRevision(s)
+		if err != nil {
+			if r != 0 || len(godwit.MessageOf(err)) > 400 {
+				t.Errorf("%d with %v", r, err)
+			}
+			return
+		}
+		text, _ := r.AppendText(nil)
+		if r.String() != s || string(text) != s || r == 0 || r > godwit.MaxRevision {
+			t.Errorf("%q became %q", s, r)
+		}
+	})
+}
+
+func TestLineageAt(t *testing.T) {
+	first, second := godwit.Epoch{ID: godwit.EpochID{1}, First: 10}, godwit.Epoch{ID: godwit.EpochID{2}, First: 20}
+	l := godwit.Lineage{first, second}
+	for r, want := range map[godwit.Revision]godwit.Epoch{
+		9: {}, 10: first, 19: first, 20: second, 1 << 50: second,
+	} {
+		got, ok := l.At(r)
+		if got != want || ok != (want != godwit.Epoch{}) {
+			t.Errorf("%d: %v %v, want %v", r, got, ok, want)
+		}
+	}
+	if _, ok := godwit.Lineage(nil).At(1); ok {
+		t.Error("an empty lineage has an epoch")
+	}
+}
