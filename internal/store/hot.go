@@ -225,9 +225,9 @@ func (t *hotTable) unblock(hash uint64, id entryID, row []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blocked--
-	if len(row) == 0 || len(row) > hotMaxBytes {
+	if len(row) > 0 && len(row) <= hotMaxBytes {
+		rowCachePut(t.rows, hash, id.ns, id.key, row)
+	} else {
 		t.rows.remove(hash)
-		return
 	}
-	rowCachePut(t.rows, hash, id.ns, id.key, row)
 }

@@ -21,13 +21,15 @@ type rowCache struct {
 const (
 	rowShards   = 64
 	rowMinRing  = 8 << 10 // bytes of a shard's ring from which it keeps anything
-	rowHeadLen  = 8 + 4 + 4
+	rowHeadLen  = 8 + 4 + 2 + 2
 	rowMaxShare = 8 // a row takes at most this part of a ring
 )
 
-// rowShard is a ring of rows, each behind a header: hash:8, length of ns and
-// key:4, length of the row:4. Rows of this lap lie in [0, next), those left of
-// the lap before in [first, end), with next <= first.
+// rowShard is a ring of places for a row, each behind a header: hash:8, size of
+// the place:4, length of ns and key:2, length of the row:2. A place without a
+// row is one whose key is being changed, and is taken again if what it is
+// changed to fits. Places of this lap lie in [0, next), those left of the lap
+// before in [first, end), with next <= first.
 type rowShard struct {
 	mu    sync.Mutex
 	index map[uint64]uint32 // where the row of a hash starts
@@ -64,46 +66,63 @@ func rowCacheGet[K string | []byte](c *rowCache, hash uint64, ns godwit.Namespac
 	if !ok {
 		return false, nil
 	}
-	_, id, row := s.at(int(at))
-	if len(id) != nsLen+len(key) || string(id[:nsLen]) != string(ns[:]) || string(id[nsLen:]) != string(key) {
+	p := s.at(int(at))
+	if len(p.row) == 0 || !isRowOf(p.id, ns, key) {
 		return false, nil
 	}
-	return true, fn(row)
+	return true, fn(p.row)
 }
 
-// at takes the row that starts at a place of the ring apart.
-func (s *rowShard) at(i int) (hash uint64, id, row []byte) {
+func isRowOf[K string | []byte](id []byte, ns godwit.NamespaceID, key K) bool {
+	return len(id) == nsLen+len(key) && string(id[:nsLen]) == string(ns[:]) && string(id[nsLen:]) == string(key)
+}
+
+// rowPlace is a place of a ring, taken apart; its slices point into the ring.
+type rowPlace struct {
+	hash    uint64
+	size    int
+	id, row []byte
+}
+
+func (s *rowShard) at(i int) rowPlace {
 	head := s.ring[i : i+rowHeadLen]
-	idLen := int(binary.LittleEndian.Uint32(head[8:]))
-	rowLen := int(binary.LittleEndian.Uint32(head[12:]))
-	id = s.ring[i+rowHeadLen : i+rowHeadLen+idLen]
-	return binary.LittleEndian.Uint64(head), id, s.ring[i+rowHeadLen+idLen : i+rowHeadLen+idLen+rowLen]
+	idEnd := i + rowHeadLen + int(binary.LittleEndian.Uint16(head[12:]))
+	return rowPlace{
+		hash: binary.LittleEndian.Uint64(head),
+		size: int(binary.LittleEndian.Uint32(head[8:])),
+		id:   s.ring[i+rowHeadLen : idEnd],
+		row:  s.ring[idEnd : idEnd+int(binary.LittleEndian.Uint16(head[14:]))],
+	}
 }
 
-// put keeps a copy of a key's row in place of what it held.
+// put keeps a copy of a key's row, of at most hotMaxBytes, in place of what it
+// held.
 func rowCachePut[K string | []byte](c *rowCache, hash uint64, ns godwit.NamespaceID, key K, row []byte) {
 	s := c.shard(hash)
 	n := rowHeadLen + nsLen + len(key) + len(row)
-	if n > len(s.ring)/rowMaxShare {
-		c.remove(hash)
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := s.room(n)
+	if n > len(s.ring)/rowMaxShare {
+		return
+	}
+	at, size := s.room(hash, n)
 	b := binary.LittleEndian.AppendUint64(s.ring[at:at], hash)
-	b = binary.LittleEndian.AppendUint32(b, uint32(nsLen+len(key)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(row)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(size))
+	b = binary.LittleEndian.AppendUint16(b, uint16(nsLen+len(key)))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(row)))
 	b = append(append(b, ns[:]...), key...)
 	_ = append(b, row...)
 	s.index[hash] = uint32(at)
 }
 
+// remove drops a hash's row and keeps its place.
 func (c *rowCache) remove(hash uint64) {
 	s := c.shard(hash)
 	s.mu.Lock()
-	delete(s.index, hash)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if at, ok := s.index[hash]; ok {
+		binary.LittleEndian.PutUint16(s.ring[at+14:], 0)
+	}
 }
 
 func (c *rowCache) clear() {
@@ -116,25 +135,32 @@ func (c *rowCache) clear() {
 	}
 }
 
-// room makes place for n bytes and returns where. Rows in the way leave.
-func (s *rowShard) room(n int) int {
+// room returns where n bytes for a hash go and the size of that place: where it
+// stood before if it fits, else the next in the ring. What is in the way leaves.
+func (s *rowShard) room(hash uint64, n int) (at, size int) {
+	if old, ok := s.index[hash]; ok {
+		if p := s.at(int(old)); p.size >= n {
+			return int(old), p.size
+		}
+		delete(s.index, hash)
+	}
 	if s.next+n > len(s.ring) {
 		s.evictBelow(s.end)
 		s.first, s.end, s.next = 0, s.next, 0
 	}
 	s.evictBelow(s.next + n)
-	at := s.next
+	at = s.next
 	s.next += n
-	return at
+	return at, n
 }
 
-// evictBelow drops the rows of the lap before that start below a place.
-func (s *rowShard) evictBelow(place int) {
-	for s.first < s.end && s.first < place {
-		hash, id, row := s.at(s.first)
-		if at, ok := s.index[hash]; ok && int(at) == s.first {
-			delete(s.index, hash)
+// evictBelow drops the places of the lap before that start below an offset.
+func (s *rowShard) evictBelow(offset int) {
+	for s.first < s.end && s.first < offset {
+		p := s.at(s.first)
+		if at, ok := s.index[p.hash]; ok && int(at) == s.first {
+			delete(s.index, p.hash)
 		}
-		s.first += rowHeadLen + len(id) + len(row)
+		s.first += p.size
 	}
 }
