@@ -1,0 +1,386 @@
+package native_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/api/native"
+	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/central/embedded"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const rootToken = "root-token-of-the-tests"
+
+// world is the API on a store in memory, with two namespaces.
+type world struct {
+	t        *testing.T
+	handler  *native.Handler
+	catalog  *catalog.Catalog
+	one, two *godwit.Namespace
+	rotated  int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	st, err := store.Open(t.Context(), store.Config{Dir: "data", FS: store.NewMemFS()})
+	check(t, err)
+	var c *catalog.Catalog
+	st.SetOnSystem(func(records []godwit.Record) {
+		if c != nil {
+			c.Apply(records)
+		}
+	})
+	log, err := embedded.Open(t.Context(), embedded.Config{Store: st})
+	check(t, err)
+	t.Cleanup(func() {
+		check(t, log.Close())
+		check(t, st.Close())
+	})
+	c, err = catalog.Open(t.Context(), catalog.Config{Source: st, Log: log, RootToken: rootToken, Now: time.Now})
+	check(t, err)
+	logger := slog.New(slog.DiscardHandler)
+	w := &world{t: t, catalog: c}
+	w.one, err = c.CreateNamespace(t.Context(), "one", "", godwit.RequestKey{})
+	check(t, err)
+	w.two, err = c.CreateNamespace(t.Context(), "two", "eu", godwit.RequestKey{})
+	check(t, err)
+	service := api.New(api.Config{
+		Reader: st, Log: log, Uploader: st, Catalog: c, Limits: godwit.DefaultLimits(),
+		Now: time.Now, Logger: logger, Metrics: prometheus.NewRegistry(),
+	})
+	w.handler = native.New(native.Config{
+		Service: service,
+		Status:  func(host string) native.Status { return native.Status{Role: "central", BindingURL: "http://" + host} },
+		Size:    func(godwit.NamespaceID) (keys, bytes int64) { return 7, 70 },
+		RotateRoot: func(context.Context) (string, error) {
+			w.rotated++
+			return "another-root-token", nil
+		},
+		Logger: logger,
+	})
+	return w
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// token makes one and returns its secret.
+func (w *world) token(p godwit.Permission, namespaces ...godwit.NamespaceID) string {
+	w.t.Helper()
+	secret, _, err := w.catalog.CreateToken(w.t.Context(), godwit.Token{Permission: p, Namespaces: namespaces})
+	check(w.t, err)
+	return secret
+}
+
+// do sends a request and returns the status and the body.
+func (w *world) do(method, uri, token, body string) (status int, reply string) {
+	res := w.response(method, uri, token, body)
+	return res.Code, strings.TrimSpace(res.Body.String())
+}
+
+func (w *world) response(method, uri, token, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(w.t.Context(), method, "http://node.example:1"+uri, strings.NewReader(body))
+	r.RequestURI = uri
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	res := httptest.NewRecorder()
+	w.handler.ServeHTTP(res, r)
+	return res
+}
+
+// TestPermissions walks each endpoint with each kind of token.
+func TestPermissions(t *testing.T) {
+	w := newWorld(t)
+	tokens := map[string]string{
+		"none":          "",
+		"unknown":       "gdw_not-a-token-of-this-node",
+		"read":          w.token(godwit.PermissionRead),
+		"replicate":     w.token(godwit.PermissionReplicate),
+		"write":         w.token(godwit.PermissionWrite),
+		"admin":         w.token(godwit.PermissionAdmin),
+		"read of one":   w.token(godwit.PermissionRead, w.one.ID),
+		"write of one":  w.token(godwit.PermissionWrite, w.one.ID),
+		"admin of one":  w.token(godwit.PermissionAdmin, w.one.ID),
+		"admin of two":  w.token(godwit.PermissionAdmin, w.two.ID),
+		"root":          rootToken,
+		"root, cut off": rootToken[:len(rootToken)-1],
+	}
+	const (
+		anyone   = "read replicate write admin|read of one|write of one|admin of one|admin of two|root"
+		admins   = "admin|root"
+		ofOne    = "read replicate write admin|read of one|write of one|admin of one|root"
+		adminOne = "admin|admin of one|root"
+		root     = "root"
+	)
+	settings := "/godwit/v1/namespaces/" + w.one.ID.String() + "/settings"
+	for _, tt := range []struct{ method, uri, body, may string }{
+		{"GET", "/godwit/v1/status", "", anyone},
+		{"GET", "/godwit/v1/namespaces", "", anyone},
+		{"GET", settings, "", ofOne},
+		{"PATCH", settings, `{"min_cache_ttl":30}`, adminOne},
+		{"GET", "/godwit/v1/tokens", "", admins},
+		{"POST", "/godwit/v1/tokens", `{"permission":"read"}`, admins},
+		{"DELETE", "/godwit/v1/tokens/00000000000000000000000000000001", "", admins},
+		{"POST", "/godwit/v1/root-token/rotate", "", root},
+	} {
+		for name, secret := range tokens {
+			status, body := w.do(tt.method, tt.uri, secret, tt.body)
+			if got, want := verdict(status), expected(name, tt.may); got != want {
+				t.Errorf("%s %s with %s: %s, want %s (%d %s)", tt.method, tt.uri, name, got, want, status, body)
+			}
+		}
+	}
+	if w.rotated != 1 {
+		t.Errorf("the root token was replaced %d times, want once", w.rotated)
+	}
+}
+
+func verdict(status int) string {
+	switch status {
+	case http.StatusOK, http.StatusCreated, http.StatusNotFound:
+		return "allowed"
+	case http.StatusForbidden:
+		return "forbidden"
+	case http.StatusUnauthorized:
+		return "unauthenticated"
+	}
+	return "broken"
+}
+
+func expected(name, may string) string {
+	switch name {
+	case "none", "unknown", "root, cut off":
+		return "unauthenticated"
+	}
+	for _, group := range strings.Split(strings.Replace(may, "read replicate write admin", "read|replicate|write|admin", 1), "|") {
+		if group == name {
+			return "allowed"
+		}
+	}
+	return "forbidden"
+}
+
+func TestEveryCodeHasItsReply(t *testing.T) {
+	names := map[string]godwit.Code{}
+	for _, code := range godwit.Codes() {
+		status, name, ok := native.Reply(code)
+		if !ok || status < 400 || name == "" {
+			t.Errorf("code %d: status %d, name %q", code, status, name)
+		}
+		if other, taken := names[name]; taken {
+			t.Errorf("codes %d and %d are both %q", code, other, name)
+		}
+		names[name] = code
+	}
+}
+
+func TestPathsAndMethods(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct {
+		method, uri string
+		status      int
+		code        string
+	}{
+		{"GET", "/godwit/v1/status?x=1", 200, ""},
+		{"HEAD", "/godwit/v1/status", 200, ""},
+		{"POST", "/godwit/v1/status", 405, "method_not_allowed"},
+		{"GET", "/godwit/v1/", 404, "not_found"},
+		{"GET", "/godwit/v1/status/", 404, "not_found"},
+		{"GET", "/godwit/v1//status", 404, "not_found"},
+		{"GET", "/godwit/v1/stat%75s", 404, "not_found"},
+		{"DELETE", "/godwit/v1/tokens/", 404, "not_found"},
+		{"DELETE", "/godwit/v1/tokens/x", 404, "token_not_found"},
+		{"GET", "/godwit/v1/namespaces/one/settings", 400, "invalid_namespace_id"},
+		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000000/settings", 400, "invalid_namespace_id"},
+		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000001/settings", 404, "namespace_not_found"},
+	} {
+		res := w.response(tt.method, tt.uri, rootToken, "")
+		if res.Code != tt.status || !strings.Contains(res.Body.String(), tt.code) {
+			t.Errorf("%s %s: got %d %s, want %d %s", tt.method, tt.uri, res.Code, res.Body, tt.status, tt.code)
+		}
+		if got := res.Header().Get("Content-Type"); got != "application/json" {
+			t.Errorf("%s %s: content type %q", tt.method, tt.uri, got)
+		}
+		if res.Code == 200 && res.Header().Get("Godwit-Revision") == "" {
+			t.Errorf("%s %s: no revision", tt.method, tt.uri)
+		}
+	}
+}
+
+func TestErrorEnvelope(t *testing.T) {
+	w := newWorld(t)
+	res := w.response("GET", "/godwit/v1/status", "", "")
+	const want = `{"error":{"code":"unauthenticated","message":"Send a token as \"Authorization: Bearer TOKEN\"."}}`
+	if got := strings.TrimSpace(res.Body.String()); res.Code != 401 || got != want {
+		t.Errorf("got %d %s, want 401 %s", res.Code, got, want)
+	}
+	if res.Header().Get("WWW-Authenticate") == "" {
+		t.Error("no WWW-Authenticate header")
+	}
+}
+
+func TestNamespacesAreFilteredByToken(t *testing.T) {
+	w := newWorld(t)
+	_, all := w.do("GET", "/godwit/v1/namespaces", rootToken, "")
+	for _, want := range []string{`"title":"one"`, `"title":"two"`, `"jurisdiction":"eu"`, `"keys":7`, `"bytes":70`} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %s in %s", want, all)
+		}
+	}
+	_, one := w.do("GET", "/godwit/v1/namespaces", w.token(godwit.PermissionRead, w.one.ID), "")
+	if !strings.Contains(one, `"title":"one"`) || strings.Contains(one, "two") {
+		t.Errorf("a token of one sees %s", one)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	w := newWorld(t)
+	uri := "/godwit/v1/namespaces/" + w.one.ID.String() + "/settings"
+	for _, tt := range []struct {
+		body   string
+		status int
+		want   string
+	}{
+		{`{"min_expiration_ttl":1,"consistency":"strong"}`, 200, `{"min_expiration_ttl":1,"consistency":"strong"}`},
+		{`{}`, 200, `{"min_expiration_ttl":1,"consistency":"strong"}`},
+		{`{"writes_per_key":0.5}`, 200, `{"min_expiration_ttl":1,"writes_per_key":0.5,"consistency":"strong"}`},
+		{`{"consistency":null,"min_expiration_ttl":null}`, 200, `{"writes_per_key":0.5}`},
+		{`{"min_cache_ttl":0}`, 200, `{"min_cache_ttl":0,"writes_per_key":0.5}`},
+		{`{"unknown":1}`, 400, `Unknown field \"unknown\".`},
+		{`{"min_cache_ttl":"x"}`, 400, `min_cache_ttl must not be a JSON string`},
+		{`{"min_cache_ttl":-1}`, 400, `min_cache_ttl must be between`},
+		{`{"min_expiration_ttl":0}`, 400, `min_expiration_ttl must be between`},
+		{`{"min_expiration_ttl":1e99}`, 400, `min_expiration_ttl must not be`},
+		{`{"consistency":"odd"}`, 400, `consistency must be`},
+		{`null`, 400, `not a JSON object`},
+		{`[]`, 400, `not a JSON object`},
+		{``, 400, `empty`},
+		{`{`, 400, `not a JSON object`},
+		{`{} {}`, 400, `more than one`},
+		{`{"consistency":"` + strings.Repeat("x", 2<<20) + `"}`, 413, `body_too_large`},
+		{`{}`, 200, `{"min_cache_ttl":0,"writes_per_key":0.5}`}, // the bad ones changed nothing
+	} {
+		status, body := w.do("PATCH", uri, rootToken, tt.body)
+		if status != tt.status || !strings.Contains(body, tt.want) || status == 200 && body != tt.want {
+			t.Errorf("PATCH %.80s: got %d %s, want %d %s", tt.body, status, body, tt.status, tt.want)
+		}
+	}
+	if _, body := w.do("GET", uri, rootToken, ""); body != `{"min_cache_ttl":0,"writes_per_key":0.5}` {
+		t.Errorf("GET: %s", body)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	w := newWorld(t)
+	if _, body := w.do("GET", "/godwit/v1/tokens", rootToken, ""); body != `{"tokens":[]}` {
+		t.Errorf("no tokens: %s", body)
+	}
+	for _, tt := range []struct {
+		body   string
+		status int
+		want   string
+	}{
+		{`{"permission":"read","namespaces":["one"],"name":"n"}`, 201, w.one.ID.String()},
+		{`{"permission":"write","namespaces":["` + w.two.ID.String() + `"]}`, 201, w.two.ID.String()},
+		{`{"permission":"write","namespaces":["three"]}`, 404, "namespace_not_found"},
+		{`{"permission":"everything"}`, 400, "invalid_request"},
+		{`{}`, 400, "invalid_request"},
+		{`{"permission":"read","expires":1}`, 400, "invalid_request"},
+		{`{"permission":"read","expires":-1}`, 400, "invalid_request"},
+		{`{"permission":"read","expires":1e300}`, 400, "invalid_request"},
+		{`{"permission":"read","hash":"x"}`, 400, "Unknown field"},
+		{`{"permission":"read","namespaces":[` + strings.Repeat(`"one",`, 1000) + `"one"]}`, 400, "at most 1000"},
+	} {
+		status, body := w.do("POST", "/godwit/v1/tokens", rootToken, tt.body)
+		if status != tt.status || !strings.Contains(body, tt.want) {
+			t.Errorf("POST %.80s: got %d %s, want %d %s", tt.body, status, body, tt.status, tt.want)
+		}
+	}
+	_, body := w.do("GET", "/godwit/v1/tokens", rootToken, "")
+	var list struct{ Tokens []struct{ ID, Name string } }
+	check(t, json.Unmarshal([]byte(body), &list))
+	if len(list.Tokens) != 2 || !strings.Contains(body, `"name":"n"`) || strings.Contains(body, `"token"`) {
+		t.Errorf("list: %s", body)
+	}
+	for _, tk := range list.Tokens {
+		if status, body := w.do("DELETE", "/godwit/v1/tokens/"+tk.ID, rootToken, ""); status != 200 || body != "{}" {
+			t.Errorf("DELETE %s: %d %s", tk.ID, status, body)
+		}
+	}
+	if status, _ := w.do("DELETE", "/godwit/v1/tokens/"+list.Tokens[0].ID, rootToken, ""); status != 404 {
+		t.Errorf("DELETE again: %d", status)
+	}
+}
+
+func TestRevokedTokenIsRefused(t *testing.T) {
+	w := newWorld(t)
+	secret, tk, err := w.catalog.CreateToken(t.Context(), godwit.Token{Permission: godwit.PermissionRead})
+	check(t, err)
+	if status, _ := w.do("GET", "/godwit/v1/status", secret, ""); status != 200 {
+		t.Fatalf("before: %d", status)
+	}
+	w.do("DELETE", "/godwit/v1/tokens/"+tk.ID, rootToken, "")
+	if status, _ := w.do("GET", "/godwit/v1/status", secret, ""); status != 401 {
+		t.Errorf("after: %d, want 401", status)
+	}
+}
+
+// FuzzPatch feeds bodies to the decoder of settings: whatever comes in, what is
+// stored is valid, and the settings of before are left alone.
+func FuzzPatch(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"min_cache_ttl":30}`, `{"min_cache_ttl":null}`, `{"consistency":"strong"}`, `{"consistency":null}`,
+		`{"writes_per_key":1e308}`, `{"a":1}`, `[]`, `null`, `{"min_cache_ttl":30}{}`, "{\"\xff\":1}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		ttl := int64(60)
+		before := godwit.Settings{MinExpirationTTL: &ttl, Consistency: "strong"}
+		after, err := native.Patch(before, body)
+		if err != nil {
+			if code := godwit.CodeOf(err); code != godwit.CodeInvalidRequest {
+				t.Errorf("code %d: %v", code, err)
+			}
+			return
+		}
+		if err := after.Validate(); err != nil {
+			t.Errorf("%q gives %v", body, err)
+		}
+		if ttl != 60 || before.Consistency != "strong" {
+			t.Errorf("%q changed the settings of before", body)
+		}
+	})
+}
+
+// FuzzMatch feeds paths to the router.
+func FuzzMatch(f *testing.F) {
+	for _, seed := range []string{"status", "tokens/x", "namespaces/x/settings", "namespaces//settings", "", "/", "a/b/c/d", "\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		pattern, arg, ok := native.Match(path)
+		if ok && strings.Replace(pattern, "*", arg, 1) != path {
+			t.Errorf("%q matched %q with %q", path, pattern, arg)
+		}
+	})
+}
