@@ -34,10 +34,10 @@ type bulkResult struct {
 // admit waits for room for the request's body. Call the function that it returns
 // when the body's content is no longer held. Error: CodeUnavailable.
 func (c *call) admit() (release func(), err error) {
-	c.body.limit = godwit.MaxBulkBytes
+	c.body.limit = c.h.maxBulk
 	weight := c.body.length
-	if weight < 0 || weight > godwit.MaxBulkBytes {
-		weight = godwit.MaxBulkBytes
+	if weight < 0 || weight > c.h.maxBulk {
+		weight = c.h.maxBulk
 	}
 	if weight <= smallBulk {
 		return func() {}, nil
@@ -93,7 +93,7 @@ var errTooManyItems = badRequest(codeMalformedBody, "You can write a maximum of 
 
 // readKey reads one key, whole only if it is one.
 func readKey(s *scanner) (string, error) {
-	key, n, err := s.str(godwit.MaxKeyBytes + 1)
+	key, n, err := s.str()
 	if err != nil {
 		return "", err
 	}

@@ -73,7 +73,10 @@ func readRequested(s *scanner) ([]string, error) {
 	}
 	var keys []string
 	err := s.array(func(int) error {
-		key, _, err := s.str(godwit.MaxKeyBytes + 1)
+		key, n, err := s.str()
+		if err == nil && n > godwit.MaxKeyBytes {
+			err = godwit.Errorf(godwit.CodeKeyTooLong, "Encoded length of %d is too long", n)
+		}
 		if len(keys) <= godwit.MaxBulkGetKeys {
 			keys = append(keys, key)
 		}
@@ -88,12 +91,12 @@ func readType(s *scanner) (string, error) {
 	} else if c == 'n' {
 		return "", s.skip(0)
 	}
-	kind, _, err := s.str(maxFieldName)
+	kind, _, err := s.str()
 	return kind, err
 }
 
 func readBool(s *scanner, name string) (bool, error) {
-	raw, _, err := s.raw(maxFieldName)
+	raw, _, err := s.raw(maxWord)
 	if err != nil {
 		return false, err
 	}

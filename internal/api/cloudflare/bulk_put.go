@@ -24,6 +24,8 @@ func (c *call) bulkPut() error {
 		upload: func(r io.Reader) (godwit.Value, error) { return c.h.service.Upload(c.ctx(), c.ns, r) },
 		check:  func(p *api.BulkPut) error { return c.h.service.CheckBulkPut(c.ns, p) },
 		drop:   c.h.service.Discard,
+		kept:   keptText,
+		most:   keptBase64,
 	}
 	pairs, err := b.read()
 	if err != nil {
@@ -45,7 +47,10 @@ type bulkReader struct {
 	upload func(io.Reader) (godwit.Value, error)
 	check  func(*api.BulkPut) error
 	drop   func(godwit.Value)
-	text   bytes.Buffer // a value's text, kept until it is known whether it is base64
+	kept   int // bytes of a value's text that are kept, see value
+	most   int // as long as it may be base64
+	text   bytes.Buffer
+	chunk  [16 << 10]byte
 	pairs  []api.BulkPut
 }
 
@@ -134,7 +139,7 @@ func (b *bulkReader) field(it *item, name string) (err error) {
 }
 
 func (b *bulkReader) base64(it *item) error {
-	raw, ok, err := b.s.raw(maxFieldName)
+	raw, ok, err := b.s.raw(maxWord)
 	if err != nil {
 		return err
 	}
@@ -147,7 +152,7 @@ func (b *bulkReader) base64(it *item) error {
 }
 
 func (b *bulkReader) number(name string) (string, error) {
-	raw, ok, err := b.s.raw(maxFieldName)
+	raw, ok, err := b.s.raw(maxWord)
 	if err != nil {
 		return "", err
 	}
@@ -195,20 +200,20 @@ func (b *bulkReader) value(it *item) error {
 	if it.baseKnown {
 		return b.take(it, r, it.base64)
 	}
-	defer b.forget()
 	b.text.Reset()
 	maybe := true
 	for {
-		from := b.text.Len()
-		_, err := io.CopyN(&b.text, r, 64<<10)
-		maybe = maybe && isBase64(b.text.Bytes()[from:])
+		n, err := r.Read(b.chunk[:])
+		b.text.Write(b.chunk[:n])
+		maybe = maybe && isBase64(b.chunk[:n])
 		switch {
 		case errors.Is(err, io.EOF):
 			it.form = formText
 			return nil
 		case err != nil:
 			return err
-		case b.text.Len() >= keptBase64, b.text.Len() >= keptText && !maybe:
+		case b.text.Len() >= b.most, b.text.Len() >= b.kept && !maybe:
+			defer b.forget()
 			return b.take(it, io.MultiReader(&b.text, r), maybe)
 		}
 	}
@@ -243,7 +248,7 @@ func (b *bulkReader) complete(it *item) error {
 	case it.form == formPlain && it.base64:
 		return errBase64
 	case it.form == formDecoded && !it.base64:
-		return godwit.Errorf(godwit.CodeValueTooLarge, "Value length of over %d exceeds the limit.", keptBase64)
+		return godwit.Errorf(godwit.CodeValueTooLarge, "Value length of over %d exceeds the limit.", b.most)
 	}
 	return nil
 }

@@ -143,10 +143,10 @@ func TestBulkItemsLimit(t *testing.T) {
 	}
 }
 
-// TestBulkLargeValues has values on both sides of what is kept of a text until
+// TestBulkLargeValues, on a small scale, has values on both sides of what is kept of a text until
 // it is known whether it is base64.
 func TestBulkLargeValues(t *testing.T) {
-	large := strings.Repeat("godwit! ", 300_000)
+	large := strings.Repeat("godwit! ", 2_000)
 	encoded := base64.StdEncoding.EncodeToString([]byte(large))
 	over := strings.Repeat("A", cloudflare.KeptBase64+4)
 	item := func(value string, after string) string {
@@ -159,12 +159,13 @@ func TestBulkLargeValues(t *testing.T) {
 		{"base64", item(encoded, `,"base64":true`), large, ""},
 		{"base64, not called so", item(encoded, ""), encoded, ""},
 		{"base64, said before", `[{"base64":true,` + item(encoded, "")[2:], large, ""},
-		{"too large, base64", item(over, `,"base64":true`), "", "413 10024 item 0: Value length of 28311555 exceeds limit of 26214400."},
-		{"too large, plain", item(over, ``), "", "413 10024 item 0: Value length of 28311555 exceeds limit of 26214400."},
-		{"cut", item(large, "")[:2_000_000], "", "400 10012 could not parse array of key-value pairs from request body: 'unexpected end of JSON input, at byte 2000000'"},
+		{"too large, base64", item(over, `,"base64":true`), "", "413 10024 item 0: Value length of 27651 exceeds limit of 25600."},
+		{"too large, plain", item(over, ``), "", "413 10024 item 0: Value length of 27651 exceeds limit of 25600."},
+		{"cut", item(large, "")[:2_000], "", "400 10012 could not parse array of key-value pairs from request body: 'unexpected end of JSON input, at byte 2000'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShelf()
+			s.limit = 25 << 10
 			pairs, err := s.bulk().Read(strings.NewReader(tt.body))
 			if err != nil {
 				if got := told(err); got != tt.problem {
@@ -226,6 +227,7 @@ func TestReadBulkQuery(t *testing.T) {
 		{`{"keys":[1]}`, parse + `expected a string, at byte 9'`},
 		{`{"keys":["a"],"type":1}`, parse + `expected a string, at byte 21'`},
 		{`{"keys":["a"],"withMetadata":"true"}`, parse + `withMetadata is not a boolean, at byte 35'`},
+		{`{"keys":["` + strings.Repeat("é", 400) + `"]}`, `414 10030 Encoded length of 800 is too long`},
 		{`{"keys":["a"]}x`, parse + `data after the end of the JSON, at byte 14'`},
 	} {
 		keys, kind, withMetadata, err := cloudflare.ReadBulkQuery(strings.NewReader(tt.body))

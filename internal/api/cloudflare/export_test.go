@@ -99,12 +99,22 @@ type Bulk struct {
 
 // Read reads r.
 func (b Bulk) Read(r io.Reader) ([]api.BulkPut, error) {
-	br := bulkReader{s: newScanner(r, "array of key-value pairs"), upload: b.Upload, check: b.Check, drop: b.Drop}
+	br := bulkReader{
+		s: newScanner(r, "array of key-value pairs"), upload: b.Upload, check: b.Check, drop: b.Drop,
+		kept: KeptText, most: KeptBase64,
+	}
 	return br.read()
 }
 
-// KeptBase64 is how much text is kept to see whether it is base64.
-const KeptBase64 = keptBase64
+// KeptText and KeptBase64 are how much of a value's text is kept to see whether
+// it is base64, in tests.
+const (
+	KeptText   = 1 << 10
+	KeptBase64 = 36 << 10
+)
+
+// SetMaxBulk changes how long a bulk body may be.
+func SetMaxBulk(h *Handler, n int64) { h.maxBulk = n }
 
 // Form is what a multipart body said.
 type Form struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
@@ -34,6 +35,7 @@ type Handler struct {
 	metrics *metrics
 	routes  []route
 	bulk    *semaphore.Weighted // bytes of bulk bodies under way
+	maxBulk int64               // bytes of one
 }
 
 // New returns a Handler. Metrics are registered once for each Registerer.
@@ -46,6 +48,7 @@ func New(cfg Config) *Handler {
 		metrics: newMetrics(cfg.Metrics),
 		routes:  newRoutes(),
 		bulk:    semaphore.NewWeighted(bulkBudget),
+		maxBulk: godwit.MaxBulkBytes,
 	}
 }
 

@@ -23,11 +23,12 @@ var bodies = map[string]string{
 
 // TestPermissions asks every endpoint with every kind of token.
 func TestPermissions(t *testing.T) {
+	s := open(t)
 	for endpoint, need := range cloudflare.Endpoints() {
 		method, pattern, _ := strings.Cut(endpoint, " ")
 		t.Run(endpoint, func(t *testing.T) {
 			for name, allowed := range expected(pattern, need) {
-				status := ask(t, name, method, pattern)
+				status := s.ask(t, name, method, pattern)
 				if got := status == http.StatusOK; got != allowed {
 					t.Errorf("a token %q: status %d, may: %v", name, status, allowed)
 				}
@@ -53,11 +54,11 @@ func expected(pattern string, need godwit.Permission) map[string]bool {
 	}
 }
 
-// ask sends one request to a fresh server, so that no request sees what another
-// did, and returns the status.
-func ask(t *testing.T, name, method, pattern string) int {
-	s := open(t)
-	own, other := s.Namespace(t, "own"), s.Namespace(t, "other")
+// ask sends one request about namespaces of its own, so that no request sees what
+// another did, and returns the status.
+func (s *server) ask(t *testing.T, name, method, pattern string) int {
+	id := t.Name() + name
+	own, other := s.Namespace(t, id), s.Namespace(t, id+" other")
 	if resp, _ := s.do(t, s.RootToken, "PUT", kvPath+"/"+own.ID.String()+"/values/k", "v"); resp.StatusCode != 200 {
 		t.Fatalf("put: %s", resp.Status)
 	}
@@ -77,7 +78,7 @@ func ask(t *testing.T, name, method, pattern string) int {
 	}
 	uri := strings.NewReplacer(":account", apitest.Account, ":namespace", own.ID.String(), ":script", "w", "*key", "k").Replace(pattern)
 	_, below, _ := strings.Cut(pattern, "/namespaces")
-	resp, body := s.do(t, token, method, "/client/v4/"+uri, bodies[method+" "+below])
+	resp, body := s.do(t, token, method, "/client/v4/"+uri, strings.Replace(bodies[method+" "+below], "NEW", "new "+id, 1))
 	if name == "foreign admin" && resp.StatusCode == 200 && strings.Contains(body, own.ID.String()) {
 		t.Errorf("a token for another namespace is shown this one: %s", body)
 	}

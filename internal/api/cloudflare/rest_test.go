@@ -50,14 +50,18 @@ type server struct {
 func open(t *testing.T, opts ...apitest.Option) *server {
 	t.Helper()
 	env := apitest.Open(t, opts...)
-	h := cloudflare.New(cloudflare.Config{
-		Service: env.Service, Logger: slog.New(slog.DiscardHandler), Metrics: env.Metrics, Now: env.Clock.Now,
-	})
+	h := handler(env)
 	srv := httptest.NewUnstartedServer(h)
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return &server{Env: env, Server: srv, api: h}
+}
+
+func handler(env *apitest.Env) *cloudflare.Handler {
+	return cloudflare.New(cloudflare.Config{
+		Service: env.Service, Logger: slog.New(slog.DiscardHandler), Metrics: env.Metrics, Now: env.Clock.Now,
+	})
 }
 
 const kvPath = "/client/v4/accounts/" + apitest.Account + "/storage/kv/namespaces"
@@ -71,7 +75,7 @@ func (s *server) raw(t *testing.T, request string) (*http.Response, string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, request); err != nil {

@@ -7,12 +7,11 @@ import (
 	"io"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/godwitkv/godwit"
 )
 
-const (
-	maxDepth     = 512 // of nested JSON that is skipped or captured
-	maxFieldName = 64  // longer ones are unknown, whatever they are
-)
+const maxDepth = 512 // of nested JSON that is skipped or captured
 
 // scanner reads JSON as it arrives, so that a body of 100 MB with strings of
 // 25 MiB needs no more memory than what is kept of it. The standard decoder
@@ -26,6 +25,8 @@ type scanner struct {
 	at      int64         // bytes consumed
 	capture *bytes.Buffer // what is consumed goes here too, if not nil
 	most    int           // bytes that capture may hold
+	text    stringReader  // of the string being read
+	scratch [godwit.MaxKeyBytes + utf8.UTFMax]byte
 }
 
 func newScanner(r io.Reader, what string) *scanner {
@@ -145,7 +146,7 @@ func (s *scanner) array(element func(i int) error) error {
 // object calls field at the start of each field's value.
 func (s *scanner) object(field func(name string) error) error {
 	return s.list('{', '}', "an object", func(int) error {
-		name, _, err := s.str(maxFieldName)
+		name, _, err := s.str()
 		if err != nil {
 			return err
 		}
@@ -158,19 +159,26 @@ func (s *scanner) object(field func(name string) error) error {
 	})
 }
 
-// str reads a string, of which it keeps the first bytes, at most about most. n
-// is the length of all of it in UTF-8.
-func (s *scanner) str(most int) (kept string, n int64, err error) {
+// str reads a string, of which it keeps the first bytes, as many as a key may
+// have and some more. n is the length of all of it in UTF-8.
+func (s *scanner) str() (kept string, n int64, err error) {
 	r, err := s.openString()
 	if err != nil {
 		return "", 0, err
 	}
-	var b bytes.Buffer
-	if _, err := io.CopyN(&b, r, int64(most)+1); err != nil && !errors.Is(err, io.EOF) {
-		return "", 0, err
+	have := 0
+	for err == nil && have < len(s.scratch) {
+		var m int
+		m, err = r.Read(s.scratch[have:])
+		have += m
 	}
-	rest, err := io.Copy(io.Discard, r)
-	return b.String(), int64(b.Len()) + rest, err
+	kept = string(s.scratch[:have])
+	if err == nil {
+		n, err = io.Copy(io.Discard, r)
+	} else if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return kept, n + int64(have), err
 }
 
 // openString consumes a string's opening quote. The reader returns the string's
@@ -183,7 +191,8 @@ func (s *scanner) openString() (*stringReader, error) {
 		return nil, s.malformed("expected a string")
 	}
 	_, err := s.next()
-	return &stringReader{s: s}, err
+	s.text = stringReader{s: s}
+	return &s.text, err
 }
 
 // stringReader reads the content of one JSON string.

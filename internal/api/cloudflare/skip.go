@@ -7,7 +7,10 @@ import (
 	"io"
 )
 
-const maxNumber = 1024 // bytes of one number
+const (
+	maxNumber = 1024 // bytes of one number
+	maxWord   = 64   // bytes of a number or a literal that is captured
+)
 
 // raw reads any value and returns its text, of at most most bytes. Whether the
 // text is JSON in every detail is left to who uses it: only where it ends is
@@ -63,7 +66,7 @@ func (s *scanner) skip(depth int) error {
 // skipString consumes a string. One that is captured is checked by who uses it.
 func (s *scanner) skipString() error {
 	if s.capture == nil {
-		_, _, err := s.str(0)
+		_, _, err := s.str()
 		return err
 	}
 	c, err := s.token()
