@@ -27,18 +27,27 @@ type workerd struct {
 	url string
 }
 
-// startWorkerd runs the bundled Worker in script (a path) with these bindings.
-// Extra is more bindings in workerd's own syntax.
-func startWorkerd(t testing.TB, script string, bindings map[string]bound, extra string) *workerd {
+// A worker is what a workerd runs: a bundled script (its path), its KV
+// bindings, and for Workers Sites a manifest and the Worker that is its cache.
+type worker struct {
+	script   string
+	bindings map[string]bound
+	manifest []byte
+	cache    []byte
+}
+
+func startWorkerd(t testing.TB, wk worker) *workerd {
 	t.Helper()
 	dir := t.TempDir()
-	code, err := os.ReadFile(script)
+	code, err := os.ReadFile(wk.script)
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "worker.js"), code)
+	write(t, filepath.Join(dir, "manifest.json"), wk.manifest)
+	write(t, filepath.Join(dir, "cache.js"), wk.cache)
 	config := filepath.Join(dir, "config.capnp")
-	write(t, config, []byte(workerdConfig(bindings, extra)))
+	write(t, config, []byte(wk.config()))
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -62,12 +71,20 @@ func startWorkerd(t testing.TB, script string, bindings map[string]bound, extra 
 	return &workerd{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", listenPort(t, r))}
 }
 
-func workerdConfig(bindings map[string]bound, extra string) string {
-	var services, names strings.Builder
-	for name, b := range bindings {
+// config is the worker in workerd's language.
+func (w *worker) config() string {
+	var services, bindings, modules, more strings.Builder
+	for name, b := range w.bindings {
 		fmt.Fprintf(&services, "    (name = %q, external = (address = %q, http = (injectRequestHeaders = [\n", name, b.server.binding)
 		fmt.Fprintf(&services, "      (name = \"Authorization\", value = %q), (name = \"Godwit-Namespace\", value = %q)]))),\n", "Bearer "+b.token, b.namespace)
-		fmt.Fprintf(&names, "    (name = %q, kvNamespace = %q),\n", name, name)
+		fmt.Fprintf(&bindings, "    (name = %q, kvNamespace = %q),\n", name, name)
+	}
+	if w.manifest != nil {
+		modules.WriteString(`, (name = "__STATIC_CONTENT_MANIFEST", text = embed "manifest.json")`)
+	}
+	if w.cache != nil {
+		services.WriteString(`    (name = "cache", worker = (compatibilityDate = "2026-11-17", modules = [(name = "c", esModule = embed "cache.js")])),` + "\n")
+		more.WriteString("  cacheApiOutbound = \"cache\",\n")
 	}
 	return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -77,11 +94,11 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const worker :Workerd.Worker = (
-  modules = [(name = "worker", esModule = embed "worker.js")],
+  modules = [(name = "worker", esModule = embed "worker.js")` + modules.String() + `],
   compatibilityDate = "2026-11-17",
   bindings = [
-` + names.String() + extra + `  ],
-);
+` + bindings.String() + `  ],
+` + more.String() + `);
 `
 }
 
@@ -170,11 +187,11 @@ func TestWorker(t *testing.T) {
 	main := startServer(t)
 	brief := startServer(t, "--min-expiration-ttl", "1s")
 	main.createNamespace("everything")
-	w := startWorkerd(t, bundle(t, "testdata/worker/worker.ts"), map[string]bound{
+	w := startWorkerd(t, worker{script: bundle(t, "testdata/worker/worker.ts"), bindings: map[string]bound{
 		"KV":    {main, main.createNamespace("cases"), rootToken},
 		"ALL":   {main, "everything", rootToken},
 		"BRIEF": {brief, brief.createNamespace("brief"), rootToken},
-	}, "")
+	}})
 	_, list := w.get("/")
 	var names []string
 	if err := json.Unmarshal(list, &names); err != nil || len(names) < 40 {
@@ -204,12 +221,12 @@ func TestWorkerCredentials(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	id := s.createNamespace("present")
-	w := startWorkerd(t, bundle(t, "testdata/worker/worker.ts"), map[string]bound{
+	w := startWorkerd(t, worker{script: bundle(t, "testdata/worker/worker.ts"), bindings: map[string]bound{
 		"TITLE":   {s, "present", rootToken},
 		"WRONG":   {s, id, "not-a-token-0123456789"},
 		"NOWHERE": {s, "absent", rootToken},
 		"UNKNOWN": {s, strings.Repeat("0", 32), rootToken},
-	}, "")
+	}})
 	if _, failure := w.op("TITLE", "put", "k", "v"); failure != "" {
 		t.Errorf("put by title: %s", failure)
 	}
@@ -234,9 +251,9 @@ func TestWorkerCredentials(t *testing.T) {
 func TestWorkerOverRestart(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	w := startWorkerd(t, bundle(t, "testdata/worker/worker.ts"), map[string]bound{
+	w := startWorkerd(t, worker{script: bundle(t, "testdata/worker/worker.ts"), bindings: map[string]bound{
 		"KV": {s, s.createNamespace("restart"), rootToken},
-	}, "")
+	}})
 	for i, end := range []func(){s.kill, s.stop, s.kill} {
 		key := fmt.Sprint("key", i)
 		if _, failure := w.op("KV", "put", key, "kept", map[string]any{"metadata": i}); failure != "" {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/datadriven"
 )
@@ -187,6 +188,9 @@ var (
 // addresses, files, colours, blank lines. An end without a newline is marked.
 func (s *session) tidy(out string) string {
 	out = colour.ReplaceAllString(out, "")
+	if !utf8.ValidString(out) {
+		return strconv.Quote(out) + "\n"
+	}
 	for id, title := range s.titles {
 		out = strings.ReplaceAll(out, id, "<"+title+">")
 	}
