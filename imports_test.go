@@ -1,0 +1,106 @@
+package godwit_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/godwitkv/godwit"
+
+// layers are the packages from the top to the bottom. Each may import only those
+// below it; packages of one layer do not know each other.
+var layers = [][]string{
+	{"cmd/godwit", "bench", "e2e", "docs"},
+	{"internal/node"},
+	{"internal/api/cloudflare", "internal/api/binding", "internal/api/native", "internal/api/apitest"},
+	{"internal/api"},
+	{"internal/central/embedded"},
+	{"internal/state"},
+	{"internal/catalog", "internal/store/storetest"},
+	{"internal/store"},
+	{"internal/blob"},
+	{""},
+}
+
+// leaves are for everyone and import nothing of the module.
+var leaves = []string{"client", "bench/load"}
+
+func TestImportsGoDown(t *testing.T) {
+	rank := make(map[string]int)
+	for i, layer := range layers {
+		for _, pkg := range layer {
+			rank[pkg] = i
+		}
+	}
+	for _, leaf := range leaves {
+		rank[leaf] = len(layers)
+	}
+	for pkg, imports := range moduleImports(t) {
+		from, ok := rank[pkg]
+		if !ok {
+			t.Errorf("%q has no place in the order of packages", pkg)
+			continue
+		}
+		for _, imp := range imports {
+			if rank[imp] <= from {
+				t.Errorf("%q imports %q, which is not below it", pkg, imp)
+			}
+		}
+	}
+}
+
+// TestDomainAndClientStandAlone holds that they import the standard library
+// alone.
+func TestDomainAndClientStandAlone(t *testing.T) {
+	out := goList(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".", "./client")
+	for _, pkg := range strings.Fields(out) {
+		if pkg != module && pkg != module+"/client" {
+			t.Errorf("the domain or the client depends on %s", pkg)
+		}
+	}
+}
+
+// TestOnlyTheStoreKnowsPebble holds that nothing else imports it.
+func TestOnlyTheStoreKnowsPebble(t *testing.T) {
+	for line := range strings.Lines(goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")) {
+		pkg, imports, _ := strings.Cut(line, " ")
+		if strings.Contains(imports, "github.com/cockroachdb/pebble") && !strings.HasPrefix(pkg, module+"/internal/store") {
+			t.Errorf("%s imports Pebble", pkg)
+		}
+	}
+}
+
+// moduleImports returns, for each package of the module, the packages of the
+// module that it imports, without the module's path.
+func moduleImports(t *testing.T) map[string][]string {
+	t.Helper()
+	found := make(map[string][]string)
+	for line := range strings.Lines(goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")) {
+		fields := strings.Fields(line)
+		pkg := within(fields[0])
+		found[pkg] = nil
+		for _, imp := range fields[1:] {
+			if imp == module || strings.HasPrefix(imp, module+"/") {
+				found[pkg] = append(found[pkg], within(imp))
+			}
+		}
+	}
+	if len(found) < len(layers) {
+		t.Fatalf("go list found only %d packages", len(found))
+	}
+	return found
+}
+
+func within(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+}
+
+func goList(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return string(out)
+}
