@@ -62,16 +62,7 @@ func BenchmarkGetHit(b *testing.B) {
 func exchange(b *testing.B, c net.Conn, first, next string) {
 	b.Helper()
 	defer c.Close()
-	r := bufio.NewReader(c)
-	var res fasthttp.Response
-	one := func(raw []byte) {
-		if _, err := c.Write(raw); err != nil {
-			b.Fatal(err)
-		}
-		if err := res.Read(r); err != nil || res.StatusCode() != 200 {
-			b.Fatalf("%v %v", err, &res)
-		}
-	}
+	one := exchanger(b, c)
 	one([]byte(first))
 	raw := []byte(next)
 	one(raw)
@@ -81,4 +72,39 @@ func exchange(b *testing.B, c net.Conn, first, next string) {
 		one(raw)
 	}
 	b.StopTimer()
+}
+
+// exchanger returns a function that sends a request and reads its reply, and
+// allocates nothing.
+func exchanger(t testing.TB, c net.Conn) func(raw []byte) int {
+	r := bufio.NewReader(c)
+	var res fasthttp.Response
+	return func(raw []byte) int {
+		if _, err := c.Write(raw); err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Read(r); err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode()
+	}
+}
+
+// A get of a hot key allocates nothing, neither here nor in what it stands on.
+func TestGetsDoNotAllocate(t *testing.T) {
+	w := newWorld(t, binding.Config{})
+	p := w.dial()
+	p.ask(w, "PUT", "/hot?expiration_ttl=600", strings.Repeat("v", 288), `CF-KV-Metadata: {"a":1}`).must(t, 200)
+	one := exchanger(t, p)
+	for _, target := range []string{"/hot?urlencoded=true", "/h%6ft?urlencoded=true&cache_ttl=60"} {
+		raw := []byte(w.head("GET", target, "CF-KV-FLPROD-405: https://fake-host"+target))
+		allocs := testing.AllocsPerRun(2000, func() {
+			if status := one(raw); status != 200 {
+				t.Fatalf("GET %s: %d", target, status)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("GET %s: %v allocations", target, allocs)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package binding
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 
 	"github.com/valyala/fasthttp"
@@ -55,39 +56,33 @@ func (s *Server) get(r *request) error {
 		}
 		return err
 	}
-	e, err := s.find(r, key, opts)
-	if err != nil {
-		return err
-	}
-	if r.ctx.IsHead() || e.Value.Blob.IsZero() || r.notModified(e) {
-		s.found(r, e)
-		return nil
-	}
-	src, err := s.cfg.Service.OpenValue(s.ctx, r.ns, e)
-	if godwit.CodeOf(err) == godwit.CodeUnavailable && err != nil {
-		// It may have been replaced meanwhile: what replaced it is the answer.
-		if e, err = s.find(r, key, opts); err != nil {
+	for again := true; ; again = false {
+		e, err := s.find(r, key, opts)
+		if err != nil {
 			return err
 		}
-		if e.Value.Blob.IsZero() {
-			s.found(r, e)
+		if e.Value.Blob.IsZero() || r.ctx.IsHead() || r.notModified(e) {
+			r.found(e)
 			return nil
 		}
-		src, err = s.cfg.Service.OpenValue(s.ctx, r.ns, e)
+		src, err := s.cfg.Service.OpenValue(s.ctx, r.ns, e)
+		switch {
+		case err == nil:
+			r.found(e)
+			r.ctx.Response.SetBodyStream(&value{srv: s, src: src, size: e.Value.Size()}, int(e.Value.Size()))
+			return nil
+		case !again || godwit.CodeOf(err) != godwit.CodeUnavailable:
+			return err
+		}
+		// It may be gone because it was replaced: what replaced it is the answer.
 	}
-	if err != nil {
-		return err
-	}
-	s.found(r, e)
-	r.ctx.Response.SetBodyStream(&value{srv: s, src: src, size: e.Value.Size()}, int(e.Value.Size()))
-	return nil
 }
 
 // find gets the entry under key, and notes how it was found, or that it was not.
 func (s *Server) find(r *request, key []byte, opts godwit.ReadOptions) (*godwit.Entry, error) {
 	e, served, err := s.cfg.Service.Get(s.ctx, r.ns, key, opts)
 	r.revision = served.Revision
-	if err == nil || err == error(godwit.ErrKeyNotFound) {
+	if err == nil || errors.Is(err, godwit.ErrKeyNotFound) {
 		r.cacheStatus(served.Status)
 	}
 	return e, err
@@ -105,7 +100,7 @@ func (r *request) notModified(e *godwit.Entry) bool {
 }
 
 // found fills in the reply for e: all of it, but for the value of a blob.
-func (s *Server) found(r *request, e *godwit.Entry) {
+func (r *request) found(e *godwit.Entry) {
 	resp := &r.ctx.Response
 	h := &resp.Header
 	if e.Metadata != nil {

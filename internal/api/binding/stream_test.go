@@ -177,6 +177,7 @@ type damage struct {
 	cut  int64 // bytes that still come
 	then error // what comes then
 	more int   // bytes too many
+	gone int32 // how often it is not there at all
 }
 
 func (d *damaged) OpenValue(ctx context.Context, ns godwit.NamespaceID, e *godwit.Entry) (io.ReadCloser, error) {
@@ -185,6 +186,10 @@ func (d *damaged) OpenValue(ctx context.Context, ns godwit.NamespaceID, e *godwi
 		return nil, err
 	}
 	how := d.how.Load()
+	if atomic.AddInt32(&how.gone, -1) >= 0 {
+		_ = r.Close()
+		return nil, godwit.Errorf(godwit.CodeUnavailable, "The value is gone.")
+	}
 	bad := io.MultiReader(io.LimitReader(r, how.cut), strings.NewReader(strings.Repeat("+", how.more)), failing{how.then})
 	return struct {
 		io.Reader
@@ -211,13 +216,14 @@ func TestDamagedValues(t *testing.T) {
 		how   damage
 		whole bool
 	}{
-		{"whole", damage{size, io.EOF, 0}, true},
-		{"nothing", damage{0, corrupt, 0}, false},
-		{"cut short", damage{size - 1, io.EOF, 0}, false},
-		{"cut short at a chunk", damage{64 << 10, io.EOF, 0}, false},
-		{"corrupt in the middle", damage{size / 2, corrupt, 0}, false},
-		{"corrupt at the end", damage{size, corrupt, 0}, false},
-		{"too long", damage{size, io.EOF, 1}, false},
+		{"whole", damage{size, io.EOF, 0, 0}, true},
+		{"gone once", damage{size, io.EOF, 0, 1}, true},
+		{"nothing", damage{0, corrupt, 0, 0}, false},
+		{"cut short", damage{size - 1, io.EOF, 0, 0}, false},
+		{"cut short at a chunk", damage{64 << 10, io.EOF, 0, 0}, false},
+		{"corrupt in the middle", damage{size / 2, corrupt, 0, 0}, false},
+		{"corrupt at the end", damage{size, corrupt, 0, 0}, false},
+		{"too long", damage{size, io.EOF, 1, 0}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d.how.Store(&c.how)
@@ -235,5 +241,9 @@ func TestDamagedValues(t *testing.T) {
 				t.Errorf("%s with %d bytes: %v", res.Status, len(body), err)
 			}
 		})
+	}
+	d.how.Store(&damage{size, io.EOF, 0, 2})
+	if res := w.ask("GET", "/k", ""); res.Status != "503 The value is gone." || res.Header.Get("Retry-After") != "1" {
+		t.Errorf("gone for good: %s %v", res.Status, res.Header)
 	}
 }
