@@ -50,10 +50,7 @@ func (c *Client) do(ctx context.Context, q call) (*http.Response, error) {
 		if err == nil {
 			return res, nil
 		}
-		if attempt == c.attempts || !q.mayRepeat(err) || ctx.Err() != nil {
-			return nil, q.explain(ctx, err)
-		}
-		if werr := c.wait(ctx, attempt, err); werr != nil {
+		if attempt == c.attempts || !q.mayRepeat(err) || !c.wait(ctx, attempt, err) {
 			return nil, q.explain(ctx, err)
 		}
 		if err := q.body.rewind(ctx); err != nil {
@@ -138,28 +135,31 @@ func notSent(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// explain marks the error of a write that may have taken effect.
+// explain marks the error of a write that may have taken effect, and that of a
+// context that ended.
 func (q call) explain(ctx context.Context, err error) error {
 	var e *Error
-	if errors.As(err, &e) {
+	ended := ctx.Err() != nil
+	switch answered := errors.As(err, &e); {
+	case answered && ended:
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	case answered:
 		return err
-	}
-	if ctx.Err() != nil {
+	case ended:
 		err = context.Cause(ctx)
 	}
 	switch {
 	case q.method != http.MethodGet && !q.reads && !notSent(err):
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
-	case ctx.Err() != nil:
+	case ended:
 		return err
-	default:
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // wait waits before the next attempt: as long as the server asked, else a time
-// that doubles, less a random part of it.
-func (c *Client) wait(ctx context.Context, attempt int, err error) error {
+// that doubles, less a random part of it. It is false if ctx ended first.
+func (c *Client) wait(ctx context.Context, attempt int, err error) bool {
 	d := min(c.backoff<<(attempt-1), time.Second)
 	d = d/2 + mathrand.N(d/2+1)
 	var e *Error
@@ -170,9 +170,9 @@ func (c *Client) wait(ctx context.Context, attempt int, err error) error {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false
 	case <-t.C:
-		return nil
+		return ctx.Err() == nil
 	}
 }
 
