@@ -242,3 +242,20 @@ func (s *server) environment(home string) []string {
 		"GODWIT_BASE_URL=" + fmt.Sprint("http://", s.api),
 	}
 }
+
+// createToken returns a token that may do this in one namespace.
+func (s *server) createToken(permission, namespace string) string {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), clients.godwit, "token", "create", "--json", "--permission", permission, "--namespaces", namespace)
+	cmd.Env = append(os.Environ(), "GODWIT_URL=http://"+s.api, "GODWIT_TOKEN="+rootToken)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatalf("godwit token create: %v", err)
+	}
+	var made struct{ Token string }
+	if err := json.Unmarshal(out, &made); err != nil || made.Token == "" {
+		s.t.Fatalf("godwit token create printed %q: %v", out, err)
+	}
+	return made.Token
+}

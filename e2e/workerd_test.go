@@ -274,3 +274,69 @@ func TestWorkerOverRestart(t *testing.T) {
 		}
 	}
 }
+
+// TestWorkerRate has Cloudflare's limit of one write a second to one key.
+func TestWorkerRate(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, "--writes-per-key", "1")
+	w := startWorkerd(t, worker{script: bundle(t, "testdata/worker/worker.ts"), bindings: map[string]bound{
+		"KV": {s, s.createNamespace("rate"), rootToken},
+	}})
+	refused := 0
+	for i := range 5 {
+		_, failure := w.op("KV", "put", "same", fmt.Sprint(i))
+		switch failure {
+		case "":
+		case "KV PUT failed: 429 Too Many Requests":
+			refused++
+		default:
+			t.Errorf("put: %s", failure)
+		}
+	}
+	if refused == 0 {
+		t.Error("five writes to one key at once were all taken")
+	}
+	for i := range 5 {
+		if _, failure := w.op("KV", "put", fmt.Sprint("other", i), "v"); failure != "" {
+			t.Errorf("put of another key: %s", failure)
+		}
+	}
+}
+
+// TestWorkerPermission binds a Worker with a token that may only read, and only
+// one namespace.
+func TestWorkerPermission(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	mine, other := s.createNamespace("mine"), s.createNamespace("other")
+	token := s.createToken("read", "mine")
+	w := startWorkerd(t, worker{script: bundle(t, "testdata/worker/worker.ts"), bindings: map[string]bound{
+		"ROOT": {s, mine, rootToken}, "MINE": {s, mine, token}, "OTHER": {s, other, token},
+	}})
+	if _, failure := w.op("ROOT", "put", "k", "v"); failure != "" {
+		t.Fatal(failure)
+	}
+	if got, failure := w.op("MINE", "get", "k"); got != `"v"` {
+		t.Errorf("get: %s %s", got, failure)
+	}
+	for _, refused := range []struct {
+		binding, method string
+		args            []any
+	}{{"MINE", "put", []any{"k", "w"}}, {"MINE", "delete", []any{"k"}}, {"OTHER", "get", []any{"k"}}, {"OTHER", "list", []any{}}} {
+		got, failure := w.op(refused.binding, refused.method, refused.args...)
+		if !strings.Contains(failure, " failed: 403 ") {
+			t.Errorf("%s.%s: got %s %q, want 403", refused.binding, refused.method, got, failure)
+		}
+	}
+	if got, failure := w.op("ROOT", "get", "k"); got != `"v"` {
+		t.Errorf("get after refused writes: %s %s", got, failure)
+	}
+}
+
+// TestExpectations runs the cases of the Worker on miniflare, Cloudflare's own
+// emulation: what they expect of godwit must be what it does.
+func TestExpectations(t *testing.T) {
+	t.Parallel()
+	s := &server{t: t} // none is needed
+	runScript(t, s, 40, "testdata/worker/miniflare.mjs", bundle(t, "testdata/worker/worker.ts"))
+}

@@ -267,6 +267,8 @@ const cases = {
     const e = await stranger.kv.namespaces.list({ account_id }).then(() => assert.fail("no error"), (e) => e);
     assert.ok(e instanceof Cloudflare.AuthenticationError || e instanceof Cloudflare.PermissionDeniedError, `${e}`);
     assert.equal(e.errors[0].code, 10000);
+    const keyed = new Cloudflare({ apiToken: null, apiKey: process.env.CLOUDFLARE_API_TOKEN, apiEmail: "me@example.com" });
+    await keyed.kv.namespaces.list({ account_id });
     const nobody = await namespaces.list({ account_id: "f".repeat(32) }).then(() => assert.fail("no error"), (e) => e);
     assert.ok(nobody instanceof Cloudflare.APIError && nobody.status < 500, `${nobody}`);
   },
