@@ -81,6 +81,14 @@ func (n *Node) APIURL() string { return n.url(n.listen.api.Addr(), "127.0.0.1") 
 // BindingURL is where the binding port is reached from this machine.
 func (n *Node) BindingURL() string { return n.url(n.listen.binding.Addr(), "127.0.0.1") }
 
+// PprofURL is where the profiler is reached, "" if it is not.
+func (n *Node) PprofURL() string {
+	if n.listen.pprof == nil {
+		return ""
+	}
+	return "http://" + n.listen.pprof.Addr().String() + "/debug/pprof/"
+}
+
 // Account is the account's id.
 func (n *Node) Account() string { return n.catalog.Load().Account() }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +52,16 @@ func open(t *testing.T, cfg node.Config) *node.Node {
 		}
 	})
 	return n
+}
+
+// openErr opens a node that should not open.
+func openErr(t *testing.T, cfg node.Config) (*node.Node, error) {
+	t.Helper()
+	n, err := node.Open(t.Context(), cfg)
+	if err == nil {
+		_ = n.Close()
+	}
+	return n, err
 }
 
 // reply is an answer read whole.
@@ -296,29 +307,32 @@ func TestAddressInUseNamesItsFlag(t *testing.T) {
 	}
 }
 
+// beginPut makes a namespace and sends the head of a put into it, whose body of
+// four bytes is then awaited.
+func beginPut(t *testing.T, n *node.Node) net.Conn {
+	t.Helper()
+	path := "/client/v4/accounts/" + n.Account() + "/storage/kv/namespaces"
+	created := request(t, "POST", n.APIURL()+path, rootToken, `{"title":"drain"}`)
+	var ns struct{ Result struct{ ID string } }
+	if err := json.Unmarshal([]byte(created.body), &ns); err != nil || ns.Result.ID == "" {
+		t.Fatalf("create namespace: %s", created.body)
+	}
+	conn := dial(t, strings.TrimPrefix(n.APIURL(), "http://"))
+	write(t, conn, "PUT "+path+"/"+ns.Result.ID+"/values/k HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+rootToken+
+		"\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+	if got := read(t, conn); !strings.HasPrefix(got, "HTTP/1.1 100") {
+		t.Fatalf("got %q", got)
+	}
+	return conn
+}
+
 // TestStopFinishesRequests begins a put, has the node told to stop, and then
 // ends the put.
 func TestStopFinishesRequests(t *testing.T) {
 	cfg := config()
 	cfg.DrainTimeout = time.Minute
 	n := open(t, cfg)
-	base := n.APIURL() + "/client/v4/accounts/" + n.Account() + "/storage/kv/namespaces"
-	created := request(t, "POST", base, rootToken, `{"title":"drain"}`)
-	var ns struct{ Result struct{ ID string } }
-	if err := json.Unmarshal([]byte(created.body), &ns); err != nil || ns.Result.ID == "" {
-		t.Fatalf("create namespace: %s", created.body)
-	}
-	conn, err := net.Dial("tcp", strings.TrimPrefix(n.APIURL(), "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	head := "PUT /client/v4/accounts/" + n.Account() + "/storage/kv/namespaces/" + ns.Result.ID + "/values/k HTTP/1.1\r\n" +
-		"Host: x\r\nAuthorization: Bearer " + rootToken + "\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
-	write(t, conn, head)
-	if got := read(t, conn); !strings.HasPrefix(got, "HTTP/1.1 100") {
-		t.Fatalf("got %q", got)
-	}
+	conn := beginPut(t, n)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	done := make(chan error, 1)
@@ -330,6 +344,37 @@ func TestStopFinishesRequests(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStopCutsOffWhatDoesNotEnd begins a put and never ends it.
+func TestStopCutsOffWhatDoesNotEnd(t *testing.T) {
+	cfg := config()
+	cfg.DrainTimeout = 50 * time.Millisecond
+	n, err := node.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := beginPut(t, n)
+	if err := n.Close(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection was not closed: %v", err)
+	}
+	open(t, cfg) // the store was closed
+}
+
+func TestProfilerIsOptIn(t *testing.T) {
+	n := open(t, config())
+	if n.PprofURL() != "" || request(t, "GET", n.APIURL()+"/debug/pprof/", rootToken, "").status != 404 {
+		t.Error("the profiler is there unasked")
+	}
+	cfg := config()
+	cfg.PprofListen = "127.0.0.1:0"
+	n = open(t, cfg)
+	if got := request(t, "GET", n.PprofURL(), "", ""); got.status != 200 || !strings.Contains(got.body, "goroutine") {
+		t.Errorf("got %d", got.status)
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 
 // newServers makes the servers of all ports.
 func (n *Node) newServers() {
-	n.api = n.httpServer(impatient(n.counted(n.dispatch())))
+	n.api = n.httpServer(usualPatience().with(n.counted(n.dispatch())))
 	n.binding = binding.New(binding.Config{
 		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, MaxValueBytes: n.cfg.Limits.MaxValueBytes,
 	})

@@ -7,44 +7,59 @@ import (
 	"time"
 )
 
-// How slow a client may be before its connection is cut: a body or a reply may
-// stall for stallTimeout, and must come to minRate over all.
-const (
-	stallTimeout = 30 * time.Second
-	minRate      = 4 << 10 // bytes a second
-)
+// patience is how slow a client may be before its connection is cut: a body or
+// a reply may stall for so long, and must come to a rate over all.
+type patience struct {
+	stall time.Duration
+	rate  int64 // bytes a second
+}
 
-// impatient serves requests with h and moves the connection's deadlines along
-// as bytes come and go: one bound on the whole would cut large values off, and
-// none would let a client hold a connection for ever.
-func impatient(h http.Handler) http.Handler {
+// usualPatience lets the slowest real networks through.
+func usualPatience() patience { return patience{stall: 30 * time.Second, rate: 4 << 10} }
+
+// with serves requests by h and moves the connection's deadlines along as bytes
+// come and go: one bound on the whole would cut large values off, and none
+// would let a client hold a connection for ever.
+func (p patience) with(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		_ = rc.SetWriteDeadline(time.Time{}) // the last request's
-		body := &pacedBody{ReadCloser: r.Body, rc: rc, started: time.Now()}
 		if r.Body != nil && r.Body != http.NoBody {
+			body := &pacedBody{ReadCloser: r.Body, patience: p, rc: rc, started: time.Now()}
 			r.Body = body
 			defer body.finish()
 		}
-		h.ServeHTTP(&pacedWriter{ResponseWriter: w, rc: rc}, r)
+		h.ServeHTTP(&pacedWriter{ResponseWriter: w, patience: p, rc: rc}, r)
 	})
+}
+
+// deadline is when a transfer, begun at started and n bytes long so far, is cut
+// off if nothing more comes.
+func (p patience) deadline(started, now time.Time, n int64) time.Time {
+	stalled := now.Add(p.stall)
+	slow := started.Add(p.stall + time.Duration(n)*time.Second/time.Duration(p.rate))
+	if slow.Before(stalled) {
+		return slow
+	}
+	return stalled
 }
 
 // pacedBody gives each read of a request's body a deadline. It is read by one
 // goroutine at a time.
 type pacedBody struct {
 	io.ReadCloser
-	rc      *http.ResponseController
-	started time.Time
-	read    int64
-	ended   bool
+	patience patience
+	rc       *http.ResponseController
+	started  time.Time
+	read     int64
+	ended    bool
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
 	if b.ended {
 		return b.ReadCloser.Read(p)
 	}
-	_ = b.rc.SetReadDeadline(deadline(b.started, b.read))
+	_ = b.rc.SetReadDeadline(b.patience.deadline(b.started, time.Now(), b.read))
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
 	if errors.Is(err, io.EOF) {
@@ -58,27 +73,20 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 // finish bounds how long the server goes on to read what the handler left.
 func (b *pacedBody) finish() {
 	if !b.ended {
-		_ = b.rc.SetReadDeadline(time.Now().Add(stallTimeout / 6))
+		_ = b.rc.SetReadDeadline(time.Now().Add(b.patience.stall / 6))
 	}
-}
-
-func deadline(started time.Time, done int64) time.Time {
-	stalled := time.Now().Add(stallTimeout)
-	slow := started.Add(stallTimeout + time.Duration(done)*time.Second/minRate)
-	if slow.Before(stalled) {
-		return slow
-	}
-	return stalled
 }
 
 // pacedWriter gives each write of a reply a deadline.
 type pacedWriter struct {
 	http.ResponseWriter
-	rc *http.ResponseController
+	patience patience
+	rc       *http.ResponseController
 }
 
 func (w *pacedWriter) Write(p []byte) (int, error) {
-	_ = w.rc.SetWriteDeadline(time.Now().Add(stallTimeout + time.Duration(len(p))*time.Second/minRate))
+	now := time.Now()
+	_ = w.rc.SetWriteDeadline(now.Add(w.patience.stall + time.Duration(len(p))*time.Second/time.Duration(w.patience.rate)))
 	return w.ResponseWriter.Write(p)
 }
 

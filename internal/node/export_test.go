@@ -1,0 +1,11 @@
+package node
+
+import (
+	"net/http"
+	"time"
+)
+
+// Paced serves by h for clients of some patience.
+func Paced(stall time.Duration, rate int64, h http.Handler) http.Handler {
+	return patience{stall, rate}.with(h)
+}
