@@ -2,64 +2,27 @@ package cloudflare
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/godwitkv/godwit"
 )
 
-const (
-	// bulkBudget is how many bytes of large bulk bodies are taken in at once;
-	// more wait. wrangler sends five of 100 MB side by side.
-	bulkBudget = 5 * godwit.MaxBulkBytes
-	// smallBulk is the size of a bulk body that never waits.
-	smallBulk = 1 << 20
-	bulkWait  = time.Minute
-	// maxBulkGetBody is above what 100 keys can need, so that more of them get
-	// the error that says so.
-	maxBulkGetBody = 8 << 20
-	maxBulkFields  = 64 << 10 // bytes of one item's metadata or other fields, white space included
-)
+// maxBulkGetBody is above what 100 keys can need, so that more of them get the
+// error that says so.
+const maxBulkGetBody = 8 << 20
 
 type bulkResult struct {
 	Successful   int      `json:"successful_key_count"`
 	Unsuccessful []string `json:"unsuccessful_keys"`
 }
 
-// admit waits for room for the request's body. Call the function that it returns
-// when the body's content is no longer held. Error: CodeUnavailable.
-func (c *call) admit() (release func(), err error) {
-	c.body.limit = c.h.maxBulk
-	weight := c.body.length
-	if weight < 0 || weight > c.h.maxBulk {
-		weight = c.h.maxBulk
-	}
-	if weight <= smallBulk {
-		return func() {}, nil
-	}
-	if c.h.bulk.TryAcquire(weight) {
-		return func() { c.h.bulk.Release(weight) }, nil
-	}
-	ctx, cancel := context.WithTimeout(c.ctx(), bulkWait)
-	defer cancel()
-	if err := c.h.bulk.Acquire(ctx, weight); err != nil {
-		return nil, godwit.ErrBusy
-	}
-	return func() { c.h.bulk.Release(weight) }, nil
-}
-
 // bulkDelete deletes the keys in an array.
 func (c *call) bulkDelete() error {
-	release, err := c.admit()
-	if err != nil {
-		return err
-	}
-	defer release()
+	c.body.limit = c.h.maxBulk
 	keys, err := readKeys(newScanner(c.body, "array of keys"))
 	if err != nil {
 		return err

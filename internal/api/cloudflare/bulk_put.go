@@ -14,19 +14,19 @@ import (
 // bulkPut writes the pairs in an array. All of them are read and validated
 // before one is written; large values go to disk as they come.
 func (c *call) bulkPut() error {
-	release, err := c.admit()
-	if err != nil {
-		return err
-	}
-	defer release()
+	c.body.limit = c.h.maxBulk
+	room := c.h.rooms.enter(c.ctx())
+	defer room.leave()
 	b := bulkReader{
 		s:      newScanner(c.body, "array of key-value pairs"),
 		upload: func(r io.Reader) (godwit.Value, error) { return c.h.service.Upload(c.ctx(), c.ns, r) },
 		check:  func(p *api.BulkPut) error { return c.h.service.CheckBulkPut(c.ns, p) },
 		drop:   c.h.service.Discard,
+		grow:   room.grow,
 		kept:   keptText,
 		most:   keptBase64,
 	}
+	b.text.grow = room.grow
 	pairs, err := b.read()
 	if err != nil {
 		return err
@@ -47,9 +47,10 @@ type bulkReader struct {
 	upload func(io.Reader) (godwit.Value, error)
 	check  func(*api.BulkPut) error
 	drop   func(godwit.Value)
-	kept   int // bytes of a value's text that are kept, see value
-	most   int // as long as it may be base64
-	text   bytes.Buffer
+	grow   func(bytes int) error // makes room for what is kept in memory
+	kept   int                   // bytes of a value's text that are kept, see value
+	most   int                   // as long as it may be base64
+	text   textBuffer
 	chunk  [16 << 10]byte
 	pairs  []api.BulkPut
 }
@@ -102,6 +103,9 @@ func (b *bulkReader) item() error {
 	}
 	if err == nil {
 		err = b.check(&it.pair)
+	}
+	if err == nil {
+		err = b.grow(pairOverhead + len(it.pair.Key) + len(it.pair.Metadata) + len(it.pair.Value.Inline))
 	}
 	if err != nil {
 		if it.hasContent {
@@ -183,6 +187,11 @@ func (b *bulkReader) metadata() ([]byte, error) {
 	return compact.Bytes(), nil
 }
 
+const (
+	pairOverhead  = 256      // bytes of memory that a pair takes beside its content
+	maxBulkFields = 64 << 10 // bytes of one item's metadata, white space included
+)
+
 // How much of a value's text is kept while it is open whether it is base64.
 const (
 	keptText   = 1 << 20
@@ -200,21 +209,22 @@ func (b *bulkReader) value(it *item) error {
 	if it.baseKnown {
 		return b.take(it, r, it.base64)
 	}
-	b.text.Reset()
+	b.text.reset()
 	maybe := true
 	for {
 		n, err := r.Read(b.chunk[:])
-		b.text.Write(b.chunk[:n])
 		maybe = maybe && isBase64(b.chunk[:n])
+		if err := b.text.write(b.chunk[:n]); err != nil {
+			return err
+		}
 		switch {
 		case errors.Is(err, io.EOF):
 			it.form = formText
 			return nil
 		case err != nil:
 			return err
-		case b.text.Len() >= b.most, b.text.Len() >= b.kept && !maybe:
-			defer b.forget()
-			return b.take(it, io.MultiReader(&b.text, r), maybe)
+		case b.text.n >= b.most, b.text.n >= b.kept && !maybe:
+			return b.take(it, io.MultiReader(b.text.reader(), r), maybe)
 		}
 	}
 }
@@ -243,21 +253,13 @@ func (b *bulkReader) complete(it *item) error {
 	case !it.hasValue:
 		return b.s.malformed("an item without a value")
 	case it.form == formText:
-		defer b.forget()
-		return b.take(it, &b.text, it.base64)
+		return b.take(it, b.text.reader(), it.base64)
 	case it.form == formPlain && it.base64:
 		return errBase64
 	case it.form == formDecoded && !it.base64:
 		return godwit.Errorf(godwit.CodeValueTooLarge, "Value length of over %d exceeds the limit.", b.most)
 	}
 	return nil
-}
-
-// forget lets go of a large buffer that holds nothing any more.
-func (b *bulkReader) forget() {
-	if b.text.Len() == 0 && b.text.Cap() > 2*keptText {
-		b.text = bytes.Buffer{}
-	}
 }
 
 var errBase64 = badRequest(codeMalformedBody, "value is not valid base64")

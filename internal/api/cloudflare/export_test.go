@@ -1,6 +1,7 @@
 package cloudflare
 
 import (
+	"context"
 	"io"
 	"mime/multipart"
 	"net/http/httptest"
@@ -101,8 +102,9 @@ type Bulk struct {
 func (b Bulk) Read(r io.Reader) ([]api.BulkPut, error) {
 	br := bulkReader{
 		s: newScanner(r, "array of key-value pairs"), upload: b.Upload, check: b.Check, drop: b.Drop,
-		kept: KeptText, most: KeptBase64,
+		grow: func(int) error { return nil }, kept: KeptText, most: KeptBase64,
 	}
+	br.text.grow = br.grow
 	return br.read()
 }
 
@@ -155,3 +157,24 @@ func Rebuild(fields ...string) (string, error) {
 
 // NumberText reads a JSON number.
 var NumberText = numberText
+
+// Rooms is the memory that bulk bodies share.
+type Rooms struct{ rooms *rooms }
+
+// NewRooms returns Rooms of size bytes.
+func NewRooms(size int64) Rooms { return Rooms{newRooms(size)} }
+
+// Enter makes a Room.
+func (r Rooms) Enter(ctx context.Context) *Room { return (*Room)(r.rooms.enter(ctx)) }
+
+// Room is one body's share.
+type Room room
+
+// Grow takes more bytes.
+func (r *Room) Grow(bytes int) error { return (*room)(r).grow(bytes) }
+
+// Leave gives all back.
+func (r *Room) Leave() { (*room)(r).leave() }
+
+// RoomStep is how many bytes are taken at once; the first are free.
+const RoomStep = roomStep

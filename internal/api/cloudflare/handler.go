@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
@@ -34,8 +33,8 @@ type Handler struct {
 	now     func() time.Time
 	metrics *metrics
 	routes  []route
-	bulk    *semaphore.Weighted // bytes of bulk bodies under way
-	maxBulk int64               // bytes of one
+	rooms   *rooms
+	maxBulk int64 // bytes of a bulk body
 }
 
 // New returns a Handler. Metrics are registered once for each Registerer.
@@ -47,7 +46,7 @@ func New(cfg Config) *Handler {
 		now:     cfg.Now,
 		metrics: newMetrics(cfg.Metrics),
 		routes:  newRoutes(),
-		bulk:    semaphore.NewWeighted(bulkBudget),
+		rooms:   newRooms(bulkRoom),
 		maxBulk: godwit.MaxBulkBytes,
 	}
 }
