@@ -2,6 +2,7 @@ package binding_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,7 +42,7 @@ func BenchmarkGetHit(b *testing.B) {
 		if err := s.Shutdown(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		if err := <-served; err != nil && err != io.EOF {
+		if err := <-served; err != nil && !errors.Is(err, io.EOF) {
 			b.Fatal(err)
 		}
 	})

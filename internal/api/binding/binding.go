@@ -143,7 +143,7 @@ func New(cfg Config) *Server {
 // Serve accepts connections from ln until Shutdown, and then returns nil. It
 // closes ln.
 func (s *Server) Serve(ln net.Listener) error {
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	if !s.admitListener(ln) {
 		return nil
 	}
@@ -237,7 +237,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing.Store(true)
 	for ln := range s.listeners {
-		ln.Close()
+		_ = ln.Close()
 	}
 	s.mu.Unlock()
 	if err := s.drain(ctx); err != nil {

@@ -77,7 +77,7 @@ func (b *body) finish() error {
 		}
 		b.c.srv.chunks.put(buf)
 	}
-	if b.err == io.EOF {
+	if errors.Is(b.err, io.EOF) {
 		return nil
 	}
 	return b.err

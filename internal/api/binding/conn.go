@@ -206,7 +206,7 @@ func (s *Server) expire(now int64) {
 		}
 		if p == phaseHead || p == phaseBody {
 			// The read fails, and the client is told.
-			_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+			_ = c.SetReadDeadline(time.Unix(1, 0))
 			s.metrics.timeouts[p].Inc()
 		} else if c.claim(st) {
 			s.metrics.timeouts[p].Inc()

@@ -78,7 +78,7 @@ const maxReasonBytes = 512
 
 // describe returns how err is told.
 func describe(err error) (status int, reason string) {
-	if err == error(godwit.ErrKeyNotFound) { // absent keys are a hot path too
+	if errors.Is(err, godwit.ErrKeyNotFound) { // a hot path too: nothing is allocated
 		return fasthttp.StatusNotFound, ""
 	}
 	var p *problem

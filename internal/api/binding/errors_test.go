@@ -36,7 +36,7 @@ func TestDescribe(t *testing.T) {
 		reason string
 	}{
 		{godwit.ErrKeyNotFound, 404, ""},
-		{fmt.Errorf("get: %w", godwit.ErrKeyNotFound), 404, "Not Found"},
+		{fmt.Errorf("get: %w", godwit.ErrKeyNotFound), 404, ""},
 		{godwit.ErrPrecondition, 412, "Precondition Failed"},
 		{godwit.ErrTooManyWrites, 429, "Too Many Requests"},
 		{fmt.Errorf("put: %w", godwit.ErrDiskFull), 507, godwit.ErrDiskFull.Message},

@@ -110,10 +110,12 @@ func (v *value) fill(p []byte, left int64) (n int, last bool, err error) {
 	}
 	if err == nil && int64(n) == left { // p is full, and perhaps just so
 		var one [1]byte
-		for m := 0; err == nil; {
-			if m, err = v.src.Read(one[:]); m > 0 {
-				return 0, false, errValueLength
-			}
+		var more int
+		for err == nil && more == 0 {
+			more, err = v.src.Read(one[:])
+		}
+		if more > 0 {
+			return 0, false, errValueLength
 		}
 	}
 	switch {
