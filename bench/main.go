@@ -43,25 +43,30 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == serveEmptyCommand {
-		fmt.Fprintln(os.Stderr, "bench:", serveEmpty(os.Args[2]))
-		os.Exit(1)
+	os.Exit(exitCode(os.Args[1:]))
+}
+
+// exitCode runs the command line: 0 where all went well, 2 where it is wrong.
+func exitCode(args []string) int {
+	if len(args) == 2 && args[0] == serveEmptyCommand {
+		fmt.Fprintln(os.Stderr, "bench:", serveEmpty(args[1]))
+		return 1
 	}
-	o, err := parse(os.Args[1:])
+	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		return
+		return 0
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(2)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func parse(args []string) (options, error) {

@@ -3,15 +3,18 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/godwitkv/godwit/bench/load"
@@ -88,6 +91,26 @@ func (n *node) call(ctx context.Context, method, path string, body []byte, resul
 	return res.StatusCode, nil
 }
 
+// mallocs is how many objects the node has allocated so far.
+func (n *node) mallocs(ctx context.Context) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.api+"/metrics", nil)
+	if err != nil {
+		return 0, fmt.Errorf("make request: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("read metrics: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		if rest, ok := strings.CutPrefix(lines.Text(), "go_memstats_mallocs_total "); ok {
+			return strconv.ParseFloat(rest, 64)
+		}
+	}
+	return 0, errors.Join(errors.New("no count of allocations in the metrics"), lines.Err())
+}
+
 const namespaces = "/client/v4/accounts/" + account + "/storage/kv/namespaces"
 
 // createNamespace makes a namespace and returns its id.
@@ -103,7 +126,8 @@ func (n *node) createNamespace(ctx context.Context, title string) (string, error
 	return made.ID, nil
 }
 
-// fill makes a namespace with keys numbered from 0, by bulk writes.
+// fill makes a namespace with keys numbered from 0, by bulk writes, and waits
+// for what goes on after them.
 func (n *node) fill(ctx context.Context, title string, keys int64) (id string, err error) {
 	id, err = n.createNamespace(ctx, title)
 	if err != nil {
@@ -120,7 +144,7 @@ func (n *node) fill(ctx context.Context, title string, keys int64) (id string, e
 			fmt.Fprintf(os.Stderr, "bench: filled %d keys\n", first)
 		}
 	}
-	return id, nil
+	return id, n.settle(ctx)
 }
 
 func (n *node) bulk(ctx context.Context, id string, body []byte) error {

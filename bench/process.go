@@ -26,8 +26,9 @@ const (
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	log  string     // the file that takes what it prints
-	done chan error // what became of it, once
+	log  string        // the file that takes what it prints
+	done chan struct{} // closed when it has ended, with err
+	err  error
 }
 
 // start runs a command bound to a core, with its output in dir/name.log.
@@ -36,7 +37,7 @@ func start(cpu int, dir, name string, env []string, command string, args ...stri
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", command, err)
 	}
-	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan error, 1)}
+	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
 	log, err := os.Create(p.log)
 	if err != nil {
 		return nil, fmt.Errorf("create log: %w", err)
@@ -49,7 +50,10 @@ func start(cpu int, dir, name string, env []string, command string, args ...stri
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	go func() { p.done <- p.cmd.Wait() }()
+	go func() {
+		defer close(p.done)
+		p.err = p.cmd.Wait()
+	}()
 	return p, nil
 }
 
@@ -68,7 +72,6 @@ func (p *process) signal(s syscall.Signal) error {
 		<-p.done
 		return fmt.Errorf("stop %s: still running after %v", p.name, stopTimeout)
 	}
-	p.done <- nil
 	return nil
 }
 
@@ -80,9 +83,8 @@ func (p *process) until(ctx context.Context, ready func() bool) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-p.done:
-			p.done <- err
-			return fmt.Errorf("start %s: it ended (%v) saying: %s", p.name, err, p.said())
+		case <-p.done:
+			return fmt.Errorf("start %s: it ended, saying: %s: %w", p.name, p.said(), p.err)
 		case <-deadline:
 			return fmt.Errorf("start %s: not ready after %v, saying: %s", p.name, startTimeout, p.said())
 		case <-time.After(5 * time.Millisecond):
@@ -135,6 +137,25 @@ func (p *process) cpu() time.Duration {
 		}
 	}
 	return time.Duration(sum) * (time.Second / 100) // USER_HZ is 100 on every Linux
+}
+
+// settle waits until the process is idle, as after a fill, when compactions go
+// on; for a bounded time.
+func (p *process) settle(ctx context.Context) error {
+	const idle, longest = 20 * time.Millisecond, 2 * time.Minute
+	deadline := time.Now().Add(longest)
+	for before := p.cpu(); ; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+		now := p.cpu()
+		if now-before <= idle || time.Now().After(deadline) {
+			return nil
+		}
+		before = now
+	}
 }
 
 // memory is a field of the process's status in bytes: VmRSS, or VmHWM, the most

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/godwitkv/godwit/bench/load"
 )
@@ -43,12 +44,32 @@ func getHot(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	l.peak = median(values(perSecond, all[0]))
+	allocated, err := l.allocations(ctx, n)
+	if err != nil {
+		return nil, err
+	}
 	return []row{
 		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "nginx, cached file", Target: 0.9}, perCPU, all[0], all[1]),
 		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "Redis GET", Target: 1.4}, perCPU, all[0], all[2]),
 		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "empty fasthttp handler"}, perCPU, all[0], all[3]),
 		compare(row{Name: "GET hot", Unit: "req/s", Against: "nginx, cached file"}, perSecond, all[0], all[1]),
+		{Name: "GET hot, allocations", Unit: "per request", Value: allocated, Target: 0.01, AtMost: true},
 	}, nil
+}
+
+// allocations measures how many objects the node allocates for a hot read,
+// everything else that goes on in it included.
+func (l *lab) allocations(ctx context.Context, n *node) (float64, error) {
+	before, err := n.mallocs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	results, err := load.Run(ctx, load.Options{CPU: l.loadOn, Duration: l.window}, n.get(n.hot, clients, load.Random(hotKeys, 1)))
+	if err != nil {
+		return 0, fmt.Errorf("load %s: %w", n.name, err)
+	}
+	after, err := n.mallocs(ctx)
+	return (after - before) / float64(results[0].Requests), err
 }
 
 // getRandom compares reads of very many keys with nginx, whose one file stays

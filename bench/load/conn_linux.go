@@ -64,12 +64,9 @@ func (l *loop) send(c *conn, at time.Duration) error {
 // flush writes what is unsent, and has the kernel tell when there is room for
 // the rest.
 func (l *loop) flush(c *conn) error {
-	n, err := rawIO(unix.SYS_WRITE, c.fd, c.unsent)
-	if err == unix.EAGAIN {
-		n, err = 0, nil
-	}
-	if err != nil {
-		return fmt.Errorf("send request: %w", err)
+	n, errno := rawIO(unix.SYS_WRITE, c.fd, c.unsent)
+	if errno != 0 && errno != unix.EAGAIN {
+		return fmt.Errorf("send request: %w", errno)
 	}
 	c.unsent = c.unsent[n:]
 	if len(c.unsent) > 0 {
@@ -91,12 +88,12 @@ func (l *loop) serve(c *conn, events uint32) error {
 	if events&^uint32(unix.EPOLLOUT) == 0 {
 		return nil
 	}
-	n, err := rawIO(unix.SYS_READ, c.fd, l.buf)
+	n, errno := rawIO(unix.SYS_READ, c.fd, l.buf)
 	switch {
-	case err == unix.EAGAIN:
+	case errno == unix.EAGAIN:
 		return nil
-	case err != nil:
-		return fmt.Errorf("read response: %w", err)
+	case errno != 0:
+		return fmt.Errorf("read response: %w", errno)
 	case n == 0:
 		return fmt.Errorf("read response: %w", errClosed)
 	}
@@ -133,20 +130,20 @@ func pin(cpu int) error {
 
 // rawIO reads or writes a socket that never blocks, so the scheduler of
 // goroutines need not be told: it would cost as much as the call itself.
-func rawIO(call uintptr, fd int, b []byte) (int, error) {
+func rawIO(call uintptr, fd int, b []byte) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {
 		return 0, errno
 	}
-	return int(n), nil
+	return int(n), 0
 }
 
 // pollNow returns what is ready, without waiting.
-func pollNow(epoll int, events []unix.EpollEvent) (int, error) {
+func pollNow(epoll int, events []unix.EpollEvent) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll),
 		uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
-	return int(n), nil
+	return int(n), 0
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -211,11 +212,15 @@ func (l *loop) sendDue(now time.Duration) error {
 // wait returns what is ready: at once if something is or a fixed rate has to be
 // kept, else after sleeping for it.
 func (l *loop) wait(events []unix.EpollEvent) (int, error) {
-	n, err := pollNow(l.epoll, events)
-	if err == nil && n == 0 && !l.paced {
-		n, err = unix.EpollWait(l.epoll, events, 20)
+	n, errno := pollNow(l.epoll, events)
+	if errno != 0 && errno != unix.EINTR {
+		return 0, fmt.Errorf("poll sockets: %w", errno)
 	}
-	if err == unix.EINTR {
+	if n > 0 || l.paced {
+		return n, nil
+	}
+	n, err := unix.EpollWait(l.epoll, events, 20)
+	if errors.Is(err, unix.EINTR) {
 		return 0, nil
 	}
 	if err != nil {
