@@ -12,9 +12,9 @@ import (
 type Durability bool
 
 const (
-	// Sync: once Commit.Wait has returned. For whoever owns the log.
+	// Sync is: once Commit.Wait has returned. For whoever owns the log.
 	Sync Durability = true
-	// NoSync: at once; for followers, whose log is upstream, and for what can
+	// NoSync is: at once; for followers, whose log is upstream, and for what can
 	// be derived again.
 	NoSync Durability = false
 )
@@ -69,6 +69,7 @@ func (tx *Tx) writeCounts() {
 // happens, so that no read can see one part of it old and another new.
 func (tx *Tx) publish(d Durability) error {
 	s := tx.s
+	s.pending.Store(uint64(tx.revision))
 	tx.blockHot()
 	defer tx.unblockHot()
 	var err error
@@ -90,10 +91,10 @@ func (tx *Tx) publish(d Durability) error {
 
 func (tx *Tx) blockHot() {
 	if len(tx.dropped) > 0 {
-		tx.s.hot.blockAll()
+		tx.s.hot.blockAll(tx.revision)
 	}
 	for i := range tx.changes {
-		tx.s.hot.block(tx.changes[i].hash)
+		tx.s.hot.block(tx.changes[i].hash, tx.revision)
 	}
 }
 

@@ -41,6 +41,7 @@ type hotSet struct {
 	mu      sync.Mutex // all below, and changes of slots
 	blocked int32      // commits under way that replace a key of this set
 	fills   uint32     // counts blocks; a fill must find what its read found
+	newest  uint64     // revision of the last commit that blocked a key of this set
 	victim  uint8      // slot to be replaced next
 	ghosts  [hotWays]uint32
 	ghost   uint8 // ghost to be replaced next
@@ -175,12 +176,13 @@ func (s *hotSet) freeSlot(e *hotEntry) int {
 }
 
 // block takes a key out and keeps it out until unblock.
-func (t *hotTable) block(hash uint64) {
+func (t *hotTable) block(hash uint64, by godwit.Revision) {
 	s := t.set(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blocked++
 	s.fills++
+	s.newest = max(s.newest, uint64(by))
 	t.rows.remove(hash)
 	for i := range s.slots {
 		if old := s.slots[i].Load(); old != nil && old.hash == hash {
@@ -190,14 +192,24 @@ func (t *hotTable) block(hash uint64) {
 	}
 }
 
+// changed returns a revision at or above that of every visible commit that
+// changed the key.
+func (t *hotTable) changed(hash uint64) godwit.Revision {
+	s := t.set(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return godwit.Revision(s.newest)
+}
+
 // blockAll takes every key out, for a commit that cannot name those it replaces,
 // and keeps them out until unblockAll.
-func (t *hotTable) blockAll() {
+func (t *hotTable) blockAll(by godwit.Revision) {
 	for i := range t.sets {
 		s := &t.sets[i]
 		s.mu.Lock()
 		s.blocked++
 		s.fills++
+		s.newest = max(s.newest, uint64(by))
 		for j := range s.slots {
 			if old := s.slots[j].Swap(nil); old != nil {
 				t.used.Add(-old.cost())

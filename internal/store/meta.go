@@ -64,6 +64,7 @@ func (s *Store) loadPosition() error {
 			return err
 		}
 		s.applied.Store(rev)
+		s.pending.Store(rev)
 		s.logTime.Store(int64(ms))
 		s.durable.advance(godwit.Revision(rev))
 	}

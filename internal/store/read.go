@@ -54,11 +54,10 @@ func (s *Store) reach(ctx context.Context, r godwit.Revision) (godwit.Revision, 
 
 func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID, key []byte) (*godwit.Entry, error) {
 	ticket := s.hot.ticket(hash)
-	visible := s.applied.Load()
 	h := &hotEntry{hash: hash, ns: ns}
 	err := s.readCold(ticket, h, key)
 	if errors.Is(err, godwit.ErrKeyNotFound) {
-		return nil, s.confirmAbsent(ctx, visible, ns, key)
+		return nil, s.confirmAbsent(ctx, hash)
 	}
 	if err != nil {
 		return nil, err
@@ -93,23 +92,13 @@ func (s *Store) readCold(ticket hotTicket, h *hotEntry, key []byte) error {
 }
 
 // confirmAbsent returns ErrKeyNotFound once what deleted the key, if that was
-// just now, is durable.
-func (s *Store) confirmAbsent(ctx context.Context, visible uint64, ns godwit.NamespaceID, key []byte) error {
-	if godwit.Revision(visible) <= s.durable.revision() {
+// just now, is durable. It is asked after the database was read: what that saw
+// is then known of here.
+func (s *Store) confirmAbsent(ctx context.Context, hash uint64) error {
+	if godwit.Revision(s.pending.Load()) <= s.durable.revision() {
 		return godwit.ErrKeyNotFound
 	}
-	v, closer, err := s.db.Get(appendTombstoneKey(nil, ns, key))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return godwit.ErrKeyNotFound
-	}
-	if err != nil {
-		return fmt.Errorf("read tombstone: %w", err)
-	}
-	t, err := decodeTombstoneRow(v)
-	if err := errors.Join(err, closer.Close()); err != nil {
-		return err
-	}
-	if err := s.durable.wait(ctx, t.revision); err != nil {
+	if err := s.durable.wait(ctx, s.hot.changed(hash)); err != nil {
 		return waitError(err)
 	}
 	return godwit.ErrKeyNotFound
@@ -228,7 +217,7 @@ func (s *Store) snapshot(ctx context.Context, opts godwit.ReadOptions) (*pebble.
 	}
 	least := s.durable.revision()
 	snap := s.db.NewSnapshot()
-	seen := godwit.Revision(s.applied.Load())
+	seen := godwit.Revision(s.pending.Load())
 	if err := s.durable.wait(ctx, seen); err != nil {
 		_ = snap.Close()
 		return nil, least, waitError(err)

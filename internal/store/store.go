@@ -101,6 +101,7 @@ type Store struct {
 	writing sync.Mutex    // held by a Tx from Begin to Commit
 	tx      Tx            // the one Tx there is at a time
 	applied atomic.Uint64 // what reads see; written under writing
+	pending atomic.Uint64 // the same from before reads can see it
 	logTime atomic.Int64  // unix milliseconds; written under writing
 	durable durable       // what a crash leaves
 

@@ -1,0 +1,204 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// TestReadsWaitForTheDisk: what a power cut could take back is shown to nobody,
+// and what it could not is shown at once.
+func TestReadsWaitForTheDisk(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.write(put(ns1, "hot", "old"), put(ns1, "cold", "old"), put(ns1, "deleted", "old"))
+	d.wantValue(ns1, "hot", "old")
+	before := d.Revision()
+	release := d.faults.HoldSyncs()
+	defer release()
+	c := d.commit(store.Sync, put(ns1, "new", "v"), put(ns1, "cold", "new"), del(ns1, "deleted"))
+
+	d.wantValue(ns1, "hot", "old")
+	d.wantAbsent(ns1, "never")
+	if d.Revision() != before {
+		t.Errorf("revision %d, want %d", d.Revision(), before)
+	}
+	blocked, cancel := context.WithCancel(ctx)
+	reads := map[string]func(context.Context) error{
+		"get of a new key":     func(ctx context.Context) error { return getErr(ctx, d, "new", godwit.ReadOptions{}) },
+		"get of a changed key": func(ctx context.Context) error { return getErr(ctx, d, "cold", godwit.ReadOptions{}) },
+		"get of a deleted key": func(ctx context.Context) error { return getErr(ctx, d, "deleted", godwit.ReadOptions{}) },
+		"list": func(ctx context.Context) error {
+			_, err := d.List(ctx, ns1, godwit.ListQuery{Limit: 10}, godwit.ReadOptions{})
+			return err
+		},
+		"get many": func(ctx context.Context) error {
+			_, _, err := d.GetMany(ctx, ns1, []string{"hot"}, godwit.ReadOptions{})
+			return err
+		},
+		"get at a revision": func(ctx context.Context) error {
+			return getErr(ctx, d, "hot", godwit.ReadOptions{MinRevision: before + 1})
+		},
+	}
+	cancel()
+	for name, read := range reads {
+		if err := read(blocked); godwit.CodeOf(err) != godwit.CodeUnavailable {
+			t.Errorf("%s while the disk syncs: %v, want it to wait", name, err)
+		}
+	}
+	var waiting sync.WaitGroup
+	for name, read := range reads {
+		waiting.Go(func() {
+			if err := read(ctx); err != nil && !errors.Is(err, godwit.ErrKeyNotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	release()
+	if err := c.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	waiting.Wait()
+	d.wantValue(ns1, "cold", "new")
+	d.wantAbsent(ns1, "deleted")
+}
+
+func getErr(ctx context.Context, d *disk, key string, opts godwit.ReadOptions) error {
+	_, _, err := d.Get(ctx, ns1, []byte(key), opts)
+	return err
+}
+
+// TestNoReadSeesWhatIsNotDurable lets readers look all the while that commits
+// become visible on a disk that syncs nothing: they find what was durable, or
+// they wait.
+func TestNoReadSeesWhatIsNotDurable(t *testing.T) {
+	for range 8 {
+		d := newDisk(t, store.Config{})
+		for range 25 { // few enough for one file of the write-ahead log
+			lookWhileWriting(t, d)
+		}
+		d.close()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func lookWhileWriting(t *testing.T, d *disk) {
+	base := d.write(put(ns1, "k", "base"))
+	release := d.faults.HoldSyncs()
+	reading, stop := context.WithCancel(ctx)
+	var readers, started sync.WaitGroup
+	look := func(read func() (godwit.Revision, error)) {
+		started.Add(1)
+		readers.Go(func() {
+			for first := true; reading.Err() == nil; first = false {
+				r, err := read()
+				if first {
+					started.Done()
+				}
+				if godwit.CodeOf(err) != godwit.CodeUnavailable && (err != nil || r != base) {
+					t.Errorf("read revision %d (%v), want %d", r, err, base)
+					return
+				}
+			}
+		})
+	}
+	look(func() (godwit.Revision, error) {
+		e, _, err := d.Get(reading, ns1, []byte("k"), godwit.ReadOptions{})
+		if err != nil {
+			return 0, err
+		}
+		return e.Revision, nil
+	})
+	look(func() (godwit.Revision, error) {
+		page, err := d.List(reading, ns1, godwit.ListQuery{Limit: 10}, godwit.ReadOptions{})
+		if err != nil || len(page.Entries) != 1 {
+			return 0, err
+		}
+		return page.Entries[0].Revision, nil
+	})
+	started.Wait()
+	commits := []store.Commit{
+		d.commit(store.Sync, del(ns1, "k")),
+		d.commit(store.Sync, put(ns1, "k", strings.Repeat("n", 1024))),
+		d.commit(store.Sync, del(ns1, "k")),
+	}
+	stop()
+	readers.Wait()
+	release()
+	for _, c := range commits {
+		if err := c.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMinRevision: a read waits for the revision that it asks for, a while.
+func TestMinRevision(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	r := d.write(put(ns1, "k", "1"))
+	_, served, err := d.Get(ctx, ns1, []byte("k"), godwit.ReadOptions{MinRevision: r})
+	if err != nil || served.Revision < r {
+		t.Errorf("served at %d, %v", served.Revision, err)
+	}
+	got := make(chan error, 1)
+	go func() {
+		e, served, err := d.Get(ctx, ns1, []byte("k"), godwit.ReadOptions{MinRevision: r + 1})
+		if err == nil && (string(e.Value.Inline) != "2" || served.Revision < r+1) {
+			err = errors.New("served too early")
+		}
+		got <- err
+	}()
+	d.write(put(ns1, "k", "2"))
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	if err := getErr(short, d, "k", godwit.ReadOptions{MinRevision: r + 100}); godwit.CodeOf(err) != godwit.CodeUnavailable {
+		t.Errorf("a revision that does not come: %v", err)
+	}
+	_, err = d.List(short, ns1, godwit.ListQuery{Limit: 1}, godwit.ReadOptions{MinRevision: r + 100})
+	if godwit.CodeOf(err) != godwit.CodeUnavailable {
+		t.Errorf("list at a revision that does not come: %v", err)
+	}
+}
+
+// TestBlobGoesOnceItsRemovalIsDurable: a sweep waits for the disk before it
+// removes a file, so no power cut brings an entry back without its value.
+func TestBlobGoesOnceItsRemovalIsDurable(t *testing.T) {
+	for name, remove := range map[string]godwit.Mutation{"delete": del(ns1, "k"), "drop": dropNS(ns1)} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t, store.Config{InlineBytes: 100, BlobGrace: 1})
+			value := strings.Repeat("x", 1000)
+			d.write(d.putBlob(ns1, "k", value))
+			release := d.faults.HoldSyncs()
+			defer release()
+			c := d.commit(store.Sync, remove)
+			swept := make(chan struct{})
+			go func() {
+				defer close(swept)
+				d.sweep()
+			}()
+			d.faults.AwaitHeld()
+			crashed := openDisk(t, d.mem.CrashClone(store.CrashClone{}), d.cfg)
+			crashed.wantValue(ns1, "k", value)
+			crashed.healthy()
+			release()
+			<-swept
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+			if files := d.blobFiles(); len(files) != 0 {
+				t.Errorf("files %v are left", files)
+			}
+			d.healthy()
+		})
+	}
+}
