@@ -114,9 +114,11 @@ func TestKeyPages(t *testing.T) {
 
 // TestLargeValues has values at the limit and past it, by every way in.
 func TestLargeValues(t *testing.T) {
-	s := open(t)
+	limits := godwit.DefaultLimits()
+	limits.MaxValueBytes = 3 << 20 // like 25 MiB, but sooner done
+	s := open(t, apitest.WithLimits(limits))
 	ns := s.namespacePath(t)
-	most := strings.Repeat("godwit! ", godwit.MaxValueBytes/8)
+	most := strings.Repeat("godwit! ", int(limits.MaxValueBytes)/8)
 	const form = "Content-Type: multipart/form-data; boundary=b"
 	for _, tt := range []struct {
 		name, method, path, body, header string
@@ -135,7 +137,7 @@ func TestLargeValues(t *testing.T) {
 		}
 		over := strings.Replace(tt.body, "godwit!", "godwits!", 1)
 		resp, body = s.root(t, tt.method, ns+tt.path, over, tt.header)
-		if resp.StatusCode != 413 || !strings.Contains(body, `"code":10024`) || !strings.Contains(body, "Value length of 26214401 exceeds limit of 26214400.") {
+		if resp.StatusCode != 413 || !strings.Contains(body, `"code":10024`) || !strings.Contains(body, "Value length of 3145729 exceeds limit of 3145728.") {
 			t.Errorf("%s, a byte more: %s %s", tt.name, resp.Status, body)
 		}
 	}
