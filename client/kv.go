@@ -138,7 +138,7 @@ func (kv *KV) Get(ctx context.Context, key string, opts ...ReadOption) (*Value, 
 	if err != nil {
 		return nil, err
 	}
-	res, err := kv.do(ctx, call{method: http.MethodGet, path: path, header: readHeader(opts), idempotent: true})
+	res, err := kv.do(ctx, call{method: http.MethodGet, path: path, header: readHeader(opts), idempotent: true}) //nolint:bodyclose // the caller closes the value
 	if err != nil {
 		return nil, err
 	}
