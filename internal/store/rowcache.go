@@ -15,6 +15,7 @@ import (
 // It knows nothing of time: that it never holds what the database no longer has
 // is up to the hot table, which alone puts rows in and takes them out.
 type rowCache struct {
+	memory []byte // of all rings
 	shards []rowShard
 }
 
@@ -39,18 +40,41 @@ type rowShard struct {
 	end   int
 }
 
+// newRowCache returns a cache of at most that many bytes; one that is too small,
+// or for which there is no memory, keeps nothing.
 func newRowCache(bytes int64) *rowCache {
 	c := &rowCache{shards: make([]rowShard, rowShards)}
-	each := min(bytes/rowShards, 1<<31)
+	each := int(min(bytes/rowShards, 1<<31))
 	if each < rowMinRing {
 		return c
 	}
+	memory, err := newMemory(each * rowShards)
+	if err != nil {
+		return c
+	}
+	c.memory = memory
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.index = make(map[uint64]uint32)
-		s.ring = make([]byte, each)
+		s.ring = memory[i*each : (i+1)*each : (i+1)*each]
 	}
 	return c
+}
+
+// close gives the memory back. The cache keeps nothing after it.
+func (c *rowCache) close() error {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.index, s.ring = nil, nil
+		s.mu.Unlock()
+	}
+	if c.memory == nil {
+		return nil
+	}
+	memory := c.memory
+	c.memory = nil
+	return freeMemory(memory)
 }
 
 // The hot table takes a hash's low bits for its sets; these are others.

@@ -185,7 +185,7 @@ func (s *Store) release() (err error) {
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}
-	return err
+	return errors.Join(err, s.hot.rows.close())
 }
 
 // SetOnSystem sets Config.OnSystem, before the first write.
