@@ -110,16 +110,20 @@ func (w *writer) run() {
 
 func (w *writer) key(i int) string { return fmt.Sprintf("writer %d/key %d", w.number, i) }
 
-// write puts a value, or with number 0 deletes the key, and returns the status; an error means that the server is gone.
+// write puts a value, alone or in bulk, or with number 0 deletes the key. It
+// returns the status; an error means that the server is gone.
 func (w *writer) write(client *http.Client, i, number int) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	key := url.PathEscape(w.key(i))
+	at := "http://" + w.server.binding + "/" + url.PathEscape(w.key(i)) + "?urlencoded=true"
 	method, body := http.MethodPut, w.value(i, number)
-	if number == 0 {
+	switch {
+	case number == 0:
 		method, body = http.MethodDelete, nil
+	case number%4 == 0:
+		at = w.server.kv("/namespaces/" + w.namespace + "/bulk")
+		body = fmt.Appendf(nil, `[{"key":%q,"value":%q,"metadata":%d}]`, w.key(i), body, number)
 	}
-	at := "http://" + w.server.binding + "/" + key + "?urlencoded=true"
 	req, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
 	if err != nil {
 		return 0, err

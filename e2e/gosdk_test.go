@@ -13,7 +13,6 @@ func TestGoSDK(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "./...")
 	cmd.Dir = "gosdk"
 	cmd.Env = append(os.Environ(),
-		"GOFLAGS=-mod=readonly",
 		"CLOUDFLARE_BASE_URL="+s.base(), "CLOUDFLARE_API_TOKEN="+rootToken, "CLOUDFLARE_ACCOUNT_ID="+account)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

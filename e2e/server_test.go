@@ -2,15 +2,15 @@ package e2e_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
-	"net"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +19,7 @@ import (
 const (
 	account   = "0123456789abcdef0123456789abcdef"
 	rootToken = "e2e-root-token-0123456789"
+	anyPort   = "127.0.0.1:0"
 )
 
 // A server is one godwit process and what is needed to start it again.
@@ -33,7 +34,8 @@ type server struct {
 	exited  chan error
 }
 
-// newServer returns a server that is not running yet, on ports of its own.
+// newServer returns a server that is not running yet. It gets ports of its own
+// at its first start, and keeps them.
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,7 +43,7 @@ func newServer(t testing.TB, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: filepath.Join(dir, "data"), api: freeAddr(t), binding: freeAddr(t), args: args, log: log}
+	s := &server{t: t, dir: filepath.Join(dir, "data"), api: anyPort, binding: anyPort, args: args, log: log}
 	t.Cleanup(s.cleanup)
 	return s
 }
@@ -54,24 +56,16 @@ func startServer(t testing.TB, args ...string) *server {
 	return s
 }
 
-// freeAddr returns an address nobody listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // start starts the process and waits until it is ready.
 func (s *server) start() {
 	s.t.Helper()
+	readyFile := s.log.Name() + ".ready"
+	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.t.Fatal(err)
+	}
 	args := append([]string{
 		"serve", "--data", s.dir, "--listen", s.api, "--binding-listen", s.binding,
-		"--root-token", rootToken, "--account", account,
+		"--root-token", rootToken, "--account", account, "--ready-file", readyFile,
 	}, s.args...)
 	s.cmd = exec.Command(clients.godwit, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
@@ -82,10 +76,11 @@ func (s *server) start() {
 	exited := make(chan error, 1)
 	s.exited = exited
 	go func(cmd *exec.Cmd) { exited <- cmd.Wait() }(s.cmd)
-	s.awaitReady()
+	s.awaitReady(readyFile)
 }
 
-func (s *server) awaitReady() {
+// awaitReady waits for the file that says where the process listens.
+func (s *server) awaitReady(file string) {
 	s.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -93,29 +88,19 @@ func (s *server) awaitReady() {
 	for {
 		select {
 		case err := <-s.exited:
-			s.exited <- err
+			s.cmd = nil
 			s.t.Fatalf("godwit serve ended before it was ready: %v", err)
 		case <-deadline:
 			s.t.Fatal("godwit serve is not ready after 30 s")
 		case <-tick.C:
-			if s.ready() {
+			text, err := os.ReadFile(file)
+			var ready struct{ API, Binding string }
+			if err == nil && json.Unmarshal(text, &ready) == nil {
+				s.api, s.binding = strings.TrimPrefix(ready.API, "http://"), strings.TrimPrefix(ready.Binding, "http://")
 				return
 			}
 		}
 	}
-}
-
-func (s *server) ready() bool {
-	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.api+"/readyz", nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	_ = res.Body.Close()
-	return res.StatusCode == http.StatusOK
 }
 
 // kill ends the process as a power cut of its own would.
@@ -239,7 +224,6 @@ func (s *server) environment(home string) []string {
 		"CLOUDFLARE_BASE_URL=" + s.base(),
 		"CLOUDFLARE_API_TOKEN=" + rootToken,
 		"CLOUDFLARE_ACCOUNT_ID=" + account,
-		"GODWIT_BASE_URL=" + fmt.Sprint("http://", s.api),
 	}
 }
 

@@ -225,23 +225,23 @@ func (s *session) tidy(out string) string {
 func split(line string) []string {
 	var args []string
 	var arg strings.Builder
-	quoted, any := false, false
+	quoted, some := false, false
 	for _, r := range strings.TrimSpace(line) {
 		switch {
 		case r == '\'':
-			quoted, any = !quoted, true
+			quoted, some = !quoted, true
 		case (r == ' ' || r == '\n') && !quoted:
-			if any {
+			if some {
 				args = append(args, arg.String())
 			}
 			arg.Reset()
-			any = false
+			some = false
 		default:
 			arg.WriteRune(r)
-			any = true
+			some = true
 		}
 	}
-	if any {
+	if some {
 		args = append(args, arg.String())
 	}
 	return args

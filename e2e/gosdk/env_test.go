@@ -23,7 +23,7 @@ func environment(t *testing.T) target {
 	t.Helper()
 	e := target{os.Getenv("CLOUDFLARE_BASE_URL"), os.Getenv("CLOUDFLARE_API_TOKEN"), os.Getenv("CLOUDFLARE_ACCOUNT_ID")}
 	if e.base == "" || e.token == "" || e.account == "" {
-		t.Fatal("no server is named: run the suite in the directory above, `go test ./e2e -run TestGoSDK`")
+		t.Fatal("the environment names no server, token or account")
 	}
 	return e
 }
