@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: run test bench bench-large lint build cross fuzz tools e2e-deps clean
+.PHONY: run test bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -15,10 +15,8 @@ build:
 	@$(GO) build -o $(BIN)/godwit ./cmd/godwit
 
 ## test: install what the tests need, then run all of them
-test: lint cross e2e-deps
-	$(GO) test -race ./... 
-	$(MAKE) fuzz
-	cd e2e/gosdk && $(GO) test ./...
+test: lint cross fuzz e2e-deps
+	$(GO) test -race -timeout 20m ./...
 
 ## bench: compare with nginx, Redis, etcd and miniflare in one run
 bench: build e2e-deps bench-deps
@@ -36,6 +34,27 @@ tools: $(BIN)/golangci-lint
 
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && $(GO) build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+## fuzz: every decoder, for FUZZTIME each
+FUZZTIME ?= 3s
+fuzz:
+	@grep -rn --include='*_test.go' -oE '^func Fuzz[A-Za-z0-9_]+' . | grep -v node_modules | \
+	while IFS=: read -r file _ func; do \
+		echo "fuzz $${func#func } in $$(dirname $$file)"; \
+		$(GO) test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)" > /tmp/godwit-fuzz.$$$$ 2>&1 || \
+			{ cat /tmp/godwit-fuzz.$$$$; rm -f /tmp/godwit-fuzz.$$$$; exit 1; }; \
+		rm -f /tmp/godwit-fuzz.$$$$; \
+	done
+
+## e2e-deps: the real clients, as e2e/package-lock.json pins them
+e2e-deps: e2e/node_modules/.package-lock.json
+e2e/node_modules/.package-lock.json: e2e/package-lock.json
+	cd e2e && npm ci --ignore-scripts --no-audit --no-fund
+
+## bench-deps: what godwit is measured beside
+bench-deps:
+	@command -v nginx redis-server etcd wrk > /dev/null || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light redis-server etcd-server wrk; }
 
 ## cross: the binary builds for every system we name
 cross:
