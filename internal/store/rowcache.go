@@ -23,7 +23,8 @@ const (
 	rowShards   = 64
 	rowMinRing  = 8 << 10 // bytes of a shard's ring from which it keeps anything
 	rowHeadLen  = 8 + 4 + 2 + 2
-	rowMaxShare = 8 // a row takes at most this part of a ring
+	rowMaxShare = 8  // a row takes at most this part of a ring
+	rowRound    = 32 // sizes of places: the next version of a row is often a few bytes longer
 )
 
 // rowShard is a ring of places for a row, each behind a header: hash:8, size of
@@ -168,6 +169,7 @@ func (s *rowShard) room(hash uint64, n int) (at, size int) {
 		}
 		delete(s.index, hash)
 	}
+	n = (n + rowRound - 1) &^ (rowRound - 1)
 	if s.next+n > len(s.ring) {
 		s.evictBelow(s.end)
 		s.first, s.end, s.next = 0, s.next, 0
