@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,7 +25,6 @@ type benchConn struct {
 	reads, writes benchKind
 	share         float64 // of requests that are reads
 	random        *rand.Rand
-	answered      *atomic.Int64
 }
 
 // benchKind is one kind of request on one connection.
@@ -39,7 +37,6 @@ type benchKind struct {
 
 // load runs all connections at once and adds up what they measured.
 func (c *benchCmd) load(ctx context.Context, p *program, at *url.URL, token, namespace string) (benchResult, error) {
-	var answered atomic.Int64
 	conns := make([]*benchConn, c.Connections)
 	defer func() {
 		for _, b := range conns {
@@ -54,7 +51,6 @@ func (c *benchCmd) load(ctx context.Context, p *program, at *url.URL, token, nam
 			return benchResult{}, fmt.Errorf("connect to the binding port: %w", err)
 		}
 		conns[i] = c.newConn(conn, uint64(i), token, namespace)
-		conns[i].answered = &answered
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.Duration))
 	defer cancel()
@@ -72,6 +68,7 @@ func (c *benchCmd) load(ctx context.Context, p *program, at *url.URL, token, nam
 
 // watch draws how much of the time is over.
 func watch(ctx context.Context, bar *progress) error {
+	bar.noRate = true
 	defer bar.end()
 	t := time.NewTicker(drawEvery)
 	defer t.Stop()
@@ -127,7 +124,6 @@ func (b *benchConn) run(ctx context.Context) error {
 		if !kind.reply.OK() {
 			kind.failed++
 		}
-		b.answered.Add(1)
 	}
 	return nil
 }

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
-	"strconv"
+	"fmt"
 
 	"github.com/godwitkv/godwit/client"
 )
@@ -63,18 +64,16 @@ func (c *listCmd) rows(p *program) rows {
 		a := p.jsonArray()
 		return rows{func(k client.Key) error { return a.add(k) }, a.close}
 	}
+	if !isTerminal(p.stdout) {
+		w := bufio.NewWriter(p.stdout)
+		return rows{func(k client.Key) error {
+			_, err := fmt.Fprintln(w, k.Name)
+			return err
+		}, w.Flush}
+	}
 	t := p.table("KEY", "EXPIRES", "METADATA")
-	terminal := isTerminal(p.stdout)
 	return rows{func(k client.Key) error {
-		if !terminal {
-			t.row(k.Name)
-			return nil
-		}
-		name := k.Name
-		if printable := strconv.Quote(name); printable != `"`+name+`"` {
-			name = printable
-		}
-		t.row(name, when(k.Expiration), string(k.Metadata))
+		t.row(k.Name, when(k.Expiration), string(k.Metadata))
 		return nil
 	}, t.close}
 }

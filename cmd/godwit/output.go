@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -51,8 +53,21 @@ func (p *program) table(header ...string) *table {
 	return t
 }
 
+// row writes cells. What would break the row, or play tricks on a terminal, is
+// quoted.
 func (t *table) row(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = printable(cell)
+	}
 	fmt.Fprintln(t.w, strings.Join(cells, "\t")) // an error shows in flush
+}
+
+// printable is s, quoted if it holds anything but text.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 func (t *table) close() error {

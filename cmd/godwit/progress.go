@@ -14,6 +14,7 @@ type progress struct {
 	what    string
 	total   int64 // 0: not known
 	done    int64
+	noRate  bool // what is counted is time itself
 	started time.Time
 	drawn   time.Time
 }
@@ -45,14 +46,17 @@ func (g *progress) add(n int64) {
 }
 
 func (g *progress) draw(now time.Time) {
-	rate := float64(g.done) / max(now.Sub(g.started).Seconds(), 0.001)
+	rate := fmt.Sprintf("  %.0f/s", float64(g.done)/max(now.Sub(g.started).Seconds(), 0.001))
+	if g.noRate {
+		rate = ""
+	}
 	if g.total <= 0 {
-		fmt.Fprintf(g.w, "\r%s %d  %.0f/s\x1b[K", g.what, g.done, rate)
+		fmt.Fprintf(g.w, "\r%s %d%s\x1b[K", g.what, g.done, rate)
 		return
 	}
 	share := min(float64(g.done)/float64(g.total), 1)
 	full := int(share * barWidth)
-	fmt.Fprintf(g.w, "\r%s [%s%s] %3.0f%%  %.0f/s\x1b[K", g.what,
+	fmt.Fprintf(g.w, "\r%s [%s%s] %3.0f%%%s\x1b[K", g.what,
 		strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), 100*share, rate)
 }
 

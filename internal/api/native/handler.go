@@ -105,6 +105,7 @@ func routes() []route {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(api.HeaderRevision, h.cfg.Service.Revision().String())
 	p, err := h.authenticate(r)
 	if err != nil {
 		h.fail(w, r, err)
