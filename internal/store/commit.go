@@ -69,6 +69,9 @@ func (tx *Tx) writeCounts() {
 // happens, so that no read can see one part of it old and another new.
 func (tx *Tx) publish(d Durability) error {
 	s := tx.s
+	if s.durable.failed.Load() {
+		return fmt.Errorf("commit: %w", errFailed)
+	}
 	s.pending.Store(uint64(tx.revision))
 	tx.blockHot()
 	defer tx.unblockHot()
@@ -113,6 +116,7 @@ func (c Commit) Wait() error {
 	if c.batch != nil {
 		if c.sync == Sync {
 			if err := c.batch.SyncWait(); err != nil {
+				c.s.durable.fail()
 				return fmt.Errorf("sync: %w", err)
 			}
 		}

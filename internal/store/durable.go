@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -16,7 +17,11 @@ type durable struct {
 	waiting atomic.Int64
 	mu      sync.Mutex
 	grown   chan struct{} // closed when rev grows and someone waits
+	failed  atomic.Bool   // rev grows no more
 }
+
+// errFailed tells that a sync failed: what memory holds may not be true.
+var errFailed = errors.New("the disk failed")
 
 func (d *durable) revision() godwit.Revision { return godwit.Revision(d.rev.Load()) }
 
@@ -24,6 +29,16 @@ func (d *durable) advance(r godwit.Revision) {
 	if uint64(r) > d.rev.Load() {
 		d.rev.Store(uint64(r))
 	}
+	d.tell()
+}
+
+// fail ends the waiting for what will not become durable.
+func (d *durable) fail() {
+	d.failed.Store(true)
+	d.tell()
+}
+
+func (d *durable) tell() {
 	if d.waiting.Load() == 0 {
 		return
 	}
@@ -35,7 +50,7 @@ func (d *durable) advance(r godwit.Revision) {
 	}
 }
 
-// wait returns when r is durable, or with the context's error.
+// wait returns when r is durable, or with errFailed or the context's error.
 func (d *durable) wait(ctx context.Context, r godwit.Revision) error {
 	if d.revision() >= r {
 		return nil
@@ -51,6 +66,9 @@ func (d *durable) wait(ctx context.Context, r godwit.Revision) error {
 		d.mu.Unlock()
 		if d.revision() >= r {
 			return nil
+		}
+		if d.failed.Load() {
+			return errFailed
 		}
 		select {
 		case <-grown:

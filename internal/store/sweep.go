@@ -32,6 +32,9 @@ func (s *Store) sweepLoop(ctx context.Context) error {
 		case <-tick.C:
 		}
 		s.space.measure()
+		if s.durable.failed.Load() {
+			return nil
+		}
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Logger.Error("sweep", "error", err.Error())
 		}

@@ -22,6 +22,10 @@ func (l *Log) commitLoop() error {
 	for open := true; open; {
 		_, open = <-l.wake
 		for {
+			if l.broken.Load() {
+				l.refuse()
+				return nil
+			}
 			proposals := l.take()
 			if len(proposals) == 0 {
 				break

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,6 +53,7 @@ type Log struct {
 	workers *errgroup.Group
 	failed  chan error
 	once    sync.Once
+	broken  atomic.Bool // the disk failed: nothing more is committed
 }
 
 var _ godwit.Log = (*Log)(nil)
@@ -171,6 +173,7 @@ func (l *Log) fail(err error) {
 		l.failed <- err
 	})
 	l.stop(&godwit.Error{Code: godwit.CodeUnavailable, Message: "The node's disk failed.", Err: err})
+	l.broken.Store(true) // after stop, which says what those who wait are told
 }
 
 var errUnknown = &godwit.Error{

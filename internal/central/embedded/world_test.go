@@ -14,6 +14,7 @@ import (
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/embedded"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,10 +49,27 @@ func newWorld(t testing.TB, cfg store.Config) *world {
 	return w
 }
 
+// newFaultyWorld is one whose disk can be made to fail and to wait.
+func newFaultyWorld(t testing.TB, cfg store.Config) (*world, *storetest.Faults) {
+	t.Helper()
+	w := &world{t: t, fs: store.NewCrashFS(), clock: newClock(), cfg: cfg}
+	faults := storetest.NewFaults(w.fs)
+	w.cfg.FS = faults
+	w.open()
+	t.Cleanup(w.close)
+	return w, faults
+}
+
 func (w *world) open() {
 	w.t.Helper()
 	cfg := w.cfg
-	cfg.Dir, cfg.FS, cfg.Now, cfg.DiskReserve = "/data", w.fs, w.clock.Now, -1
+	cfg.Dir, cfg.Now = "/data", w.clock.Now
+	if cfg.FS == nil {
+		cfg.FS = w.fs
+	}
+	if cfg.DiskReserve == 0 {
+		cfg.DiskReserve = -1
+	}
 	cfg.CacheBytes, cfg.HotBytes = 1<<20, 64<<10
 	s, err := store.Open(context.Background(), cfg)
 	if err != nil {

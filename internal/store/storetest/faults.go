@@ -63,10 +63,13 @@ func (f *Faults) Inject(fault func(op Op, path string) error) {
 	f.fault = fault
 }
 
-// FailSync lets every sync of a file whose name ends in suffix fail.
-func (f *Faults) FailSync(suffix string) {
+// FailLog lets every operation of a kind on a write-ahead log fail.
+func (f *Faults) FailLog(failing Op) { f.Fail(failing, ".log") }
+
+// Fail lets every operation of a kind fail on files whose paths have part.
+func (f *Faults) Fail(failing Op, part string) {
 	f.Inject(func(op Op, path string) error {
-		if op == Sync && strings.HasSuffix(path, suffix) {
+		if op == failing && strings.Contains(path, part) {
 			return ErrInjected
 		}
 		return nil
