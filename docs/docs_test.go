@@ -1,0 +1,217 @@
+// Package docs_test holds the repository's pages to what is true: every link
+// leads somewhere, every metric and every flag is described, and every test
+// that a page names is there.
+package docs_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+const root = ".."
+
+// pages returns the text of every page that git keeps or would keep, by path.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	walk(t, func(path string) {
+		if filepath.Ext(path) == ".md" {
+			found[path] = read(t, path)
+		}
+	})
+	if len(found) < 5 {
+		t.Fatalf("only %d pages found: nothing is tested", len(found))
+	}
+	return found
+}
+
+// walk calls fn for each file of the repository, but for what was installed or
+// written by a run.
+func walk(t *testing.T, fn func(path string)) {
+	t.Helper()
+	skip := map[string]bool{"node_modules": true, ".git": true, "bin": true, "godwit-data": true}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && skip[d.Name()]:
+			return filepath.SkipDir
+		case !d.IsDir():
+			fn(path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	fence   = regexp.MustCompile("(?ms)^```.*?^```$")
+)
+
+// TestLinks follows every relative link, to a file and to a heading in it.
+func TestLinks(t *testing.T) {
+	all := pages(t)
+	for path, text := range all {
+		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			file, fragment, _ := strings.Cut(m[1], "#")
+			target := path
+			if file != "" {
+				target = filepath.Join(filepath.Dir(path), file)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", path, m[1])
+			} else if fragment != "" && !anchors(all[target])[fragment] {
+				t.Errorf("%s: %s has no heading %q", path, target, fragment)
+			}
+		}
+	}
+}
+
+// anchors are the fragments that a page's headings make.
+func anchors(text string) map[string]bool {
+	found := make(map[string]bool)
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+		name := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case strings.ContainsRune("`.,:;!?'\"()/&*+", r):
+				return -1
+			}
+			return r
+		}, strings.ToLower(m[1]))
+		found[name] = true
+	}
+	return found
+}
+
+var (
+	metricName = regexp.MustCompile("`(godwit_[a-z_]+)`")
+	described  = regexp.MustCompile(`fqName: "(godwit_[^"]+)"`)
+)
+
+// TestMetricsAreDescribed holds the list of metrics against what a node
+// registers.
+func TestMetricsAreDescribed(t *testing.T) {
+	listed := make(map[string]bool)
+	for _, m := range metricName.FindAllStringSubmatch(read(t, "metrics.md"), -1) {
+		listed[m[1]] = true
+	}
+	registered := registeredMetrics(t)
+	for name := range registered {
+		if !listed[name] {
+			t.Errorf("%s is not in metrics.md", name)
+		}
+	}
+	for name := range listed {
+		if !registered[name] {
+			t.Errorf("%s is in metrics.md, and no node has it", name)
+		}
+	}
+}
+
+// registeredMetrics are those of a node, whether they have a value yet or not.
+func registeredMetrics(t *testing.T) map[string]bool {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	n, err := node.Open(t.Context(), node.Config{
+		Dir: "data", FS: store.NewMemFS(), RootToken: "root-token-of-the-tests",
+		Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", Metrics: registry,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	descs := make(chan *prometheus.Desc)
+	go func() {
+		defer close(descs)
+		registry.Describe(descs)
+	}()
+	found := make(map[string]bool)
+	for d := range descs {
+		if m := described.FindStringSubmatch(d.String()); m != nil {
+			found[m[1]] = true
+		}
+	}
+	if len(found) < 10 {
+		t.Fatalf("a node registers %d metrics: nothing is tested", len(found))
+	}
+	return found
+}
+
+var flagName = regexp.MustCompile(`(?m)^\s+--([a-z-]+)`)
+
+// TestFlagsAreDescribed holds the pages against the help of "godwit serve".
+func TestFlagsAreDescribed(t *testing.T) {
+	help, err := exec.CommandContext(t.Context(), "go", "run", "../cmd/godwit", "serve", "--help").Output()
+	if err != nil {
+		t.Fatalf("ask for help: %v", err)
+	}
+	flags := flagName.FindAllStringSubmatch(string(help), -1)
+	if len(flags) < 10 {
+		t.Fatalf("the help names %d flags: nothing is tested\n%s", len(flags), help)
+	}
+	for _, page := range []string{"operations.md", "cli.md"} {
+		text := read(t, page)
+		for _, m := range flags {
+			if !regexp.MustCompile("`--" + m[1] + "[ `]").MatchString(text) {
+				t.Errorf("%s does not tell of --%s", page, m[1])
+			}
+		}
+	}
+}
+
+var (
+	testName = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]*)`")
+	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]*)\(`)
+)
+
+// TestNamedTestsExist holds that a test which a page relies on is there.
+func TestNamedTestsExist(t *testing.T) {
+	tests := make(map[string]bool)
+	walk(t, func(path string) {
+		if !strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		for _, m := range testFunc.FindAllStringSubmatch(read(t, path), -1) {
+			tests[m[1]] = true
+		}
+	})
+	for path, text := range pages(t) {
+		for _, m := range testName.FindAllStringSubmatch(text, -1) {
+			if !tests[m[1]] {
+				t.Errorf("%s names %s, which there is not", path, m[1])
+			}
+		}
+	}
+}
