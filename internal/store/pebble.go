@@ -26,7 +26,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion:          format,
 		MemTableSize:                uint64(s.space.memtable()),
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       2,
+		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       64,
 		LBaseMaxBytes:               64 << 20,
 		MaxOpenFiles:                4096,
