@@ -31,6 +31,7 @@ type options struct {
 	dir      string         // where servers keep their data; "": a temporary directory
 	only     *regexp.Regexp // the scenarios to run
 	json     string         // a file for the rows as JSON; "": none
+	markdown bool           // print the table as Markdown
 	rounds   int            // how often each contestant has its turn
 	window   time.Duration  // of one turn
 	warmup   time.Duration  // before one turn
@@ -77,6 +78,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.dir, "dir", "", "directory on a real disk for the servers' data (default: a temporary one)")
 	f.StringVar(&only, "only", "", "run only the scenarios whose name matches this regular expression")
 	f.StringVar(&o.json, "json", "", "also write the rows to this file as JSON")
+	f.BoolVar(&o.markdown, "markdown", false, "print the table as Markdown")
 	f.IntVar(&o.rounds, "rounds", 3, "turns of each contestant")
 	f.DurationVar(&o.window, "window", 3*time.Second, "length of a turn")
 	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "time before a turn that does not count")
@@ -131,7 +133,7 @@ func run(ctx context.Context, o options) error {
 		}
 		all = append(all, rows...)
 	}
-	printTable(os.Stdout, all)
+	printTable(os.Stdout, all, o.markdown)
 	if o.json != "" {
 		broken = errors.Join(broken, writeJSON(o.json, all))
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/godwitkv/godwit/bench/load"
@@ -56,22 +57,22 @@ func getHot(ctx context.Context, l *lab) ([]row, error) {
 	}, nil
 }
 
-// allocations measures how many objects the node allocates for a hot read. What
-// reading the count allocates is measured first and taken off.
+// allocations measures how many objects the node allocates for a hot read, once
+// the connections are open. What reading the count allocates is measured first
+// and taken off.
 func (l *lab) allocations(ctx context.Context, n *node) (float64, error) {
-	var counts [3]float64
-	for i := range 2 {
-		var err error
-		if counts[i], err = n.mallocs(ctx); err != nil {
-			return 0, err
-		}
+	var counts []float64
+	var failed error
+	count := func() {
+		c, err := n.mallocs(ctx)
+		counts, failed = append(counts, c), errors.Join(failed, err)
 	}
-	results, err := load.Run(ctx, load.Options{CPU: l.loadOn, Duration: l.window}, n.get(n.hot, clients, load.Random(hotKeys, 1)))
-	if err != nil {
-		return 0, fmt.Errorf("load %s: %w", n.name, err)
+	opts := load.Options{CPU: l.loadOn, Warmup: l.warmup, Duration: l.window, Begin: func() { count(); count() }, End: count}
+	results, err := load.Run(ctx, opts, n.get(n.hot, clients, load.Random(hotKeys, 1)))
+	if err := errors.Join(err, failed); err != nil {
+		return 0, fmt.Errorf("count allocations: %w", err)
 	}
-	counts[2], err = n.mallocs(ctx)
-	return max(0, counts[2]-counts[1]-(counts[1]-counts[0])) / float64(results[0].Requests), err
+	return max(0, counts[2]-counts[1]-(counts[1]-counts[0])) / float64(results[0].Requests), nil
 }
 
 // getRandom compares reads of very many keys with nginx, whose one file stays

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -75,30 +76,49 @@ func median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
-func printTable(w io.Writer, rows []row) {
+// headings are the table's; cells are what stands under them.
+var headings = []string{"scenario", "figure", "godwit", "unit", "compared with", "its figure", "ratio", "range", "target", "verdict"}
+
+func (r row) cells() []string {
+	reference, ratio, spread, target := "", "", "", ""
+	if r.Against != "" {
+		reference = number(r.Reference)
+	}
+	if r.Ratio != 0 {
+		ratio, spread = number(r.Ratio), number(r.Low)+" to "+number(r.High)
+	}
+	if r.Target != 0 {
+		target = ">= " + number(r.Target)
+		if r.AtMost {
+			target = "<= " + number(r.Target)
+		}
+	}
+	return []string{r.Scenario, r.Name, number(r.Value), r.Unit, r.Against, reference, ratio, spread, target, r.verdict()}
+}
+
+// printTable writes the rows in columns, or as a table of Markdown, and their
+// notes after it.
+func printTable(w io.Writer, rows []row, markdown bool) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "scenario\tfigure\tgodwit\tunit\tcompared with\tits figure\tratio\trange\ttarget\t")
+	begin, between, end := "", "\t", "\n"
+	if markdown {
+		begin, between, end = "| ", "\t | ", "\t |\n"
+	}
+	fmt.Fprint(t, begin, strings.Join(headings, between), end)
+	if markdown {
+		fmt.Fprint(t, begin, strings.Repeat("---"+between, len(headings)-1), "---", end)
+	}
 	for _, r := range rows {
-		reference, ratio, spread, target := "", "", "", ""
-		if r.Against != "" {
-			reference = number(r.Reference)
-		}
-		if r.Ratio != 0 {
-			ratio, spread = number(r.Ratio), number(r.Low)+"-"+number(r.High)
-		}
-		if r.Target != 0 {
-			target = ">= " + number(r.Target)
-			if r.AtMost {
-				target = "<= " + number(r.Target)
-			}
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Scenario, r.Name, number(r.Value), r.Unit,
-			r.Against, reference, ratio, spread, target, r.verdict())
+		fmt.Fprint(t, begin, strings.Join(r.cells(), between), end)
 	}
 	_ = t.Flush()
+	if markdown {
+		fmt.Fprintln(w)
+		begin = "- "
+	}
 	for _, r := range rows {
 		if r.Note != "" {
-			fmt.Fprintf(w, "%s, %s: %s\n", r.Scenario, r.Name, r.Note)
+			fmt.Fprintf(w, "%s%s, %s: %s\n", begin, r.Scenario, r.Name, r.Note)
 		}
 	}
 }

@@ -56,14 +56,20 @@ func TestVerdict(t *testing.T) {
 }
 
 func TestPrintTable(t *testing.T) {
-	var out bytes.Buffer
-	printTable(&out, []row{{
+	rows := []row{{
 		Scenario: "get", Name: "GET", Unit: "req/s", Value: 98765.4, Against: "nginx", Reference: 100000,
 		Ratio: 0.98765, Low: 0.9, High: 1, Target: 0.9, Note: "measured",
-	}})
-	for _, want := range []string{"98765 ", "100000", "0.99", "0.90-1.00", ">= 0.90", "pass", "get, GET: measured"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, out.String())
+	}}
+	for _, markdown := range []bool{false, true} {
+		var out bytes.Buffer
+		printTable(&out, rows, markdown)
+		for _, want := range []string{"98765 ", "100000", "0.99", "0.90 to 1.00", ">= 0.90", "pass", "get, GET: measured"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("no %q in\n%s", want, out.String())
+			}
+		}
+		if got := strings.Count(out.String(), "|"); markdown != (got == 3*(len(headings)+1)) {
+			t.Errorf("as Markdown: %v, but %d bars", markdown, got)
 		}
 	}
 }
