@@ -36,7 +36,7 @@ type Tx struct {
 type change struct {
 	hash     uint64
 	id       entryID
-	from, to int // its row in Tx.rows; empty if the key has none any more
+	from, to int // its row in Tx.rows; empty if the key has none any more, or a later one
 }
 
 type entryID struct {
@@ -60,11 +60,12 @@ type Head struct {
 	Expiration int64
 	Created    int64
 
-	kind headKind
-	due  int64 // of a tombstone
-	at   place
-	size int64 // of an entry, as counters count
-	blob godwit.BlobID
+	kind   headKind
+	due    int64 // of a tombstone
+	at     place
+	size   int64 // of an entry, as counters count
+	blob   godwit.BlobID
+	change int // 1 + its place in Tx.changes; 0: not changed
 }
 
 // Live tells whether the key has an entry at a time of the log, in unix seconds.
@@ -200,12 +201,23 @@ func (tx *Tx) Apply(r *godwit.Record) error {
 	tx.key = appendRevisionKey(tx.key[:0], r.Revision)
 	tx.row = appendRevisionRow(tx.row[:0], r.Op, r.Namespace, r.Key)
 	tx.set(tx.key, tx.row)
-	tx.heads[entryID{r.Namespace, r.Key}] = h
+	tx.forgetRow(old)
 	tx.changes = append(tx.changes, change{hotHash(tx.s.hot, r.Namespace, r.Key), entryID{r.Namespace, r.Key}, from, len(tx.rows)})
+	h.change = len(tx.changes)
+	tx.heads[entryID{r.Namespace, r.Key}] = h
 	if r.Namespace == godwit.SystemNamespace {
 		tx.noteSystem(r)
 	}
 	return tx.err
+}
+
+// forgetRow takes back the row that this transaction gave a key: nobody may find
+// in the row cache what was never the last.
+func (tx *Tx) forgetRow(h Head) {
+	if h.change > 0 {
+		c := &tx.changes[h.change-1]
+		c.to = c.from
+	}
 }
 
 func (tx *Tx) putEntry(r *godwit.Record) Head {
@@ -325,8 +337,9 @@ func (tx *Tx) dropNamespace(ns godwit.NamespaceID) {
 	tx.set(appendNS(tx.key[:0], prefixDropped, ns), nil)
 	tx.counts[ns] = count{}
 	tx.dropped = append(tx.dropped, ns)
-	for id := range tx.heads {
+	for id, h := range tx.heads {
 		if id.ns == ns {
+			tx.forgetRow(h)
 			tx.heads[id] = Head{}
 		}
 	}
