@@ -180,6 +180,9 @@ func (b *bulk) propose(ctx context.Context, from, to int) (godwit.Result, error)
 	for i, res := range results {
 		total.Revision = max(total.Revision, res.Revision)
 		total.Repeated = total.Repeated || res.Repeated
+		if res.Repeated {
+			b.service.discardUnnamed(ctx, &b.mutations[from+i])
+		}
 		if failed := outcomeError(res.Outcome); failed != nil {
 			b.discard(b.mutations[from+i : from+i+1])
 			if err == nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -126,8 +127,7 @@ func (s *Service) delete(ctx context.Context, ns *godwit.Namespace, d *Delete) (
 }
 
 // write proposes a single write within its key's rate. A repeated request that
-// was applied is answered as it was the first time; what was uploaded for it
-// is left to the store's sweeper, for the log itself may have sent it twice.
+// was applied is answered as it was the first time.
 func (s *Service) write(ctx context.Context, ns *godwit.Namespace, a *asked) (godwit.Result, error) {
 	if !s.rate.take(ns.ID, a.mutation.Key, s.limits(ns).WritesPerKey, s.cfg.Now()) {
 		return godwit.Result{}, godwit.ErrTooManyWrites
@@ -143,7 +143,23 @@ func (s *Service) write(ctx context.Context, ns *godwit.Namespace, a *asked) (go
 	if len(results) != 1 {
 		return godwit.Result{}, godwit.ErrOutcomeUnknown
 	}
+	if results[0].Repeated {
+		s.discardUnnamed(ctx, a.mutation)
+	}
 	return results[0], outcomeError(results[0].Outcome)
+}
+
+// discardUnnamed drops the value of a write that was applied before. That may
+// have been this very write, which the log sent twice, and then its value stands
+// under the key or has been replaced; else the key has the value that came first.
+func (s *Service) discardUnnamed(ctx context.Context, m *godwit.Mutation) {
+	if m.Value.Blob.IsZero() {
+		return
+	}
+	e, _, err := s.cfg.Reader.Get(ctx, m.Namespace, []byte(m.Key), godwit.ReadOptions{})
+	if errors.Is(err, godwit.ErrKeyNotFound) || err == nil && e.Value.Blob.ID != m.Value.Blob.ID {
+		s.cfg.Uploader.Discard(m.Value)
+	}
 }
 
 // outcomeError is nil for Applied.

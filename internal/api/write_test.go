@@ -296,16 +296,68 @@ func TestRequestIDMakesRetriesSafe(t *testing.T) {
 }
 
 // TestRepeatedBlob checks that a retry with a large value leaves the first
-// one's value readable.
+// one's value readable, and its own nowhere.
 func TestRepeatedBlob(t *testing.T) {
-	env := apitest.Open(t)
+	value := strings.Repeat("large", 50_000)
+	for name, write := range map[string]func(*apitest.Env, *godwit.Namespace) (godwit.Result, error){
+		"put": func(env *apitest.Env, ns *godwit.Namespace) (godwit.Result, error) {
+			return env.Service.Put(t.Context(), ns, api.Put{Key: []byte("k"), Body: strings.NewReader(value), RequestID: "r"})
+		},
+		"bulk put": func(env *apitest.Env, ns *godwit.Namespace) (godwit.Result, error) {
+			v, err := env.Service.Upload(t.Context(), ns, strings.NewReader(value))
+			if err != nil {
+				return godwit.Result{}, err
+			}
+			return env.Service.BulkPut(t.Context(), ns, []api.BulkPut{{Key: "k", Value: v}}, "r")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var k *keeping
+			env := apitest.Open(t, apitest.WithService(func(c *api.Config) {
+				k = &keeping{Uploader: c.Uploader}
+				c.Uploader = k
+			}))
+			ns := env.Namespace(t, "site")
+			again := func(want bool, discarded int) {
+				t.Helper()
+				res, err := write(env, ns)
+				if err != nil || res.Repeated != want || len(k.discarded) != discarded {
+					t.Fatalf("%+v, %v, %d values discarded, want %d", res, err, len(k.discarded), discarded)
+				}
+			}
+			again(false, 0)
+			again(true, 1)
+			if got := get(t, env, ns, "k"); got != value {
+				t.Errorf("got %d bytes %.40q", len(got), got)
+			}
+			if _, err := env.Service.Delete(t.Context(), ns, api.Delete{Key: []byte("k")}); err != nil {
+				t.Fatal(err)
+			}
+			again(true, 2)
+		})
+	}
+}
+
+// twice is a log that sends every transaction two times, as one that does not
+// know what became of the first may.
+type twice struct{ godwit.Log }
+
+func (l twice) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
+	if _, err := l.Log.Propose(ctx, txs); err != nil {
+		return nil, err
+	}
+	return l.Log.Propose(ctx, txs)
+}
+
+// TestBlobSentTwice checks that a value is kept when it was the log that
+// repeated its write.
+func TestBlobSentTwice(t *testing.T) {
+	env := apitest.Open(t, apitest.WithService(func(c *api.Config) { c.Log = twice{c.Log} }))
 	ns := env.Namespace(t, "site")
 	value := strings.Repeat("large", 50_000)
-	for i := range 2 {
-		res, err := env.Service.Put(t.Context(), ns, api.Put{Key: []byte("k"), Body: strings.NewReader(value), RequestID: "r"})
-		if err != nil || res.Repeated != (i == 1) {
-			t.Fatalf("put %d: %+v, %v", i, res, err)
-		}
+	res, err := env.Service.Put(t.Context(), ns, api.Put{Key: []byte("k"), Body: strings.NewReader(value), RequestID: "r"})
+	if err != nil || !res.Repeated {
+		t.Fatalf("put: %+v, %v", res, err)
 	}
 	if got := get(t, env, ns, "k"); got != value {
 		t.Errorf("got %d bytes %.40q", len(got), got)
