@@ -82,6 +82,7 @@ func (tx *Tx) publish(d Durability) error {
 		err = s.db.Apply(tx.batch, pebble.NoSync)
 	}
 	if err != nil {
+		s.durable.fail()
 		return fmt.Errorf("commit: %w", err)
 	}
 	for ns, n := range tx.counts {

@@ -215,14 +215,30 @@ func (s *Store) snapshot(ctx context.Context, opts godwit.ReadOptions) (*pebble.
 			return nil, 0, err
 		}
 	}
-	least := s.durable.revision()
 	snap := s.db.NewSnapshot()
-	seen := godwit.Revision(s.pending.Load())
-	if err := s.durable.wait(ctx, seen); err != nil {
-		_ = snap.Close()
-		return nil, least, waitError(err)
+	held, err := heldBy(snap)
+	if err == nil {
+		if err = s.durable.wait(ctx, held); err != nil {
+			err = waitError(err)
+		}
 	}
-	return snap, least, nil
+	if err != nil {
+		return nil, 0, errors.Join(err, snap.Close())
+	}
+	return snap, held, nil
+}
+
+// heldBy is the last revision that a snapshot holds.
+func heldBy(snap *pebble.Snapshot) (godwit.Revision, error) {
+	row, closer, err := snap.Get(metaApplied)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read applied position: %w", err)
+	}
+	rev, _, err := decodePair(row)
+	return godwit.Revision(rev), errors.Join(err, closer.Close())
 }
 
 // OpenValue implements godwit.Reader.

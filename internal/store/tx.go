@@ -95,7 +95,20 @@ func (tx *Tx) Rollback() {
 	tx.release()
 }
 
+// keepHeads and keepRows bound what of a large transaction the next ones carry
+// along: clearing a map costs what it once held.
+const (
+	keepHeads = 1 << 13
+	keepRows  = 8 << 20
+)
+
 func (tx *Tx) release() {
+	if len(tx.heads) > keepHeads {
+		tx.heads = make(map[entryID]Head)
+	}
+	if cap(tx.rows) > keepRows {
+		tx.rows = nil
+	}
 	clear(tx.heads)
 	clear(tx.counts)
 	clear(tx.changes)

@@ -39,6 +39,7 @@ func (l *Log) commitLoop() error {
 				l.refuse()
 				return nil
 			}
+			clear(batch) // or its values would stay in memory
 		}
 	}
 	return nil
