@@ -28,7 +28,7 @@ bench-large: build
 ## lint: formatting, vet and golangci-lint at the version of tools/go.mod
 lint: tools
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt"; exit 1; }
-	$(BIN)/golangci-lint run ./...
+	$(BIN)/golangci-lint run --allow-parallel-runners ./...
 
 tools: $(BIN)/golangci-lint
 
