@@ -1,13 +1,16 @@
 package e2e_test
 
 import (
+	"context"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestReadme pastes the first five minutes of the README into a shell, in
@@ -31,7 +34,11 @@ func TestReadme(t *testing.T) {
 		"127.0.0.1:8787", s.api, "127.0.0.1:8788", s.binding, "127.0.0.1:8080", freeAddr(t),
 		"npm install wrangler workerd", `ln -s "$NODE_MODULES" node_modules`,
 	).Replace(firstMinutes(t))
-	cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-o", "pipefail", "-c", script)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"+script)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // the trap ends what it started
+	cmd.WaitDelay = 5 * time.Second
 	cmd.Dir = clone
 	for _, v := range s.environment(t.TempDir()) {
 		if !strings.HasPrefix(v, "CLOUDFLARE_") { // the README sets what is needed
