@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
@@ -41,24 +42,26 @@ type Config struct {
 
 // Service carries requests out. Its methods may be called from many goroutines.
 type Service struct {
-	cfg     Config
-	guard   *guard
-	rate    *writeRate
-	uploads *slots
-	ids     *requestIDs
-	metrics *metrics
+	cfg        Config
+	guard      *guard
+	rate       *writeRate
+	uploads    *slots
+	bulkMemory *semaphore.Weighted // of the values that bulk gets hold
+	ids        *requestIDs
+	metrics    *metrics
 }
 
 // New returns a Service. It registers its metrics, and panics if they are
 // registered already.
 func New(cfg Config) *Service {
 	return &Service{
-		cfg:     cfg,
-		guard:   newGuard(cfg),
-		rate:    newWriteRate(),
-		uploads: newSlots(maxLargeUploads),
-		ids:     newRequestIDs(),
-		metrics: newMetrics(cfg.Metrics),
+		cfg:        cfg,
+		guard:      newGuard(cfg),
+		rate:       newWriteRate(),
+		uploads:    newSlots(maxLargeUploads),
+		bulkMemory: semaphore.NewWeighted(bulkMemory),
+		ids:        newRequestIDs(),
+		metrics:    newMetrics(cfg.Metrics),
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,12 +35,13 @@ func TestBulkGet(t *testing.T) {
 		"all are there": {api.BulkGet{Keys: slicesOf("x", 100)}, strings.Split(strings.Repeat("absent,", 99)+"absent", ",")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			entries, served, err := env.Service.BulkGet(t.Context(), ns, tc.query)
+			values, err := env.Service.BulkGet(t.Context(), ns, tc.query)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := make([]string, len(entries))
-			for i, e := range entries {
+			defer values.Close()
+			got := make([]string, len(values.Entries))
+			for i, e := range values.Entries {
 				if got[i] = "absent"; e != nil {
 					got[i] = string(e.Text)
 				}
@@ -46,7 +49,7 @@ func TestBulkGet(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("values (-want +got):\n%s", diff)
 			}
-			if served.Revision == 0 {
+			if values.Served.Revision == 0 {
 				t.Error("no revision")
 			}
 		})
@@ -88,16 +91,55 @@ func TestBulkGetRefused(t *testing.T) {
 		"too large":       {api.BulkGet{Keys: []string{"half1", "half2", "byte"}}, "Total size of request exceeds the limit of 25MB"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := env.Service.BulkGet(t.Context(), ns, tc.query)
+			_, err := env.Service.BulkGet(t.Context(), ns, tc.query)
 			if err == nil || godwit.MessageOf(err) != tc.want {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
 	}
-	entries, _, err := env.Service.BulkGet(t.Context(), ns, api.BulkGet{Keys: []string{"half1", "half2"}})
-	if err != nil || len(entries[1].Text) != len(half) {
+	values, err := env.Service.BulkGet(t.Context(), ns, api.BulkGet{Keys: []string{"half1", "half2"}})
+	if err != nil || len(values.Entries[1].Text) != len(half) {
 		t.Errorf("exactly the limit: %v", err)
 	}
+}
+
+// TestLargeBulkGetsWaitForEachOther checks that what bulk gets hold in memory is
+// bounded, and that small ones go on.
+func TestLargeBulkGetsWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := apitest.Open(t)
+		ns := env.Namespace(t, "site")
+		put(t, env, ns, "large", strings.Repeat("v", godwit.MaxBulkGetBytes))
+		put(t, env, ns, "small", "v")
+		large := api.BulkGet{Keys: []string{"large"}}
+		var held []*api.BulkValues
+		for range 2 {
+			values, err := env.Service.BulkGet(t.Context(), ns, large)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, values)
+		}
+		start := time.Now()
+		if _, err := env.Service.BulkGet(t.Context(), ns, large); godwit.CodeOf(err) != godwit.CodeUnavailable || time.Since(start) != 30*time.Second {
+			t.Errorf("one too many: %v after %v", err, time.Since(start))
+		}
+		if _, err := env.Service.BulkGet(t.Context(), ns, api.BulkGet{Keys: []string{"small"}}); err != nil {
+			t.Errorf("a small one: %v", err)
+		}
+		for range 2 { // the second time gives nothing back
+			if err := held[0].Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		values, err := env.Service.BulkGet(t.Context(), ns, large)
+		if err != nil || len(values.Entries[0].Text) != godwit.MaxBulkGetBytes {
+			t.Fatalf("after one was closed: %v", err)
+		}
+		if _, err := env.Service.BulkGet(t.Context(), ns, api.BulkGet{Keys: []string{"large"}, Type: "json"}); err == nil {
+			t.Error("closing twice made room for two")
+		}
+	})
 }
 
 // counting counts proposals, and fails one.

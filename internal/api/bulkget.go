@@ -7,12 +7,21 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/godwitkv/godwit"
 )
 
-// maxBulkAttempts bounds how often a bulk get begins again because a value was
-// replaced, and is gone, before it was opened.
-const maxBulkAttempts = 3
+const (
+	// maxBulkAttempts bounds how often a bulk get begins again because a value
+	// was replaced, and is gone, before it was opened.
+	maxBulkAttempts = 3
+	// bulkMemory is how many bytes of values all bulk gets hold at once, beside
+	// those that hold up to freeBulkBytes each.
+	bulkMemory    = 64 << 20
+	freeBulkBytes = 1 << 20
+	maxBulkWait   = 30 * time.Second
+)
 
 // BulkGet is a read of several keys. Type is "", "text" or "json".
 type BulkGet struct {
@@ -27,38 +36,59 @@ type BulkEntry struct {
 	Text []byte // the value
 }
 
-// BulkGet returns one element for each key, in order, from one state of the
-// store. With Type "json" every value is valid JSON. Errors, with Cloudflare's
-// texts: CodeInvalidRequest (none or too many keys, bad type), those of
-// ValidateKey in their bulk wording, CodeBulkJSON, CodeBulkTooLarge.
-func (s *Service) BulkGet(ctx context.Context, ns *godwit.Namespace, q BulkGet) ([]*BulkEntry, godwit.Served, error) {
-	start := time.Now()
-	entries, served, err := s.bulkGet(ctx, ns, q)
-	s.metrics.done(opBulkGet, start, err)
-	return entries, served, err
+// BulkValues are the entries that a bulk get found, their values whole: one
+// element for each key asked for, in order. The caller closes it when it needs
+// them no more.
+type BulkValues struct {
+	Entries []*BulkEntry
+	Served  godwit.Served
+	memory  *semaphore.Weighted // held of it:
+	held    int64               // bytes
 }
 
-func (s *Service) bulkGet(ctx context.Context, ns *godwit.Namespace, q BulkGet) ([]*BulkEntry, godwit.Served, error) {
+// Close makes room for the values of others. Closing again does nothing.
+func (v *BulkValues) Close() error {
+	v.memory.Release(v.held)
+	v.held = 0
+	return nil
+}
+
+// BulkGet returns all of q's entries from one state of the store. With Type
+// "json" every value is valid JSON. Many large values at once wait for each
+// other. Errors, with Cloudflare's texts: CodeInvalidRequest (none or too many
+// keys, bad type), those of ValidateKey in their bulk wording, CodeBulkJSON,
+// CodeBulkTooLarge; CodeUnavailable.
+func (s *Service) BulkGet(ctx context.Context, ns *godwit.Namespace, q BulkGet) (*BulkValues, error) {
+	start := time.Now()
+	values, err := s.bulkGet(ctx, ns, q)
+	s.metrics.done(opBulkGet, start, err)
+	return values, err
+}
+
+func (s *Service) bulkGet(ctx context.Context, ns *godwit.Namespace, q BulkGet) (*BulkValues, error) {
 	if err := q.validate(); err != nil {
-		return nil, godwit.Served{}, err
+		return nil, err
 	}
 	keys, place := distinctKeys(q.Keys)
-	entries, served, err := s.readAll(ctx, ns, keys, q.Read)
-	if err != nil {
-		return nil, godwit.Served{}, err
+	values := &BulkValues{memory: s.bulkMemory}
+	if err := s.readAll(ctx, ns, keys, q.Read, values); err != nil {
+		_ = values.Close()
+		return nil, err
 	}
 	if q.Type == "json" {
-		for _, e := range entries {
+		for _, e := range values.Entries {
 			if e != nil && !json.Valid(e.Text) {
-				return nil, godwit.Served{}, godwit.Errorf(godwit.CodeBulkJSON, "At least one of the requested keys corresponds to a non-json value")
+				_ = values.Close()
+				return nil, godwit.Errorf(godwit.CodeBulkJSON, "At least one of the requested keys corresponds to a non-json value")
 			}
 		}
 	}
 	all := make([]*BulkEntry, len(q.Keys))
 	for i, at := range place {
-		all[i] = entries[at]
+		all[i] = values.Entries[at]
 	}
-	return all, served, nil
+	values.Entries = all
+	return values, nil
 }
 
 func (q *BulkGet) validate() error {
@@ -96,31 +126,52 @@ func distinctKeys(given []string) (keys []string, place []int) {
 	return keys, place
 }
 
-// readAll reads the entries and, once they are known to fit, their values. It
+// readAll reads the entries and, once there is room for them, their values. It
 // begins again when a value was replaced and is gone before it was opened.
-func (s *Service) readAll(ctx context.Context, ns *godwit.Namespace, keys []string, opts godwit.ReadOptions) ([]*BulkEntry, godwit.Served, error) {
+func (s *Service) readAll(ctx context.Context, ns *godwit.Namespace, keys []string, opts godwit.ReadOptions, into *BulkValues) error {
 	for attempt := 1; ; attempt++ {
 		entries, served, err := s.cfg.Reader.GetMany(ctx, ns.ID, keys, opts)
 		if err != nil {
-			return nil, served, err
+			return err
 		}
-		all, err := s.readValues(ctx, ns, entries)
+		if err := into.makeRoom(ctx, entries); err != nil {
+			return err
+		}
+		into.Served = served
+		into.Entries, err = s.readValues(ctx, ns, entries)
 		if err == nil || attempt == maxBulkAttempts || godwit.CodeOf(err) != godwit.CodeUnavailable {
-			return all, served, err
+			return err
 		}
 	}
 }
 
-func (s *Service) readValues(ctx context.Context, ns *godwit.Namespace, entries []*godwit.Entry) ([]*BulkEntry, error) {
+// makeRoom waits until the values may be held in memory, in place of those that
+// were before. A few small ones may always be. Errors: CodeBulkTooLarge,
+// CodeUnavailable.
+func (v *BulkValues) makeRoom(ctx context.Context, entries []*godwit.Entry) error {
+	_ = v.Close()
 	var total int64
 	for _, e := range entries {
 		if e != nil {
 			total += e.Value.Size()
 		}
 	}
-	if total > godwit.MaxBulkGetBytes {
-		return nil, godwit.Errorf(godwit.CodeBulkTooLarge, "Total size of request exceeds the limit of 25MB")
+	switch {
+	case total > godwit.MaxBulkGetBytes:
+		return godwit.Errorf(godwit.CodeBulkTooLarge, "Total size of request exceeds the limit of 25MB")
+	case total <= freeBulkBytes:
+		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, maxBulkWait)
+	defer cancel()
+	if err := v.memory.Acquire(ctx, total); err != nil {
+		return &godwit.Error{Code: godwit.CodeUnavailable, Message: "Service temporarily unavailable: too many large values are being read.", Err: err}
+	}
+	v.held = total
+	return nil
+}
+
+func (s *Service) readValues(ctx context.Context, ns *godwit.Namespace, entries []*godwit.Entry) ([]*BulkEntry, error) {
 	all := make([]*BulkEntry, len(entries))
 	for i, e := range entries {
 		if e == nil {

@@ -36,14 +36,15 @@ func (s *Server) bulkGet(r *request) error {
 	if err != nil {
 		return err
 	}
-	entries, served, err := s.cfg.Service.BulkGet(s.ctx, r.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts})
-	r.revision = served.Revision
+	values, err := s.cfg.Service.BulkGet(s.ctx, r.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts})
 	if err != nil {
 		return err
 	}
-	r.cacheStatus(served.Status)
-	w := &bulkReply{q: q, entries: entries, srv: s}
+	r.revision = values.Served.Revision
+	r.cacheStatus(values.Served.Status)
+	w := &bulkReply{q: q, values: values, srv: s}
 	if w.valueBytes() <= wholeReplyBytes {
+		defer func() { _ = values.Close() }()
 		buf := s.replies.get()
 		*buf = w.appendAll((*buf)[:0])
 		s.reply(r, buf)
@@ -162,14 +163,17 @@ func readKeys(d *json.Decoder) ([]string, error) {
 // bulkReply is the reply to a bulk get: an object in the order of the keys
 // asked for, each once.
 type bulkReply struct {
-	q       bulkQuery
-	entries []*api.BulkEntry
-	srv     *Server
+	q      bulkQuery
+	values *api.BulkValues
+	srv    *Server
 }
+
+// Close implements io.Closer.
+func (w *bulkReply) Close() error { return w.values.Close() }
 
 // valueBytes is how long the values are together.
 func (w *bulkReply) valueBytes() (n int) {
-	for _, e := range w.entries {
+	for _, e := range w.values.Entries {
 		if e != nil {
 			n += len(e.Text)
 		}
@@ -216,7 +220,7 @@ func (w *bulkReply) appendAll(dst []byte) []byte {
 func (w *bulkReply) encode(dst []byte, flush func([]byte) ([]byte, error)) (_ []byte, err error) {
 	dst = append(dst, '{')
 	seen := make(map[string]struct{}, len(w.q.keys))
-	for i, e := range w.entries {
+	for i, e := range w.values.Entries {
 		key := w.q.keys[i]
 		if _, again := seen[key]; again {
 			continue

@@ -211,3 +211,21 @@ func TestBulkGetLarge(t *testing.T) {
 		t.Errorf("HTTP/1.0: %s, %d bytes", res.Status, len(res.body))
 	}
 }
+
+// TestBulkGetsGiveBackMemory reads more, one after another, than may be held at
+// once, some of it by a client that goes away.
+func TestBulkGetsGiveBackMemory(t *testing.T) {
+	w := newWorld(t, binding.Config{})
+	w.ask("PUT", "/k", strings.Repeat("v", 20<<20)).must(t, 200)
+	for range 5 {
+		if res := w.ask("POST", "/bulk/get", `{"keys":["k"]}`).must(t, 200); len(res.body) < 20<<20 {
+			t.Errorf("%d bytes", len(res.body))
+		}
+		p := w.dial()
+		p.send("POST /bulk/get HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nGodwit-Namespace: things\r\nContent-Length: 14\r\n\r\n{\"keys\":[\"k\"]}", w.RootToken)
+		if _, err := p.r.Peek(1); err != nil {
+			t.Error(err)
+		}
+		p.Close()
+	}
+}

@@ -376,3 +376,32 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestBulkGetLargeText has characters, escapes and broken bytes where a large
+// value is cut into pieces.
+func TestBulkGetLargeText(t *testing.T) {
+	s := open(t)
+	ns := s.namespacePath(t)
+	for name, unit := range map[string]string{"characters": "\U0001F913", "escapes": "\"\x01", "broken": "\xf0\x9f", "tails": "\x80"} {
+		value := "x" + strings.Repeat(unit, 30_000)
+		if resp, body := s.root(t, "PUT", ns+"/values/"+name, value); resp.StatusCode != http.StatusOK {
+			t.Fatalf("put: %s", body)
+		}
+		for _, query := range []string{`{"keys":["%s"]}`, `{"keys":["%s"],"withMetadata":true}`} {
+			_, body := s.root(t, "POST", ns+"/bulk/get", fmt.Sprintf(query, name))
+			var got struct {
+				Result struct{ Values map[string]any }
+			}
+			if err := json.Unmarshal([]byte(body), &got); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			text := got.Result.Values[name]
+			if with, ok := text.(map[string]any); ok {
+				text = with["value"]
+			}
+			if text != string([]rune(value)) {
+				t.Errorf("%s, %s: not the value that was put", name, query)
+			}
+		}
+	}
+}

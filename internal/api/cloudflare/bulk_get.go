@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"net/http"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
@@ -28,18 +29,17 @@ func (c *call) bulkGet() error {
 	if err != nil {
 		return err
 	}
-	entries, served, err := c.h.service.BulkGet(c.ctx(), c.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts})
+	values, err := c.h.service.BulkGet(c.ctx(), c.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts})
 	if err != nil {
 		return err
 	}
-	c.served(served)
+	defer func() { _ = values.Close() }()
+	c.served(values.Served)
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(http.StatusOK)
-	w := bufio.NewWriterSize(c.w, 32<<10)
-	if err := writeValues(w, q, entries); err != nil {
-		return err
-	}
-	_ = w.Flush()
+	w := valuesWriter{Writer: bufio.NewWriterSize(c.w, 32<<10), q: q}
+	w.all(values.Entries)
+	_ = w.Flush() // a client that has gone is nobody's error
 	return nil
 }
 
@@ -109,70 +109,83 @@ func readBool(s *scanner, name string) (bool, error) {
 	return false, s.malformed(name + " is not a boolean")
 }
 
-// writeValues writes the envelope of a bulk get, its values in the order asked,
-// one after another: together they may be large.
-func writeValues(w *bufio.Writer, q bulkQuery, entries []*api.BulkEntry) error {
+// valuesWriter writes the envelope of a bulk get, its values in the order asked,
+// piece by piece: they may be large. Its errors are the client's, which has gone.
+type valuesWriter struct {
+	*bufio.Writer
+	q     bulkQuery
+	piece bytes.Buffer
+}
+
+func (w *valuesWriter) all(entries []*api.BulkEntry) {
 	_, _ = w.WriteString(`{"result":{"values":{`)
-	seen := make(map[string]bool, len(q.keys))
-	var b bytes.Buffer
-	for i, key := range q.keys {
+	seen := make(map[string]bool, len(w.q.keys))
+	for i, key := range w.q.keys {
 		if seen[key] {
 			continue
 		}
-		b.Reset()
 		if len(seen) > 0 {
-			b.WriteByte(',')
+			_ = w.WriteByte(',')
 		}
 		seen[key] = true
-		if err := text(&b, key); err != nil {
-			return err
-		}
-		b.WriteByte(':')
-		if err := writeValue(&b, q, entries[i]); err != nil {
-			return err
-		}
-		if _, err := w.Write(b.Bytes()); err != nil {
-			return nil // the client has gone
-		}
+		w.text([]byte(key))
+		_ = w.WriteByte(':')
+		w.entry(entries[i])
 	}
 	_, _ = w.WriteString(`}},"success":true,"errors":[],"messages":[]}` + "\n")
-	return nil
 }
 
-func writeValue(b *bytes.Buffer, q bulkQuery, e *api.BulkEntry) error {
+func (w *valuesWriter) entry(e *api.BulkEntry) {
 	if e == nil {
-		b.WriteString("null")
-		return nil
+		_, _ = w.WriteString("null")
+		return
 	}
-	if q.withMetadata {
-		return writeWithMetadata(b, q, e)
+	if w.q.withMetadata {
+		_, _ = w.WriteString(`{"value":`)
 	}
-	return writeContent(b, q, e)
+	switch {
+	case w.q.kind != "json":
+		w.text(e.Text)
+	case utf8.Valid(e.Text):
+		_, _ = w.Write(e.Text)
+	default:
+		_, _ = w.Write(bytes.ToValidUTF8(e.Text, []byte("\uFFFD")))
+	}
+	if w.q.withMetadata {
+		w.metadata(e)
+	}
 }
 
-func writeContent(b *bytes.Buffer, q bulkQuery, e *api.BulkEntry) error {
-	if q.kind == "json" {
-		b.Write(bytes.ToValidUTF8(e.Text, []byte("\uFFFD")))
-		return nil
-	}
-	return text(b, string(e.Text))
-}
-
-func writeWithMetadata(b *bytes.Buffer, q bulkQuery, e *api.BulkEntry) error {
-	b.WriteString(`{"value":`)
-	if err := writeContent(b, q, e); err != nil {
-		return err
-	}
-	b.WriteString(`,"metadata":`)
+func (w *valuesWriter) metadata(e *api.BulkEntry) {
+	_, _ = w.WriteString(`,"metadata":`)
 	if e.Metadata == nil {
-		b.WriteString("null")
+		_, _ = w.WriteString("null")
 	} else {
-		b.Write(e.Metadata)
+		_, _ = w.Write(e.Metadata)
 	}
 	if e.Expiration != 0 {
-		b.WriteString(`,"expiration":`)
-		b.WriteString(strconv.FormatInt(e.Expiration, 10))
+		_, _ = w.WriteString(`,"expiration":`)
+		_, _ = w.WriteString(strconv.FormatInt(e.Expiration, 10))
 	}
-	b.WriteByte('}')
-	return nil
+	_ = w.WriteByte('}')
+}
+
+// text writes s as a JSON string.
+func (w *valuesWriter) text(s []byte) {
+	const most = 16 << 10
+	_ = w.WriteByte('"')
+	for len(s) > 0 {
+		n := len(s)
+		if n > most {
+			n = most
+			for n > most-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+				n--
+			}
+		}
+		w.piece.Reset()
+		_ = text(&w.piece, string(s[:n])) // a string always can be encoded
+		_, _ = w.Write(w.piece.Bytes()[1 : w.piece.Len()-1])
+		s = s[n:]
+	}
+	_ = w.WriteByte('"')
 }
