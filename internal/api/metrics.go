@@ -45,7 +45,7 @@ func statusOf(err error) status {
 	if err == nil {
 		return statusOK
 	}
-	if err == error(godwit.ErrKeyNotFound) { // a hot path: nothing is allocated
+	if err == error(godwit.ErrKeyNotFound) { //nolint:errorlint // a hot path; wrapped, it is told below
 		return statusAbsent
 	}
 	switch godwit.CodeOf(err) {

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/godwitkv/godwit"
@@ -42,7 +43,7 @@ func TestAuthorize(t *testing.T) {
 				{"no token", new(catalog.Principal), a, false},
 			} {
 				err := catalog.Authorize(tc.who, need, tc.ns)
-				if (err == nil) != tc.want || err != nil && err != error(godwit.ErrForbidden) {
+				if (err == nil) != tc.want || err != nil && !errors.Is(err, godwit.ErrForbidden) {
 					t.Errorf("holding %s, needing %s, %s: %v, want it allowed: %v", held, need, tc.name, err, tc.want)
 				}
 			}

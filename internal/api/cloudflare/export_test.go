@@ -2,6 +2,7 @@ package cloudflare
 
 import (
 	"context"
+	"errors"
 	"io"
 	"mime/multipart"
 	"net/http/httptest"
@@ -64,7 +65,7 @@ func ReadString(r io.Reader, size int) (string, error) {
 	for {
 		n, err := sr.Read(p)
 		out = append(out, p[:n]...)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return string(out), s.end()
 		}
 		if err != nil {

@@ -107,7 +107,7 @@ func (f *form) read(r *multipart.Reader) error {
 	f.room, f.unknown = maxFields, maxUnknown
 	for n := 0; ; n++ {
 		part, err := r.NextRawPart()
-		if err == io.EOF { //nolint:errorlint // wrapped, it means a form that was cut off
+		if err == io.EOF { // wrapped, it means a form that was cut off
 			return nil
 		}
 		if err != nil {
