@@ -25,11 +25,14 @@ func Fsck(ctx context.Context, cfg Config, report func(problem string)) error {
 	if _, err := cfg.FS.Stat(dir); err != nil {
 		return fmt.Errorf("%s is not a data directory: %w", cfg.Dir, err)
 	}
-	lock, err := pebble.LockDirectory(dir, cfg.FS)
+	lock, err := lockDirectory(cfg.FS, cfg.Dir)
 	if err != nil {
-		return fmt.Errorf("%s: %w (%v)", cfg.Dir, ErrInUse, err)
+		return err
 	}
 	defer lock.Close()
+	if err := checkSeal(cfg.FS, cfg.Dir); err != nil {
+		return fmt.Errorf("%s: %w", cfg.Dir, err)
+	}
 	s := &Store{cfg: cfg, hot: newHotTable(0, 0), space: newSpace(cfg)}
 	opts := s.pebbleOptions()
 	opts.Lock, opts.ReadOnly = lock, true

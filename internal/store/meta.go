@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -20,6 +21,9 @@ func (s *Store) load() error {
 		return err
 	}
 	if found == nil {
+		if _, err := s.cfg.FS.Stat(filepath.Join(s.cfg.Dir, versionName)); err == nil {
+			return fmt.Errorf("the database has lost its rows: %w", ErrCorrupt)
+		}
 		if err := s.initialise(); err != nil {
 			return err
 		}

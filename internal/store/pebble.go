@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -42,17 +44,43 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	return o
 }
 
-// openPebble tells a damaged database from other failures.
-func openPebble(dir string, o *pebble.Options) (*pebble.DB, error) {
-	db, err := pebble.Open(dir, o)
+// lockDirectory takes a data directory for this process. Error: ErrInUse.
+func lockDirectory(fsys FS, dir string) (*pebble.Lock, error) {
+	lock, err := pebble.LockDirectory(filepath.Join(dir, "db"), fsys)
+	var path *fs.PathError
+	var number syscall.Errno
 	switch {
 	case err == nil:
-		return db, nil
-	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("open database: %w (%w)", ErrCorrupt, err)
+		return lock, nil
+	case errors.As(err, &path), errors.As(err, &number) && number != syscall.EAGAIN && number != syscall.EACCES:
+		return nil, fmt.Errorf("lock data directory: %w", err)
 	default:
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, fmt.Errorf("%s: %w (%v)", dir, ErrInUse, err)
 	}
+}
+
+// openPebble tells a damaged database from a disk that does not let it be read.
+func openPebble(dir string, o *pebble.Options) (*pebble.DB, error) {
+	db, err := pebble.Open(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", corrupt(err))
+	}
+	return db, nil
+}
+
+// corrupt marks an error of the database as ErrCorrupt, unless it says already
+// what it is, or comes from the operating system: then the data may be whole.
+func corrupt(err error) error {
+	var path *fs.PathError
+	var number syscall.Errno
+	switch {
+	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrVersion):
+		return err
+	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &path), errors.As(err, &number):
+		return err
+	}
+	return fmt.Errorf("%w (%w)", ErrCorrupt, err)
 }
 
 // pebbleLogger passes on what Pebble finds worth saying.
@@ -71,5 +99,24 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	msg := fmt.Sprintf(format, args...)
 	l.log.Error("store failed: the process ends", "detail", msg)
-	panic("godwit: store failed: " + msg)
+	panic(fatal("godwit: store failed: " + msg))
+}
+
+// fatal is what the process ends with.
+type fatal string
+
+// recoverFatal makes an error of what would end the process while the store is
+// only being opened.
+func recoverFatal(err *error) {
+	switch p := recover().(type) {
+	case nil:
+	case fatal:
+		*err = errors.New(string(p))
+	case runtime.Error:
+		panic(p)
+	case error: // Pebble's way to end where it has no logger at hand
+		*err = p
+	default:
+		panic(p)
+	}
 }

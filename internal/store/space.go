@@ -90,6 +90,10 @@ func (sp *space) listener(log *slog.Logger) *pebble.EventListener {
 			sp.stalled.Store(false)
 			log.Info("store has caught up: writes go on")
 		},
+		// A damaged block fails the reads that meet it, and no others.
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			log.Error("store is corrupt: stop the node and run fsck", "file", i.Path, "error", i.Details.Error())
+		},
 		BackgroundError: func(err error) {
 			log.Error("store background work", "error", err.Error())
 		},

@@ -144,15 +144,10 @@ func (s *Store) open() (err error) {
 	if err := (blobFS{s.cfg.FS}).MkdirAll(dir); err != nil {
 		return fmt.Errorf("make database directory: %w", err)
 	}
-	if s.lock, err = pebble.LockDirectory(dir, s.cfg.FS); err != nil {
-		return fmt.Errorf("%s: %w (%v)", s.cfg.Dir, ErrInUse, err)
+	if s.lock, err = lockDirectory(s.cfg.FS, s.cfg.Dir); err != nil {
+		return err
 	}
-	opts := s.pebbleOptions()
-	opts.Lock = s.lock
-	if s.db, err = openPebble(dir, opts); err != nil {
-		return fmt.Errorf("%s: %w", s.cfg.Dir, err)
-	}
-	if err := s.load(); err != nil {
+	if err := s.openDatabase(dir); err != nil {
 		return fmt.Errorf("%s: %w", s.cfg.Dir, err)
 	}
 	if err := writeVersion(s.cfg.FS, s.cfg.Dir); err != nil {
@@ -162,6 +157,40 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	return s.removeOrphans()
+}
+
+// openDatabase leaves the directory as it was when it fails.
+func (s *Store) openDatabase(dir string) (err error) {
+	if err := checkSeal(s.cfg.FS, s.cfg.Dir); err != nil {
+		return err
+	}
+	staged := newStagedFS(s.cfg.FS)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, staged.undo())
+		}
+	}()
+	defer recoverFatal(&err)
+	opts := s.pebbleOptions()
+	opts.Lock, opts.FS = s.lock, staged
+	if s.db, err = openPebble(dir, opts); err != nil {
+		return err
+	}
+	if err := s.load(); err != nil {
+		return errors.Join(corrupt(err), s.closeDatabase())
+	}
+	if err := removeSeal(s.cfg.FS, s.cfg.Dir); err != nil {
+		return err
+	}
+	return staged.keep()
+}
+
+func (s *Store) closeDatabase() (err error) {
+	if s.db != nil {
+		err = s.db.Close()
+		s.db = nil
+	}
+	return err
 }
 
 func (s *Store) blobDir() string { return filepath.Join(s.cfg.Dir, "blobs") }
@@ -175,13 +204,14 @@ func (s *Store) Close() error {
 		err = nil
 	}
 	s.unregisterMetrics()
+	if err = errors.Join(err, s.closeDatabase()); err == nil && !s.durable.failed.Load() {
+		err = writeSeal(s.cfg.FS, s.cfg.Dir)
+	}
 	return errors.Join(err, s.release())
 }
 
 func (s *Store) release() (err error) {
-	if s.db != nil {
-		err = s.db.Close()
-	}
+	err = s.closeDatabase()
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}

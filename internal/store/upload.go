@@ -63,7 +63,7 @@ func (s *Store) uploadBlob(ctx context.Context, head *bytes.Buffer, r io.Reader,
 			w.Abort()
 			return godwit.Value{}, tooLarge(total, r, limit)
 		}
-		if errors.Is(err, io.EOF) && src.err == io.EOF { //nolint:errorlint // the reader's own end
+		if errors.Is(err, io.EOF) && src.err == io.EOF { // the reader's own end
 			break
 		}
 		if src.err != nil {

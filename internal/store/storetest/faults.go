@@ -4,7 +4,7 @@
 package storetest
 
 import (
-	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,7 +16,7 @@ import (
 )
 
 // ErrInjected is the error of an operation that was made to fail.
-var ErrInjected = errors.New("injected error")
+var ErrInjected = fmt.Errorf("injected error: %w", syscall.EIO)
 
 // ErrNoSpace is the error of a full disk.
 var ErrNoSpace error = syscall.ENOSPC
