@@ -143,7 +143,7 @@ type partReader struct{ r io.Reader }
 // Read implements io.Reader.
 func (p partReader) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
-	if err != nil && err != io.EOF { //nolint:errorlint // as above
+	if err != nil && err != io.EOF {
 		err = formError(err)
 	}
 	return n, err

@@ -415,7 +415,7 @@ func compareState(t *testing.T, where string, s *store.Store, want crashState) {
 			}
 			defer r.Close()
 			if got, err := io.ReadAll(r); err != nil || string(got) != v.text(k) {
-				return fmt.Errorf("%s %q: %d bytes that are not the %d written (%v)", ns, e.Key, len(got), v.size, err)
+				return fmt.Errorf("%s %q: %d bytes that are not the %d written (%w)", ns, e.Key, len(got), v.size, err)
 			}
 			return nil
 		})
