@@ -9,9 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwitkv/godwit/internal/node"
@@ -167,6 +169,39 @@ func registeredMetrics(t *testing.T) map[string]bool {
 		t.Fatalf("a node registers %d metrics: nothing is tested", len(found))
 	}
 	return found
+}
+
+var fileName = regexp.MustCompile(`(?m)^  ([A-Za-z-]+)/?\s`)
+
+// TestFilesAreDescribed holds the picture of a data directory against one that a
+// node has left.
+func TestFilesAreDescribed(t *testing.T) {
+	_, text, _ := strings.Cut(read(t, "architecture.md"), "\ngodwit-data/\n")
+	text, _, _ = strings.Cut(text, "```")
+	var described []string
+	for _, m := range fileName.FindAllStringSubmatch(text, -1) {
+		described = append(described, m[1])
+	}
+	dir := t.TempDir()
+	n, err := node.Open(t.Context(), node.Config{Dir: dir, Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, f := range files {
+		found = append(found, f.Name())
+	}
+	slices.Sort(described)
+	if diff := cmp.Diff(found, described); diff != "" {
+		t.Errorf("architecture.md describes other files than a node leaves (-found +described):\n%s", diff)
+	}
 }
 
 var flagName = regexp.MustCompile(`(?m)^\s+--([a-z-]+)`)
