@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,12 +46,10 @@ func statusOf(err error) status {
 	if err == nil {
 		return statusOK
 	}
-	if err == error(godwit.ErrKeyNotFound) { //nolint:errorlint // a hot path; wrapped, it is told below
+	if errors.Is(err, godwit.ErrKeyNotFound) { // a hot path: nothing is allocated
 		return statusAbsent
 	}
 	switch godwit.CodeOf(err) {
-	case godwit.CodeKeyNotFound:
-		return statusAbsent
 	case godwit.CodeInternal, godwit.CodeDiskFull, godwit.CodeUnavailable, godwit.CodeOutcomeUnknown:
 		return statusFailed
 	default:

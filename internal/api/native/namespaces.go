@@ -36,19 +36,16 @@ func (h *Handler) listNamespaces(r *request) (any, error) {
 }
 
 // namespace finds the one in the path and asks whether the token reaches it.
+// One that it is not for looks the same to it whether it exists or not.
 func (h *Handler) namespace(r *request, need godwit.Permission) (*godwit.Namespace, error) {
 	id, err := godwit.ParseNamespaceID(r.argument)
 	if err != nil {
 		return nil, err
 	}
-	ns, err := h.cfg.Service.Catalog().Namespace(r.Context(), id)
-	if err != nil {
+	if err := catalog.Authorize(r.principal, need, &godwit.Namespace{ID: id}); err != nil {
 		return nil, err
 	}
-	if err := catalog.Authorize(r.principal, need, ns); err != nil {
-		return nil, err
-	}
-	return ns, nil
+	return h.cfg.Service.Catalog().Namespace(r.Context(), id)
 }
 
 func (h *Handler) namespaceSettings(r *request) (any, error) {

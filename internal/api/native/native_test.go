@@ -137,6 +137,7 @@ func TestPermissions(t *testing.T) {
 		{"GET", "/godwit/v1/namespaces", "", anyone},
 		{"GET", settings, "", ofOne},
 		{"PATCH", settings, `{"min_cache_ttl":30}`, adminOne},
+		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000001/settings", "", "read replicate write admin|root"},
 		{"GET", "/godwit/v1/tokens", "", admins},
 		{"POST", "/godwit/v1/tokens", `{"permission":"read"}`, admins},
 		{"DELETE", "/godwit/v1/tokens/00000000000000000000000000000001", "", admins},
