@@ -219,13 +219,16 @@ func TestGodwitHeaders(t *testing.T) {
 	mustBe(t, http.StatusBadRequest, resp, body)
 }
 
-// TestValidators writes and reads by the tags that reads give.
+// TestValidators writes and reads by the tags that writes and reads give.
 func TestValidators(t *testing.T) {
 	s := open(t)
 	ns := s.namespacePath(t)
-	s.root(t, "PUT", ns+"/values/k", "1")
+	made, _ := s.root(t, "PUT", ns+"/values/k", "1")
 	resp, _ := s.root(t, "GET", ns+"/values/k", "")
 	tag := resp.Header.Get("Etag")
+	if tag == "" || made.Header.Get("Etag") != tag {
+		t.Errorf("the put says %q, the get %q", made.Header.Get("Etag"), tag)
+	}
 	for _, path := range []string{"/values/k", "/metadata/k"} {
 		resp, body := s.root(t, "GET", ns+path, "", `If-None-Match: "7", `+tag)
 		if resp.StatusCode != http.StatusNotModified || body != "" || resp.Header.Get("Etag") != tag {

@@ -41,6 +41,7 @@ func (c *call) putValue() error {
 	if err != nil {
 		return err
 	}
+	c.w.Header().Set("Etag", string(api.AppendETag(nil, result.Revision)))
 	return c.reply(nil, nil)
 }
 
