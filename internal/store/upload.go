@@ -63,14 +63,14 @@ func (s *Store) uploadBlob(ctx context.Context, head *bytes.Buffer, r io.Reader,
 			w.Abort()
 			return godwit.Value{}, tooLarge(total, r, limit)
 		}
-		if errors.Is(err, io.EOF) && src.err == io.EOF { // the reader's own end
-			break
-		}
-		if src.err != nil {
+		if src.err != nil && src.err != io.EOF { // its own end, which it may give with its last bytes
 			return godwit.Value{}, fmt.Errorf("read value: %w", src.err)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return godwit.Value{}, s.uploadError(err)
+		}
+		if src.err == io.EOF {
+			break
 		}
 	}
 	b, err := w.Commit()
