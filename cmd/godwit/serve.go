@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -41,6 +42,7 @@ type serveCmd struct {
 
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, p *program) error {
+	keepRunningDuringSync()
 	if err := refusePlanned(); err != nil {
 		return wrongUsage{err}
 	}
@@ -142,4 +144,14 @@ func (c *serveCmd) tellReady(n *node.Node) error {
 		return fmt.Errorf("name ready file: %w", err)
 	}
 	return nil
+}
+
+// keepRunningDuringSync gives a process on one core a second thread for Go code.
+// With one, nothing runs while the log is being synced until the runtime takes
+// the thread back from the system call; with two, durable puts at 64 connections
+// were a tenth to a quarter faster on the same core. What GOMAXPROCS says is kept.
+func keepRunningDuringSync() {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2)
+	}
 }

@@ -28,7 +28,7 @@ type hotTable struct {
 }
 
 const (
-	hotWays     = 4
+	hotWays     = 8
 	hotMaxBytes = 4 << 10 // larger entries stay out
 	hotPerSet   = 4 << 10 // bytes of budget for which there is one set
 	hotOverhead = 200     // what an entry costs besides its bytes

@@ -259,6 +259,7 @@ func (tx *Tx) putEntry(r *godwit.Record) Head {
 }
 
 func (tx *Tx) putTombstone(ns godwit.NamespaceID, key string, t tombstoneRow) Head {
+	tx.delete(appendEntryKey(tx.key[:0], ns, key))
 	tx.key = appendTombstoneKey(tx.key[:0], ns, key)
 	tx.row = appendTombstoneRow(tx.row[:0], t)
 	tx.set(tx.key, tx.row)
@@ -270,7 +271,7 @@ func (tx *Tx) putTombstone(ns godwit.NamespaceID, key string, t tombstoneRow) He
 	return h
 }
 
-// removeHead deletes every row of what stands under a key, and its row of r.
+// removeHead deletes what removeBody does, and the row of r.
 func (tx *Tx) removeHead(ns godwit.NamespaceID, key string, h Head) {
 	if h.kind == headNone {
 		return
@@ -280,7 +281,8 @@ func (tx *Tx) removeHead(ns godwit.NamespaceID, key string, h Head) {
 	tx.delete(tx.key)
 }
 
-// removeBody deletes every row of what stands under a key but that of r.
+// removeBody deletes every row of what stands under a key but that of r and the
+// entry's own, which what comes next overwrites or, a tombstone, deletes.
 func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head) {
 	if h.kind != headEntry {
 		tx.delete(appendTombstoneKey(tx.key[:0], ns, key))
@@ -290,7 +292,6 @@ func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head) {
 	if h.Expiration != 0 {
 		tx.delete(appendDueKey(tx.key[:0], h.Expiration, ns, key))
 	}
-	tx.delete(appendEntryKey(tx.key[:0], ns, key))
 	switch h.at {
 	case placeRow:
 		tx.delete(appendValueKey(tx.key[:0], ns, h.Revision))
