@@ -26,6 +26,9 @@ func (p patience) with(h http.Handler) http.Handler {
 		_ = rc.SetWriteDeadline(time.Time{}) // the last request's
 		if r.Body != nil && r.Body != http.NoBody {
 			body := &pacedBody{ReadCloser: r.Body, patience: p, rc: rc, started: time.Now()}
+			// The server looks at its request's body once the handler is done: it
+			// must not wait for one that it never told the client to send.
+			r = r.WithContext(r.Context())
 			r.Body = body
 			defer body.finish()
 		}

@@ -108,3 +108,21 @@ func TestStalledReaderIsCutOff(t *testing.T) {
 		t.Errorf("the handler wrote until %v, want a timeout", err)
 	}
 }
+
+// TestRefusedExpectation: a client that waits to be told to go on is answered
+// at once by a handler that does not want its body.
+func TestRefusedExpectation(t *testing.T) {
+	s := httptest.NewServer(node.Paced(time.Hour, 1<<20, http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })))
+	t.Cleanup(s.Close)
+	conn := dial(t, s.Listener.Addr().String())
+	write(t, conn, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("got %s", res.Status)
+	}
+}
