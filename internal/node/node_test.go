@@ -376,6 +376,9 @@ func TestProfilerIsOptIn(t *testing.T) {
 	if got := request(t, "GET", n.PprofURL(), "", ""); got.status != 200 || !strings.Contains(got.body, "goroutine") {
 		t.Errorf("got %d", got.status)
 	}
+	if got := request(t, "GET", n.PprofURL()+"cmdline", "", ""); got.status != 404 {
+		t.Errorf("the command line, and with it the root token, is shown: %d", got.status)
+	}
 }
 
 func write(t *testing.T, conn net.Conn, s string) {

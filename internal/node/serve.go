@@ -169,11 +169,11 @@ func (n *Node) rotateRootToken(context.Context) (string, error) {
 	return token, nil
 }
 
-// profiler serves Go's profiler, without touching the default mux.
+// profiler serves Go's profiler, without touching the default mux, and without
+// the command line, which may hold the root token.
 func profiler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
