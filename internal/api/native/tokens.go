@@ -12,7 +12,7 @@ const maxTokenNamespaces = godwit.MaxNamespaces
 type tokenSpec struct {
 	Name       string            `json:"name"`
 	Permission godwit.Permission `json:"permission"`
-	Namespaces []string          `json:"namespaces"` // ids or titles; none: all
+	Namespaces []string          `json:"namespaces"` // ids or titles; not given: all
 	Expires    int64             `json:"expires"`    // unix seconds; 0: never
 }
 
@@ -62,8 +62,12 @@ func (h *Handler) createToken(r *request) (any, error) {
 	return createdToken{t, secret}, nil
 }
 
-// resolveAll finds namespaces by their ids or titles.
+// resolveAll finds namespaces by their ids or titles. A list that is given and
+// empty is refused: whoever computed it did not mean all there are.
 func (h *Handler) resolveAll(r *request, refs []string) ([]godwit.NamespaceID, error) {
+	if refs != nil && len(refs) == 0 {
+		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "namespaces is empty: name some, or leave it out for all.")
+	}
 	if len(refs) > maxTokenNamespaces {
 		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "A token is limited to at most %d namespaces.", maxTokenNamespaces)
 	}
