@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -10,6 +11,12 @@ import (
 )
 
 // What tests of the store's inside need, and nobody else.
+
+// WithoutSweeper leaves sweeping to the test.
+func (c Config) WithoutSweeper() Config {
+	c.sweepEvery = 1000 * time.Hour
+	return c
+}
 
 // Encoders of rows' keys.
 var (

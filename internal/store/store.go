@@ -47,6 +47,8 @@ type Config struct {
 	// OnSystem is told the records of the system namespace once they are
 	// durable, in order, before whoever proposed them.
 	OnSystem func([]godwit.Record)
+
+	sweepEvery time.Duration
 }
 
 func (c *Config) setDefaults() {
@@ -77,6 +79,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.BlobGrace <= 0 {
 		c.BlobGrace = time.Minute
+	}
+	if c.sweepEvery <= 0 {
+		c.sweepEvery = time.Second
 	}
 }
 

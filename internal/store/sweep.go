@@ -17,13 +17,10 @@ import (
 // once, tombstones after the retention, files of blobs that none names, rows
 // that deleted namespaces left behind, remembered requests. Nothing of it goes
 // through the log, and nothing that a decision reads depends on it.
-const (
-	sweepEvery = time.Second
-	sweepChunk = 512 // keys under one hold of the write lock
-)
+const sweepChunk = 512 // keys under one hold of the write lock
 
 func (s *Store) sweepLoop(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(s.cfg.sweepEvery)
 	defer tick.Stop()
 	for {
 		select {

@@ -56,7 +56,7 @@ func newDisk(t testing.TB, cfg store.Config) *disk {
 
 func openDisk(t testing.TB, mem *store.MemFS, cfg store.Config) *disk {
 	t.Helper()
-	d := &disk{t: t, mem: mem, faults: storetest.NewFaults(mem), clock: newClock(), cfg: cfg}
+	d := &disk{t: t, mem: mem, faults: storetest.NewFaults(mem), clock: newClock(), cfg: cfg.WithoutSweeper()}
 	d.cfg.Dir, d.cfg.FS, d.cfg.Now = "/data", d.faults, d.clock.Now
 	if d.cfg.DiskReserve == 0 {
 		d.cfg.DiskReserve = -1
