@@ -76,7 +76,9 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 // refusePlanned refuses what this version would otherwise pass over in silence:
 // variables that make a node something other than the central one.
 func refusePlanned() error {
-	for _, name := range []string{"GODWIT_UPSTREAM", "GODWIT_CLUSTER", "GODWIT_NATS_URL"} {
+	for _, name := range []string{
+		"GODWIT_UPSTREAM", "GODWIT_UPSTREAM_TOKEN", "GODWIT_CLUSTER", "GODWIT_CLUSTER_LISTEN", "GODWIT_CLUSTER_PEERS", "GODWIT_NATS",
+	} {
 		if os.Getenv(name) != "" {
 			return fmt.Errorf("%s is set, but this version runs single central nodes only", name)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ type tokenCreateCmd struct {
 
 // Run creates a token.
 func (c *tokenCreateCmd) Run(ctx context.Context, p *program) error {
+	if c.Namespaces != nil && len(c.Namespaces) == 0 { // a variable that was not set, say: that is not "all"
+		return wrongUsage{errors.New("--namespaces is empty: name some, or leave it out for all")}
+	}
 	cl, err := c.client()
 	if err != nil {
 		return err
