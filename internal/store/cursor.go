@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"strings"
 
 	"github.com/godwitkv/godwit"
 )
@@ -24,7 +25,7 @@ func encodeCursor(last string) string {
 // decodeCursor returns the key after which a list goes on. Error:
 // godwit.ErrInvalidCursor.
 func decodeCursor(s string) (string, error) {
-	if len(s) > cursorText.EncodedLen(5+godwit.MaxKeyBytes) {
+	if len(s) > cursorText.EncodedLen(5+godwit.MaxKeyBytes) || strings.ContainsAny(s, "\r\n") { // which base64 skips
 		return "", godwit.ErrInvalidCursor
 	}
 	b, err := cursorText.DecodeString(s)

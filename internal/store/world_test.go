@@ -215,6 +215,16 @@ func (d *disk) wantStats(ns godwit.NamespaceID, keys, bytes int64) {
 	}
 }
 
+// onRemove calls fn before each file is removed.
+func (d *disk) onRemove(fn func(path string)) {
+	d.faults.Inject(func(op storetest.Op, path string) error {
+		if op == storetest.Remove {
+			fn(path)
+		}
+		return nil
+	})
+}
+
 // blobFiles are the names in the blob directory.
 func (d *disk) blobFiles() []string {
 	d.t.Helper()
