@@ -56,6 +56,7 @@ func hostile(ns, head string) map[string]string {
 		"encoded slash":           sized("DELETE "+ns+"%2f", "", ""),
 		"null in the id":          sized("GET "+ns+"%00/keys", "", ""),
 		"bad escape":              sized("GET "+ns+"/values/%zz", "", ""),
+		"body not asked for":      "PUT " + ns + "/values/.. HTTP/1.1\r\n" + head + "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n",
 		"bad query":               sized("GET "+ns+"/keys?limit=%", "", ""),
 		"semicolon query":         sized("GET "+ns+"/keys?a=1;limit=10", "", ""),
 		"huge limit":              sized("GET "+ns+"/keys?limit="+strings.Repeat("9", 5000), "", ""),

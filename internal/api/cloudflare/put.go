@@ -31,6 +31,11 @@ func (c *call) putValue() error {
 	if err != nil {
 		return err
 	}
+	// Before the body: a client that waits to be told to go on need not send it.
+	early := api.BulkPut{Key: c.params.key, Expiration: p.Expiration, ExpirationTTL: p.ExpirationTTL}
+	if err := c.h.service.CheckBulkPut(c.ns, &early); err != nil {
+		return err
+	}
 	var result godwit.Result
 	if form {
 		result, err = c.putForm(p, boundary)
@@ -62,10 +67,6 @@ func formBoundary(contentType string) (boundary string, form bool, err error) {
 // a value may be far larger than memory: it is taken in as it comes, and written
 // or dropped at the end.
 func (c *call) putForm(p api.Put, boundary string) (godwit.Result, error) {
-	early := api.BulkPut{Key: string(p.Key), Expiration: p.Expiration, ExpirationTTL: p.ExpirationTTL}
-	if err := c.h.service.CheckBulkPut(c.ns, &early); err != nil {
-		return godwit.Result{}, err
-	}
 	f := form{upload: func(r io.Reader) (godwit.Value, error) { return c.h.service.Upload(c.ctx(), c.ns, r) }}
 	err := f.read(multipart.NewReader(c.body, boundary))
 	if err == nil {
