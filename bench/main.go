@@ -49,8 +49,8 @@ func main() {
 
 // exitCode runs the command line: 0 where all went well, 2 where it is wrong.
 func exitCode(args []string) int {
-	if len(args) == 2 && args[0] == serveEmptyCommand {
-		fmt.Fprintln(os.Stderr, "bench:", serveEmpty(args[1]))
+	if serve := ceilingOf(args); serve != nil {
+		fmt.Fprintln(os.Stderr, "bench:", serve(args[1]))
 		return 1
 	}
 	o, err := parse(args)

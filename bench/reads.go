@@ -28,18 +28,24 @@ func getHot(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	defer func() { _ = redis.stop() }()
-	empty, err := l.emptyHandler(ctx)
+	empty, err := l.ceiling(ctx, serveEmptyCommand)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = empty.stop() }()
+	bare, err := l.ceiling(ctx, serveBareCommand)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = bare.stop() }()
 	redisGet := redisStream(redis.addr, clients, load.RedisCommand("GET", load.Random(hotKeys, 1), nil))
-	emptyGet := httpStream(empty.addr, clients, load.HTTPRequest("GET", "/", load.Random(hotKeys, 1), "", nil, nil))
+	pages := load.HTTPRequest("GET", "/", load.Random(hotKeys, 1), "", nil, nil)
 	all, err := l.rounds(ctx,
 		l.loaded(n.get(n.hot, clients, load.Random(hotKeys, 1)), n.process),
 		l.loaded(file(web), web.process),
 		l.loaded(redisGet, redis.process),
-		l.loaded(emptyGet, empty.process))
+		l.loaded(httpStream(empty.addr, clients, pages), empty.process),
+		l.loaded(httpStream(bare.addr, clients, pages), bare.process))
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +58,7 @@ func getHot(ctx context.Context, l *lab) ([]row, error) {
 		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "nginx, cached file", Target: 0.9}, perCPU, all[0], all[1]),
 		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "Redis GET", Target: 1.4}, perCPU, all[0], all[2]),
 		compare(row{Name: "GET hot", Unit: cpuUnit, Against: "empty fasthttp handler"}, perCPU, all[0], all[3]),
+		compare(row{Name: "(a bare epoll loop)", Unit: cpuUnit, Against: "Redis GET"}, perCPU, all[4], all[2]),
 		compare(row{Name: "GET hot", Unit: "req/s", Against: "nginx, cached file"}, perSecond, all[0], all[1]),
 		{Name: "GET hot, allocations", Unit: "per request", Value: allocated, Target: 0.01, AtMost: true},
 	}, nil

@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/godwitkv/godwit/bench/load"
 )
 
@@ -172,35 +170,4 @@ func (l *lab) etcdTurn(ctx context.Context, p *process, putter, addr string) (me
 		return measure{}, fmt.Errorf("read what etcdput measured: %w", err)
 	}
 	return measure{perSecond: got.Requests / got.Seconds}, nil
-}
-
-const serveEmptyCommand = "serve-empty"
-
-// serveEmpty answers every request with one value, through the HTTP library
-// that godwit's binding port uses and nothing else: what that port could reach
-// if it had no work to do.
-func serveEmpty(addr string) error {
-	value := load.RandomValues(valueBytes, 2).Append(nil)
-	s := &fasthttp.Server{
-		NoDefaultServerHeader: true,
-		Handler:               func(c *fasthttp.RequestCtx) { c.Response.SetBodyRaw(value) },
-	}
-	return s.ListenAndServe(addr)
-}
-
-// emptyHandler starts serveEmpty as a server of its own.
-func (l *lab) emptyHandler(ctx context.Context) (*server, error) {
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	p, err := l.start(ctx, "empty", accepts(addr), nil, self, serveEmptyCommand, addr)
-	if err != nil {
-		return nil, err
-	}
-	return &server{p, addr}, nil
 }
