@@ -88,7 +88,7 @@ func (f *fsck) run() error {
 	}
 	f.compareCounts()
 	f.lineage()
-	return nil
+	return f.strangers()
 }
 
 func (f *fsck) problem(format string, args ...any) { f.report(fmt.Sprintf(format, args...)) }
@@ -98,8 +98,29 @@ func (f *fsck) findDropped() error {
 	return scanPrefix(f.s.db, []byte{prefixDropped}, func(k, _ []byte) error {
 		if len(k) == 1+nsLen {
 			f.dropped[godwit.NamespaceID(k[1:])] = true
+		} else {
+			f.problem("dropped namespace %q: damaged key", k)
 		}
 		return nil
+	})
+}
+
+// strangers reports rows of no kind in the key table.
+func (f *fsck) strangers() error {
+	var lower []byte
+	for _, prefix := range []byte("bcdeglmpqrtvx") {
+		if err := f.stranger(lower, []byte{prefix}); err != nil {
+			return err
+		}
+		lower = []byte{prefix + 1}
+	}
+	return f.stranger(lower, nil)
+}
+
+func (f *fsck) stranger(lower, upper []byte) error {
+	return scanRange(f.s.db, lower, upper, func(k, _ []byte) error {
+		f.problem("row %q is of no kind", k)
+		return f.ctx.Err()
 	})
 }
 
@@ -125,6 +146,9 @@ func (f *fsck) entry(k, v []byte) {
 	}
 	if row.revision > godwit.Revision(f.s.applied.Load()) {
 		f.problem("entry %s %q: revision %d is beyond the applied position", ns, key, row.revision)
+	}
+	if f.dropped[ns] {
+		f.problem("entry %s %q: is of a namespace that was deleted", ns, key)
 	}
 	f.expectRevision(godwit.OpPut, row.revision, ns, key)
 	if row.expiration != 0 {
