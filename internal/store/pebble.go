@@ -55,7 +55,7 @@ func lockDirectory(fsys FS, dir string) (*pebble.Lock, error) {
 	case errors.As(err, &path), errors.As(err, &number) && number != syscall.EAGAIN && number != syscall.EACCES:
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	default:
-		return nil, fmt.Errorf("%s: %w (%v)", dir, ErrInUse, err)
+		return nil, fmt.Errorf("%s: %w (%w)", dir, ErrInUse, err)
 	}
 }
 

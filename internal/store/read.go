@@ -63,8 +63,8 @@ func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID,
 		return nil, err
 	}
 	if h.entry.Revision > s.durable.revision() {
-		if err := s.durable.wait(ctx, h.entry.Revision); err != nil {
-			return nil, waitError(err)
+		if err := s.waitDurable(ctx, h.entry.Revision); err != nil {
+			return nil, err
 		}
 	}
 	s.hot.fill(ticket, h)
@@ -98,10 +98,26 @@ func (s *Store) confirmAbsent(ctx context.Context, hash uint64) error {
 	if godwit.Revision(s.pending.Load()) <= s.durable.revision() {
 		return godwit.ErrKeyNotFound
 	}
-	if err := s.durable.wait(ctx, s.hot.changed(hash)); err != nil {
-		return waitError(err)
+	if err := s.waitDurable(ctx, s.hot.changed(hash)); err != nil {
+		return err
 	}
 	return godwit.ErrKeyNotFound
+}
+
+// syncWait bounds how long a read waits for what it saw to be synced: a disk that
+// takes longer has stopped.
+const syncWait = 10 * time.Second
+
+func (s *Store) waitDurable(ctx context.Context, r godwit.Revision) error {
+	if s.durable.revision() >= r {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncWait)
+	defer cancel()
+	if err := s.durable.wait(ctx, r); err != nil {
+		return waitError(err)
+	}
+	return nil
 }
 
 func waitError(err error) error {
@@ -218,9 +234,7 @@ func (s *Store) snapshot(ctx context.Context, opts godwit.ReadOptions) (*pebble.
 	snap := s.db.NewSnapshot()
 	held, err := heldBy(snap)
 	if err == nil {
-		if err = s.durable.wait(ctx, held); err != nil {
-			err = waitError(err)
-		}
+		err = s.waitDurable(ctx, held)
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, snap.Close())

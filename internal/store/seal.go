@@ -26,6 +26,17 @@ const (
 
 var sealTable = crc32.MakeTable(crc32.Castagnoli)
 
+// seal closes the directory. Where that fails, on a full disk for one, the next
+// opening takes the directory for one left by a crash, which is safe.
+func (s *Store) seal() {
+	err := writeSeal(s.cfg.FS, s.cfg.Dir)
+	if err == nil {
+		return
+	}
+	s.cfg.Logger.Warn("data directory is left without its seal", "error", err.Error())
+	_ = s.cfg.FS.Remove(filepath.Join(s.cfg.Dir, sealName+".new"))
+}
+
 // writeSeal is the last step of closing.
 func writeSeal(fsys FS, dir string) error {
 	text, err := sealText(fsys, filepath.Join(dir, "db"))

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
 )
 
 // space watches what the disk and the database can still take. Below the
@@ -19,12 +22,14 @@ type space struct {
 	left     atomic.Int64
 	measured atomic.Int64 // unix nanoseconds
 	stalled  atomic.Bool
+	reported atomic.Int64 // unix nanoseconds of the last background error told
 }
 
 const (
 	minReserve  = 16 << 20
 	maxReserve  = 256 << 20
 	minMemtable = 4 << 20
+	openRoom    = 2 << 20
 	maxMemtable = 64 << 20
 	// measureEvery bounds how old the answer to full may be while puts go on.
 	measureEvery = 50 * time.Millisecond
@@ -94,10 +99,26 @@ func (sp *space) listener(log *slog.Logger) *pebble.EventListener {
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			log.Error("store is corrupt: stop the node and run fsck", "file", i.Path, "error", i.Details.Error())
 		},
-		BackgroundError: func(err error) {
-			log.Error("store background work", "error", err.Error())
-		},
+		BackgroundError: func(err error) { sp.backgroundError(log, err) },
 	}
+}
+
+// backgroundError tells of a flush or compaction that failed. The database tries
+// again at once, so one line a second is enough.
+func (sp *space) backgroundError(log *slog.Logger, err error) {
+	now, last := time.Now().UnixNano(), sp.reported.Load()
+	if now-last > int64(time.Second) && sp.reported.CompareAndSwap(last, now) {
+		log.Error("store background work", "error", err.Error())
+	}
+}
+
+// checkRoom refuses to open a store that would find no room for what it writes
+// while it opens. Error: godwit.ErrDiskFull.
+func (sp *space) checkRoom() error {
+	if left := sp.free(); left < openRoom {
+		return fmt.Errorf("%s: %d bytes are free, and %d are needed to open it: %w", sp.dir, left, openRoom, godwit.ErrDiskFull)
+	}
+	return nil
 }
 
 // DiskFull tells that puts are to be refused with godwit.ErrDiskFull.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"io/fs"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,7 +19,7 @@ type stagedFS struct {
 	mu      sync.Mutex
 	kept    bool
 	made    map[string]bool
-	removed []string
+	removed []string // in order: a crash must not leave a pointer to what is gone
 }
 
 func newStagedFS(fs FS) *stagedFS { return &stagedFS{FS: fs, made: make(map[string]bool)} }
@@ -29,6 +31,7 @@ func (s *stagedFS) Unwrap() vfs.FS { return s.FS }
 func (s *stagedFS) note(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.removed = slices.DeleteFunc(s.removed, func(r string) bool { return r == name })
 	if s.kept || s.made[name] {
 		return
 	}
@@ -55,11 +58,19 @@ func (s *stagedFS) Rename(from, to string) error {
 	return s.FS.Rename(from, to)
 }
 
+// ReuseForWrite implements vfs.FS.
+func (s *stagedFS) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	s.note(to)
+	return s.FS.ReuseForWrite(from, to, category)
+}
+
 // Remove implements vfs.FS.
 func (s *stagedFS) Remove(name string) error {
 	s.mu.Lock()
 	if !s.kept && !s.made[name] {
-		s.removed = append(s.removed, name)
+		if !slices.Contains(s.removed, name) {
+			s.removed = append(s.removed, name)
+		}
 		s.mu.Unlock()
 		return nil
 	}
@@ -75,7 +86,9 @@ func (s *stagedFS) keep() error {
 	s.kept = true
 	var err error
 	for _, name := range s.removed {
-		err = errors.Join(err, s.FS.Remove(name))
+		if rmErr := s.FS.Remove(name); !errors.Is(rmErr, fs.ErrNotExist) {
+			err = errors.Join(err, rmErr)
+		}
 	}
 	s.made, s.removed = nil, nil
 	return err

@@ -166,7 +166,7 @@ func (s *Store) open() (err error) {
 
 // openDatabase leaves the directory as it was when it fails.
 func (s *Store) openDatabase(dir string) (err error) {
-	if err := checkSeal(s.cfg.FS, s.cfg.Dir); err != nil {
+	if err := errors.Join(checkSeal(s.cfg.FS, s.cfg.Dir), s.space.checkRoom()); err != nil {
 		return err
 	}
 	staged := newStagedFS(s.cfg.FS)
@@ -178,6 +178,7 @@ func (s *Store) openDatabase(dir string) (err error) {
 	defer recoverFatal(&err)
 	opts := s.pebbleOptions()
 	opts.Lock, opts.FS = s.lock, staged
+	opts.ErrorIfNotExists = hasVersion(s.cfg.FS, s.cfg.Dir)
 	if s.db, err = openPebble(dir, opts); err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func (s *Store) Close() error {
 	}
 	s.unregisterMetrics()
 	if err = errors.Join(err, s.closeDatabase()); err == nil && !s.durable.failed.Load() {
-		err = writeSeal(s.cfg.FS, s.cfg.Dir)
+		s.seal()
 	}
 	return errors.Join(err, s.release())
 }
@@ -238,29 +239,20 @@ type Stats struct {
 	Purged    godwit.Revision // the purge floor
 	DiskFull  bool
 	DiskFree  int64 // bytes
+	Busy      bool  // the database is flushing or compacting
 }
 
 // Stats returns the store's size and position.
 func (s *Store) Stats() Stats {
 	keys, bytes := s.counts.total()
+	m := s.db.Metrics()
 	return Stats{
 		Keys: keys, Bytes: bytes, ClusterID: s.cluster, Revision: s.Revision(),
 		Purged: godwit.Revision(s.purged.Load()), DiskFull: s.space.full(), DiskFree: s.space.free(),
+		Busy: m.Compact.NumInProgress+m.Flush.NumInProgress > 0,
 	}
 }
 
 // NamespaceStats returns the number of entries of a namespace and the bytes of
 // their keys, values and metadata.
 func (s *Store) NamespaceStats(ns godwit.NamespaceID) (keys, bytes int64) { return s.counts.of(ns) }
-
-// Settle waits until the database has no compaction to do, for measurements.
-func (s *Store) Settle() {
-	for {
-		m := s.db.Metrics()
-		if m.Compact.NumInProgress == 0 && m.Flush.NumInProgress == 0 {
-			s.cfg.Logger.Debug("settled", "metrics", m.String())
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}

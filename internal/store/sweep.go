@@ -316,13 +316,17 @@ func (s *Store) dropIndexes(ctx context.Context, gone map[godwit.NamespaceID]boo
 // in batches of bounded size.
 func (s *Store) deleteRange(ctx context.Context, lower, upper []byte, fn func(b *pebble.Batch, k, v []byte) error) error {
 	const most = 256 << 10
+	rows := 0
 	b := s.db.NewBatch()
 	defer func() { _ = b.Close() }()
 	err := scanRange(s.db, lower, upper, func(k, v []byte) error {
 		if err := fn(b, k, v); err != nil {
 			return err
 		}
-		if b.Len() < most {
+		if rows++; b.Len() < most {
+			if rows%1024 == 0 {
+				return ctx.Err()
+			}
 			return nil
 		}
 		if err := b.Commit(pebble.NoSync); err != nil {

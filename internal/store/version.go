@@ -52,10 +52,16 @@ func checkVersion(fsys FS, dir string) error {
 	return nil
 }
 
+// hasVersion tells whether the directory has once been opened to the end.
+func hasVersion(fsys FS, dir string) bool {
+	_, err := fsys.Stat(filepath.Join(dir, versionName))
+	return err == nil
+}
+
 // writeVersion is the last step of making a directory.
 func writeVersion(fsys FS, dir string) error {
 	name := filepath.Join(dir, versionName)
-	if _, err := fsys.Stat(name); err == nil {
+	if hasVersion(fsys, dir) {
 		return nil
 	}
 	if err := writeFile(fsys, name+".new", versionText); err != nil {

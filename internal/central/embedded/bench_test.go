@@ -45,7 +45,9 @@ func openDisk(b *testing.B, keys int) (*store.Store, *embedded.Log) {
 			b.Fatal(err)
 		}
 	}
-	s.Settle()
+	for s.Stats().Busy {
+		time.Sleep(50 * time.Millisecond)
+	}
 	return s, l
 }
 
