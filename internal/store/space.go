@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -29,7 +28,7 @@ const (
 	minReserve  = 16 << 20
 	maxReserve  = 256 << 20
 	minMemtable = 4 << 20
-	openRoom    = 2 << 20
+	openRoom    = 512 << 10
 	maxMemtable = 64 << 20
 	// measureEvery bounds how old the answer to full may be while puts go on.
 	measureEvery = 50 * time.Millisecond
@@ -116,7 +115,7 @@ func (sp *space) backgroundError(log *slog.Logger, err error) {
 // while it opens. Error: godwit.ErrDiskFull.
 func (sp *space) checkRoom() error {
 	if left := sp.free(); left < openRoom {
-		return fmt.Errorf("%s: %d bytes are free, and %d are needed to open it: %w", sp.dir, left, openRoom, godwit.ErrDiskFull)
+		return godwit.Errorf(godwit.CodeDiskFull, "the disk is full: %d bytes are free, and opening needs %d", left, openRoom)
 	}
 	return nil
 }

@@ -318,3 +318,17 @@ func TestBarrier(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenOnFullDisk holds that a start that would find no room says so, and
+// works once there is some.
+func TestOpenOnFullDisk(t *testing.T) {
+	w := newWorld(t, store.Config{})
+	w.close()
+	storetest.SetDiskUsage(w.fs, 1<<30, 100)
+	cfg := store.Config{Dir: "/data", FS: w.fs, Now: w.clock.Now}
+	if _, err := store.Open(context.Background(), cfg); godwit.CodeOf(err) != godwit.CodeDiskFull {
+		t.Fatalf("open: %v, want a full disk", err)
+	}
+	storetest.SetDiskUsage(w.fs, 1<<30, 1<<29)
+	w.open()
+}
