@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -206,19 +207,43 @@ func keysOf(files map[string]string) (keys []string) {
 	return keys
 }
 
+// crashes are a disk as crashes at many moments would leave it.
+type crashes struct {
+	percents []int // of what was not synced that survive
+	mu       sync.Mutex
+	clones   []*store.MemFS
+}
+
+// before clones the disk before each operation that changes something.
+func (c *crashes) before(mem *store.MemFS, rng *rand.Rand) func(storetest.Op, string) error {
+	return func(storetest.Op, string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, percent := range c.percents {
+			c.clones = append(c.clones, mem.CrashClone(store.CrashClone{UnsyncedDataPercent: percent, RNG: rng}))
+		}
+		return nil
+	}
+}
+
+func (c *crashes) enough(t *testing.T) []*store.MemFS {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if steps := len(c.clones) / len(c.percents); steps < 10 {
+		t.Fatalf("only %d steps", steps)
+	}
+	return c.clones
+}
+
 // TestHalfMadeDirectory crashes at each step of making a directory: what is left
 // opens, and is empty and whole.
 func TestHalfMadeDirectory(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 6))
-	var clones []*store.MemFS
 	mem := store.NewCrashFS()
 	faults := storetest.NewFaults(mem)
-	faults.Inject(func(storetest.Op, string) error {
-		for _, percent := range []int{0, 50, 100} {
-			clones = append(clones, mem.CrashClone(store.CrashClone{UnsyncedDataPercent: percent, RNG: rng}))
-		}
-		return nil
-	})
+	crashes := &crashes{percents: []int{0, 50, 100}}
+	faults.Inject(crashes.before(mem, rng))
 	cfg := store.Config{Dir: "/new/data", FS: faults, DiskReserve: -1, CacheBytes: 1}
 	s, err := store.Open(ctx, cfg)
 	if err != nil {
@@ -228,10 +253,7 @@ func TestHalfMadeDirectory(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if len(clones) < 20 {
-		t.Fatalf("only %d steps", len(clones)/2)
-	}
-	for i, clone := range clones {
+	for i, clone := range crashes.enough(t) {
 		cfg.FS = clone
 		s, err := store.Open(ctx, cfg)
 		if err != nil {
@@ -257,21 +279,13 @@ func TestCrashWhileOpeningOrClosing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 6))
 	d := damageable(t)
 	for range 2 { // after a close, and after a crash
-		var clones []*store.MemFS
-		d.faults.Inject(func(storetest.Op, string) error {
-			// All or nothing of what was not synced: the database relies on a
-			// directory's entries reaching the disk in their order.
-			for _, percent := range []int{0, 100} {
-				clones = append(clones, d.mem.CrashClone(store.CrashClone{UnsyncedDataPercent: percent, RNG: rng}))
-			}
-			return nil
-		})
+		// All or nothing of what was not synced: the database relies on a
+		// directory's entries reaching the disk in their order.
+		crashes := &crashes{percents: []int{0, 100}}
+		d.faults.Inject(crashes.before(d.mem, rng))
 		d.reopen()
 		d.faults.Inject(nil)
-		if len(clones) < 20 {
-			t.Fatalf("only %d steps", len(clones)/2)
-		}
-		for i, clone := range clones {
+		for i, clone := range crashes.enough(t) {
 			c := &disk{t: t, cfg: d.cfg}
 			c.cfg.FS = clone
 			c.open()
