@@ -105,47 +105,65 @@ func getRandom(ctx context.Context, l *lab) ([]row, error) {
 	}, nil
 }
 
-// latency measures reads at half the rate that the node can answer, and the
-// same while writes come in at a fixed rate and compactions follow from them.
+// latency measures reads at half the rate that the node can answer, beside nginx
+// at the same rate, and the same while writes come in at a fixed rate and
+// compactions follow from them.
 func latency(ctx context.Context, l *lab) ([]row, error) {
 	const writeRate, writers = 2000, 16
 	n, err := l.filled(ctx)
 	if err != nil {
 		return nil, err
 	}
+	web, err := l.nginx(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reads := n.get(n.hot, clients, load.Random(hotKeys, 1))
 	if l.peak == 0 {
-		m, err := l.turn(ctx, n.get(n.hot, clients, load.Random(hotKeys, 1)), n.process)
+		m, err := l.turn(ctx, reads, n.process)
 		if err != nil {
 			return nil, err
 		}
 		l.peak = m.perSecond
 	}
-	reads := n.get(n.hot, clients, load.Random(hotKeys, 1))
-	reads.Rate = l.peak / 2
-	writes := n.put(n.large, writers, load.Random(l.keys, 4))
-	writes.Rate = writeRate
-	idle, _, err := l.drive(ctx, []*process{n.process}, reads)
+	files, writes := file(web), n.put(n.large, writers, load.Random(l.keys, 4))
+	reads.Rate, files.Rate, writes.Rate = l.peak/2, l.peak/2, writeRate
+	var puts []measure
+	mixed := func(ctx context.Context) (measure, error) {
+		results, _, err := l.drive(ctx, []*process{n.process}, reads, writes)
+		if err != nil {
+			return measure{}, fmt.Errorf("load %s: %w", n.name, err)
+		}
+		puts = append(puts, measure{perSecond: results[1].PerSecond(), latency: &results[1].Latency})
+		return measure{perSecond: results[0].PerSecond(), latency: &results[0].Latency}, nil
+	}
+	all, err := l.rounds(ctx, l.loaded(reads, n.process), l.loaded(files, web.process), mixed)
 	if err != nil {
 		return nil, err
 	}
-	mixed, _, err := l.drive(ctx, []*process{n.process}, reads, writes)
-	if err != nil {
-		return nil, err
-	}
-	rows := quantiles("GET at half load", reads, idle[0])
-	rows = append(rows, quantiles("GET at half load, 2,000 PUT/s", reads, mixed[0])...)
-	return append(rows, quantiles("those PUTs", writes, mixed[1])...), nil
+	rows := quantiles("GET at half load", reads.Rate, all[0], all[1])
+	rows = append(rows, quantiles("GET at half load, 2,000 PUT/s", reads.Rate, all[2], all[1])...)
+	return append(rows, quantiles("those PUTs", writeRate, puts, nil)...), nil
 }
 
-// quantiles are the rows of a stream at a fixed rate, the first of which says
-// what that was and how much of it was answered: less than all means that the
-// latencies are those of a queue.
-func quantiles(name string, s load.Stream, r *load.Result) []row {
-	h := &r.Latency
-	return []row{
-		{Name: name + ", answered", Unit: "req/s", Value: r.PerSecond(), Note: fmt.Sprintf("%.0f were sent", s.Rate)},
-		{Name: name + ", p50", Unit: "us", Value: micros(h.Quantile(0.5))},
-		{Name: name + ", p99", Unit: "us", Value: micros(h.Quantile(0.99))},
-		{Name: name + ", p99.9", Unit: "us", Value: micros(h.Quantile(0.999))},
+// quantiles are the rows of turns at a fixed rate, beside those of nginx where
+// there are any. The first says how much was answered: less than was sent means
+// that the latencies are those of a queue.
+func quantiles(name string, rate float64, ours, nginx []measure) []row {
+	rows := []row{{
+		Name: name + ", answered", Unit: "req/s", Value: median(values(perSecond, ours)), Note: fmt.Sprintf("%.0f were sent", rate),
+	}}
+	for _, q := range []struct {
+		name string
+		of   float64
+	}{{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}} {
+		of := func(m measure) float64 { return micros(m.latency.Quantile(q.of)) }
+		r := row{Name: name + ", " + q.name, Unit: "us", Value: median(values(of, ours))}
+		if nginx != nil {
+			r.Against = "nginx at that rate, no writes"
+			r = compare(r, of, ours, nginx)
+		}
+		rows = append(rows, r)
 	}
+	return rows
 }
