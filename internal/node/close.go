@@ -45,7 +45,11 @@ func (n *Node) close() error {
 	}
 	err := g.Wait()
 	n.cancel()
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded): // as promised: they had their time
+		n.cfg.Logger.Warn("requests in flight were cut off", slog.Duration(logTimeout, n.cfg.DrainTimeout))
+		err = nil
+	case err != nil:
 		err = fmt.Errorf("finish requests in flight: %w", err)
 	}
 	err = errors.Join(n.workers.Wait(), err)
