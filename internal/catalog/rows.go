@@ -92,6 +92,9 @@ func decodeToken(key string, value []byte) (*godwit.Token, error) {
 	}
 	t := row.Token
 	t.ID, t.Hash = id, [sha256.Size]byte(hash)
+	if len(t.Namespaces) == 0 {
+		t.Namespaces = nil // one spelling of "all"
+	}
 	return &t, nil
 }
 
