@@ -69,8 +69,8 @@ func (tx *Tx) writeCounts() {
 // happens, so that no read can see one part of it old and another new.
 func (tx *Tx) publish(d Durability) error {
 	s := tx.s
-	if s.durable.failed.Load() {
-		return fmt.Errorf("commit: %w", errFailed)
+	if err := s.durable.failure(); err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
 	s.pending.Store(uint64(tx.revision))
 	tx.blockHot()
@@ -82,7 +82,7 @@ func (tx *Tx) publish(d Durability) error {
 		err = s.db.Apply(tx.batch, pebble.NoSync)
 	}
 	if err != nil {
-		s.durable.fail()
+		s.durable.fail(err)
 		return fmt.Errorf("commit: %w", err)
 	}
 	for ns, n := range tx.counts {
@@ -117,7 +117,7 @@ func (c Commit) Wait() error {
 	if c.batch != nil {
 		if c.sync == Sync {
 			if err := c.batch.SyncWait(); err != nil {
-				c.s.durable.fail()
+				c.s.durable.fail(err)
 				return fmt.Errorf("sync: %w", err)
 			}
 		}

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -16,12 +16,17 @@ type durable struct {
 	rev     atomic.Uint64
 	waiting atomic.Int64
 	mu      sync.Mutex
-	grown   chan struct{} // closed when rev grows and someone waits
-	failed  atomic.Bool   // rev grows no more
+	grown   chan struct{}         // closed when rev grows and someone waits
+	failed  atomic.Pointer[error] // why rev grows no more
 }
 
-// errFailed tells that a sync failed: what memory holds may not be true.
-var errFailed = errors.New("the disk failed")
+// failure tells that a sync failed, and how: what memory holds may not be true.
+func (d *durable) failure() error {
+	if cause := d.failed.Load(); cause != nil {
+		return fmt.Errorf("the disk failed: %w", *cause)
+	}
+	return nil
+}
 
 func (d *durable) revision() godwit.Revision { return godwit.Revision(d.rev.Load()) }
 
@@ -33,8 +38,8 @@ func (d *durable) advance(r godwit.Revision) {
 }
 
 // fail ends the waiting for what will not become durable.
-func (d *durable) fail() {
-	d.failed.Store(true)
+func (d *durable) fail(cause error) {
+	d.failed.CompareAndSwap(nil, &cause)
 	d.tell()
 }
 
@@ -50,7 +55,7 @@ func (d *durable) tell() {
 	}
 }
 
-// wait returns when r is durable, or with errFailed or the context's error.
+// wait returns when r is durable, or with failure or the context's error.
 func (d *durable) wait(ctx context.Context, r godwit.Revision) error {
 	if d.revision() >= r {
 		return nil
@@ -67,8 +72,8 @@ func (d *durable) wait(ctx context.Context, r godwit.Revision) error {
 		if d.revision() >= r {
 			return nil
 		}
-		if d.failed.Load() {
-			return errFailed
+		if err := d.failure(); err != nil {
+			return err
 		}
 		select {
 		case <-grown:

@@ -210,7 +210,7 @@ func (s *Store) Close() error {
 		err = nil
 	}
 	s.unregisterMetrics()
-	if err = errors.Join(err, s.closeDatabase()); err == nil && !s.durable.failed.Load() {
+	if err = errors.Join(err, s.closeDatabase()); err == nil && s.durable.failure() == nil {
 		s.seal()
 	}
 	return errors.Join(err, s.release())

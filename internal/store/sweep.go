@@ -29,7 +29,7 @@ func (s *Store) sweepLoop(ctx context.Context) error {
 		case <-tick.C:
 		}
 		s.space.measure()
-		if s.durable.failed.Load() {
+		if s.durable.failure() != nil {
 			return nil
 		}
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {

@@ -41,7 +41,7 @@ func TestCrash(t *testing.T) {
 			return
 		}
 		next := l.crashes[rng.IntN(len(l.crashes))]
-		l = &life{t: t, rng: rng, state: l.at(next.found), fs: next.fs, given: l.last()}
+		l = &life{t: t, rng: rng, state: l.at(next.found), fs: next.fs, given: l.last(), acked: next.found}
 	}
 }
 
@@ -60,7 +60,8 @@ type life struct {
 	acked   godwit.Revision
 	writes  []crashWrite
 	crashes []*crashPoint
-	choose  *rand.Rand // of the crasher; under mu
+	choose  *rand.Rand // of the crasher
+	opening bool
 }
 
 // crashState is what a store holds: by namespace and key.
@@ -131,7 +132,15 @@ func (l *life) config(fs store.FS) store.Config {
 	}
 }
 
+func (l *life) setOpening(opening bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.opening = opening
+}
+
 func (l *life) open() {
+	l.setOpening(true)
+	defer l.setOpening(false)
 	storetest.SetDiskUsage(l.fs, 1<<26, 1<<26) // for a small memtable
 	var err error
 	if l.store, err = store.Open(context.Background(), l.config(l.disk)); err != nil {
@@ -158,7 +167,13 @@ func (l *life) mayCrash(op storetest.Op, path string) error {
 		return nil
 	}
 	c := &crashPoint{where: string(op) + " " + path, acked: l.acked}
-	c.fs = l.fs.CrashClone(store.CrashClone{UnsyncedDataPercent: l.choose.IntN(101), RNG: l.choose})
+	percent := l.choose.IntN(101)
+	if l.opening {
+		// All or nothing while the store is being opened: the database relies on a
+		// directory's entries reaching the disk in their order.
+		percent = percent / 51 * 100
+	}
+	c.fs = l.fs.CrashClone(store.CrashClone{UnsyncedDataPercent: percent, RNG: l.choose})
 	l.crashes = append(l.crashes, c)
 	return nil
 }
