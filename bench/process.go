@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -177,11 +178,18 @@ func (p *process) memory(field string) (float64, error) {
 	return 0, errors.New("no " + field + " in the status of " + p.name)
 }
 
-// freeAddr returns an address on which nobody listens.
+// freeAddr returns an address on which nobody listens, of a port that the kernel
+// gives no outgoing connection: one of those could take it before the server does.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	const first, count, tries = 10_000, 20_000, 100
+	var failed error
+	for range tries {
+		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(count))
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			return addr, l.Close()
+		}
+		failed = err
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("find a free port: %w", failed)
 }
