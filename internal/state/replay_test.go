@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	replaySeeds = flag.Int("replay.seeds", 6, "random logs to replay")
+	replaySeeds = flag.Int("replay.seeds", 6/effort, "random logs to replay")
 	replaySteps = flag.Int("replay.batches", 250, "batches in each")
 )
 

@@ -85,7 +85,7 @@ func getErr(ctx context.Context, d *disk, key string, opts godwit.ReadOptions) e
 // become visible on a disk that syncs nothing: they find what was durable, or
 // they wait.
 func TestNoReadSeesWhatIsNotDurable(t *testing.T) {
-	for range 8 {
+	for range 8 / effort {
 		d := newDisk(t, store.Config{})
 		for range 25 { // few enough for one file of the write-ahead log
 			lookWhileWriting(t, d)

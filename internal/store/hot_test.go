@@ -22,7 +22,7 @@ func TestHotKeysAreExact(t *testing.T) {
 		"rows":     {CacheBytes: 8 << 20, HotBytes: 1},
 		"database": {CacheBytes: 1, HotBytes: 8 << 20},
 	} {
-		t.Run(name, func(t *testing.T) { raceReaders(t, newDisk(t, cfg), 600) })
+		t.Run(name, func(t *testing.T) { raceReaders(t, newDisk(t, cfg), 600/effort) })
 	}
 }
 

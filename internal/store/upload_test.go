@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -18,10 +19,18 @@ import (
 // endless is a value that costs no memory.
 type endless struct{ at int64 }
 
+// pattern is as long as a prime, so that no block of the value is like another.
+var pattern = func() []byte {
+	b := make([]byte, 65_521)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
+	return b
+}()
+
 func (e *endless) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(e.at>>16 + e.at*7)
-		e.at++
+	for n := 0; n < len(p); {
+		c := copy(p[n:], pattern[e.at%int64(len(pattern)):])
+		n += c
+		e.at += int64(c)
 	}
 	return len(p), nil
 }

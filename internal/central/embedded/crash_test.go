@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	crashLives  = flag.Int("crash.lives", 8, "lives of the store, each begun from a crash of the one before")
+	crashLives  = flag.Int("crash.lives", 8/effort, "lives of the store, each begun from a crash of the one before")
 	crashPoints = flag.Int("crash.points", 30, "crashes in each")
 	crashSeed   = flag.Uint64("crash.seed", 1, "seed of the choices")
 )

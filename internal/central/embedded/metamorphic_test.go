@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	metamorphicSeeds = flag.Int("metamorphic.seeds", 12, "random histories to run")
+	metamorphicSeeds = flag.Int("metamorphic.seeds", 12/effort, "random histories to run")
 	metamorphicSteps = flag.Int("metamorphic.steps", 400, "steps in each")
 	metamorphicSeed  = flag.Uint64("metamorphic.seed", 0, "the first seed")
 )
