@@ -36,18 +36,26 @@ func TestReadme(t *testing.T) {
 	).Replace(firstMinutes(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"+script)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // the trap ends what it started
-	cmd.WaitDelay = 5 * time.Second
+	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", script)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to end what it leaves running
+	log := createFile(t)                                  // not a pipe, whose end what is left would hold open
+	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = clone
 	for _, v := range s.environment(t.TempDir()) {
 		if !strings.HasPrefix(v, "CLOUDFLARE_") { // the README sets what is needed
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	out, err := cmd.CombinedOutput()
+	err := cmd.Run()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	if err != nil {
 		t.Errorf("the README's commands: %v", err)
+	}
+	out, err := os.ReadFile(log.Name())
+	if err != nil {
+		t.Fatal(err)
 	}
 	rest := string(out)
 	for _, want := range []string{
@@ -63,6 +71,16 @@ func TestReadme(t *testing.T) {
 		}
 		rest = after
 	}
+}
+
+func createFile(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
 }
 
 var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
