@@ -117,6 +117,7 @@ func decodeEntryRow(b []byte) (e entryRow, err error) {
 		e.blob = godwit.Blob{Size: e.size}
 		copy(e.blob.ID[:], d.bytes(int64(idLen)))
 		copy(e.blob.Hash[:], d.bytes(int64(len(e.blob.Hash))))
+		d.bad = d.bad || e.blob.IsZero()
 	default:
 		d.bad = true
 	}
