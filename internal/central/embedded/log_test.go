@@ -120,18 +120,26 @@ func TestGroupCommit(t *testing.T) {
 		}
 		return nil
 	})
+	const together, each = 200, 5
 	release := faults.HoldSyncs()
 	var writers sync.WaitGroup
 	defer writers.Wait()
 	defer release()
-	const count, each = 200, 5
-	for i := range count {
-		writers.Go(func() { proposeEach(t, w, ns, i, each) })
+	count := 0
+	for ; w.log.Waiting() < together; count++ { // once the committer waits, all others do
+		txs := writes(ns, fmt.Sprint(count), each)
+		writers.Go(func() {
+			results, err := w.log.Propose(context.Background(), txs)
+			if err != nil {
+				t.Errorf("propose: %v", err)
+				return
+			}
+			compareResults(t, results, each)
+		})
 	}
-	faults.AwaitHeld()
 	release()
 	writers.Wait()
-	if n := syncs.Load(); n > count/4 {
+	if n := syncs.Load(); n > int64(count)/4 {
 		t.Errorf("%d syncs for %d proposals", n, count)
 	}
 	for i := range count {
@@ -141,32 +149,34 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// proposeEach writes a key again and again in one proposal; the one in the middle
-// fails.
-func proposeEach(t *testing.T, w *world, ns godwit.NamespaceID, writer, each int) {
-	var txs []godwit.Transaction
-	for i := range each {
-		tx := put(ns, fmt.Sprint(writer), fmt.Append(nil, i))
-		if i == each/2 {
-			tx.Conditions = []godwit.Condition{{Kind: godwit.MustBeAbsent, Namespace: ns, Key: fmt.Sprint(writer)}}
+// writes write a key again and again; the one in the middle fails.
+func writes(ns godwit.NamespaceID, key string, n int) (txs []godwit.Transaction) {
+	for i := range n {
+		tx := put(ns, key, fmt.Append(nil, i))
+		if i == n/2 {
+			tx.Conditions = []godwit.Condition{{Kind: godwit.MustBeAbsent, Namespace: ns, Key: key}}
 		}
 		txs = append(txs, tx)
 	}
-	results, err := w.log.Propose(context.Background(), txs)
-	if err != nil || len(results) != each {
-		t.Errorf("writer %d: %d results, %v", writer, len(results), err)
+	return txs
+}
+
+func compareResults(t *testing.T, results []godwit.Result, n int) {
+	t.Helper()
+	if len(results) != n {
+		t.Errorf("%d results", len(results))
 		return
 	}
 	for i, r := range results {
 		want := godwit.Result{Outcome: godwit.Applied, Revision: results[0].Revision + godwit.Revision(i)}
-		if i >= each/2 {
+		if i >= n/2 {
 			want.Revision--
 		}
-		if i == each/2 {
+		if i == n/2 {
 			want.Outcome = godwit.ConditionFailed
 		}
 		if r != want {
-			t.Errorf("writer %d: result %d is %+v, want %+v", writer, i, r, want)
+			t.Errorf("result %d is %+v, want %+v", i, r, want)
 		}
 	}
 }
