@@ -65,7 +65,7 @@ func (l *Log) take() []*proposal {
 }
 
 // commitBatch applies one batch and hands it to the acknowledger, waiting there
-// while inFlight batches are being synced: the next one grows meanwhile.
+// while the one before is being synced: the next one grows meanwhile.
 func (l *Log) commitBatch(txs []godwit.Transaction, proposals []*proposal) error {
 	tx := l.cfg.Store.Begin()
 	b := godwit.Batch{Time: l.cfg.Now().UnixMilli(), Transactions: txs}

@@ -35,7 +35,6 @@ const (
 	maxWaitingBytes = 256 << 20 // inline bytes in them
 	maxBatch        = 4096      // transactions
 	maxBatchBytes   = 8 << 20   // inline bytes
-	inFlight        = 2         // batches applied and not yet synced
 )
 
 // Log is an open log.
@@ -49,7 +48,7 @@ type Log struct {
 	closed  error         // set once: what later proposals get
 	wake    chan struct{} // one slot: something waits
 
-	synced  chan commit // to the acknowledger, in order
+	synced  chan commit // to the acknowledger, in order; without room, so that a batch grows while one is synced and one waits
 	workers *errgroup.Group
 	failed  chan error
 	once    sync.Once
@@ -82,7 +81,7 @@ func Open(_ context.Context, cfg Config) (*Log, error) {
 	}
 	l := &Log{
 		cfg: cfg, epoch: epoch, wake: make(chan struct{}, 1),
-		synced: make(chan commit, inFlight), failed: make(chan error, 1), workers: new(errgroup.Group),
+		synced: make(chan commit), failed: make(chan error, 1), workers: new(errgroup.Group),
 	}
 	l.workers.Go(l.commitLoop)
 	l.workers.Go(l.acknowledgeLoop)
