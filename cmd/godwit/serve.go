@@ -151,7 +151,7 @@ func (c *serveCmd) tellReady(n *node.Node) error {
 // keepRunningDuringSync gives a process on one core a second thread for Go code.
 // With one, nothing runs while the log is being synced until the runtime takes
 // the thread back from the system call; with two, durable puts at 64 connections
-// were 9 to 24 % faster by the second in four of four pairs of runs, and cost the
+// were 10 to 24 % faster by the second in four of four pairs of runs, and cost the
 // same processor time. What GOMAXPROCS says is kept.
 func keepRunningDuringSync() {
 	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
