@@ -96,6 +96,8 @@ var (
 	ErrUnauthenticated   = &Error{Code: CodeUnauthenticated, Message: "Authentication error"}
 	ErrForbidden         = &Error{Code: CodeForbidden, Message: "The token lacks the permission for this operation."}
 	ErrOutcomeUnknown    = &Error{Code: CodeOutcomeUnknown, Message: "The outcome of the write is unknown."}
+	ErrReplaced          = &Error{Code: CodeUnavailable, Message: "The value was replaced while it was read."}
+	ErrNoUpstream        = &Error{Code: CodeUnavailable, Message: "The upstream cannot be reached: reads go on, writes must wait."}
 	ErrBusy              = &Error{Code: CodeUnavailable, Message: "Service temporarily unavailable: too many writes are waiting."}
 )
 

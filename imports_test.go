@@ -11,15 +11,17 @@ const module = "github.com/godwitkv/godwit"
 // layers are the packages from the top to the bottom. Each may import only those
 // below it; packages of one layer do not know each other.
 var layers = [][]string{
-	{"cmd/godwit", "bench", "e2e", "docs"},
+	{"cmd/godwit", "bench", "e2e", "docs", "internal/simulation"},
 	{"internal/node"},
 	{"internal/api/cloudflare", "internal/api/binding", "internal/api/native", "internal/api/apitest"},
 	{"internal/api"},
-	{"internal/central/embedded"},
+	{"replica", "internal/central/embedded"},
+	{"internal/edge"},
+	{"internal/feed", "internal/watch"},
 	{"internal/state"},
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
-	{"internal/blob"},
+	{"internal/blob", "internal/wire"},
 	{""},
 }
 

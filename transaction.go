@@ -91,4 +91,5 @@ type Record struct {
 	Revision Revision
 	Created  int64
 	Modified int64
+	Swept    bool // a put that has expired, whose value and metadata are gone
 }

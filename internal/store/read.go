@@ -262,7 +262,7 @@ func (s *Store) OpenValue(_ context.Context, _ godwit.NamespaceID, e *godwit.Ent
 	}
 	r, err := s.blobs.Open(e.Value.Blob)
 	if errors.Is(err, blob.ErrNotFound) {
-		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "The value was replaced while it was read.", Err: err}
+		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: godwit.ErrReplaced.Message, Err: err}
 	}
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/wire"
 )
 
 // ErrCorrupt tells that the data directory is damaged.
@@ -94,34 +95,35 @@ type entryRow struct {
 }
 
 func decodeEntryRow(b []byte) (e entryRow, err error) {
-	d := decoder{b: b}
-	flags := d.byte()
-	e.revision = godwit.Revision(d.uint64())
-	e.created = d.int()
-	e.modified = e.created + d.int()
+	d := wire.NewDecoder(b)
+	flags := d.Byte()
+	e.revision = godwit.Revision(d.Uint64())
+	e.created = d.Int()
+	e.modified = e.created + d.Int()
 	if flags&flagExpiration != 0 {
-		e.expiration = d.int()
+		e.expiration = d.Int()
 	}
 	if flags&flagMetadata != 0 {
-		e.metadata = d.bytes(d.int())
+		e.metadata = d.Bytes(d.Int())
 	}
 	switch e.place = place(flags >> placeShift & 3); e.place {
 	case placeInline:
-		e.inline = d.b
-		e.size = int64(len(d.b))
-		d.b = nil
+		e.inline = d.Rest()
+		e.size = int64(len(e.inline))
 	case placeRow:
-		e.size = d.int()
+		e.size = d.Int()
 	case placeBlob:
-		e.size = d.int()
+		e.size = d.Int()
 		e.blob = godwit.Blob{Size: e.size}
-		copy(e.blob.ID[:], d.bytes(int64(idLen)))
-		copy(e.blob.Hash[:], d.bytes(int64(len(e.blob.Hash))))
-		d.bad = d.bad || e.blob.IsZero()
+		copy(e.blob.ID[:], d.Bytes(int64(idLen)))
+		copy(e.blob.Hash[:], d.Bytes(int64(len(e.blob.Hash))))
+		if e.blob.IsZero() {
+			d.Fail()
+		}
 	default:
-		d.bad = true
+		d.Fail()
 	}
-	if d.bad || len(d.b) != 0 || flags&^flagsKnown != 0 {
+	if d.Err() != nil || flags&^flagsKnown != 0 {
 		return entryRow{}, fmt.Errorf("decode entry of %d bytes: %w", len(b), ErrCorrupt)
 	}
 	return e, nil
@@ -157,15 +159,15 @@ func appendTombstoneRow(b []byte, t tombstoneRow) []byte {
 }
 
 func decodeTombstoneRow(b []byte) (t tombstoneRow, err error) {
-	d := decoder{b: b}
-	t.kind = d.byte()
-	t.revision = godwit.Revision(d.uint64())
-	t.due = int64(d.uint64())
+	d := wire.NewDecoder(b)
+	t.kind = d.Byte()
+	t.revision = godwit.Revision(d.Uint64())
+	t.due = int64(d.Uint64())
 	if t.kind == tombSwept {
-		t.expiration = d.int()
-		t.created = d.int()
+		t.expiration = d.Int()
+		t.created = d.Int()
 	}
-	if d.bad || len(d.b) != 0 || t.kind != tombDeleted && t.kind != tombSwept {
+	if d.Err() != nil || t.kind != tombDeleted && t.kind != tombSwept {
 		return tombstoneRow{}, fmt.Errorf("decode tombstone of %d bytes: %w", len(b), ErrCorrupt)
 	}
 	return t, nil
@@ -197,44 +199,4 @@ func decodePair(b []byte) (x, y uint64, err error) {
 		return 0, 0, fmt.Errorf("decode row of %d bytes, not 16: %w", len(b), ErrCorrupt)
 	}
 	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), nil
-}
-
-// decoder takes a row apart; bad stays true once the row was too short.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) bytes(n int64) []byte {
-	if n < 0 || n > int64(len(d.b)) {
-		d.bad, d.b = true, nil
-		return nil
-	}
-	out := d.b[:n:n]
-	d.b = d.b[n:]
-	return out
-}
-
-func (d *decoder) byte() byte {
-	if b := d.bytes(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (d *decoder) uint64() uint64 {
-	if b := d.bytes(8); b != nil {
-		return binary.BigEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (d *decoder) int() int64 {
-	n, w := binary.Uvarint(d.b)
-	if w <= 0 || n > 1<<62 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[w:]
-	return int64(n)
 }

@@ -48,6 +48,18 @@ type Config struct {
 	// durable, in order, before whoever proposed them.
 	OnSystem func([]godwit.Record)
 
+	// OnCommit is told what each commit changed once it is durable, in order,
+	// before whoever proposed it.
+	OnCommit func(*Committed)
+
+	// OnExpired is told of entries that have expired, within a second of it.
+	OnExpired func([]Expired)
+
+	// Follower is for a store whose log is at an upstream: what is committed
+	// counts as durable at once, and entries may be newer than the position while
+	// it catches up.
+	Follower bool
+
 	sweepEvery time.Duration
 }
 
@@ -226,6 +238,12 @@ func (s *Store) release() (err error) {
 
 // SetOnSystem sets Config.OnSystem, before the first write.
 func (s *Store) SetOnSystem(fn func([]godwit.Record)) { s.cfg.OnSystem = fn }
+
+// SetOnCommit sets Config.OnCommit, before the first write.
+func (s *Store) SetOnCommit(fn func(*Committed)) { s.cfg.OnCommit = fn }
+
+// SetOnExpired sets Config.OnExpired, before the store is shared.
+func (s *Store) SetOnExpired(fn func([]Expired)) { s.cfg.OnExpired = fn }
 
 // Revision implements godwit.Reader.
 func (s *Store) Revision() godwit.Revision { return s.durable.revision() }
