@@ -40,7 +40,7 @@ func (s *Service) Authenticate(ctx context.Context, remote netip.Addr, secret []
 	if s.guard.refuses(remote, pair) {
 		return nil, errGuessing()
 	}
-	p, err := s.cfg.Catalog.Authenticate(secret)
+	p, err := s.cfg.Catalog.Authenticate(ctx, secret)
 	if err == nil {
 		s.guard.succeeded(pair)
 		return p, nil

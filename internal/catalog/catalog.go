@@ -26,30 +26,42 @@ type Source interface {
 	Scan(ns godwit.NamespaceID, prefix string, fn func(*godwit.Entry) error) error
 }
 
-// Config is what a catalog needs. All fields but Account and RootToken are
-// required.
+// Config is what a catalog needs. Source, Log and Now are required.
 type Config struct {
 	Source    Source
 	Log       godwit.Log
 	Account   string           // 32 hex characters; "": the stored one, or a new one
-	RootToken string           // the secret
+	RootToken string           // the secret; "": there is none
 	Now       func() time.Time // corrected clock
+
+	// Follower is for a node whose log is at an upstream: the account comes with
+	// the upstream's data, and is never made here.
+	Follower bool
+	// Identify asks upstream whom a credential stands for that is not known
+	// here. Error: ErrUnauthenticated; any other means that it could not be
+	// asked. nil: what is not known here is not known.
+	Identify func(ctx context.Context, secret []byte) (t *godwit.Token, root bool, err error)
+	// Refresh waits, bounded, until this node has all that stood upstream when
+	// it was called; it is called before a namespace that is not known here is
+	// refused. nil: what is not known here does not exist.
+	Refresh func(ctx context.Context) error
 }
 
 // Catalog is the index. Its methods may be called from many goroutines.
 type Catalog struct {
-	log godwit.Log
-	now func() time.Time
+	cfg Config
 
 	root  atomic.Pointer[rootToken]
 	index atomic.Pointer[index]
 
-	mu      sync.Mutex // held to replace index, and for what follows
-	pending int        // namespaces being created
+	mu      sync.Mutex          // held to replace index, and for what follows
+	pending int                 // namespaces being created
+	revoked map[string]struct{} // ids of tokens deleted while this node follows
 }
 
-// Open reads the catalog from the source and, where there is no account yet,
-// makes one. A stored account other than cfg.Account is an error that names both.
+// Open reads the catalog from the source and, where there is no account yet and
+// the node is no follower, makes one. A stored account other than cfg.Account is
+// an error that names both.
 //
 // Records committed while Open runs may be missing from what it read: who
 // starts it keeps them and gives them to Apply afterwards, in order. Applying
@@ -58,18 +70,18 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 	if cfg.Account != "" && !validHexID(cfg.Account) {
 		return nil, fmt.Errorf("account %q is not 32 lower-case hexadecimal characters", cfg.Account)
 	}
-	c := &Catalog{log: cfg.Log, now: cfg.Now}
+	c := &Catalog{cfg: cfg, revoked: make(map[string]struct{})}
 	c.SetRootToken(cfg.RootToken)
 	idx, err := load(cfg.Source)
 	if err != nil {
 		return nil, err
 	}
-	if idx.account == "" {
+	if idx.account == "" && !cfg.Follower {
 		if idx, err = c.createAccount(ctx, cfg); err != nil {
 			return nil, err
 		}
 	}
-	if cfg.Account != "" && cfg.Account != idx.account {
+	if cfg.Account != "" && idx.account != "" && cfg.Account != idx.account {
 		return nil, fmt.Errorf("the data belongs to account %s, not to account %s", idx.account, cfg.Account)
 	}
 	c.index.Store(idx)
@@ -87,7 +99,7 @@ func (c *Catalog) createAccount(ctx context.Context, cfg Config) (*index, error)
 		Conditions: []godwit.Condition{absent(accountKey)},
 		Mutations: []godwit.Mutation{
 			put(accountKey, []byte(id)),
-			put(accountPrefix+id, encodeAccount(id, c.now().Unix())),
+			put(accountPrefix+id, encodeAccount(id, cfg.Now().Unix())),
 		},
 	}
 	if _, err := c.propose(ctx, tx); err != nil {
@@ -123,16 +135,23 @@ func (c *Catalog) Apply(records []godwit.Record) {
 	e := newEdit(c.index.Load())
 	for i := range records {
 		e.apply(&records[i])
+		c.noteRevoked(&records[i])
 	}
 	c.index.Store(e.index())
 }
 
-// Account is the id of the account that all namespaces belong to.
-func (c *Catalog) Account() string { return c.index.Load().account }
+// Account is the id of the account that all namespaces belong to: at a follower
+// that has not learnt it yet the one in its configuration, or "".
+func (c *Catalog) Account() string {
+	if id := c.index.Load().account; id != "" {
+		return id
+	}
+	return c.cfg.Account
+}
 
 // propose orders one transaction and returns what became of it.
 func (c *Catalog) propose(ctx context.Context, tx godwit.Transaction) (godwit.Result, error) {
-	results, err := c.log.Propose(ctx, []godwit.Transaction{tx})
+	results, err := c.cfg.Log.Propose(ctx, []godwit.Transaction{tx})
 	if err != nil {
 		return godwit.Result{}, err
 	}

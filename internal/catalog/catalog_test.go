@@ -97,11 +97,11 @@ func TestReopen(t *testing.T) {
 		if diff := cmp.Diff(c.Tokens(), reopened.Tokens()); diff != "" {
 			t.Errorf("tokens (-before +after):\n%s", diff)
 		}
-		p, err := reopened.Authenticate([]byte(secret))
+		p, err := reopened.Authenticate(t.Context(), []byte(secret))
 		if err != nil || p.Token.ID != token.ID || len(p.Token.Namespaces) != 2 {
 			t.Errorf("the token: %+v, %v", p, err)
 		}
-		_, err = reopened.Authenticate([]byte(revoked))
+		_, err = reopened.Authenticate(t.Context(), []byte(revoked))
 		wantCode(t, "the revoked token", err, godwit.CodeUnauthenticated)
 		for title, want := range map[string]bool{"a": false, "b": false, "c": true, long.Title: true} {
 			if _, err := reopened.Resolve(t.Context(), []byte(title)); (err == nil) != want {
@@ -147,7 +147,7 @@ func TestLookUpsDoNotAllocate(t *testing.T) {
 	id, title, ctx := []byte(ns.ID.String()), []byte(ns.Title), t.Context()
 	for name, secret := range map[string][]byte{"token": []byte(secret), "root": []byte(rootToken)} {
 		if n := testing.AllocsPerRun(100, func() {
-			p, err := c.Authenticate(secret)
+			p, err := c.Authenticate(t.Context(), secret)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,8 +12,15 @@ import (
 // came in between.
 const maxAttempts = 8
 
-// Namespace returns the namespace with this id, or ErrNamespaceNotFound.
-func (c *Catalog) Namespace(_ context.Context, id godwit.NamespaceID) (*godwit.Namespace, error) {
+// Namespace returns the namespace with this id. Errors: ErrNamespaceNotFound;
+// CodeUnavailable, if only an upstream that is away may know it.
+func (c *Catalog) Namespace(ctx context.Context, id godwit.NamespaceID) (*godwit.Namespace, error) {
+	if ns, ok := c.index.Load().namespaces[id]; ok {
+		return ns, nil
+	}
+	if err := c.refresh(ctx); err != nil {
+		return nil, err
+	}
 	if ns, ok := c.index.Load().namespaces[id]; ok {
 		return ns, nil
 	}
@@ -21,18 +28,28 @@ func (c *Catalog) Namespace(_ context.Context, id godwit.NamespaceID) (*godwit.N
 }
 
 // Resolve returns the namespace whose id, or else title, is ref. It does not
-// allocate when found. Error: ErrNamespaceNotFound.
-func (c *Catalog) Resolve(_ context.Context, ref []byte) (*godwit.Namespace, error) {
-	idx := c.index.Load()
-	if id, ok := parseID(ref); ok {
-		if ns, ok := idx.namespaces[id]; ok {
-			return ns, nil
-		}
+// allocate when found. Errors: as Namespace.
+func (c *Catalog) Resolve(ctx context.Context, ref []byte) (*godwit.Namespace, error) {
+	if ns, ok := c.index.Load().resolve(ref); ok {
+		return ns, nil
 	}
-	if ns, ok := idx.titles[string(ref)]; ok {
+	if err := c.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if ns, ok := c.index.Load().resolve(ref); ok {
 		return ns, nil
 	}
 	return nil, godwit.ErrNamespaceNotFound
+}
+
+func (i *index) resolve(ref []byte) (*godwit.Namespace, bool) {
+	if id, ok := parseID(ref); ok {
+		if ns, ok := i.namespaces[id]; ok {
+			return ns, true
+		}
+	}
+	ns, ok := i.titles[string(ref)]
+	return ns, ok
 }
 
 // parseID is ParseNamespaceID without the error, which would allocate.

@@ -216,7 +216,7 @@ func TestLogRefuses(t *testing.T) {
 		wantCode(t, "create token", err, code)
 		wantCode(t, "revoke token", c.RevokeToken(t.Context(), token.ID), code)
 	}
-	if _, err := c.Authenticate([]byte(secret)); err != nil || len(c.Namespaces()) != 1 || len(c.Tokens()) != 1 {
+	if _, err := c.Authenticate(t.Context(), []byte(secret)); err != nil || len(c.Namespaces()) != 1 || len(c.Tokens()) != 1 {
 		t.Errorf("afterwards: %v, %d namespaces, %d tokens", err, len(c.Namespaces()), len(c.Tokens()))
 	}
 }

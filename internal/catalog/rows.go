@@ -85,7 +85,7 @@ func decodeToken(key string, value []byte) (*godwit.Token, error) {
 	if err := json.Unmarshal(value, &row); err != nil {
 		return nil, fmt.Errorf("read catalog row %q: %w", key, err)
 	}
-	id := strings.TrimPrefix(key, tokenPrefix)
+	id := strings.Clone(strings.TrimPrefix(key, tokenPrefix)) // key is valid during the call only
 	hash, err := hex.DecodeString(row.Hash)
 	if err != nil || len(hash) != sha256.Size || !validHexID(id) {
 		return nil, fmt.Errorf("read catalog row %q: malformed id or hash", key)

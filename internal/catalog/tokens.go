@@ -42,12 +42,13 @@ func (c *Catalog) SetRootToken(secret string) {
 	c.root.Store(&rootToken{hash: hash, principal: Principal{Token: token, Root: true}})
 }
 
-// Authenticate returns whom the secret stands for. It does not allocate when it
-// is known. Error: ErrUnauthenticated, for an expired or revoked one too.
+// Authenticate returns whom the secret stands for. It does not allocate when
+// that is known here. Errors: ErrUnauthenticated, for an expired or revoked one
+// too; CodeUnavailable, if only an upstream that is away may know it.
 //
 // Secrets are compared by their hashes, so how long it takes tells nothing of
 // how near a guess came.
-func (c *Catalog) Authenticate(secret []byte) (*Principal, error) {
+func (c *Catalog) Authenticate(ctx context.Context, secret []byte) (*Principal, error) {
 	if len(secret) == 0 {
 		return nil, godwit.ErrUnauthenticated
 	}
@@ -56,17 +57,24 @@ func (c *Catalog) Authenticate(secret []byte) (*Principal, error) {
 		return &root.principal, nil
 	}
 	p, ok := c.index.Load().hashes[hash]
-	if !ok || p.Token.Expires != 0 && p.Token.Expires <= c.now().Unix() {
+	switch {
+	case ok && !c.expired(p.Token):
+		return p, nil
+	case ok || c.cfg.Identify == nil:
 		return nil, godwit.ErrUnauthenticated
 	}
-	return p, nil
+	return c.identify(ctx, secret)
+}
+
+func (c *Catalog) expired(t *godwit.Token) bool {
+	return t.Expires != 0 && t.Expires <= c.cfg.Now().Unix()
 }
 
 // CreateToken makes a token from the fields Name, Permission, Namespaces and
 // Expires of spec, and returns its secret, which is kept nowhere. Errors:
 // CodeInvalidRequest, ErrNamespaceNotFound, those of Log.Propose.
 func (c *Catalog) CreateToken(ctx context.Context, spec godwit.Token) (secret string, t *godwit.Token, err error) {
-	now := c.now().Unix()
+	now := c.cfg.Now().Unix()
 	if err := c.checkToken(&spec, now); err != nil {
 		return "", nil, err
 	}

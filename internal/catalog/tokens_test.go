@@ -25,7 +25,7 @@ func TestCreateToken(t *testing.T) {
 	if !strings.HasPrefix(secret, catalog.SecretPrefix) || len(secret) != len(catalog.SecretPrefix)+43 {
 		t.Errorf("a secret of %d characters", len(secret))
 	}
-	p, err := c.Authenticate([]byte(secret))
+	p, err := c.Authenticate(t.Context(), []byte(secret))
 	if err != nil || p.Root || p.Token.ID != token.ID {
 		t.Errorf("authenticate: %+v, %v", p, err)
 	}
@@ -91,7 +91,7 @@ func TestTokenOutlivesItsNamespace(t *testing.T) {
 	if err := c.DeleteNamespace(t.Context(), a.ID); err != nil {
 		t.Fatal(err)
 	}
-	p, err := c.Authenticate([]byte(secret))
+	p, err := c.Authenticate(t.Context(), []byte(secret))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,10 +112,10 @@ func TestTokenExpires(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock = now().Add(10*time.Second - 1)
-	_, err = c.Authenticate([]byte(secret))
+	_, err = c.Authenticate(t.Context(), []byte(secret))
 	wantCode(t, "just before", err, 0)
 	clock = now().Add(10 * time.Second)
-	_, err = c.Authenticate([]byte(secret))
+	_, err = c.Authenticate(t.Context(), []byte(secret))
 	wantCode(t, "at its expiry", err, godwit.CodeUnauthenticated)
 	if len(c.Tokens()) != 1 {
 		t.Error("an expired token is not listed")
@@ -129,7 +129,7 @@ func TestRevokeToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, "revoke", c.RevokeToken(t.Context(), token.ID), 0)
-	_, err = c.Authenticate([]byte(secret))
+	_, err = c.Authenticate(t.Context(), []byte(secret))
 	wantCode(t, "authenticate", err, godwit.CodeUnauthenticated)
 	for _, id := range []string{token.ID, "", "root", strings.Repeat("../", 20), strings.ToUpper(token.ID)} {
 		wantCode(t, "revoke "+id, c.RevokeToken(t.Context(), id), godwit.CodeTokenNotFound)
@@ -159,18 +159,18 @@ func TestTokensAreOldestFirst(t *testing.T) {
 
 func TestRootToken(t *testing.T) {
 	c := open(t, newMemory())
-	p, err := c.Authenticate([]byte(rootToken))
+	p, err := c.Authenticate(t.Context(), []byte(rootToken))
 	if err != nil || !p.Root || p.Token.Permission != godwit.PermissionAdmin {
 		t.Fatalf("root token: %+v, %v", p, err)
 	}
 	c.SetRootToken("another")
-	_, err = c.Authenticate([]byte(rootToken))
+	_, err = c.Authenticate(t.Context(), []byte(rootToken))
 	wantCode(t, "the old root token", err, godwit.CodeUnauthenticated)
-	_, err = c.Authenticate([]byte("another"))
+	_, err = c.Authenticate(t.Context(), []byte("another"))
 	wantCode(t, "the new root token", err, 0)
 	c.SetRootToken("")
 	for _, secret := range []string{"", "another", rootToken, rootToken + "x"} {
-		_, err = c.Authenticate([]byte(secret))
+		_, err = c.Authenticate(t.Context(), []byte(secret))
 		wantCode(t, "without a root token, "+secret, err, godwit.CodeUnauthenticated)
 	}
 }

@@ -1,0 +1,139 @@
+package catalog_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
+)
+
+// centre is an upstream's catalog, and how often it was asked.
+type centre struct {
+	tokens map[string]*godwit.Token
+	root   string
+	err    error
+	asked  int
+}
+
+func (c *centre) identify(_ context.Context, secret []byte) (*godwit.Token, bool, error) {
+	c.asked++
+	switch t, ok := c.tokens[string(secret)]; {
+	case c.err != nil:
+		return nil, false, c.err
+	case string(secret) == c.root:
+		return &godwit.Token{ID: "root", Permission: godwit.PermissionAdmin}, true, nil
+	case ok:
+		return t, false, nil
+	}
+	return nil, false, godwit.ErrUnauthenticated
+}
+
+// openFollower opens a catalog whose log is at c.
+func openFollower(t *testing.T, m *memory, c *centre, refresh func(context.Context) error) *catalog.Catalog {
+	t.Helper()
+	got, err := catalog.Open(t.Context(), catalog.Config{
+		Source: m, Log: m, Now: now, Follower: true, Identify: c.identify, Refresh: refresh,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestFollowerMakesNoAccount(t *testing.T) {
+	m := newMemory()
+	c := openFollower(t, m, new(centre), nil)
+	if c.Account() != "" || len(m.records) != 0 {
+		t.Errorf("got account %q and %d records", c.Account(), len(m.records))
+	}
+	upstream := newMemory()
+	open(t, upstream)
+	c.Apply(upstream.records)
+	if c.Account() != account {
+		t.Errorf("got account %q once it came", c.Account())
+	}
+	given, err := catalog.Open(t.Context(), catalog.Config{Source: m, Log: m, Now: now, Follower: true, Account: account})
+	if err != nil || given.Account() != account {
+		t.Errorf("got %v, %v, want the account of the configuration", given, err)
+	}
+	const other = "00000000000000000000000000000001"
+	_, err = catalog.Open(t.Context(), catalog.Config{Source: upstream, Log: m, Now: now, Follower: true, Account: other})
+	if err == nil {
+		t.Error("another account than the data's was taken")
+	}
+}
+
+func TestUnknownTokenIsAskedUpstream(t *testing.T) {
+	const id = "0000000000000000000000000000000a"
+	up := &centre{root: "the-root", tokens: map[string]*godwit.Token{
+		"known":   {ID: id, Permission: godwit.PermissionRead},
+		"expired": {ID: "b", Permission: godwit.PermissionRead, Expires: now().Unix()},
+	}}
+	c := openFollower(t, newMemory(), up, nil)
+	for _, tt := range []struct {
+		secret string
+		root   bool
+		code   godwit.Code
+	}{
+		{"the-root", true, 0},
+		{"known", false, 0},
+		{"expired", false, godwit.CodeUnauthenticated},
+		{"guess", false, godwit.CodeUnauthenticated},
+	} {
+		p, err := c.Authenticate(t.Context(), []byte(tt.secret))
+		wantCode(t, tt.secret, err, tt.code)
+		if err == nil && p.Root != tt.root {
+			t.Errorf("%s: root is %v", tt.secret, p.Root)
+		}
+	}
+	if up.asked != 4 {
+		t.Errorf("asked %d times", up.asked)
+	}
+	up.err = godwit.ErrNoUpstream
+	_, err := c.Authenticate(t.Context(), []byte("known"))
+	wantCode(t, "while the upstream is away", err, godwit.CodeUnavailable)
+	up.err = errors.New("another")
+	_, err = c.Authenticate(t.Context(), []byte("known"))
+	wantCode(t, "when it fails", err, godwit.CodeUnavailable)
+}
+
+// TestOldAnswerDoesNotOutliveRevocation: what answers for the upstream may have
+// been told before the token was revoked.
+func TestOldAnswerDoesNotOutliveRevocation(t *testing.T) {
+	source := newMemory()
+	secret, token, err := open(t, source).CreateToken(t.Context(), godwit.Token{Permission: godwit.PermissionRead})
+	wantCode(t, "create token", err, 0)
+	up := &centre{tokens: map[string]*godwit.Token{secret: token}}
+	c := openFollower(t, newMemory(), up, nil)
+	_, err = c.Authenticate(t.Context(), []byte(secret))
+	wantCode(t, "before", err, 0)
+	c.Apply([]godwit.Record{{Mutation: godwit.Mutation{Op: godwit.OpDelete, Key: "token/" + token.ID}, Revision: 9}})
+	_, err = c.Authenticate(t.Context(), []byte(secret))
+	wantCode(t, "after", err, godwit.CodeUnauthenticated)
+}
+
+func TestUnknownNamespaceIsWaitedFor(t *testing.T) {
+	source := newMemory()
+	created := create(t, open(t, source), "birds")
+	var c *catalog.Catalog
+	refreshed := 0
+	c = openFollower(t, newMemory(), new(centre), func(context.Context) error {
+		if refreshed++; refreshed == 2 {
+			c.Apply(source.records)
+		}
+		return nil
+	})
+	_, err := c.Namespace(t.Context(), created.ID)
+	wantCode(t, "when it does not come", err, godwit.CodeNamespaceNotFound)
+	if ns, err := c.Resolve(t.Context(), []byte("birds")); err != nil || ns.ID != created.ID {
+		t.Errorf("got %v, %v", ns, err)
+	}
+	if _, err := c.Namespace(t.Context(), created.ID); err != nil || refreshed != 2 {
+		t.Errorf("a known namespace: %v, %d refreshes", err, refreshed)
+	}
+	away := openFollower(t, newMemory(), new(centre), func(context.Context) error { return godwit.ErrNoUpstream })
+	_, err = away.Namespace(t.Context(), created.ID)
+	wantCode(t, "while the upstream is away", err, godwit.CodeUnavailable)
+}
