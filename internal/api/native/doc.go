@@ -1,8 +1,8 @@
 // Package native is godwit's own API, JSON under /godwit/v1/: what Cloudflare's
 // API has no word for. A node's status, tokens, the root token, namespaces with
-// their sizes and their settings.
+// their sizes and their settings; and the way in to what nodes ask of each other.
 //
-// Every reply but an error is one JSON object; an error is
+// Every reply but an error and a stream is one JSON object; an error is
 //
 //	{"error": {"code": "namespace_not_found", "message": "namespace not found"}}
 //

@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/feed"
 )
 
 // Prefix starts every path of this API.
@@ -24,9 +26,15 @@ type Service interface {
 	Revision() godwit.Revision
 }
 
-// Config is what a Handler needs. All fields but RotateRoot are required.
+// Feed answers what nodes ask of each other; *feed.Server is one.
+type Feed interface {
+	ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Principal)
+}
+
+// Config is what a Handler needs. All fields but PassOn are required.
 type Config struct {
 	Service Service
+	Feed    Feed
 
 	// Status is the node's own account of itself. host is the Host header of
 	// the request, for addresses that the node was not told.
@@ -35,28 +43,19 @@ type Config struct {
 	// Size counts the keys of a namespace and the bytes of their values.
 	Size func(godwit.NamespaceID) (keys, bytes int64)
 
+	// Tree is the node, or the one at the root of its tree if that answers, with
+	// all that follow it. ctx carries the credential of who asks.
+	Tree func(ctx context.Context) feed.Node
+
 	// RotateRoot puts another root token in force and returns it. Errors are
 	// *godwit.Error where the node has no way to keep a new one.
 	RotateRoot func(context.Context) (string, error)
 
-	Logger *slog.Logger
-}
+	// PassOn has a request of administration answered where it is decided. An
+	// error means that nothing was answered. nil: it is decided here.
+	PassOn func(w http.ResponseWriter, r *http.Request) error
 
-// Status is a node's account of itself.
-type Status struct {
-	Role          string `json:"role"`
-	Location      string `json:"location"`
-	Account       string `json:"account"`
-	ClusterID     string `json:"cluster_id"`
-	Revision      string `json:"revision"`
-	StalenessMS   int64  `json:"staleness_ms"`
-	Keys          int64  `json:"keys"`
-	Bytes         int64  `json:"bytes"`
-	Followers     int    `json:"followers"`
-	BindingURL    string `json:"binding_url"`
-	DiskFull      bool   `json:"disk_full"`
-	Version       string `json:"version"`
-	UptimeSeconds int64  `json:"uptime_seconds"`
+	Logger *slog.Logger
 }
 
 // Handler serves the API. It goes by the raw request path, so that nothing
@@ -85,56 +84,103 @@ type request struct {
 // endpoint carries a request out and returns what to answer as JSON.
 type endpoint func(*Handler, *request) (any, error)
 
+// stream carries a request out and writes the answer itself, for as long as it
+// takes. An error is answered for it, if nothing was written yet.
+type stream func(*Handler, http.ResponseWriter, *request) error
+
 // route is a path, relative to Prefix, and what each method does to it.
 type route struct {
 	path    string // segments; "*" stands for any one
 	methods map[string]endpoint
+	watch   stream   // GET, in place of an endpoint
+	passOn  []string // methods that are administration: see Config.PassOn
 }
 
-// routes are all there are.
+// routes are all there are, but for those of the feed.
 func routes() []route {
+	const get, post = http.MethodGet, http.MethodPost
 	return []route{
-		{"status", map[string]endpoint{http.MethodGet: (*Handler).status}},
-		{"tokens", map[string]endpoint{http.MethodGet: (*Handler).listTokens, http.MethodPost: (*Handler).createToken}},
-		{"tokens/*", map[string]endpoint{http.MethodDelete: (*Handler).revokeToken}},
-		{"root-token/rotate", map[string]endpoint{http.MethodPost: (*Handler).rotateRoot}},
-		{"namespaces", map[string]endpoint{http.MethodGet: (*Handler).listNamespaces}},
-		{"namespaces/*/settings", map[string]endpoint{http.MethodGet: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings}},
+		{path: "status", methods: map[string]endpoint{get: (*Handler).status}},
+		{
+			path:    "tokens",
+			methods: map[string]endpoint{get: (*Handler).listTokens, post: (*Handler).createToken},
+			passOn:  []string{get, post},
+		},
+		{
+			path:    "tokens/*",
+			methods: map[string]endpoint{http.MethodDelete: (*Handler).revokeToken},
+			passOn:  []string{http.MethodDelete},
+		},
+		{path: "root-token/rotate", methods: map[string]endpoint{post: (*Handler).rotateRoot}, passOn: []string{post}},
+		{path: "namespaces", methods: map[string]endpoint{get: (*Handler).listNamespaces}},
+		{
+			path:    "namespaces/*/settings",
+			methods: map[string]endpoint{get: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings},
+			passOn:  []string{http.MethodPatch},
+		},
 	}
+}
+
+// Streams tells whether the answer to a request, by its raw path, goes on for as
+// long as its client likes, and sees to slow clients itself.
+func Streams(r *http.Request, path string) bool {
+	rest, ok := strings.CutPrefix(path, Prefix)
+	if !ok || r.Method != http.MethodGet {
+		return false
+	}
+	if rest == "feed" || rest == "feed/walk" {
+		return true
+	}
+	rt, _, ok := match(rest)
+	return ok && rt.watch != nil
 }
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(api.HeaderRevision, h.cfg.Service.Revision().String())
-	p, err := h.authenticate(r)
+	p, secret, err := h.authenticate(r)
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
+	r = r.WithContext(godwit.WithCredential(r.Context(), secret))
 	path, _, _ := strings.Cut(r.RequestURI, "?")
-	rt, arg, ok := match(strings.TrimPrefix(path, Prefix))
+	path = strings.TrimPrefix(path, Prefix)
+	if path == "feed" || strings.HasPrefix(path, "feed/") {
+		h.cfg.Feed.ServeHTTP(w, r, p)
+		return
+	}
+	rt, arg, ok := match(path)
 	if !ok {
 		writeError(w, http.StatusNotFound, "not_found", "There is nothing at this path.")
 		return
 	}
+	if err := h.serve(w, &request{Request: r, principal: p, argument: arg}, &rt); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+// serve carries out what the request's method does to a path.
+func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	serve, ok := rt.methods[method]
+	if h.cfg.PassOn != nil && slices.Contains(rt.passOn, method) {
+		return h.cfg.PassOn(w, r.Request)
+	}
+	if rt.watch != nil && method == http.MethodGet {
+		return rt.watch(h, w, r)
+	}
+	answer, ok := rt.methods[method]
 	if !ok {
 		w.Header().Set("Allow", allowed(rt))
 		writeError(w, http.StatusMethodNotAllowed, "method_not_allowed", "This path takes "+allowed(rt)+".")
-		return
+		return nil
 	}
-	h.answer(w, &request{Request: r, principal: p, argument: arg}, serve)
-}
-
-func (h *Handler) answer(w http.ResponseWriter, r *request, serve endpoint) {
-	body, err := serve(h, r)
+	body, err := answer(h, r)
 	if err != nil {
-		h.fail(w, r.Request, err)
-		return
+		return err
 	}
 	w.Header().Set(api.HeaderRevision, h.cfg.Service.Revision().String())
 	status := http.StatusOK
@@ -142,6 +188,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *request, serve endpoint) {
 		status = http.StatusCreated
 	}
 	writeJSON(w, status, body)
+	return nil
 }
 
 // match finds the route of a path, relative to Prefix, and what stands in it
@@ -171,21 +218,23 @@ func fits(pattern, segments []string) (arg string, ok bool) {
 	return arg, true
 }
 
-func allowed(rt route) string {
-	var methods []string
-	for m := range rt.methods {
-		methods = append(methods, m)
+func allowed(rt *route) string {
+	methods := slices.Collect(maps.Keys(rt.methods))
+	if rt.watch != nil {
+		methods = append(methods, http.MethodGet)
 	}
 	slices.Sort(methods)
 	return strings.Join(methods, ", ")
 }
 
-// authenticate returns whom the request's bearer token stands for.
-func (h *Handler) authenticate(r *http.Request) (*catalog.Principal, error) {
+// authenticate returns whom the request's bearer token stands for, and the
+// token.
+func (h *Handler) authenticate(r *http.Request) (p *catalog.Principal, secret string, err error) {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return nil, godwit.Errorf(godwit.CodeUnauthenticated, "Send a token as \"Authorization: Bearer TOKEN\".")
+		return nil, "", godwit.Errorf(godwit.CodeUnauthenticated, "Send a token as \"Authorization: Bearer TOKEN\".")
 	}
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return h.cfg.Service.Authenticate(r.Context(), remote.Addr().Unmap(), []byte(secret))
+	p, err = h.cfg.Service.Authenticate(r.Context(), remote.Addr().Unmap(), []byte(secret))
+	return p, secret, err
 }

@@ -16,9 +16,6 @@ type namespaceList struct {
 	Namespaces []sizedNamespace `json:"namespaces"`
 }
 
-// status is for whoever has a token.
-func (h *Handler) status(r *request) (any, error) { return h.cfg.Status(r.Host), nil }
-
 // listNamespaces answers those that the token is for.
 func (h *Handler) listNamespaces(r *request) (any, error) {
 	if err := catalog.Authorize(r.principal, godwit.PermissionRead, nil); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/godwitkv/godwit/internal/api/native"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/embedded"
+	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -28,6 +29,7 @@ const rootToken = "root-token-of-the-tests"
 // world is the API on a store in memory, with two namespaces.
 type world struct {
 	t        *testing.T
+	config   native.Config
 	handler  *native.Handler
 	catalog  *catalog.Catalog
 	one, two *godwit.Namespace
@@ -62,7 +64,7 @@ func newWorld(t *testing.T) *world {
 		Reader: st, Log: log, Uploader: st, Catalog: c, Limits: godwit.DefaultLimits(),
 		Now: time.Now, Logger: logger, Metrics: prometheus.NewRegistry(),
 	})
-	w.handler = native.New(native.Config{
+	w.config = native.Config{
 		Service: service,
 		Status:  func(host string) native.Status { return native.Status{Role: "central", BindingURL: "http://" + host} },
 		Size:    func(godwit.NamespaceID) (keys, bytes int64) { return 7, 70 },
@@ -70,8 +72,11 @@ func newWorld(t *testing.T) *world {
 			w.rotated++
 			return "another-root-token", nil
 		},
+		Tree:   func(context.Context) feed.Node { return feed.Node{NodeInfo: feed.NodeInfo{ID: "self"}} },
+		Feed:   new(peers),
 		Logger: logger,
-	})
+	}
+	w.handler = native.New(w.config)
 	return w
 }
 

@@ -1,0 +1,43 @@
+package native
+
+import "github.com/godwitkv/godwit/internal/feed"
+
+// Status is a node's account of itself.
+type Status struct {
+	Role          string `json:"role"` // "central" or "edge"
+	Location      string `json:"location"`
+	Account       string `json:"account"`
+	ClusterID     string `json:"cluster_id"`
+	Revision      string `json:"revision"`
+	Ready         bool   `json:"ready"`        // reads can be served
+	StalenessMS   int64  `json:"staleness_ms"` // for how long the node may have missed a write; below 0: unknown
+	Keys          int64  `json:"keys"`
+	Bytes         int64  `json:"bytes"`
+	Followers     int    `json:"followers"` // direct ones
+	BindingURL    string `json:"binding_url"`
+	DiskFull      bool   `json:"disk_full"`
+	Version       string `json:"version"`
+	UptimeSeconds int64  `json:"uptime_seconds"`
+
+	// Of an edge:
+
+	Upstream  string `json:"upstream,omitempty"` // URL of the node that it follows
+	Connected bool   `json:"connected"`          // it hears of it; a central node needs nobody
+	Lag       int64  `json:"lag"`                // revisions behind it
+	Missing   int    `json:"missing,omitempty"`  // large values still to be fetched
+	Progress  string `json:"progress,omitempty"` // of becoming a copy
+	Problem   string `json:"problem,omitempty"`  // why it does not follow
+
+	Tree *feed.Node `json:"tree,omitempty"` // if it was asked for
+}
+
+// status is for whoever has a token; with tree=1 in the query it shows all nodes
+// that follow this one, or the one at the root of its tree.
+func (h *Handler) status(r *request) (any, error) {
+	s := h.cfg.Status(r.Host)
+	if r.URL.Query().Get("tree") == "1" {
+		tree := h.cfg.Tree(r.Context())
+		s.Tree = &tree
+	}
+	return s, nil
+}
