@@ -36,6 +36,9 @@ type Config struct {
 	TLS  *tls.Config
 	Self func() feed.NodeInfo // for the tree; the edge fills in what it knows better
 
+	// Followers are those behind this node, for the tree; nil: none.
+	Followers func() []feed.Node
+
 	// Mixed is told before the store stops being an exact prefix of the log, and
 	// Exact once it is one again; reset: deletions were left out on the way, so
 	// that nobody may go on from before. nil: nobody is told.
@@ -47,7 +50,12 @@ type Config struct {
 }
 
 // Edge follows. Its methods may be called from many goroutines.
-type Edge struct{}
+type Edge struct {
+	cfg    Config
+	store  *store.Store
+	follow *follower
+	values *values
+}
 
 var (
 	_ godwit.Reader   = (*Edge)(nil)
@@ -83,6 +91,14 @@ type Status struct {
 
 // Status returns how the edge stands.
 func (e *Edge) Status() Status { panic("later") }
+
+// Exact tells whether the store is an exact prefix of the log, as an upstream has
+// said since the start: nobody may follow this node before.
+func (e *Edge) Exact() bool { panic("later") }
+
+// Age is for how long the copy may have missed a write, and very long while that
+// is not known: what this node's heartbeats tell those behind it.
+func (e *Edge) Age() time.Duration { panic("later") }
 
 // Carries is what of the upstream's data the edge holds.
 func (e *Edge) Carries() feed.Filter { panic("later") }
