@@ -63,6 +63,13 @@ func (c *Client) Walk(ctx context.Context, q WalkRequest) (*Stream, error) { pan
 // wire.ErrMalformed, the transport's.
 func (s *Stream) Next() (Frame, error) { panic("later") }
 
+// More tells whether Next would not wait: a whole frame has arrived, or the end.
+func (s *Stream) More() bool { panic("later") }
+
+// Received is how many bytes have come so far. Any goroutine may ask, also while
+// Next waits: a large frame on a slow line is no silence.
+func (s *Stream) Received() int64 { panic("later") }
+
 // Close ends the stream.
 func (s *Stream) Close() error { panic("later") }
 

@@ -31,7 +31,16 @@ type Progress struct {
 	Place   store.Place
 }
 
-// Run reconciles and returns the lowest position of the upstream's states that
-// it read: following from there makes the store exact. The store is a mixture
-// until then. Errors: the transport's, the store's, *End as an error.
-func (r *Reconcile) Run(ctx context.Context) (*Hello, godwit.Position, error) { panic("later") }
+// Reconciled is what a reconcile that came to its end leaves: a store that holds
+// nothing older than From and nothing newer than Highest. Following from From
+// makes it exact once Highest is passed.
+type Reconciled struct {
+	Hello   *Hello          // of the last walk
+	From    godwit.Position // the lowest of the upstream's states that were read
+	Highest godwit.Revision // the highest of them, also of walks that were cut off
+}
+
+// Run reconciles. The store is a mixture from its first commit on, and its
+// position stays: whoever follows moves it to From (Tx.Rewind, Tx.Follow).
+// Errors: the transport's, the store's, *End as an error.
+func (r *Reconcile) Run(ctx context.Context) (*Reconciled, error) { panic("later") }
