@@ -12,10 +12,11 @@ import (
 	"github.com/godwitkv/godwit"
 )
 
+// MaxValueAttempts bounds how often a read begins again because a value was
+// replaced, and is gone, before it was opened.
+const MaxValueAttempts = 3
+
 const (
-	// maxBulkAttempts bounds how often a bulk get begins again because a value
-	// was replaced, and is gone, before it was opened.
-	maxBulkAttempts = 3
 	// bulkMemory is how many bytes of values all bulk gets hold at once, beside
 	// those that hold up to freeBulkBytes each.
 	bulkMemory    = 64 << 20
@@ -139,9 +140,10 @@ func (s *Service) readAll(ctx context.Context, ns *godwit.Namespace, keys []stri
 		}
 		into.Served = served
 		into.Entries, err = s.readValues(ctx, ns, entries)
-		if err == nil || attempt == maxBulkAttempts || godwit.CodeOf(err) != godwit.CodeUnavailable {
+		if err == nil || attempt == MaxValueAttempts || godwit.CodeOf(err) != godwit.CodeUnavailable {
 			return err
 		}
+		opts.Strong = true // what replaced it may not have come here yet
 	}
 }
 

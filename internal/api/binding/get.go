@@ -56,7 +56,7 @@ func (s *Server) get(r *request) error {
 		}
 		return err
 	}
-	for again := true; ; again = false {
+	for attempt := 1; ; attempt++ {
 		e, err := s.find(r, key, opts)
 		if err != nil {
 			return err
@@ -71,10 +71,12 @@ func (s *Server) get(r *request) error {
 			r.found(e)
 			r.ctx.Response.SetBodyStream(&value{srv: s, src: src, size: e.Value.Size()}, int(e.Value.Size()))
 			return nil
-		case !again || godwit.CodeOf(err) != godwit.CodeUnavailable:
+		case attempt == api.MaxValueAttempts || godwit.CodeOf(err) != godwit.CodeUnavailable:
 			return err
 		}
-		// It may be gone because it was replaced: what replaced it is the answer.
+		// It may be gone because it was replaced: what replaced it is the answer,
+		// which may not have come here yet.
+		opts.Strong = true
 	}
 }
 

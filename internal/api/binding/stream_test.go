@@ -217,7 +217,7 @@ func TestDamagedValues(t *testing.T) {
 		whole bool
 	}{
 		{"whole", damage{size, io.EOF, 0, 0}, true},
-		{"gone once", damage{size, io.EOF, 0, 1}, true},
+		{"gone twice", damage{size, io.EOF, 0, 2}, true},
 		{"nothing", damage{0, corrupt, 0, 0}, false},
 		{"cut short", damage{size - 1, io.EOF, 0, 0}, false},
 		{"cut short at a chunk", damage{64 << 10, io.EOF, 0, 0}, false},
@@ -242,7 +242,7 @@ func TestDamagedValues(t *testing.T) {
 			}
 		})
 	}
-	d.how.Store(&damage{size, io.EOF, 0, 2})
+	d.how.Store(&damage{size, io.EOF, 0, api.MaxValueAttempts})
 	if res := w.ask("GET", "/k", ""); res.Status != "503 The value is gone." || res.Header.Get("Retry-After") != "1" {
 		t.Errorf("gone for good: %s %v", res.Status, res.Header)
 	}

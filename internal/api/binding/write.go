@@ -2,6 +2,7 @@ package binding
 
 import (
 	"bytes"
+	"context"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
@@ -20,7 +21,7 @@ func (s *Server) put(r *request) error {
 	if m := r.peek(hdrMetadataIn); len(m) > 0 {
 		metadata = bytes.Clone(m) // it outlives the request
 	}
-	res, err := s.cfg.Service.Put(s.ctx, r.ns, api.Put{
+	res, err := s.cfg.Service.Put(s.writeContext(r), r.ns, api.Put{
 		Key:           key,
 		Body:          &r.body,
 		Metadata:      metadata,
@@ -45,13 +46,19 @@ func (s *Server) delete(r *request) error {
 	if err != nil {
 		return err
 	}
-	res, err := s.cfg.Service.Delete(s.ctx, r.ns, api.Delete{
+	res, err := s.cfg.Service.Delete(s.writeContext(r), r.ns, api.Delete{
 		Key:           key,
 		Preconditions: r.preconditions(),
 		RequestID:     string(r.peek(hdrRequestID)),
 	})
 	r.revision = res.Revision
 	return err
+}
+
+// writeContext is the context of a write: it takes the credential along, for a
+// log that must pass it on.
+func (s *Server) writeContext(r *request) context.Context {
+	return godwit.WithCredential(s.ctx, string(bearer(r.peek(hdrAuthorization))))
 }
 
 func (r *request) preconditions() api.Preconditions {

@@ -1,7 +1,6 @@
 package cloudflare
 
 import (
-	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -10,13 +9,17 @@ import (
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
-// authenticate asks who is calling.
+// authenticate asks who is calling. A write takes the credential along, for a
+// log that must pass it on.
 func (c *call) authenticate() error {
 	secret, err := credential(c.r.Header)
 	if err != nil {
 		return err
 	}
 	c.principal, err = c.h.service.Authenticate(c.ctx(), remote(c.r), []byte(secret))
+	if c.endpoint.need == godwit.PermissionWrite {
+		c.r = c.r.WithContext(godwit.WithCredential(c.ctx(), secret))
+	}
 	return err
 }
 
@@ -52,32 +55,31 @@ func remote(r *http.Request) netip.Addr {
 	return ap.Addr()
 }
 
-// authorize resolves what the path names and asks whether the caller may do what
-// the endpoint does to it. A namespace that a token is not for looks the same
-// to it whether it exists or not.
+// errNoAccount is for a node that has yet to hear which account is its own.
+var errNoAccount = godwit.Errorf(godwit.CodeUnavailable, "This node has yet to learn its account from upstream: try again.")
+
+// authorize asks whether the caller may do what the endpoint does, and resolves
+// what the path names. A namespace that a token is not for looks the same to it
+// whether it exists or not.
 func (c *call) authorize() error {
-	if a := c.params.account; a != "" && a != c.h.catalog.Account() {
+	own := c.h.catalog.Account()
+	switch a := c.params.account; {
+	case own == "":
+		return errNoAccount
+	case a != "" && a != own:
 		return errNoRoute
-	}
-	if c.params.namespace == "" {
+	case c.params.namespace == "":
 		return catalog.Authorize(c.principal, c.endpoint.need, nil)
 	}
 	id, err := godwit.ParseNamespaceID(c.params.namespace)
 	if err != nil {
 		return err
 	}
-	ns, err := c.h.catalog.Namespace(c.ctx(), id)
-	switch {
-	case errors.Is(err, godwit.ErrNamespaceNotFound):
-		if aerr := catalog.Authorize(c.principal, c.endpoint.need, &godwit.Namespace{ID: id}); aerr != nil {
-			return aerr
-		}
-		return err
-	case err != nil:
+	if err := catalog.Authorize(c.principal, c.endpoint.need, &godwit.Namespace{ID: id}); err != nil {
 		return err
 	}
-	c.ns = ns
-	return catalog.Authorize(c.principal, c.endpoint.need, ns)
+	c.ns, err = c.h.catalog.Namespace(c.ctx(), id)
+	return err
 }
 
 // covers tells whether the caller's lists show a namespace.

@@ -72,7 +72,7 @@ var rules = [...]rule{
 	godwit.CodeForbidden:          {status: http.StatusForbidden, code: 10037},
 	godwit.CodeDiskFull:           {status: http.StatusInsufficientStorage, code: 10507},
 	godwit.CodeUnavailable:        {status: http.StatusServiceUnavailable, code: 10001},
-	godwit.CodeOutcomeUnknown:     {status: http.StatusServiceUnavailable, code: 10504},
+	godwit.CodeOutcomeUnknown:     {status: http.StatusGatewayTimeout, code: 10504},
 	godwit.CodeTokenNotFound:      {status: http.StatusNotFound, code: 10404, operation: true},
 	godwit.CodeBulkJSON:           {status: http.StatusBadRequest, code: codeInvalidArgument},
 	godwit.CodeBulkTooLarge:       {status: http.StatusRequestEntityTooLarge, code: 10024},

@@ -23,6 +23,11 @@ func (c *call) entry() (*godwit.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.find(opts)
+}
+
+// find gets the entry, and notes how it was found, or that it was not.
+func (c *call) find(opts godwit.ReadOptions) (*godwit.Entry, error) {
 	e, served, err := c.h.service.Get(c.ctx(), c.ns, []byte(c.params.key), opts)
 	if err == nil || errors.Is(err, godwit.ErrKeyNotFound) {
 		c.served(served)
@@ -69,19 +74,19 @@ func (c *call) valueHeader(e *godwit.Entry) {
 	c.w.WriteHeader(http.StatusOK)
 }
 
-// open opens the entry's value. One that was replaced meanwhile may be gone: the
-// entry is then read again, once.
+// open opens the entry's value. One that was replaced meanwhile may be gone: what
+// replaced it is then the answer, which this node may have yet to hear of.
 func (c *call) open(e *godwit.Entry) (*godwit.Entry, io.ReadCloser, error) {
-	value, err := c.h.service.OpenValue(c.ctx(), c.ns, e)
-	if err == nil || godwit.CodeOf(err) != godwit.CodeUnavailable {
-		return e, value, err
+	for attempt := 1; ; attempt++ {
+		value, err := c.h.service.OpenValue(c.ctx(), c.ns, e)
+		if err == nil || attempt == api.MaxValueAttempts || godwit.CodeOf(err) != godwit.CodeUnavailable {
+			return e, value, err
+		}
+		if e, err = c.find(godwit.ReadOptions{Strong: true}); err != nil {
+			return nil, nil, err
+		}
+		c.validator(e)
 	}
-	if e, err = c.entry(); err != nil {
-		return nil, nil, err
-	}
-	c.validator(e)
-	value, err = c.h.service.OpenValue(c.ctx(), c.ns, e)
-	return e, value, err
 }
 
 // pieces are what values are sent in.
