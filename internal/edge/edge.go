@@ -27,6 +27,7 @@ type Config struct {
 	Clock     *Clock
 	Upstreams []string // URLs, in order of preference
 	Token     string
+	Account   string // that the upstream must have, or the edge fails; "": any
 
 	Namespaces      []string // ids or titles; nil: all
 	MaxValue        int64    // longer values are fetched when they are read; 0: none
