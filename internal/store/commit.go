@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -19,6 +20,19 @@ const (
 	NoSync Durability = false
 )
 
+// Committed is what one commit changed. Its records are valid only while the
+// function that is told of it runs.
+type Committed struct {
+	Prev, Revision godwit.Revision // the position before, and after
+	Time           int64           // the log's, unix milliseconds
+	Exact          bool            // Records are all there is between Prev and Revision
+
+	// Records are what took effect. Exact: in order of revision. Else they are in
+	// the order in which they came, and what was removed is an OpDelete without a
+	// revision.
+	Records []godwit.Record
+}
+
 // Commit is a transaction that reads see and that is on its way to the disk.
 type Commit struct {
 	s        *Store
@@ -26,6 +40,23 @@ type Commit struct {
 	sync     Durability
 	revision godwit.Revision
 	system   []godwit.Record
+	told     *Committed // for OnCommit; nil: it is not told
+	onCommit func(*Committed)
+}
+
+// committed are reused: the records of a batch are much memory.
+var committed = sync.Pool{New: func() any { return new(Committed) }}
+
+// keepRecords bounds what of a large batch is kept for the next.
+const keepRecords = 1 << 13
+
+func (c *Committed) release() {
+	clear(c.Records)
+	if cap(c.Records) > keepRecords {
+		c.Records = nil
+	}
+	*c = Committed{Records: c.Records[:0]}
+	committed.Put(c)
 }
 
 // Commit makes the transaction visible, whole and at once, and returns before
@@ -49,6 +80,10 @@ func (tx *Tx) Commit(d Durability) (Commit, error) {
 	c.batch = tx.batch
 	if err := tx.publish(d); err != nil {
 		return Commit{}, err
+	}
+	c.told, tx.told = tx.told, nil
+	if c.told != nil {
+		c.told.Revision, c.told.Time, c.onCommit = tx.revision, tx.time, tx.onCommit
 	}
 	return c, nil
 }
@@ -128,13 +163,28 @@ func (c Commit) Wait() error {
 	if len(c.system) > 0 && c.s.cfg.OnSystem != nil {
 		c.s.cfg.OnSystem(c.system)
 	}
+	c.tell()
 	c.s.durable.advance(c.revision)
 	return nil
+}
+
+// tell calls OnCommit, unless nothing of the log's has changed.
+func (c Commit) tell() {
+	if c.told == nil {
+		return
+	}
+	if c.told.Revision != c.told.Prev || len(c.told.Records) > 0 {
+		c.onCommit(c.told)
+	}
+	c.told.release()
 }
 
 // release frees a commit that nobody waits for: one of the sweeper's, which
 // gave no revision.
 func (c Commit) release() error {
+	if c.told != nil {
+		c.told.release()
+	}
 	if c.batch == nil {
 		return nil
 	}

@@ -240,10 +240,24 @@ func (s *Store) release() (err error) {
 func (s *Store) SetOnSystem(fn func([]godwit.Record)) { s.cfg.OnSystem = fn }
 
 // SetOnCommit sets Config.OnCommit, before the first write.
-func (s *Store) SetOnCommit(fn func(*Committed)) { s.cfg.OnCommit = fn }
+func (s *Store) SetOnCommit(fn func(*Committed)) {
+	s.writing.Lock() // the sweeper may be at work
+	defer s.writing.Unlock()
+	s.cfg.OnCommit = fn
+}
 
-// SetOnExpired sets Config.OnExpired, before the store is shared.
-func (s *Store) SetOnExpired(fn func([]Expired)) { s.cfg.OnExpired = fn }
+// SetOnExpired sets Config.OnExpired.
+func (s *Store) SetOnExpired(fn func([]Expired)) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.cfg.OnExpired = fn
+}
+
+// WaitRevision returns once the store holds r durably. Errors: the context's, the
+// disk's.
+func (s *Store) WaitRevision(ctx context.Context, r godwit.Revision) error {
+	return s.durable.wait(ctx, r)
+}
 
 // Revision implements godwit.Reader.
 func (s *Store) Revision() godwit.Revision { return s.durable.revision() }

@@ -49,6 +49,14 @@ func (s *Store) Sweep(ctx context.Context) error {
 	)
 }
 
+// Expired is an entry that its second has made absent.
+type Expired struct {
+	Namespace godwit.NamespaceID
+	Key       string
+	Revision  godwit.Revision
+	At        int64 // unix seconds
+}
+
 type dueRow struct {
 	due int64
 	id  entryID

@@ -27,9 +27,11 @@ type Tx struct {
 	rows     []byte // of the entries put, as changes refer to them
 	dropped  []godwit.NamespaceID
 	system   []godwit.Record
-	requests []request // remembered in this transaction
-	err      error     // the first of the writes into batch
-	key, row []byte    // scratch
+	requests []request  // remembered in this transaction
+	told     *Committed // for OnCommit; nil: there is none
+	onCommit func(*Committed)
+	err      error  // the first of the writes into batch
+	key, row []byte // scratch
 }
 
 // change is a key whose row this transaction replaces.
@@ -82,6 +84,10 @@ func (s *Store) Begin() *Tx {
 	tx.batch = s.db.NewBatch()
 	tx.revision = godwit.Revision(s.applied.Load())
 	tx.time = s.logTime.Load()
+	if tx.onCommit = s.cfg.OnCommit; tx.onCommit != nil {
+		tx.told = committed.Get().(*Committed)
+		tx.told.Prev, tx.told.Exact = tx.revision, true
+	}
 	if tx.heads == nil {
 		tx.heads = make(map[entryID]Head)
 		tx.counts = make(map[godwit.NamespaceID]count)
@@ -112,6 +118,10 @@ func (tx *Tx) release() {
 	clear(tx.heads)
 	clear(tx.counts)
 	clear(tx.changes)
+	if tx.told != nil {
+		tx.told.release()
+	}
+	tx.told, tx.onCommit = nil, nil
 	tx.changes, tx.rows, tx.requests = tx.changes[:0], tx.rows[:0], tx.requests[:0]
 	tx.batch, tx.system, tx.err, tx.dropped = nil, nil, nil, nil
 	tx.s.writing.Unlock()
@@ -218,6 +228,9 @@ func (tx *Tx) Apply(r *godwit.Record) error {
 	tx.changes = append(tx.changes, change{hotHash(tx.s.hot, r.Namespace, r.Key), entryID{r.Namespace, r.Key}, from, len(tx.rows)})
 	h.change = len(tx.changes)
 	tx.heads[entryID{r.Namespace, r.Key}] = h
+	if tx.told != nil {
+		tx.told.Records = append(tx.told.Records, *r)
+	}
 	if r.Namespace == godwit.SystemNamespace {
 		tx.noteSystem(r)
 	}

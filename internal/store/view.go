@@ -1,27 +1,16 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/godwitkv/godwit"
 )
-
-// Committed is what one commit changed. Its records are valid only while the
-// function that is told of it runs.
-type Committed struct {
-	Prev, Revision godwit.Revision // the position before, and after
-	Time           int64           // the log's, unix milliseconds
-	Records        []godwit.Record // what took effect, in order of revision
-	Exact          bool            // Records are all there is between Prev and Revision
-}
-
-// Expired is an entry that its second has made absent.
-type Expired struct {
-	Namespace godwit.NamespaceID
-	Key       string
-	Revision  godwit.Revision
-	At        int64 // unix seconds
-}
 
 // Place is a key's place in a walk: by namespace, the system's first, then by
 // the bytes of the key.
@@ -33,19 +22,65 @@ type Place struct {
 // View is one durable state of the store. Whoever holds one keeps the database
 // from forgetting what has been replaced since: hold it for seconds, not minutes.
 // It is for one goroutine.
-type View struct{}
+type View struct {
+	snap     *pebble.Snapshot
+	revision godwit.Revision
+	time     int64
+	purged   godwit.Revision
+}
 
 // View returns the state of now. The caller closes it.
-func (s *Store) View(ctx context.Context) (*View, error) { panic("later") }
+func (s *Store) View(ctx context.Context) (*View, error) {
+	snap, _, err := s.snapshot(ctx, godwit.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	v := &View{snap: snap}
+	rev, ms, err := v.pair(metaApplied)
+	floor, _, floorErr := v.pair(metaPurged)
+	if err := errors.Join(err, floorErr); err != nil {
+		return nil, errors.Join(err, snap.Close())
+	}
+	v.revision, v.time, v.purged = godwit.Revision(rev), int64(ms), godwit.Revision(floor)
+	return v, nil
+}
+
+// pair reads a row of two numbers, zero if it is not there.
+func (v *View) pair(key []byte) (x, y uint64, err error) {
+	_, err = v.get(key, func(row []byte) (err error) {
+		x, y, err = decodePair(row)
+		return err
+	})
+	return x, y, err
+}
+
+// get shows a row to fn, if it is there. It is valid during the call.
+func (v *View) get(key []byte, fn func(row []byte) error) (found bool, err error) {
+	row, closer, err := v.snap.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read row: %w", err)
+	}
+	return true, errors.Join(fn(row), closer.Close())
+}
 
 // Close ends the view.
-func (v *View) Close() error { panic("later") }
+func (v *View) Close() error { return v.snap.Close() }
 
 // Revision is the position of the state.
-func (v *View) Revision() godwit.Revision { panic("later") }
+func (v *View) Revision() godwit.Revision { return v.revision }
 
 // Time is the log's time at that position, unix milliseconds.
-func (v *View) Time() int64 { panic("later") }
+func (v *View) Time() int64 { return v.time }
+
+// Purged is the purge floor of the state: of deletions up to there Changes may
+// not tell.
+func (v *View) Purged() godwit.Revision { return v.purged }
+
+// checkEvery is how many rows go by between two looks at the context.
+const checkEvery = 256
 
 // Changes calls fn with what stands now of each mutation in (after, upTo], in
 // order of revision: what was replaced since is left out, a deletion comes as
@@ -53,15 +88,122 @@ func (v *View) Time() int64 { panic("later") }
 // Record.Swept. Values that are blobs come as references. The record is valid
 // during the call.
 func (v *View) Changes(ctx context.Context, after, upTo godwit.Revision, fn func(*godwit.Record) error) error {
-	panic("later")
+	if after >= upTo {
+		return nil
+	}
+	rows := 0
+	return scanRange(v.snap, appendRevisionKey(nil, after+1), appendRevisionKey(nil, upTo+1), func(k, row []byte) error {
+		if rows++; rows%checkEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		op, ns, key, err := decodeRevisionRow(row)
+		if err != nil || len(k) != 9 {
+			return fmt.Errorf("read revision: %w", ErrCorrupt)
+		}
+		r := godwit.Revision(binary.BigEndian.Uint64(k[1:]))
+		if op == godwit.OpDelete {
+			return v.dead(ns, key, r, fn)
+		}
+		found, err := v.live(ns, key, r, fn)
+		if found || err != nil {
+			return err
+		}
+		return v.dead(ns, key, r, fn)
+	})
+}
+
+// live calls fn with a key's entry, and tells whether it has one of a revision.
+func (v *View) live(ns godwit.NamespaceID, key []byte, r godwit.Revision, fn func(*godwit.Record) error) (found bool, err error) {
+	_, err = v.get(appendEntryKey(nil, ns, key), func(row []byte) error {
+		e, err := decodeEntryRow(row)
+		if err != nil || e.revision != r {
+			return err
+		}
+		found = true
+		return v.tell(ns, key, &e, true, fn)
+	})
+	return found, err
+}
+
+// dead calls fn with a key's tombstone, if it has one of that revision. Rows of
+// r that a deleted namespace left behind have none.
+func (v *View) dead(ns godwit.NamespaceID, key []byte, r godwit.Revision, fn func(*godwit.Record) error) error {
+	_, err := v.get(appendTombstoneKey(nil, ns, key), func(row []byte) error {
+		t, err := decodeTombstoneRow(row)
+		if err != nil || t.revision != r {
+			return err
+		}
+		rec := godwit.Record{Mutation: godwit.Mutation{Op: godwit.OpDelete, Namespace: ns, Key: string(key)}, Revision: r}
+		if t.kind == tombSwept {
+			rec.Op, rec.Swept, rec.Expiration = godwit.OpPut, true, t.expiration
+			rec.Created, rec.Modified = t.created, t.created
+		}
+		return fn(&rec)
+	})
+	return err
 }
 
 // Walk calls fn for each entry behind after (nil: from the start), in order of
 // place, expired ones too, deletions not. Without values, Value.Inline is nil
 // though Value.Blob stands. The record is valid during the call.
 func (v *View) Walk(ctx context.Context, after *Place, values bool, fn func(*godwit.Record) error) error {
-	panic("later")
+	lower, rows := []byte{prefixEntry}, 0
+	if after != nil {
+		lower = append(appendEntryKey(nil, after.Namespace, after.Key), 0)
+	}
+	return scanRange(v.snap, lower, []byte{prefixEntry + 1}, func(k, row []byte) error {
+		if rows++; rows%checkEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		ns, key, ok := cutNSKey(k[1:])
+		e, err := decodeEntryRow(row)
+		if err != nil || !ok {
+			return fmt.Errorf("read entry: %w", ErrCorrupt)
+		}
+		return v.tell(ns, key, &e, values, fn)
+	})
+}
+
+// tell calls fn with an entry as a record.
+func (v *View) tell(ns godwit.NamespaceID, key []byte, e *entryRow, values bool, fn func(*godwit.Record) error) error {
+	rec := godwit.Record{
+		Mutation: godwit.Mutation{
+			Op: godwit.OpPut, Namespace: ns, Key: string(key), Value: godwit.Value{Blob: e.blob},
+			Metadata: e.metadata, Expiration: e.expiration,
+		},
+		Revision: e.revision, Created: e.created, Modified: e.modified,
+	}
+	switch {
+	case !values || e.place == placeBlob:
+		return fn(&rec)
+	case e.place == placeInline:
+		rec.Value.Inline = e.inline
+		return fn(&rec)
+	}
+	found, err := v.get(appendValueKey(nil, ns, e.revision), func(value []byte) error {
+		rec.Value.Inline = value
+		return fn(&rec)
+	})
+	if !found && err == nil { // in one state of the database it must be there
+		err = fmt.Errorf("value of revision %d is missing: %w", e.revision, ErrCorrupt)
+	}
+	return err
 }
 
 // Entry returns what stands under a key, as Walk does, or nil.
-func (v *View) Entry(p Place) (*godwit.Record, error) { panic("later") }
+func (v *View) Entry(p Place) (*godwit.Record, error) {
+	var out *godwit.Record
+	_, err := v.get(appendEntryKey(nil, p.Namespace, p.Key), func(row []byte) error {
+		e, err := decodeEntryRow(row)
+		if err != nil {
+			return err
+		}
+		return v.tell(p.Namespace, []byte(p.Key), &e, true, func(r *godwit.Record) error {
+			keep := *r
+			keep.Value.Inline, keep.Metadata = bytes.Clone(r.Value.Inline), bytes.Clone(r.Metadata)
+			out = &keep
+			return nil
+		})
+	})
+	return out, err
+}
