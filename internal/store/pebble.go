@@ -21,10 +21,15 @@ const format = pebble.FormatValueSeparation
 // the same bytes hold more of them, and finding one costs a tenth.
 const blockShare = 5
 
+// reservedMemtables are those that Pebble takes out of its cache's size: the one
+// that is written to, and one that is being flushed or kept for the next. Without
+// room for them the cache holds no block at all.
+const reservedMemtables = 2
+
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.cfg.FS,
-		CacheSize:                   max(s.cfg.CacheBytes/blockShare, 1<<20),
+		CacheSize:                   max(s.cfg.CacheBytes/blockShare, 1<<20) + reservedMemtables*s.space.memtable(),
 		FormatMajorVersion:          format,
 		MemTableSize:                uint64(s.space.memtable()),
 		MemTableStopWritesThreshold: 4,
