@@ -27,6 +27,7 @@ type FS interface {
 	Open(name string) (File, error)   // for reading
 	Rename(from, to string) error
 	Remove(name string) error
+	Exists(name string) bool
 	List(dir string) ([]string, error)
 	MkdirAll(dir string) error
 	SyncDir(dir string) error // makes creations, renames and removals durable
@@ -95,12 +96,33 @@ func (s *Store) IDs() ([]godwit.BlobID, error) {
 func (s *Store) Create() (*Writer, error) {
 	var id godwit.BlobID
 	_, _ = rand.Read(id[:])
-	f, err := s.fs.Create(s.path(id) + partial)
+	return s.create(id, s.path(id)+partial)
+}
+
+// Import starts a blob whose id, length and hash are given: Commit refuses
+// another content with ErrDamaged. Several imports of one blob do not disturb each
+// other, and what is there under the id stays until Commit.
+func (s *Store) Import(b godwit.Blob) (*Writer, error) {
+	var unique [8]byte
+	_, _ = rand.Read(unique[:])
+	w, err := s.create(b.ID, s.path(b.ID)+"."+hex.EncodeToString(unique[:])+partial)
+	if err != nil {
+		return nil, err
+	}
+	w.want = &b
+	return w, nil
+}
+
+func (s *Store) create(id godwit.BlobID, name string) (*Writer, error) {
+	f, err := s.fs.Create(name)
 	if err != nil {
 		return nil, fmt.Errorf("create blob: %w", err)
 	}
-	return newWriter(s, id, f), nil
+	return newWriter(s, id, name, f), nil
 }
+
+// Has tells whether there is a blob of an id.
+func (s *Store) Has(id godwit.BlobID) bool { return s.fs.Exists(s.path(id)) }
 
 // Open returns the content of b, verified as it is read: a read of damaged
 // bytes ends in ErrDamaged instead. Error: ErrNotFound.

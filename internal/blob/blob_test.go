@@ -53,6 +53,10 @@ func (d *diskFS) List(dir string) (names []string, err error) {
 	}
 	return names, err
 }
+func (d *diskFS) Exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
 func (d *diskFS) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
 func (d *diskFS) SyncDir(string) error      { return d.check("sync directory") }
 

@@ -44,6 +44,9 @@ var frames = sync.Pool{New: func() any { return new([frameSize]byte) }}
 type Writer struct {
 	store  *Store
 	id     godwit.BlobID
+	want   *godwit.Blob // what it must become; nil: anything
+	part   string       // its file's name until Commit
+	named  bool         // it may have its own
 	file   File
 	frame  *[frameSize]byte
 	fill   int
@@ -52,8 +55,8 @@ type Writer struct {
 	hash   hash.Hash
 }
 
-func newWriter(s *Store, id godwit.BlobID, f File) *Writer {
-	w := &Writer{store: s, id: id, file: f, frame: frames.Get().(*[frameSize]byte), hash: sha256.New()}
+func newWriter(s *Store, id godwit.BlobID, part string, f File) *Writer {
+	w := &Writer{store: s, id: id, part: part, file: f, frame: frames.Get().(*[frameSize]byte), hash: sha256.New()}
 	return w
 }
 
@@ -109,6 +112,11 @@ func (w *Writer) commit() (godwit.Blob, error) {
 			return godwit.Blob{}, err
 		}
 	}
+	b := godwit.Blob{ID: w.id, Size: w.size}
+	w.hash.Sum(b.Hash[:0])
+	if w.want != nil && *w.want != b {
+		return godwit.Blob{}, fmt.Errorf("import blob %s: %w", w.id, ErrDamaged)
+	}
 	if err := w.file.Sync(); err != nil {
 		return godwit.Blob{}, fmt.Errorf("sync blob: %w", err)
 	}
@@ -117,15 +125,13 @@ func (w *Writer) commit() (godwit.Blob, error) {
 	if err := f.Close(); err != nil {
 		return godwit.Blob{}, fmt.Errorf("close blob: %w", err)
 	}
-	name := w.store.path(w.id)
-	if err := w.store.fs.Rename(name+partial, name); err != nil {
+	w.named = true // a rename that fails may have been carried out
+	if err := w.store.fs.Rename(w.part, w.store.path(w.id)); err != nil {
 		return godwit.Blob{}, fmt.Errorf("name blob: %w", err)
 	}
 	if err := w.store.fs.SyncDir(w.store.dir); err != nil {
 		return godwit.Blob{}, fmt.Errorf("sync blob directory: %w", err)
 	}
-	b := godwit.Blob{ID: w.id, Size: w.size}
-	w.hash.Sum(b.Hash[:0])
 	return b, nil
 }
 
@@ -138,9 +144,10 @@ func (w *Writer) Abort() {
 	if w.file != nil {
 		_ = w.file.Close()
 	}
-	name := w.store.path(w.id)
-	_ = w.store.fs.Remove(name + partial)
-	_ = w.store.fs.Remove(name)
+	_ = w.store.fs.Remove(w.part)
+	if w.named {
+		_ = w.store.fs.Remove(w.store.path(w.id))
+	}
 	w.release()
 }
 

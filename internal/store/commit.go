@@ -39,7 +39,10 @@ type Commit struct {
 	batch    *pebble.Batch
 	sync     Durability
 	revision godwit.Revision
+	rewound  bool
 	system   []godwit.Record
+	cluster  *string // nil: it stays
+	lineage  *godwit.Lineage
 	told     *Committed // for OnCommit; nil: it is not told
 	onCommit func(*Committed)
 }
@@ -65,10 +68,15 @@ func (c *Committed) release() {
 func (tx *Tx) Commit(d Durability) (Commit, error) {
 	s := tx.s
 	defer tx.release()
-	c := Commit{s: s, sync: d, revision: tx.revision, system: tx.system}
-	if tx.batch.Empty() && tx.err == nil {
+	c := Commit{
+		s: s, sync: d, revision: tx.revision, rewound: tx.rewound,
+		system: tx.system, cluster: tx.cluster, lineage: tx.lineage,
+	}
+	if tx.batch.Empty() && tx.revision == tx.prev && !tx.reached && tx.err == nil {
 		return c, tx.batch.Close() // nothing changed; Wait still waits its turn
 	}
+	exact := !tx.mixed && !tx.inexact
+	tx.writeMixed()
 	tx.writeCounts()
 	tx.key = append(tx.key[:0], metaApplied...)
 	tx.row = appendPair(tx.row[:0], uint64(tx.revision), uint64(tx.time))
@@ -83,7 +91,7 @@ func (tx *Tx) Commit(d Durability) (Commit, error) {
 	}
 	c.told, tx.told = tx.told, nil
 	if c.told != nil {
-		c.told.Revision, c.told.Time, c.onCommit = tx.revision, tx.time, tx.onCommit
+		c.told.Revision, c.told.Time, c.told.Exact, c.onCommit = tx.revision, tx.time, exact, tx.onCommit
 	}
 	return c, nil
 }
@@ -108,6 +116,9 @@ func (tx *Tx) publish(d Durability) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.pending.Store(uint64(tx.revision))
+	if tx.mixed {
+		s.mixed.Store(true)
+	}
 	tx.blockHot()
 	defer tx.unblockHot()
 	var err error
@@ -125,11 +136,22 @@ func (tx *Tx) publish(d Durability) error {
 	}
 	s.applied.Store(uint64(tx.revision))
 	s.logTime.Store(tx.time)
+	s.ahead = tx.ahead
+	if !tx.mixed {
+		s.mixed.Store(false)
+	}
+	if tx.purged != 0 {
+		s.purged.Store(uint64(tx.purged))
+	}
 	return nil
 }
 
+// blocksAll tells that the transaction cannot name all keys that it replaces, or
+// takes the log back.
+func (tx *Tx) blocksAll() bool { return len(tx.dropped) > 0 || tx.rewound }
+
 func (tx *Tx) blockHot() {
-	if len(tx.dropped) > 0 {
+	if tx.blocksAll() {
 		tx.s.hot.blockAll(tx.revision)
 	}
 	for i := range tx.changes {
@@ -142,7 +164,7 @@ func (tx *Tx) unblockHot() {
 		c := &tx.changes[i]
 		tx.s.hot.unblock(c.hash, c.id, tx.rows[c.from:c.to])
 	}
-	if len(tx.dropped) > 0 {
+	if tx.blocksAll() {
 		tx.s.hot.unblockAll()
 	}
 }
@@ -163,7 +185,16 @@ func (c Commit) Wait() error {
 	if len(c.system) > 0 && c.s.cfg.OnSystem != nil {
 		c.s.cfg.OnSystem(c.system)
 	}
+	if c.cluster != nil {
+		c.s.cluster.Store(c.cluster)
+	}
+	if c.lineage != nil {
+		c.s.lineage.Store(c.lineage)
+	}
 	c.tell()
+	if c.rewound {
+		c.s.durable.rewind(c.revision)
+	}
 	c.s.durable.advance(c.revision)
 	return nil
 }

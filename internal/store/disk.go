@@ -46,6 +46,10 @@ func (b blobFS) Open(name string) (blob.File, error) {
 func (b blobFS) Rename(from, to string) error      { return b.fs.Rename(from, to) }
 func (b blobFS) Remove(name string) error          { return b.fs.Remove(name) }
 func (b blobFS) List(dir string) ([]string, error) { return b.fs.List(dir) }
+func (b blobFS) Exists(name string) bool {
+	_, err := b.fs.Stat(name)
+	return err == nil
+}
 func (b blobFS) MkdirAll(dir string) error {
 	if err := b.fs.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -37,6 +37,9 @@ func (d *durable) advance(r godwit.Revision) {
 	d.tell()
 }
 
+// rewind takes back what the log's owner has lost.
+func (d *durable) rewind(r godwit.Revision) { d.rev.Store(uint64(r)) }
+
 // fail ends the waiting for what will not become durable.
 func (d *durable) fail(cause error) {
 	d.failed.CompareAndSwap(nil, &cause)

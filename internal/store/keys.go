@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/godwitkv/godwit"
 )
@@ -16,13 +17,18 @@ import (
 //	x due:8 ns key    by time, unix seconds: revision:8. An entry's expiration,
 //	                  or when a tombstone has outlived the retention
 //	c ns              counters: keys, bytes
-//	b ns blob:16      a blob that an entry of ns names
-//	g due:8 blob:16   a blob that none names, and when its file goes
+//	b ns blob:16      a blob that an entry of ns names: revision:8 key; empty where
+//	                  an older version wrote it
+//	g due:8 blob:16   a blob that none names, and when its file goes: empty; at a
+//	                  follower the ns that it was of, where it may be named again
 //	d ns              a deleted namespace whose rows in r, x and b are not yet gone
 //	q request:16      a remembered transaction: time:8 revision:8
 //	p time:8 request  by time: the remembered transactions
 //	l revision:8      lineage: the epoch (16 bytes) that starts at this revision
-//	m name            format, cluster, applied (revision:8 time:8), purged (revision:8)
+//	m name            format, cluster, applied (revision:8 time:8), purged
+//	                  (revision:8 0:8), follower (empty), mixed (the newest revision
+//	                  that is here before the position is there:8 0:8), note/ and a
+//	                  name: a follower's own notes
 //
 // Rows of r, x and b that a deleted namespace left behind are recognised by its
 // row in d, and ignored.
@@ -53,6 +59,9 @@ var (
 	metaCluster = []byte("mcluster")
 	metaApplied = []byte("mapplied")
 	metaPurged  = []byte("mpurged")
+
+	metaFollower = []byte("mfollower")
+	metaMixed    = []byte("mmixed")
 )
 
 func appendNS(b []byte, prefix byte, ns godwit.NamespaceID) []byte {
@@ -93,6 +102,10 @@ func appendGarbageKey(b []byte, due int64, id godwit.BlobID) []byte {
 	return append(b, id[:]...)
 }
 
+func appendNoteKey(b []byte, name string) []byte {
+	return append(append(append(b, prefixMeta), "note/"...), name...)
+}
+
 func appendRequestKey(b []byte, k godwit.RequestKey) []byte {
 	return append(append(b, prefixRequest), k[:]...)
 }
@@ -123,6 +136,14 @@ func cutDueKey(b []byte) (due int64, ns godwit.NamespaceID, key []byte, ok bool)
 	due = int64(binary.BigEndian.Uint64(b[1:]))
 	ns, key, ok = cutNSKey(b[9:])
 	return due, ns, key, ok
+}
+
+// cutBlobKey splits a row's key of b.
+func cutBlobKey(b []byte) (ns godwit.NamespaceID, id godwit.BlobID, err error) {
+	if len(b) != 1+nsLen+idLen {
+		return ns, id, fmt.Errorf("read blob row: %w", ErrCorrupt)
+	}
+	return godwit.NamespaceID(b[1 : 1+nsLen]), godwit.BlobID(b[1+nsLen:]), nil
 }
 
 // successor returns the first key after all that start with prefix.

@@ -34,7 +34,8 @@ func (s *Store) load() error {
 	if err != nil || len(id) != nsLen {
 		return errors.Join(fmt.Errorf("read cluster id: %w", ErrCorrupt), err)
 	}
-	s.cluster = hex.EncodeToString(id)
+	cluster := hex.EncodeToString(id)
+	s.cluster.Store(&cluster)
 	if err := s.loadPosition(); err != nil {
 		return err
 	}
@@ -72,11 +73,27 @@ func (s *Store) loadPosition() error {
 		s.logTime.Store(int64(ms))
 		s.durable.advance(godwit.Revision(rev))
 	}
-	if row, err = s.getMeta(metaPurged); err != nil || row == nil {
+	if row, err = s.getMeta(metaPurged); err != nil {
 		return err
 	}
-	floor, _, err := decodePair(row)
-	s.purged.Store(floor)
+	if row != nil {
+		floor, _, err := decodePair(row)
+		if err != nil {
+			return err
+		}
+		s.purged.Store(floor)
+	}
+	return s.loadMixed()
+}
+
+func (s *Store) loadMixed() error {
+	row, err := s.getMeta(metaMixed)
+	if err != nil || row == nil {
+		return err
+	}
+	ahead, _, err := decodePair(row)
+	s.ahead = godwit.Revision(ahead)
+	s.mixed.Store(true)
 	return err
 }
 
@@ -126,15 +143,12 @@ func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 	tx.set(appendLineageKey(tx.key[:0], e.First), e.ID[:])
 	l := s.trimLineage(tx)
 	l = append(l, e)
+	tx.lineage = &l
 	c, err := tx.Commit(Sync)
 	if err != nil {
 		return e, err
 	}
-	if err := c.Wait(); err != nil {
-		return e, err
-	}
-	s.lineage.Store(&l)
-	return e, nil
+	return e, c.Wait()
 }
 
 // trimLineage drops the epochs that ended at or below the purge floor.

@@ -38,7 +38,9 @@ func (s *Store) Get(ctx context.Context, ns godwit.NamespaceID, key []byte, opts
 	if e.Expiration != 0 && e.Expired(s.cfg.Now().Unix()) {
 		return nil, served, godwit.ErrKeyNotFound
 	}
-	served.Revision = max(served.Revision, e.Revision)
+	if e.Revision > served.Revision && !s.mixed.Load() {
+		served.Revision = e.Revision // it came since; with it all before it
+	}
 	return e, served, nil
 }
 
@@ -62,7 +64,7 @@ func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID,
 	if err != nil {
 		return nil, err
 	}
-	if h.entry.Revision > s.durable.revision() {
+	if h.entry.Revision > s.durable.revision() && !s.cfg.Follower {
 		if err := s.waitDurable(ctx, h.entry.Revision); err != nil {
 			return nil, err
 		}
@@ -95,7 +97,7 @@ func (s *Store) readCold(ticket hotTicket, h *hotEntry, key []byte) error {
 // just now, is durable. It is asked after the database was read: what that saw
 // is then known of here.
 func (s *Store) confirmAbsent(ctx context.Context, hash uint64) error {
-	if godwit.Revision(s.pending.Load()) <= s.durable.revision() {
+	if s.cfg.Follower || godwit.Revision(s.pending.Load()) <= s.durable.revision() {
 		return godwit.ErrKeyNotFound
 	}
 	if err := s.waitDurable(ctx, s.hot.changed(hash)); err != nil {
@@ -233,7 +235,7 @@ func (s *Store) snapshot(ctx context.Context, opts godwit.ReadOptions) (*pebble.
 	}
 	snap := s.db.NewSnapshot()
 	held, err := heldBy(snap)
-	if err == nil {
+	if err == nil && !s.cfg.Follower {
 		err = s.waitDurable(ctx, held)
 	}
 	if err != nil {

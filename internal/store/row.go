@@ -189,6 +189,23 @@ func decodeRevisionRow(b []byte) (op godwit.Op, ns godwit.NamespaceID, key []byt
 	return op, ns, key, nil
 }
 
+// appendBlobRow makes the value of a row of b: the entry that names the blob.
+func appendBlobRow(b []byte, r godwit.Revision, key string) []byte {
+	return append(binary.BigEndian.AppendUint64(b, uint64(r)), key...)
+}
+
+// decodeBlobRow takes a row of b apart. One without content tells nothing: known
+// is false.
+func decodeBlobRow(b []byte) (r godwit.Revision, key []byte, known bool, err error) {
+	switch {
+	case len(b) == 0:
+		return 0, nil, false, nil
+	case len(b) <= 8:
+		return 0, nil, false, fmt.Errorf("decode blob row of %d bytes: %w", len(b), ErrCorrupt)
+	}
+	return godwit.Revision(binary.BigEndian.Uint64(b)), b[8:], true, nil
+}
+
 // pair is a row of two numbers: counters, applied, a remembered request.
 func appendPair(b []byte, x, y uint64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, x), y)

@@ -110,17 +110,21 @@ type Store struct {
 	hot   *hotTable
 	space *space
 
-	cluster string
+	cluster atomic.Pointer[string]
 	lineage atomic.Pointer[godwit.Lineage]
 	purged  atomic.Uint64 // the purge floor
 	counts  counters
 
-	writing sync.Mutex    // held by a Tx from Begin to Commit
-	tx      Tx            // the one Tx there is at a time
-	applied atomic.Uint64 // what reads see; written under writing
-	pending atomic.Uint64 // the same from before reads can see it
-	logTime atomic.Int64  // unix milliseconds; written under writing
-	durable durable       // what a crash leaves
+	writing sync.Mutex      // held by a Tx from Begin to Commit
+	tx      Tx              // the one Tx there is at a time
+	applied atomic.Uint64   // what reads see; written under writing
+	pending atomic.Uint64   // the same from before reads can see it
+	mixed   atomic.Bool     // there are entries of later states too; written under writing
+	ahead   godwit.Revision // the newest of them, under writing
+	logTime atomic.Int64    // unix milliseconds; written under writing
+	durable durable         // what a crash leaves
+
+	dropping sync.Mutex // held while the rows of deleted namespaces are cleared
 
 	collectors []prometheus.Collector
 
@@ -262,6 +266,9 @@ func (s *Store) WaitRevision(ctx context.Context, r godwit.Revision) error {
 // Revision implements godwit.Reader.
 func (s *Store) Revision() godwit.Revision { return s.durable.revision() }
 
+// Cluster is the id of the cluster whose log the store was built from.
+func (s *Store) Cluster() string { return *s.cluster.Load() }
+
 // Stats is the store's size and position.
 type Stats struct {
 	Keys      int64 // entries; one that has expired counts until it is swept, a second later
@@ -279,7 +286,7 @@ func (s *Store) Stats() Stats {
 	keys, bytes := s.counts.total()
 	m := s.db.Metrics()
 	return Stats{
-		Keys: keys, Bytes: bytes, ClusterID: s.cluster, Revision: s.Revision(),
+		Keys: keys, Bytes: bytes, ClusterID: s.Cluster(), Revision: s.Revision(),
 		Purged: godwit.Revision(s.purged.Load()), DiskFull: s.space.full(), DiskFree: s.space.free(),
 		Busy: m.Compact.NumInProgress+m.Flush.NumInProgress > 0,
 	}

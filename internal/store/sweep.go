@@ -20,13 +20,14 @@ import (
 const sweepChunk = 512 // keys under one hold of the write lock
 
 func (s *Store) sweepLoop(ctx context.Context) error {
-	tick := time.NewTicker(s.cfg.sweepEvery)
+	tick := time.NewTimer(s.untilSweep())
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+			tick.Reset(s.untilSweep())
 		}
 		s.space.measure()
 		if s.durable.failure() != nil {
@@ -36,6 +37,17 @@ func (s *Store) sweepLoop(ctx context.Context) error {
 			s.cfg.Logger.Error("sweep", "error", err.Error())
 		}
 	}
+}
+
+// sweepDelay is how long after a second begins it is swept: enough for a timer
+// never to be early.
+const sweepDelay = 2 * time.Millisecond
+
+// untilSweep is how long it takes until a second has begun, by the corrected
+// clock: entries expire then, and who is told of that is told at once.
+func (s *Store) untilSweep() time.Duration {
+	now := s.cfg.Now()
+	return now.Truncate(s.cfg.sweepEvery).Add(s.cfg.sweepEvery + sweepDelay).Sub(now)
 }
 
 // Sweep does at once what the store does every second. Errors are those of the
@@ -98,7 +110,8 @@ func (s *Store) dueRows(now int64) (rows []dueRow, err error) {
 
 func (s *Store) sweepRows(rows []dueRow) error {
 	tx := s.Begin()
-	floor := s.Purged()
+	tell := s.cfg.OnExpired
+	var expired []Expired
 	for _, r := range rows {
 		h, err := tx.Head(r.id.ns, r.id.key)
 		if err != nil {
@@ -108,23 +121,24 @@ func (s *Store) sweepRows(rows []dueRow) error {
 		switch {
 		case h.kind == headEntry && h.Expiration == r.due:
 			tx.sweepExpired(r.id, h)
+			if tell != nil {
+				expired = append(expired, Expired{r.id.ns, r.id.key, h.Revision, h.Expiration})
+			}
 		case h.kind != headNone && h.kind != headEntry && h.due == r.due:
 			tx.removeHead(r.id.ns, r.id.key, h)
 			tx.heads[r.id] = Head{}
-			floor = max(floor, h.Revision)
+			tx.raisePurged(h.Revision)
 		default: // of a namespace that is gone
 			tx.delete(appendDueKey(tx.key[:0], r.due, r.id.ns, r.id.key))
 		}
-	}
-	if floor > s.Purged() {
-		tx.row = appendPair(tx.row[:0], uint64(floor), 0)
-		tx.set(metaPurged, tx.row)
 	}
 	c, err := tx.Commit(NoSync)
 	if err != nil {
 		return err
 	}
-	s.purged.Store(max(uint64(floor), s.purged.Load()))
+	if len(expired) > 0 {
+		tell(expired)
+	}
 	return c.release()
 }
 
@@ -160,13 +174,14 @@ func (s *Store) sweepRequestChunk() (more bool, err error) {
 		return false, nil
 	}
 	upper := binary.BigEndian.AppendUint64([]byte{prefixReqTime}, uint64(old))
-	keys, err := s.firstKeys([]byte{prefixReqTime}, upper)
-	if err != nil || len(keys) == 0 {
+	rows, err := s.firstRows([]byte{prefixReqTime}, upper)
+	if err != nil || len(rows) == 0 {
 		return false, err
 	}
 	b := s.db.NewBatch()
 	defer b.Close()
-	for _, k := range keys {
+	for _, r := range rows {
+		k := r.key
 		if len(k) != 1+8+reqLen {
 			return false, fmt.Errorf("read request row: %w", ErrCorrupt)
 		}
@@ -197,10 +212,12 @@ func (s *Store) forgetRequest(b *pebble.Batch, k []byte) error {
 	return b.Delete(q, nil)
 }
 
-// firstKeys returns the keys of up to sweepChunk rows of a range.
-func (s *Store) firstKeys(lower, upper []byte) (keys [][]byte, err error) {
-	err = scanRange(s.db, lower, upper, func(k, _ []byte) error {
-		if keys = append(keys, bytes.Clone(k)); len(keys) == sweepChunk {
+type row struct{ key, value []byte }
+
+// firstRows returns up to sweepChunk rows of a range.
+func (s *Store) firstRows(lower, upper []byte) (rows []row, err error) {
+	err = scanRange(s.db, lower, upper, func(k, v []byte) error {
+		if rows = append(rows, row{bytes.Clone(k), bytes.Clone(v)}); len(rows) == sweepChunk {
 			return errEnough
 		}
 		return nil
@@ -208,7 +225,7 @@ func (s *Store) firstKeys(lower, upper []byte) (keys [][]byte, err error) {
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	return keys, err
+	return rows, err
 }
 
 // syncLog returns once all that was committed so far is on the disk. A blob's
@@ -224,37 +241,55 @@ func (s *Store) syncLog() error {
 func (s *Store) sweepGarbage(ctx context.Context) error {
 	upper := binary.BigEndian.AppendUint64([]byte{prefixGarbage}, uint64(s.cfg.Now().Unix()+1))
 	for ctx.Err() == nil {
-		keys, err := s.firstKeys([]byte{prefixGarbage}, upper)
-		if err != nil || len(keys) == 0 {
+		rows, err := s.firstRows([]byte{prefixGarbage}, upper)
+		if err != nil || len(rows) == 0 {
 			return err
 		}
-		if err := s.removeGarbage(keys); err != nil {
+		if err := s.removeGarbage(rows); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-func (s *Store) removeGarbage(keys [][]byte) error {
+func (s *Store) removeGarbage(rows []row) error {
 	if err := s.syncLog(); err != nil {
 		return err
 	}
 	b := s.db.NewBatch()
 	defer b.Close()
-	for _, k := range keys {
-		if len(k) != 1+8+idLen {
+	for _, r := range rows {
+		if len(r.key) != 1+8+idLen {
 			return fmt.Errorf("read garbage row: %w", ErrCorrupt)
 		}
-		if err := errors.Join(s.blobs.Remove(godwit.BlobID(k[9:])), b.Delete(k, nil)); err != nil {
+		if err := errors.Join(s.removeUnnamed(godwit.BlobID(r.key[9:]), r.value), b.Delete(r.key, nil)); err != nil {
 			return err
 		}
 	}
 	return b.Commit(pebble.NoSync)
 }
 
+// removeUnnamed removes a blob's file unless the blob has got a name again, which
+// it can where another state is taken over. ns is the namespace it was of, or
+// empty where none could.
+func (s *Store) removeUnnamed(id godwit.BlobID, ns []byte) error {
+	if len(ns) == nsLen {
+		_, closer, err := s.db.Get(appendBlobKey(nil, godwit.NamespaceID(ns), id))
+		if err == nil {
+			return closer.Close()
+		}
+		if !errors.Is(err, pebble.ErrNotFound) {
+			return fmt.Errorf("read blob row: %w", err)
+		}
+	}
+	return s.blobs.Remove(id)
+}
+
 // sweepDropped clears away what deleted namespaces left in b, r and x. Ids are
 // never reused, so nobody else touches these rows.
 func (s *Store) sweepDropped(ctx context.Context) error {
+	s.dropping.Lock()
+	defer s.dropping.Unlock()
 	var dropped []godwit.NamespaceID
 	err := scanPrefix(s.db, []byte{prefixDropped}, func(k, _ []byte) error {
 		if len(k) != 1+nsLen {
@@ -292,10 +327,11 @@ func (s *Store) sweepDropped(ctx context.Context) error {
 func (s *Store) dropBlobs(ctx context.Context, ns godwit.NamespaceID) error {
 	lower := appendNS(nil, prefixBlob, ns)
 	return s.deleteRange(ctx, lower, successor(lower), func(b *pebble.Batch, k, _ []byte) error {
-		if len(k) != 1+nsLen+idLen {
-			return fmt.Errorf("read blob row: %w", ErrCorrupt)
+		_, id, err := cutBlobKey(k)
+		if err != nil {
+			return err
 		}
-		return errors.Join(s.blobs.Remove(godwit.BlobID(k[1+nsLen:])), b.Delete(k, nil))
+		return errors.Join(s.blobs.Remove(id), b.Delete(k, nil))
 	})
 }
 

@@ -20,6 +20,7 @@ type Tx struct {
 	s        *Store
 	batch    *pebble.Batch
 	revision godwit.Revision // the last given
+	prev     godwit.Revision // the position before
 	time     int64           // the log's, unix milliseconds
 	heads    map[entryID]Head
 	counts   map[godwit.NamespaceID]count
@@ -32,6 +33,25 @@ type Tx struct {
 	onCommit func(*Committed)
 	err      error  // the first of the writes into batch
 	key, row []byte // scratch
+	following
+}
+
+// following is what a Tx carries for a store that follows an upstream, and for
+// whoever changes whose store it is.
+type following struct {
+	mixed   bool            // the store holds parts of more than one state
+	ahead   godwit.Revision // the newest of what is mixed in
+	inexact bool            // the transaction does not continue the log
+	reached bool
+	rewound bool
+
+	cluster *string // nil: it stays
+	lineage *godwit.Lineage
+	purged  godwit.Revision // the purge floor; 0: it stays
+
+	ownNS               godwit.NamespaceID // whose own entry ownKey is
+	ownKey              string
+	entries, tombstones rowCursor
 }
 
 // change is a key whose row this transaction replaces.
@@ -83,10 +103,12 @@ func (s *Store) Begin() *Tx {
 	tx.s = s
 	tx.batch = s.db.NewBatch()
 	tx.revision = godwit.Revision(s.applied.Load())
+	tx.prev = tx.revision
 	tx.time = s.logTime.Load()
+	tx.mixed, tx.ahead = s.mixed.Load(), s.ahead
 	if tx.onCommit = s.cfg.OnCommit; tx.onCommit != nil {
 		tx.told = committed.Get().(*Committed)
-		tx.told.Prev, tx.told.Exact = tx.revision, true
+		tx.told.Prev = tx.revision
 	}
 	if tx.heads == nil {
 		tx.heads = make(map[entryID]Head)
@@ -109,6 +131,8 @@ const (
 )
 
 func (tx *Tx) release() {
+	tx.closeCursors()
+	tx.following = following{}
 	if len(tx.heads) > keepHeads {
 		tx.heads = make(map[entryID]Head)
 	}
@@ -192,7 +216,11 @@ func (tx *Tx) readTombstone(ns godwit.NamespaceID, key string) (Head, error) {
 		return Head{}, fmt.Errorf("read tombstone: %w", err)
 	}
 	defer closer.Close()
-	t, err := decodeTombstoneRow(v)
+	return tombstoneHead(v)
+}
+
+func tombstoneHead(row []byte) (Head, error) {
+	t, err := decodeTombstoneRow(row)
 	if err != nil {
 		return Head{}, err
 	}
@@ -203,24 +231,31 @@ func (tx *Tx) readTombstone(ns godwit.NamespaceID, key string) (Head, error) {
 	return h, nil
 }
 
-// Apply makes a record take effect. Its revision is above all before it. The
-// record's bytes are not kept.
+// Apply makes a record take effect and moves the position to it. Its revision is
+// above all before it. Its bytes stay the same until the commit's Wait returns, and
+// are not kept longer. On a store that is mixed it does what CatchUp does.
 func (tx *Tx) Apply(r *godwit.Record) error {
 	old, err := tx.Head(r.Namespace, r.Key)
 	if err != nil {
 		return err
 	}
 	tx.revision = r.Revision
-	tx.removeHead(r.Namespace, r.Key, old)
-	var h Head
-	from := len(tx.rows)
-	if r.Op == godwit.OpPut {
-		h = tx.putEntry(r)
-	} else {
-		h = tx.putTombstone(r.Namespace, r.Key, tombstoneRow{
-			kind: tombDeleted, revision: r.Revision, due: tx.time/1000 + int64(tx.s.cfg.Retention/time.Second),
-		})
+	if !tx.mixed {
+		return tx.take(r, old)
 	}
+	if is, err := tx.superseded(r, old); is || err != nil {
+		return err
+	}
+	return tx.takeOver(r, old)
+}
+
+// take puts a record in place of what stands under its key.
+func (tx *Tx) take(r *godwit.Record, old Head) error {
+	if r.Swept && r.Expiration == 0 {
+		return fmt.Errorf("record %d has no value and no expiration", r.Revision)
+	}
+	from := len(tx.rows)
+	h := tx.replace(r, old)
 	tx.key = appendRevisionKey(tx.key[:0], r.Revision)
 	tx.row = appendRevisionRow(tx.row[:0], r.Op, r.Namespace, r.Key)
 	tx.set(tx.key, tx.row)
@@ -228,13 +263,40 @@ func (tx *Tx) Apply(r *godwit.Record) error {
 	tx.changes = append(tx.changes, change{hotHash(tx.s.hot, r.Namespace, r.Key), entryID{r.Namespace, r.Key}, from, len(tx.rows)})
 	h.change = len(tx.changes)
 	tx.heads[entryID{r.Namespace, r.Key}] = h
+	tx.note(r)
+	return tx.err
+}
+
+// replace writes all rows of what a record puts under a key but that of r.
+func (tx *Tx) replace(r *godwit.Record, old Head) Head {
+	retention := int64(tx.s.cfg.Retention / time.Second)
+	put := r.Op == godwit.OpPut && !r.Swept
+	if put && old.at == placeBlob && old.blob == r.Value.Blob.ID {
+		old.at = placeInline // the blob stays
+	}
+	tx.removeHead(r.Namespace, r.Key, old)
+	switch {
+	case put:
+		return tx.putEntry(r)
+	case r.Swept:
+		return tx.putTombstone(r.Namespace, r.Key, tombstoneRow{
+			kind: tombSwept, revision: r.Revision, due: r.Expiration + retention, expiration: r.Expiration, created: r.Created,
+		})
+	default:
+		return tx.putTombstone(r.Namespace, r.Key, tombstoneRow{
+			kind: tombDeleted, revision: r.Revision, due: tx.time/1000 + retention,
+		})
+	}
+}
+
+// note keeps a record for those that are told of it.
+func (tx *Tx) note(r *godwit.Record) {
 	if tx.told != nil {
 		tx.told.Records = append(tx.told.Records, *r)
 	}
 	if r.Namespace == godwit.SystemNamespace {
 		tx.noteSystem(r)
 	}
-	return tx.err
 }
 
 // forgetRow takes back the row that this transaction gave a key: nobody may find
@@ -265,7 +327,8 @@ func (tx *Tx) putEntry(r *godwit.Record) Head {
 		tx.set(tx.key, r.Value.Inline)
 	case placeBlob:
 		tx.key = appendBlobKey(tx.key[:0], r.Namespace, h.blob)
-		tx.set(tx.key, nil)
+		tx.row = appendBlobRow(tx.row[:0], r.Revision, r.Key)
+		tx.set(tx.key, tx.row)
 	}
 	tx.count(r.Namespace, 1, h.size)
 	return h
@@ -317,7 +380,21 @@ func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head) {
 func (tx *Tx) discardBlob(ns godwit.NamespaceID, id godwit.BlobID) {
 	tx.delete(appendBlobKey(tx.key[:0], ns, id))
 	due := tx.s.cfg.Now().Add(tx.s.cfg.BlobGrace).Unix()
-	tx.set(appendGarbageKey(tx.key[:0], due, id), nil)
+	tx.row = tx.row[:0]
+	if tx.s.cfg.Follower {
+		tx.row = append(tx.row, ns[:]...)
+	}
+	tx.set(appendGarbageKey(tx.key[:0], due, id), tx.row)
+}
+
+// raisePurged moves the purge floor up.
+func (tx *Tx) raisePurged(floor godwit.Revision) {
+	if floor <= max(tx.purged, tx.s.Purged()) {
+		return
+	}
+	tx.purged = floor
+	tx.row = appendPair(tx.row[:0], uint64(floor), 0)
+	tx.set(metaPurged, tx.row)
 }
 
 func (tx *Tx) setDue(due int64, ns godwit.NamespaceID, key string, r godwit.Revision) {
@@ -343,16 +420,25 @@ func (tx *Tx) noteSystem(r *godwit.Record) {
 	keep.Value.Inline = append([]byte(nil), r.Value.Inline...)
 	keep.Metadata = append([]byte(nil), r.Metadata...)
 	tx.system = append(tx.system, keep)
-	if text, ok := strings.CutPrefix(r.Key, namespacePrefix); ok && r.Op == godwit.OpDelete {
-		if id, err := godwit.ParseNamespaceID(text); err == nil {
-			tx.dropNamespace(id)
-		}
+	if id, ok := namespaceOf(r.Key); ok && r.Op == godwit.OpDelete {
+		tx.dropNamespace(id)
 	}
 }
 
 // namespacePrefix is where the catalog keeps the entries that make namespaces
 // exist; deleting one deletes the namespace's keys.
 const namespacePrefix = "namespace/"
+
+// namespaceOf returns the namespace whose own entry stands under a key of the
+// system namespace.
+func namespaceOf(key string) (godwit.NamespaceID, bool) {
+	text, ok := strings.CutPrefix(key, namespacePrefix)
+	if !ok {
+		return godwit.NamespaceID{}, false
+	}
+	id, err := godwit.ParseNamespaceID(text)
+	return id, err == nil
+}
 
 // dropNamespace deletes all of a namespace's keys in a few rows. What it leaves
 // behind in r, x and b the sweeper clears away.

@@ -46,38 +46,50 @@ func (s *Store) uploadBlob(ctx context.Context, head *bytes.Buffer, r io.Reader,
 		return godwit.Value{}, s.uploadError(err)
 	}
 	defer w.Abort()
-	total := int64(head.Len())
 	if _, err := w.Write(head.Bytes()); err != nil {
 		return godwit.Value{}, s.uploadError(err)
 	}
-	for {
-		if s.space.full() {
-			return godwit.Value{}, godwit.ErrDiskFull
-		}
-		if err := ctx.Err(); err != nil {
-			return godwit.Value{}, fmt.Errorf("upload: %w", err)
-		}
-		src := reading{r: r}
-		n, err := io.CopyN(w, &src, min(recheckEvery, limit+1-total))
-		if total += n; total > limit {
-			w.Abort()
-			return godwit.Value{}, tooLarge(total, r, limit)
-		}
-		if src.err != nil && src.err != io.EOF { // its own end, which it may give with its last bytes
-			return godwit.Value{}, fmt.Errorf("read value: %w", src.err)
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return godwit.Value{}, s.uploadError(err)
-		}
-		if src.err == io.EOF {
-			break
-		}
+	had := int64(head.Len())
+	n, err := s.copyBlob(ctx, w, r, limit-had)
+	if err != nil {
+		return godwit.Value{}, err
+	}
+	if had+n > limit {
+		w.Abort()
+		return godwit.Value{}, tooLarge(had+n, r, limit)
 	}
 	b, err := w.Commit()
 	if err != nil {
 		return godwit.Value{}, s.uploadError(err)
 	}
 	return godwit.Value{Blob: b}, nil
+}
+
+// copyBlob writes what r holds to w, one byte more than most at the most, and
+// returns how much that was. It ends early when the disk fills up.
+func (s *Store) copyBlob(ctx context.Context, w io.Writer, r io.Reader, most int64) (total int64, err error) {
+	for {
+		if s.space.full() {
+			return total, godwit.ErrDiskFull
+		}
+		if err := ctx.Err(); err != nil {
+			return total, fmt.Errorf("upload: %w", err)
+		}
+		src := reading{r: r}
+		n, err := io.CopyN(w, &src, min(recheckEvery, most+1-total))
+		if total += n; total > most {
+			return total, nil
+		}
+		if src.err != nil && src.err != io.EOF { // its own end, which it may give with its last bytes
+			return total, fmt.Errorf("read value: %w", src.err)
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return total, s.uploadError(err)
+		}
+		if src.err == io.EOF {
+			return total, nil
+		}
+	}
 }
 
 // reading keeps the error of the reader apart from that of the disk.
