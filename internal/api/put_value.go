@@ -39,3 +39,23 @@ func NamespaceRequestKey(requestID, title, jurisdiction string) godwit.RequestKe
 	}
 	return a.key()
 }
+
+// RenameRequestKey is the same for a request to rename a namespace.
+func RenameRequestKey(requestID string, ns godwit.NamespaceID, title string) godwit.RequestKey {
+	return changeRequestKey(requestID, "rename namespace", ns, title)
+}
+
+// DeleteRequestKey is the same for a request to delete a namespace.
+func DeleteRequestKey(requestID string, ns godwit.NamespaceID) godwit.RequestKey {
+	return changeRequestKey(requestID, "delete namespace", ns, "")
+}
+
+// changeRequestKey tells what is done apart by text that no write of a key can
+// have for its metadata.
+func changeRequestKey(requestID, what string, ns godwit.NamespaceID, title string) godwit.RequestKey {
+	a := asked{
+		requestID: requestID,
+		mutation:  &godwit.Mutation{Op: godwit.OpPut, Namespace: ns, Key: title, Metadata: []byte(what)},
+	}
+	return a.key()
+}

@@ -184,7 +184,7 @@ func TestPutRefused(t *testing.T) {
 func TestPutNamespaceGone(t *testing.T) {
 	env := apitest.Open(t)
 	ns := env.Namespace(t, "site")
-	if err := env.Catalog.DeleteNamespace(t.Context(), ns.ID); err != nil {
+	if err := env.Catalog.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := env.Service.Put(t.Context(), ns, api.Put{Key: []byte("k"), Body: strings.NewReader("v")})

@@ -71,10 +71,10 @@ func TestReopen(t *testing.T) {
 	c := open(t, m)
 	a, b := create(t, c, "a"), create(t, c, "b")
 	long := create(t, c, strings.Repeat("é", godwit.MaxTitleRunes))
-	if _, err := c.RenameNamespace(t.Context(), a.ID, "c"); err != nil {
+	if _, err := c.RenameNamespace(t.Context(), a.ID, "c", godwit.RequestKey{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.DeleteNamespace(t.Context(), b.ID); err != nil {
+	if err := c.DeleteNamespace(t.Context(), b.ID, godwit.RequestKey{}); err != nil {
 		t.Fatal(err)
 	}
 	secret, token, err := c.CreateToken(t.Context(), godwit.Token{Name: "ci", Permission: godwit.PermissionWrite, Namespaces: []godwit.NamespaceID{a.ID, long.ID, a.ID}})

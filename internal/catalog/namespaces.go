@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 
 	"github.com/godwitkv/godwit"
 )
@@ -141,13 +142,13 @@ func (c *Catalog) release() {
 	c.pending--
 }
 
-// RenameNamespace gives a namespace another title; its own is no error. Errors:
-// as CreateNamespace, ErrNamespaceNotFound.
-func (c *Catalog) RenameNamespace(ctx context.Context, id godwit.NamespaceID, title string) (*godwit.Namespace, error) {
+// RenameNamespace gives a namespace another title; its own is no error.
+// requestKey may be zero. Errors: as CreateNamespace, ErrNamespaceNotFound.
+func (c *Catalog) RenameNamespace(ctx context.Context, id godwit.NamespaceID, title string, requestKey godwit.RequestKey) (*godwit.Namespace, error) {
 	if err := godwit.ValidateTitle(title); err != nil {
 		return nil, err
 	}
-	return c.change(ctx, id, func(ns *godwit.Namespace) (godwit.Transaction, error) {
+	return c.change(ctx, id, requestKey, func(ns *godwit.Namespace) (godwit.Transaction, error) {
 		if ns.Title == title {
 			return c.replacement(ns), nil
 		}
@@ -170,16 +171,17 @@ func (c *Catalog) SetNamespace(ctx context.Context, id godwit.NamespaceID, s god
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	return c.change(ctx, id, func(ns *godwit.Namespace) (godwit.Transaction, error) {
+	return c.change(ctx, id, godwit.RequestKey{}, func(ns *godwit.Namespace) (godwit.Transaction, error) {
 		ns.Settings = s
 		return c.replacement(ns), nil
 	})
 }
 
 // DeleteNamespace deletes a namespace and all its keys. Its title is free again,
-// its id is not. Errors: ErrNamespaceNotFound, those of Log.Propose.
-func (c *Catalog) DeleteNamespace(ctx context.Context, id godwit.NamespaceID) error {
-	_, err := c.change(ctx, id, func(ns *godwit.Namespace) (godwit.Transaction, error) {
+// its id is not. requestKey may be zero. Errors: ErrNamespaceNotFound, those of
+// Log.Propose.
+func (c *Catalog) DeleteNamespace(ctx context.Context, id godwit.NamespaceID, requestKey godwit.RequestKey) error {
+	_, err := c.change(ctx, id, requestKey, func(ns *godwit.Namespace) (godwit.Transaction, error) {
 		return godwit.Transaction{
 			Conditions: []godwit.Condition{unchanged(NamespaceKey(id), ns.Revision)},
 			Mutations: []godwit.Mutation{
@@ -188,13 +190,29 @@ func (c *Catalog) DeleteNamespace(ctx context.Context, id godwit.NamespaceID) er
 			},
 		}, nil
 	})
+	if errors.Is(err, godwit.ErrNamespaceNotFound) && requestKey != (godwit.RequestKey{}) {
+		return c.deletedBefore(ctx, id, requestKey)
+	}
+	return err
+}
+
+// deletedBefore tells whether an earlier, equal request deleted the namespace.
+// The log is asked with conditions that cannot hold together: nothing happens.
+func (c *Catalog) deletedBefore(ctx context.Context, id godwit.NamespaceID, requestKey godwit.RequestKey) error {
+	res, err := c.propose(ctx, godwit.Transaction{
+		RequestKey: requestKey,
+		Conditions: []godwit.Condition{exists(NamespaceKey(id)), absent(NamespaceKey(id))},
+	})
+	if err == nil && !res.Repeated {
+		err = godwit.ErrNamespaceNotFound
+	}
 	return err
 }
 
 // change proposes what build returns for a copy of the namespace as it stands,
 // again if another change came in between, and returns the namespace as build
 // left it.
-func (c *Catalog) change(ctx context.Context, id godwit.NamespaceID, build func(*godwit.Namespace) (godwit.Transaction, error)) (*godwit.Namespace, error) {
+func (c *Catalog) change(ctx context.Context, id godwit.NamespaceID, requestKey godwit.RequestKey, build func(*godwit.Namespace) (godwit.Transaction, error)) (*godwit.Namespace, error) {
 	for range maxAttempts {
 		current, err := c.Namespace(ctx, id)
 		if err != nil {
@@ -205,6 +223,7 @@ func (c *Catalog) change(ctx context.Context, id godwit.NamespaceID, build func(
 		if err != nil {
 			return nil, err
 		}
+		tx.RequestKey = requestKey // what did not happen is not remembered
 		res, err := c.propose(ctx, tx)
 		switch {
 		case err != nil:

@@ -82,7 +82,7 @@ func TestTooManyNamespaces(t *testing.T) {
 	}
 	_, err := c.CreateNamespace(t.Context(), c.Namespaces()[0].Title, "", godwit.RequestKey{})
 	wantCode(t, "a title that is taken", err, godwit.CodeNamespaceExists)
-	if err := c.DeleteNamespace(t.Context(), c.Namespaces()[0].ID); err != nil {
+	if err := c.DeleteNamespace(t.Context(), c.Namespaces()[0].ID, godwit.RequestKey{}); err != nil {
 		t.Fatal(err)
 	}
 	create(t, c, "room for one")
@@ -91,7 +91,7 @@ func TestTooManyNamespaces(t *testing.T) {
 func TestRenameNamespace(t *testing.T) {
 	c := open(t, newMemory())
 	a, b := create(t, c, "a"), create(t, c, "b")
-	renamed, err := c.RenameNamespace(t.Context(), a.ID, "c")
+	renamed, err := c.RenameNamespace(t.Context(), a.ID, "c", godwit.RequestKey{})
 	if err != nil || renamed.Title != "c" || renamed.ID != a.ID || a.Title != "a" {
 		t.Fatalf("renamed %+v, %v; the old one is %+v", renamed, err, a)
 	}
@@ -109,7 +109,7 @@ func TestRenameNamespace(t *testing.T) {
 		"free now": {b.ID, "a", 0},
 		"and back": {b.ID, "b", 0},
 	} {
-		_, err := c.RenameNamespace(t.Context(), tc.id, tc.title)
+		_, err := c.RenameNamespace(t.Context(), tc.id, tc.title, godwit.RequestKey{})
 		wantCode(t, name, err, tc.code)
 	}
 	create(t, c, "d")
@@ -127,7 +127,7 @@ func TestSetNamespace(t *testing.T) {
 	if diff := cmp.Diff(want, set.Settings); diff != "" || set.Revision <= ns.Revision {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
-	if set, err = c.RenameNamespace(t.Context(), ns.ID, "b"); err != nil || set.Settings.Consistency != "strong" {
+	if set, err = c.RenameNamespace(t.Context(), ns.ID, "b", godwit.RequestKey{}); err != nil || set.Settings.Consistency != "strong" {
 		t.Errorf("renamed: %+v, %v", set, err)
 	}
 	_, err = c.SetNamespace(t.Context(), ns.ID, godwit.Settings{MinExpirationTTL: &zero})
@@ -139,8 +139,8 @@ func TestSetNamespace(t *testing.T) {
 func TestDeleteNamespace(t *testing.T) {
 	c := open(t, newMemory())
 	ns := create(t, c, "a")
-	wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID), 0)
-	wantCode(t, "again", c.DeleteNamespace(t.Context(), ns.ID), godwit.CodeNamespaceNotFound)
+	wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}), 0)
+	wantCode(t, "again", c.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}), godwit.CodeNamespaceNotFound)
 	_, err := c.Namespace(t.Context(), ns.ID)
 	wantCode(t, "look up", err, godwit.CodeNamespaceNotFound)
 	if again := create(t, c, "a"); again.ID == ns.ID {
@@ -156,7 +156,7 @@ func TestConcurrentChange(t *testing.T) {
 	ns := create(t, c, "a")
 	rename := func(title string) func() {
 		return func() {
-			if _, err := c.RenameNamespace(t.Context(), ns.ID, title); err != nil {
+			if _, err := c.RenameNamespace(t.Context(), ns.ID, title, godwit.RequestKey{}); err != nil {
 				t.Errorf("rename in between: %v", err)
 			}
 		}
@@ -169,7 +169,7 @@ func TestConcurrentChange(t *testing.T) {
 	}
 
 	m.before = rename("c")
-	if got, err := c.RenameNamespace(t.Context(), ns.ID, "d"); err != nil || got.Title != "d" || got.Settings.Consistency != "strong" {
+	if got, err := c.RenameNamespace(t.Context(), ns.ID, "d", godwit.RequestKey{}); err != nil || got.Title != "d" || got.Settings.Consistency != "strong" {
 		t.Errorf("rename over a rename: %+v, %v", got, err)
 	}
 	for _, free := range []string{"a", "b", "c"} {
@@ -177,11 +177,11 @@ func TestConcurrentChange(t *testing.T) {
 	}
 
 	m.before = func() { create(t, c, "e") }
-	_, err = c.RenameNamespace(t.Context(), ns.ID, "e")
+	_, err = c.RenameNamespace(t.Context(), ns.ID, "e", godwit.RequestKey{})
 	wantCode(t, "rename to a title just taken", err, godwit.CodeNamespaceExists)
 
 	m.before = rename("f")
-	wantCode(t, "delete over a rename", c.DeleteNamespace(t.Context(), ns.ID), 0)
+	wantCode(t, "delete over a rename", c.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}), 0)
 	create(t, c, "f")
 }
 
@@ -194,7 +194,7 @@ func TestEndlessChange(t *testing.T) {
 	r := m.entries[catalog.NamespaceKey(ns.ID)]
 	r.Revision++
 	m.entries[catalog.NamespaceKey(ns.ID)] = r
-	wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID), godwit.CodeUnavailable)
+	wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}), godwit.CodeUnavailable)
 }
 
 func TestLogRefuses(t *testing.T) {
@@ -209,9 +209,9 @@ func TestLogRefuses(t *testing.T) {
 		m.err = &godwit.Error{Code: code}
 		_, err := c.CreateNamespace(t.Context(), "b", "", godwit.RequestKey{})
 		wantCode(t, "create", err, code)
-		_, err = c.RenameNamespace(t.Context(), ns.ID, "b")
+		_, err = c.RenameNamespace(t.Context(), ns.ID, "b", godwit.RequestKey{})
 		wantCode(t, "rename", err, code)
-		wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID), code)
+		wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}), code)
 		_, _, err = c.CreateToken(t.Context(), godwit.Token{Permission: godwit.PermissionRead})
 		wantCode(t, "create token", err, code)
 		wantCode(t, "revoke token", c.RevokeToken(t.Context(), token.ID), code)

@@ -71,7 +71,7 @@ func TestCreateTokenForADeletedNamespace(t *testing.T) {
 	c := open(t, m)
 	ns := create(t, c, "a")
 	m.before = func() {
-		if err := c.DeleteNamespace(t.Context(), ns.ID); err != nil {
+		if err := c.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}); err != nil {
 			t.Errorf("delete in between: %v", err)
 		}
 	}
@@ -88,7 +88,7 @@ func TestTokenOutlivesItsNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.DeleteNamespace(t.Context(), a.ID); err != nil {
+	if err := c.DeleteNamespace(t.Context(), a.ID, godwit.RequestKey{}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := c.Authenticate(t.Context(), []byte(secret))

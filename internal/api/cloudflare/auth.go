@@ -1,6 +1,7 @@
 package cloudflare
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -79,6 +80,9 @@ func (c *call) authorize() error {
 		return err
 	}
 	c.ns, err = c.h.catalog.Namespace(c.ctx(), id)
+	if errors.Is(err, godwit.ErrNamespaceNotFound) && c.endpoint.name == namespaceDelete && c.requestID != "" {
+		c.ns, err = &godwit.Namespace{ID: id}, nil // the same request may have deleted it
+	}
 	return err
 }
 

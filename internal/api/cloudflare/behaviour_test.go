@@ -408,3 +408,33 @@ func TestBulkGetLargeText(t *testing.T) {
 		}
 	}
 }
+
+// TestRepeatedAdministration sends what changes a namespace twice with one
+// request id: the second changes nothing and is answered as the first.
+func TestRepeatedAdministration(t *testing.T) {
+	s := open(t)
+	ns := s.Namespace(t, "a")
+	path := kvPath + "/" + ns.ID.String()
+	for _, q := range []struct{ method, body, id string }{
+		{"PUT", `{"title":"b"}`, "rename-1"},
+		{"DELETE", "", "delete-1"},
+	} {
+		for range 2 {
+			if res, body := s.do(t, apitest.RootToken, q.method, path, q.body, "Godwit-Request-Id: "+q.id); res.StatusCode != 200 {
+				t.Errorf("%s: %d %s", q.method, res.StatusCode, body)
+			}
+		}
+		if q.method == "PUT" { // meanwhile someone else gave it another title
+			s.do(t, apitest.RootToken, "PUT", path, `{"title":"c"}`)
+			s.do(t, apitest.RootToken, "PUT", path, q.body, "Godwit-Request-Id: "+q.id)
+			if _, body := s.do(t, apitest.RootToken, "GET", path, ""); !strings.Contains(body, `"title":"c"`) {
+				t.Errorf("a rename took effect twice: %s", body)
+			}
+		}
+	}
+	for _, headers := range [][]string{nil, {"Godwit-Request-Id: delete-2"}} {
+		if res, _ := s.do(t, apitest.RootToken, "DELETE", path, "", headers...); res.StatusCode != 404 {
+			t.Errorf("another deletion of what is gone: %d", res.StatusCode)
+		}
+	}
+}

@@ -90,7 +90,7 @@ func (c *call) renameNamespace() error {
 	if err != nil {
 		return err
 	}
-	ns, err := c.h.catalog.RenameNamespace(c.ctx(), c.ns.ID, spec.title)
+	ns, err := c.h.catalog.RenameNamespace(c.ctx(), c.ns.ID, spec.title, api.RenameRequestKey(c.requestID, c.ns.ID, spec.title))
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (c *call) replyChanged(ns *godwit.Namespace) error {
 }
 
 func (c *call) deleteNamespace() error {
-	if err := c.h.catalog.DeleteNamespace(c.ctx(), c.ns.ID); err != nil {
+	if err := c.h.catalog.DeleteNamespace(c.ctx(), c.ns.ID, api.DeleteRequestKey(c.requestID, c.ns.ID)); err != nil {
 		return err
 	}
 	c.revision(c.h.service.Revision())

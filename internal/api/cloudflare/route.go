@@ -16,6 +16,9 @@ type endpoint struct {
 	serve     func(*call) error
 }
 
+// namespaceDelete is the name of the endpoint whose namespace may be gone.
+const namespaceDelete = "namespace_delete"
+
 // noEndpoint stands in until one has been found.
 var noEndpoint = &endpoint{name: "none"}
 
@@ -90,7 +93,7 @@ func namespaceRoutes() map[string][]endpoint {
 		"/:namespace": {
 			{"namespace_get", http.MethodGet, "get namespace", read, (*call).getNamespace},
 			{"namespace_rename", http.MethodPut, "rename namespace", admin, (*call).renameNamespace},
-			{"namespace_delete", http.MethodDelete, "remove namespace", admin, (*call).deleteNamespace},
+			{namespaceDelete, http.MethodDelete, "remove namespace", admin, (*call).deleteNamespace},
 		},
 		"/:namespace/keys": {
 			{"key_list", http.MethodGet, "list keys", read, (*call).listKeys},
