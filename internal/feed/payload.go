@@ -1,0 +1,240 @@
+package feed
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/wire"
+)
+
+// The payloads. Numbers are uvarints unless a width stands behind them, text is
+// a count and that many bytes, a filter is
+//
+//	all:1 [count namespace:16...] max_value
+//
+// with namespaces in order, each once.
+//
+//	Hello      version:1 cluster account count{epoch:16 first} purged revision owner:1 filter session:8 location
+//	Records    prev revision time round:1 count record...
+//	Ready      revision time purged
+//	Heartbeat  revision age ping clock
+//	End        reason:1 message
+//	Page       revision time flags:1 count record...       flags: 1 heads, 2 done
+const (
+	helloVersion    = 1
+	maxTextBytes    = 256
+	maxMessageText  = 4096
+	maxEpochs       = 1 << 20
+	maxCarries      = 1 << 16 // namespaces
+	pageHeads       = 1
+	pageDone        = 2
+	maxAge          = time.Duration(1 << 62)
+	maxClock        = 1 << 62
+	recordsReserved = 256 // records that memory is taken for before they are seen
+)
+
+func appendPayload(b []byte, f Frame) ([]byte, kind) {
+	switch f := f.(type) {
+	case *Hello:
+		return appendHello(b, f), kindHello
+	case *Records:
+		b = appendNumbers(b, uint64(f.Prev), uint64(f.Revision), uint64(f.Time))
+		return appendRecords(appendBool(b, f.Round), f.Records), kindRecords
+	case *Ready:
+		return appendNumbers(b, uint64(f.Revision), uint64(f.Time), uint64(f.Purged)), kindReady
+	case *Heartbeat:
+		age, clock := min(max(f.Age, 0), maxAge), min(max(f.Clock, 0), maxClock)
+		return appendNumbers(b, uint64(f.Revision), uint64(age), f.Ping, uint64(clock)), kindHeartbeat
+	case *End:
+		message := f.Message[:min(len(f.Message), maxMessageText)]
+		return wire.AppendCounted(append(b, byte(f.Reason)), message), kindEnd
+	case *Page:
+		return appendRecords(append(appendNumbers(b, uint64(f.Revision), uint64(f.Time)), pageFlags(f)), f.Records), kindPage
+	default:
+		panic(fmt.Sprintf("%T is no frame", f))
+	}
+}
+
+func countRecords(f Frame) int {
+	switch f := f.(type) {
+	case *Records:
+		return len(f.Records)
+	case *Page:
+		return len(f.Records)
+	}
+	return 0
+}
+
+func appendNumbers(b []byte, ns ...uint64) []byte {
+	for _, n := range ns {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
+func appendBool(b []byte, is bool) []byte {
+	if is {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func appendRecords(b []byte, records []godwit.Record) []byte {
+	b = binary.AppendUvarint(b, uint64(len(records)))
+	for i := range records {
+		b = wire.AppendRecord(b, &records[i])
+	}
+	return b
+}
+
+func pageFlags(p *Page) (flags byte) {
+	if p.Heads {
+		flags |= pageHeads
+	}
+	if p.Done {
+		flags |= pageDone
+	}
+	return flags
+}
+
+func appendHello(b []byte, h *Hello) []byte {
+	b = append(b, helloVersion)
+	b = wire.AppendCounted(b, h.Cluster)
+	b = wire.AppendCounted(b, h.Account)
+	b = binary.AppendUvarint(b, uint64(len(h.Lineage)))
+	for i := range h.Lineage {
+		b = append(b, h.Lineage[i].ID[:]...)
+		b = binary.AppendUvarint(b, uint64(h.Lineage[i].First))
+	}
+	b = appendNumbers(b, uint64(h.Purged), uint64(h.Revision))
+	b = appendFilter(appendBool(b, h.Owner), h.Carries)
+	b = binary.BigEndian.AppendUint64(b, h.Session)
+	return wire.AppendCounted(b, h.Location)
+}
+
+func appendFilter(b []byte, f Filter) []byte {
+	b = appendBool(b, f.Namespaces == nil)
+	if f.Namespaces != nil {
+		b = binary.AppendUvarint(b, uint64(len(f.Namespaces)))
+		for i := range f.Namespaces {
+			b = append(b, f.Namespaces[i][:]...)
+		}
+	}
+	return binary.AppendUvarint(b, uint64(f.MaxValue))
+}
+
+// Decode returns the frame of a kind that a payload is. It points into the
+// payload. Error: wire.ErrMalformed.
+func Decode(k kind, payload []byte) (Frame, error) {
+	d := wire.NewDecoder(payload)
+	var f Frame
+	switch k {
+	case kindHello:
+		f = decodeHello(&d)
+	case kindRecords:
+		r := &Records{Prev: d.Revision(), Revision: d.Revision(), Time: d.Int(), Round: decodeBool(&d)}
+		r.Records = decodeRecords(&d)
+		f = r
+	case kindReady:
+		f = &Ready{Revision: d.Revision(), Time: d.Int(), Purged: d.Revision()}
+	case kindHeartbeat:
+		f = &Heartbeat{Revision: d.Revision(), Age: time.Duration(d.Int()), Ping: uint64(d.Int()), Clock: d.Int()}
+	case kindEnd:
+		f = &End{Reason: EndReason(d.Byte()), Message: string(d.Counted(maxMessageText))}
+	case kindPage:
+		f = decodePage(&d)
+	default:
+		d.Fail()
+	}
+	if err := d.Err(); err != nil {
+		return nil, fmt.Errorf("read frame: %w", err)
+	}
+	return f, nil
+}
+
+func decodeBool(d *wire.Decoder) bool {
+	b := d.Byte()
+	if b > 1 {
+		d.Fail()
+	}
+	return b == 1
+}
+
+func decodeRecords(d *wire.Decoder) []godwit.Record {
+	n := d.Int()
+	if n > MaxFrameRecords || n > int64(d.Len()/wire.MinRecordBytes) {
+		d.Fail()
+		return nil
+	}
+	records := make([]godwit.Record, 0, min(n, recordsReserved))
+	for range n {
+		var r godwit.Record
+		if wire.DecodeRecord(d, &r); d.Bad() {
+			return nil
+		}
+		records = append(records, r)
+	}
+	return records
+}
+
+func decodePage(d *wire.Decoder) *Page {
+	p := &Page{Revision: d.Revision(), Time: d.Int()}
+	flags := d.Byte()
+	if flags&^(pageHeads|pageDone) != 0 {
+		d.Fail()
+	}
+	p.Heads, p.Done = flags&pageHeads != 0, flags&pageDone != 0
+	p.Records = decodeRecords(d)
+	return p
+}
+
+func decodeHello(d *wire.Decoder) *Hello {
+	if d.Byte() != helloVersion {
+		d.Fail()
+	}
+	h := &Hello{Cluster: string(d.Counted(maxTextBytes)), Account: string(d.Counted(maxTextBytes))}
+	h.Lineage = decodeLineage(d)
+	h.Purged, h.Revision, h.Owner = d.Revision(), d.Revision(), decodeBool(d)
+	h.Carries = decodeFilter(d)
+	h.Session = d.Uint64()
+	h.Location = string(d.Counted(maxTextBytes))
+	return h
+}
+
+func decodeLineage(d *wire.Decoder) godwit.Lineage {
+	n := d.Int()
+	if n > maxEpochs || n > int64(d.Len()/(len(godwit.EpochID{})+1)) {
+		d.Fail()
+		return nil
+	}
+	l := make(godwit.Lineage, n)
+	for i := range l {
+		copy(l[i].ID[:], d.Bytes(int64(len(l[i].ID))))
+		l[i].First = d.Revision()
+		if i > 0 && l[i].First <= l[i-1].First {
+			d.Fail()
+		}
+	}
+	return l
+}
+
+func decodeFilter(d *wire.Decoder) (f Filter) {
+	if !decodeBool(d) {
+		n := d.Int()
+		if n > maxCarries || n > int64(d.Len()/len(godwit.NamespaceID{})) {
+			d.Fail()
+			return f
+		}
+		f.Namespaces = make([]godwit.NamespaceID, n)
+		for i := range f.Namespaces {
+			copy(f.Namespaces[i][:], d.Bytes(int64(len(f.Namespaces[i]))))
+			if i > 0 && string(f.Namespaces[i-1][:]) >= string(f.Namespaces[i][:]) {
+				d.Fail()
+			}
+		}
+	}
+	f.MaxValue = d.Int()
+	return f
+}

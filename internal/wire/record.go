@@ -1,0 +1,162 @@
+package wire
+
+import (
+	"encoding/binary"
+
+	"github.com/godwitkv/godwit"
+)
+
+// A record:
+//
+//	shape:1 namespace:16 count key revision modified
+//	[created]            if it is not modified
+//	[expiration]
+//	[count metadata]
+//	[count value | blob:16 size hash:32]
+//
+// Numbers are uvarints. Shape tells what it is and which parts are there.
+const (
+	shapeDelete   = 1 << iota
+	shapeSwept    // a put whose value and metadata are gone
+	shapeCreated  // created is there
+	shapeExpires  // expiration is there
+	shapeMetadata // metadata is there
+	shapeInline   // the value is there
+	shapeBlob     // a reference is there in the value's place
+
+	shapeAll = 1<<iota - 1
+)
+
+// MinRecordBytes is how many bytes any record takes at the least.
+const MinRecordBytes = 1 + len(godwit.NamespaceID{}) + 3
+
+// AppendRecord appends an encoding of r to b.
+func AppendRecord(b []byte, r *godwit.Record) []byte {
+	shape := shapeOf(r)
+	b = append(b, shape)
+	b = append(b, r.Namespace[:]...)
+	b = AppendCounted(b, r.Key)
+	b = binary.AppendUvarint(b, uint64(r.Revision))
+	b = binary.AppendUvarint(b, uint64(r.Modified))
+	if shape&shapeCreated != 0 {
+		b = binary.AppendUvarint(b, uint64(r.Created))
+	}
+	if shape&shapeExpires != 0 {
+		b = binary.AppendUvarint(b, uint64(r.Expiration))
+	}
+	if shape&shapeMetadata != 0 {
+		b = AppendCounted(b, r.Metadata)
+	}
+	switch {
+	case shape&shapeBlob != 0:
+		b = append(b, r.Value.Blob.ID[:]...)
+		b = binary.AppendUvarint(b, uint64(r.Value.Blob.Size))
+		b = append(b, r.Value.Blob.Hash[:]...)
+	case shape&shapeInline != 0:
+		b = AppendCounted(b, r.Value.Inline)
+	}
+	return b
+}
+
+func shapeOf(r *godwit.Record) (shape byte) {
+	if r.Op == godwit.OpDelete {
+		shape |= shapeDelete
+	}
+	if r.Swept {
+		shape |= shapeSwept
+	}
+	if r.Created != r.Modified {
+		shape |= shapeCreated
+	}
+	if r.Expiration != 0 {
+		shape |= shapeExpires
+	}
+	if r.Metadata != nil {
+		shape |= shapeMetadata
+	}
+	switch {
+	case !r.Value.Blob.IsZero():
+		shape |= shapeBlob
+	case r.Value.Inline != nil:
+		shape |= shapeInline
+	}
+	return shape
+}
+
+// AppendCounted appends the length of s, as a uvarint, and s.
+func AppendCounted[T string | []byte](b []byte, s T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// DecodeRecord takes a record from d, which tells whether there was one. All of
+// it but the key points into d's input.
+func DecodeRecord(d *Decoder, r *godwit.Record) {
+	shape := d.Byte()
+	*r = godwit.Record{Mutation: godwit.Mutation{Op: godwit.OpPut}, Swept: shape&shapeSwept != 0}
+	if !possible(shape) {
+		d.Fail()
+		return
+	}
+	if shape&shapeDelete != 0 {
+		r.Op = godwit.OpDelete
+	}
+	copy(r.Namespace[:], d.Bytes(int64(len(r.Namespace))))
+	r.Key = string(d.Counted(godwit.MaxKeyBytes))
+	r.Revision = d.Revision()
+	r.Modified = d.Int()
+	r.Created = r.Modified
+	if shape&shapeCreated != 0 {
+		r.Created = d.Int()
+	}
+	if shape&shapeExpires != 0 {
+		r.Expiration = d.Int()
+	}
+	if shape&shapeMetadata != 0 {
+		r.Metadata = d.Counted(godwit.MaxMetadataBytes)
+	}
+	switch {
+	case shape&shapeBlob != 0:
+		r.Value.Blob = d.blob()
+	case shape&shapeInline != 0:
+		r.Value.Inline = d.Counted(godwit.MaxInlineBytes)
+	}
+	if r.Key == "" || r.Revision == 0 {
+		d.Fail()
+	}
+}
+
+// possible tells whether a record may have a shape: a deletion has nothing but
+// its key, and what is swept has no content any more.
+func possible(shape byte) bool {
+	const content = shapeMetadata | shapeInline | shapeBlob
+	switch {
+	case shape&^shapeAll != 0, shape&shapeInline != 0 && shape&shapeBlob != 0:
+		return false
+	case shape&shapeDelete != 0:
+		return shape&(shapeSwept|shapeExpires|content) == 0
+	case shape&shapeSwept != 0:
+		return shape&content == 0
+	}
+	return true
+}
+
+// Revision takes a revision, which may be zero.
+func (d *Decoder) Revision() godwit.Revision {
+	r := godwit.Revision(d.Int())
+	if r > godwit.MaxRevision {
+		d.Fail()
+		return 0
+	}
+	return r
+}
+
+func (d *Decoder) blob() (b godwit.Blob) {
+	copy(b.ID[:], d.Bytes(int64(len(b.ID))))
+	b.Size = d.Int()
+	copy(b.Hash[:], d.Bytes(int64(len(b.Hash))))
+	if b.IsZero() {
+		d.Fail()
+	}
+	return b
+}
