@@ -60,6 +60,17 @@ func (s *Store) RemoveBlob(id godwit.BlobID) error { return s.blobs.Remove(id) }
 // MissingBlobs calls fn for each entry whose blob's file is not here, in no
 // order.
 func (s *Store) MissingBlobs(ctx context.Context, fn func(Place, *godwit.Entry) error) error {
+	return s.Blobs(ctx, func(p Place, e *godwit.Entry, here bool) error {
+		if here {
+			return nil
+		}
+		return fn(p, e)
+	})
+}
+
+// Blobs calls fn for each entry whose value is a blob, in no order, and tells
+// whether its file is here.
+func (s *Store) Blobs(ctx context.Context, fn func(p Place, e *godwit.Entry, here bool) error) error {
 	snap := s.db.NewSnapshot()
 	defer snap.Close()
 	rows := 0
@@ -68,7 +79,7 @@ func (s *Store) MissingBlobs(ctx context.Context, fn func(Place, *godwit.Entry) 
 			return ctx.Err()
 		}
 		ns, id, err := cutBlobKey(k)
-		if err != nil || s.HasBlob(id) {
+		if err != nil {
 			return err
 		}
 		_, key, known, err := decodeBlobRow(v)
@@ -83,6 +94,6 @@ func (s *Store) MissingBlobs(ctx context.Context, fn func(Place, *godwit.Entry) 
 		if err != nil {
 			return err
 		}
-		return fn(Place{ns, string(key)}, e)
+		return fn(Place{ns, string(key)}, e, s.HasBlob(id))
 	})
 }
