@@ -12,9 +12,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"time"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
@@ -52,10 +53,25 @@ type Config struct {
 
 // Edge follows. Its methods may be called from many goroutines.
 type Edge struct {
-	cfg    Config
-	store  *store.Store
-	follow *follower
-	values *values
+	cfg     Config
+	store   *store.Store
+	log     *slog.Logger
+	clients []*feed.Client // in order of preference
+
+	follow   *follower
+	values   *values
+	reporter *reporter
+	status   *board
+	metrics  *metrics
+	session  atomic.Pointer[session] // the stream that is followed; nil: none
+
+	copied   atomic.Bool // a first copy was completed
+	unsynced atomic.Bool // something was applied since the last sync
+
+	ctx    context.Context // of the edge's own work
+	cancel context.CancelFunc
+	work   errgroup.Group
+	failed chan error
 }
 
 var (
@@ -63,46 +79,6 @@ var (
 	_ godwit.Log      = (*Edge)(nil)
 	_ godwit.Uploader = (*Edge)(nil)
 )
-
-// Open starts to follow, and returns at once, whether an upstream answers or
-// not.
-func Open(ctx context.Context, cfg Config) (*Edge, error) { panic("later") }
-
-// Close stops following. The store stays open.
-func (e *Edge) Close() error { panic("later") }
-
-// Failed delivers an error once the edge cannot go on: the disk failed, the
-// upstream is of another cluster.
-func (e *Edge) Failed() <-chan error { panic("later") }
-
-// Ready tells whether reads can be served: the first copy is complete.
-func (e *Edge) Ready() bool { panic("later") }
-
-// Status is how the edge stands to its upstream.
-type Status struct {
-	Upstream  string        // URL followed now, or last
-	Connected bool          // its feed is open and its heartbeats come
-	Exact     bool          // the store has been an exact prefix since the start
-	Staleness time.Duration // for how long the copy may have missed a write; below 0: unknown
-	Lag       int64         // revisions behind the upstream, as last heard
-	Progress  string        // of a reconcile, "" outside of one
-	Missing   int           // values still to be fetched
-	Problem   string        // why it does not follow, "" if it does
-}
-
-// Status returns how the edge stands.
-func (e *Edge) Status() Status { panic("later") }
-
-// Exact tells whether the store is an exact prefix of the log, as an upstream has
-// said since the start: nobody may follow this node before.
-func (e *Edge) Exact() bool { panic("later") }
-
-// Age is for how long the copy may have missed a write, and very long while that
-// is not known: what this node's heartbeats tell those behind it.
-func (e *Edge) Age() time.Duration { panic("later") }
-
-// Carries is what of the upstream's data the edge holds.
-func (e *Edge) Carries() feed.Filter { panic("later") }
 
 // Get implements godwit.Reader.
 func (e *Edge) Get(ctx context.Context, ns godwit.NamespaceID, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error) {

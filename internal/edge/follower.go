@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,25 +27,23 @@ type follower struct {
 	heard   atomic.Int64 // nanoseconds since start: all written before then is here; or never
 	applied signal       // told of every commit that moved the position
 
-	link    atomic.Pointer[link] // nil: no upstream is known to answer
-	carried atomic.Pointer[carried]
-	owner   atomic.Pointer[string] // the account's id
-	suspect chan *feed.Client      // clients whose requests failed, for the probe
+	linking sync.Mutex                  // held to change link
+	link    atomic.Pointer[link]        // nil: no upstream is known to answer
+	linked  signal                      // told when an upstream answers again
+	carried atomic.Pointer[feed.Filter] // what the copy holds; nil: there is none yet
+	owner   atomic.Pointer[string]      // the account's id
+	suspect chan struct{}               // told that a request found nobody, for the probe
 }
 
 // link is an upstream that answers.
 type link struct {
 	client *feed.Client
-	gone   chan struct{} // closed once it is known to answer no more
-}
-
-// carried is what of the upstream's data the copy holds.
-type carried struct {
-	filter feed.Filter
+	ctx    context.Context // ends once it is known to answer no more
+	end    context.CancelFunc
 }
 
 func newFollower(s *store.Store) *follower {
-	f := &follower{store: s, start: time.Now(), suspect: make(chan *feed.Client, 1)}
+	f := &follower{store: s, start: time.Now(), suspect: make(chan struct{}, 1)}
 	f.heard.Store(never)
 	f.owner.Store(new(string))
 	return f
@@ -89,20 +89,21 @@ func (f *follower) upstream() *feed.Client {
 	return nil
 }
 
-// gone is closed once c is known to answer no more: requests to it need not be
-// waited for.
-func (f *follower) gone(c *feed.Client) <-chan struct{} {
-	if l := f.link.Load(); l != nil && l.client == c {
-		return l.gone
+// bind returns a context that ends with ctx, and once c is known to answer no
+// more: requests to it need not be waited for.
+func (f *follower) bind(ctx context.Context, c *feed.Client) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	l := f.link.Load()
+	if l == nil || l.client != c {
+		cancel()
+		return ctx, cancel
 	}
-	return closed
+	stop := context.AfterFunc(l.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
-var closed = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
+// forget makes as if no upstream had been heard: the store is to become another.
+func (f *follower) forget() { f.heard.Store(never) }
 
 // lost is told that a request to c failed. If no connection could be made, c is
 // away until the probe reaches it again; any other failure is left to the
@@ -113,7 +114,7 @@ func (f *follower) lost(c *feed.Client, err error) {
 	}
 	f.setUpstream(c, nil)
 	select {
-	case f.suspect <- c:
+	case f.suspect <- struct{}{}:
 	default: // the probe knows already
 	}
 }
@@ -121,25 +122,21 @@ func (f *follower) lost(c *feed.Client, err error) {
 // setUpstream makes to the upstream, nil for none. With from it does so only
 // while that is the upstream.
 func (f *follower) setUpstream(from, to *feed.Client) {
-	for {
-		old := f.link.Load()
-		switch {
-		case from != nil && (old == nil || old.client != from):
-			return
-		case old == nil && to == nil, old != nil && old.client == to:
-			return
-		}
-		var next *link
-		if to != nil {
-			next = &link{client: to, gone: make(chan struct{})}
-		}
-		if f.link.CompareAndSwap(old, next) {
-			if old != nil {
-				close(old.gone)
-			}
-			return
-		}
+	f.linking.Lock()
+	defer f.linking.Unlock()
+	old := f.upstream()
+	if old == to || from != nil && old != from {
+		return
 	}
+	var next *link
+	if to != nil {
+		next = &link{client: to}
+		next.ctx, next.end = context.WithCancel(context.Background())
+	}
+	if was := f.link.Swap(next); was != nil {
+		was.end()
+	}
+	f.linked.tell()
 }
 
 // carries tells whether the copy holds namespace ns.
@@ -148,12 +145,17 @@ func (f *follower) carries(ns godwit.NamespaceID) bool {
 	if c == nil {
 		return false
 	}
-	if c.filter.Namespaces == nil || ns == godwit.SystemNamespace {
+	if c.Namespaces == nil || ns == godwit.SystemNamespace {
 		return true
 	}
-	_, ok := slices.BinarySearchFunc(c.filter.Namespaces, ns, compareNamespaces)
+	_, ok := slices.BinarySearchFunc(c.Namespaces, ns, compareNamespaces)
 	return ok
 }
+
+// carry notes what the copy holds; nil: nothing yet.
+func (f *follower) carry(filter *feed.Filter) { f.carried.Store(filter) }
+
+func compareNamespaces(a, b godwit.NamespaceID) int { return bytes.Compare(a[:], b[:]) }
 
 // waitRevision returns once the copy is exact and holds r. Error: the context's.
 func (f *follower) waitRevision(ctx context.Context, r godwit.Revision) error {

@@ -3,18 +3,143 @@ package edge
 import (
 	"context"
 	"io"
+	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/feed"
 )
 
-// values fetches values that are not here.
-type values struct{}
-
-// open returns the value of an entry, which is fetched if it is not here.
-func (v *values) open(ctx context.Context, ns godwit.NamespaceID, entry *godwit.Entry) (io.ReadCloser, error) {
-	panic("later")
+// want is a value that an entry of the store names.
+type want struct {
+	ns       godwit.NamespaceID
+	key      string
+	revision godwit.Revision
+	blob     godwit.Blob
 }
 
-// uploaded tells of a value that was uploaded here: a record with the same hash
-// need not be fetched.
-func (v *values) uploaded(b godwit.Blob) { panic("later") }
+// values sees to the values that came as references. Those that this node carries
+// are fetched in the background; longer ones, which are withheld, are fetched when
+// they are read, and kept as long as there is room. Either way a value is fetched
+// once, however many wait for it.
+type values struct {
+	*Edge
+	flight  singleflight.Group
+	queue   *queue
+	kept    *kept
+	uploads uploads
+	again   chan struct{} // asks for a scan
+}
+
+// fetchTimeout is for the longest value on a slow line.
+const fetchTimeout = 10 * time.Minute
+
+func newValues(e *Edge) *values {
+	v := &values{
+		Edge: e, queue: newQueue(), kept: newKept(e.cfg.ValueCacheBytes, e.store), again: make(chan struct{}, 1),
+	}
+	v.rescan()
+	return v
+}
+
+func (v *values) withheld(b godwit.Blob) bool { return v.cfg.MaxValue > 0 && b.Size > v.cfg.MaxValue }
+
+// missing is how many values are still to be fetched.
+func (v *values) missing() int { return v.queue.len() }
+
+// wanted is told of the values that records just applied refer to.
+func (v *values) wanted(wants []want) {
+	for i := range wants {
+		b := wants[i].blob
+		if _, ok := v.uploads.find(b); !ok && v.withheld(b) {
+			continue
+		}
+		if !v.queue.add(wants[i]) {
+			v.rescan()
+			return
+		}
+	}
+}
+
+// open returns the value of an entry, which is fetched if it is not here. Errors:
+// godwit.ErrReplaced; godwit.ErrNoUpstream and others with CodeUnavailable;
+// CodeDiskFull.
+func (v *values) open(ctx context.Context, ns godwit.NamespaceID, entry *godwit.Entry) (io.ReadCloser, error) {
+	b := entry.Value.Blob
+	if b.IsZero() {
+		return v.store.OpenValue(ctx, ns, entry)
+	}
+	for range 2 { // what was just fetched may have had to make room
+		if v.store.HasBlob(b.ID) {
+			r, err := v.store.OpenValue(ctx, ns, entry)
+			if err == nil || v.store.HasBlob(b.ID) {
+				v.kept.used(b.ID)
+				return r, err
+			}
+		}
+		if err := v.wait(ctx, want{ns, entry.Key, entry.Revision, b}); err != nil {
+			return nil, err
+		}
+	}
+	return nil, godwit.Errorf(godwit.CodeUnavailable, "The value was fetched and dropped again: there is too little room for values.")
+}
+
+// wait fetches a value, or waits for who is fetching it.
+func (v *values) wait(ctx context.Context, w want) error {
+	c := v.follow.upstream()
+	if c == nil {
+		return godwit.ErrNoUpstream
+	}
+	done := v.flight.DoChan(string(w.blob.ID[:]), func() (any, error) { return nil, v.fetch(c, w) })
+	select {
+	case r := <-done:
+		return r.Err
+	case <-ctx.Done():
+		return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The request ended before the value was fetched.", Err: ctx.Err()}
+	}
+}
+
+// fetch makes a value be here. It serves all who wait for it, so that none of
+// them can end it; that the upstream goes away does.
+func (v *values) fetch(c *feed.Client, w want) error {
+	if v.store.HasBlob(w.blob.ID) || v.adopt(w.blob) {
+		return nil
+	}
+	ctx, cancel := v.follow.bind(v.ctx, c)
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, fetchTimeout)
+	defer stop()
+	r, err := c.Value(ctx, w.ns, w.key, w.revision)
+	if err != nil {
+		v.follow.lost(c, err)
+		return err
+	}
+	defer r.Close()
+	if err := v.store.ImportBlob(ctx, w.blob, r); err != nil {
+		if godwit.CodeOf(err) == godwit.CodeInternal {
+			err = &godwit.Error{Code: godwit.CodeUnavailable, Message: "The value could not be fetched from upstream.", Err: err}
+		}
+		return err
+	}
+	v.metrics.fetched.Inc()
+	v.keep(w.blob)
+	return nil
+}
+
+// adopt takes the content from a value that was uploaded here, if it is the same.
+func (v *values) adopt(b godwit.Blob) bool {
+	from, ok := v.uploads.find(b)
+	if !ok || v.store.AdoptBlob(from, b) != nil {
+		return false // it is fetched like any other
+	}
+	v.keep(b)
+	return true
+}
+
+// keep notes that a value is here.
+func (v *values) keep(b godwit.Blob) {
+	if v.withheld(b) {
+		v.kept.add(b)
+	}
+}

@@ -1,0 +1,94 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/feed"
+)
+
+// copy makes the store a copy of an upstream's by a walk of all its keys. The
+// store is mixed from before the first of them until it has followed the feed
+// past the last.
+func (l *loop) copy(ctx context.Context, c *feed.Client, reason string) error {
+	if err := l.apply.beginCopy(reason); err != nil {
+		return err
+	}
+	l.metrics.reconciles.Inc()
+	l.log.Info("reconcile: walking the upstream's keys", logUpstream, c.URL(), logReason, reason)
+	r := feed.Reconcile{
+		Store: l.store, Client: c, Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue,
+		Logger: l.log, Progress: func(p feed.Progress) { l.status.progress(reason, p) }, Now: l.cfg.Clock.Now,
+	}
+	done, err := r.Run(ctx)
+	l.status.walked()
+	if err != nil {
+		return l.copyFailed(ctx, c, err)
+	}
+	if err := l.apply.endCopy(done); err != nil {
+		return err
+	}
+	l.values.rescan()
+	l.log.Info("reconcile: the walk is done, following from there", logUpstream, c.URL(), logRevision, uint64(done.From.Revision))
+	return nil
+}
+
+// copyFailed tells the store's failure, which ends the edge, from the upstream's.
+func (l *loop) copyFailed(ctx context.Context, c *feed.Client, err error) error {
+	var end *feed.End
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &end):
+		err = endError(nil, end, position(l.store))
+	case isCode(err, godwit.CodeDiskFull):
+		err = errDiskFull
+	}
+	if !answers(err) {
+		l.follow.setUpstream(c, nil)
+	}
+	return fmt.Errorf("reconcile: %w", err)
+}
+
+// beginCopy notes durably that the store is about to be mixed.
+func (a *applier) beginCopy(reason string) error {
+	a.mix()
+	a.heard = false
+	a.edge.follow.forget()
+	if a.note.Reconciling != "" {
+		return nil
+	}
+	a.note.Reconciling, a.note.Reset = reason, true
+	a.tx = a.store.Begin()
+	a.note.write(a.tx)
+	return a.endDurably()
+}
+
+// endCopy moves the position to where the feed is to be followed from.
+func (a *applier) endCopy(done *feed.Reconciled) error {
+	carries := done.Hello.Carries
+	a.note.Reconciling = ""
+	a.note.Ahead = max(done.Highest, done.From.Revision)
+	a.note.Account = done.Hello.Account
+	a.note.Carries = &carries
+	a.tx = a.store.Begin()
+	a.tx.Rewind(done.From.Revision)
+	if err := a.tx.Follow(done.Hello.Cluster, done.Hello.Lineage, 0); err != nil {
+		return a.abandon(err)
+	}
+	a.note.write(a.tx)
+	a.position = done.From.Revision
+	return a.endDurably()
+}
+
+func (a *applier) endDurably() error {
+	if err := a.end(); err != nil {
+		return err
+	}
+	if err := a.store.Sync(); err != nil {
+		return fatal("sync", err)
+	}
+	return nil
+}

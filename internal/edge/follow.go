@@ -1,0 +1,98 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/godwitkv/godwit/internal/feed"
+)
+
+const (
+	mostRedirects = 3 // in a row
+	mostCopies    = 3 // in one visit of an upstream
+)
+
+// loop follows one upstream after another until the edge closes.
+type loop struct {
+	*Edge
+	apply    *applier
+	route    itinerary
+	patience patience
+}
+
+func newLoop(e *Edge) (*loop, error) {
+	a, err := newApplier(e)
+	if err != nil {
+		return nil, err
+	}
+	return &loop{Edge: e, apply: a, route: itinerary{upstreams: len(e.clients)}}, nil
+}
+
+// run ends with ctx, or with the error that ends the edge.
+func (l *loop) run(ctx context.Context) error {
+	if l.apply.isMixed() {
+		l.apply.mix()
+	}
+	for {
+		ready, err := l.visit(ctx, l.route.at)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if f := (*fatalError)(nil); errors.As(err, &f) {
+			return err
+		}
+		if !sleep(ctx, l.route.lost(ready, err)) {
+			return nil
+		}
+	}
+}
+
+// visit follows upstream i, or who it sends this node to, until that can go on no
+// longer, and tells whether it went well for a while.
+func (l *loop) visit(ctx context.Context, i int) (ready bool, err error) {
+	c := l.clients[i]
+	for redirects, copies := 0, 0; ; {
+		ready, err = l.stream(ctx, c, i)
+		var elsewhere *redirectError
+		var copied *copyError
+		switch {
+		case errors.As(err, &elsewhere):
+			if redirects++; redirects > mostRedirects {
+				return ready, errRedirects
+			}
+			if c, err = l.redirect(c, elsewhere.url); err != nil {
+				return ready, err
+			}
+			defer c.Close()
+		case errors.As(err, &copied):
+			if copies++; copies > mostCopies {
+				return ready, errReconciles
+			}
+			if err := l.copy(ctx, c, copied.reason); err != nil {
+				return false, err
+			}
+		default:
+			return ready, err
+		}
+	}
+}
+
+// redirect returns a client of where an upstream sends this node. The token goes
+// there too, so never from a connection that is encrypted to one that is not.
+func (l *loop) redirect(from *feed.Client, to string) (*feed.Client, error) {
+	target, err := url.Parse(to)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it sends this node to no URL", errFrame)
+	}
+	if origin, err := url.Parse(from.URL()); err == nil && origin.Scheme == "https" && target.Scheme != "https" {
+		return nil, fmt.Errorf("%w: it sends this node from https to %s", errRefused, target.Redacted())
+	}
+	c, err := l.newClient(to)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it sends this node to %s", errFrame, target.Redacted())
+	}
+	l.log.Info("upstream has too many followers", logUpstream, from.URL(), logNext, c.URL())
+	return c, nil
+}

@@ -1,0 +1,42 @@
+package edge
+
+import (
+	"slices"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// position is where the store stands in the log, the zero position if it holds
+// nothing of any.
+func position(s *store.Store) godwit.Position {
+	r := s.Revision()
+	if r == 0 {
+		return godwit.Position{}
+	}
+	e, _ := s.Lineage().At(r)
+	return godwit.Position{Epoch: e.ID, Revision: r}
+}
+
+// holds tells whether p lies on lineage l: whoever has it can go on from p.
+func holds(l godwit.Lineage, p godwit.Position) bool {
+	e, ok := l.At(p.Revision)
+	return ok && e.ID == p.Epoch
+}
+
+// mayReplace tells whether a store at p may become a copy of who says h, though
+// that takes it off its own line. The log's owner says what the log is. Anyone
+// else may only if its log is the one that p is of, or a later one: a relay that
+// was cut off before the log moved on must not take its followers back.
+func mayReplace(h *feed.Hello, p godwit.Position) bool {
+	if h.Owner || p.Revision == 0 || len(h.Lineage) == 0 {
+		return h.Owner || p.Revision == 0
+	}
+	known := slices.ContainsFunc(h.Lineage, func(e godwit.Epoch) bool { return e.ID == p.Epoch })
+	last := h.Lineage[len(h.Lineage)-1]
+	if known {
+		return last.ID != p.Epoch || h.Revision >= p.Revision
+	}
+	return last.First > p.Revision
+}

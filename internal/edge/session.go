@@ -1,0 +1,175 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/godwitkv/godwit/internal/feed"
+)
+
+// steady is for how long a stream is in order before its end means that
+// something happened to it, and not that it never worked.
+const steady = time.Second
+
+// session is one stream, from its Hello on.
+type session struct {
+	client *feed.Client
+	index  int // of the upstream, in order of preference
+	cancel context.CancelCauseFunc
+	pings  pings
+
+	greeted bool   // its Hello has come
+	id      uint64 // names the stream in reports
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// stream follows one stream of c's to its end, and tells whether it was in order
+// for a while. The error says why it ended.
+func (l *loop) stream(ctx context.Context, c *feed.Client, index int) (ready bool, err error) {
+	parent := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s := &session{client: c, index: index, cancel: cancel}
+	since, err := l.frames(ctx, s)
+	if cause := context.Cause(ctx); cause != nil && parent.Err() == nil {
+		err = cause
+	}
+	if f := (*fatalError)(nil); !errors.As(err, &f) {
+		if left := l.apply.leave(); left != nil {
+			err = left
+		}
+	}
+	l.end(s, err)
+	return !since.IsZero() && time.Since(since) >= steady, err
+}
+
+// frames opens the stream and takes its frames. It returns since when the stream
+// is in order, zero if it never was.
+func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err error) {
+	silence := newSilence(s.cancel)
+	defer silence.end()
+	st, err := s.client.Follow(ctx, l.request())
+	if err != nil {
+		return since, err
+	}
+	defer st.Close()
+	silence.watch(st)
+	for {
+		if !st.More() || l.apply.full() {
+			if err := l.apply.commit(); err != nil {
+				return since, err
+			}
+		}
+		silence.listen()
+		f, err := st.Next()
+		silence.pause()
+		if err != nil {
+			if errors.Is(err, io.EOF) { // which the stream gives only behind an End
+				err = io.ErrUnexpectedEOF
+			}
+			return since, err
+		}
+		if err := l.frame(s, f, st.More()); err != nil {
+			return since, err
+		}
+		if _, ok := f.(*feed.Ready); ok && since.IsZero() {
+			since = time.Now()
+			l.inOrder(s)
+		}
+	}
+}
+
+func (l *loop) request() feed.FollowRequest {
+	q := feed.FollowRequest{Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue}
+	if l.apply.hasData() {
+		q.Cluster = l.store.Stats().ClusterID
+	}
+	if l.apply.note.Reconciling == "" {
+		q.After = position(l.store)
+	}
+	return q
+}
+
+func (l *loop) frame(s *session, f feed.Frame, more bool) error {
+	switch f := f.(type) {
+	case *feed.Hello:
+		return l.greet(s, f)
+	case *feed.End:
+		return endError(l.helloOf(s), f, position(l.store))
+	}
+	if !s.greeted {
+		return fmt.Errorf("%w: it does not start with who it is", errFrame)
+	}
+	switch f := f.(type) {
+	case *feed.Records:
+		return l.apply.apply(f, more)
+	case *feed.Ready:
+		return l.apply.ready(f)
+	case *feed.Heartbeat:
+		if err := l.apply.commit(); err != nil {
+			return err
+		}
+		return l.heartbeat(s, f)
+	default:
+		return fmt.Errorf("%w: a %T", errFrame, f)
+	}
+}
+
+func (l *loop) helloOf(s *session) *feed.Hello {
+	if s.greeted {
+		return l.apply.hello
+	}
+	return nil
+}
+
+// greet takes a Hello. The upstream may be asked from now on.
+func (l *loop) greet(s *session, h *feed.Hello) error {
+	if err := l.apply.greet(h); err != nil {
+		return err
+	}
+	l.follow.setUpstream(nil, s.client)
+	if s.greeted {
+		return nil
+	}
+	s.greeted, s.id = true, h.Session
+	l.session.Store(s)
+	if l.status.connected(s.client.URL()) {
+		l.metrics.failovers.Inc()
+	}
+	return nil
+}
+
+// inOrder notes that the store follows: the stream's first Ready is in.
+func (l *loop) inOrder(s *session) {
+	l.status.following()
+	l.log.Info("following upstream", logUpstream, s.client.URL(), logRevision, uint64(l.apply.position))
+	l.reporter.soon()
+}
+
+// end notes that the stream is over, and whether its upstream still answers.
+func (l *loop) end(s *session, err error) {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	l.session.CompareAndSwap(s, nil)
+	if !answers(err) {
+		l.follow.setUpstream(s.client, nil)
+	}
+	l.status.lost(s.client.URL(), err)
+}
+
+// revive makes the session's upstream the one to ask again, unless the session
+// is over.
+func (s *session) revive(f *follower) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended && f.upstream() == nil {
+		f.setUpstream(nil, s.client)
+	}
+}
