@@ -74,8 +74,7 @@ func (a *applier) endCopy(done *feed.Reconciled) error {
 	a.note.Account = done.Hello.Account
 	a.note.Carries = &carries
 	a.tx = a.store.Begin()
-	a.tx.Rewind(done.From.Revision)
-	if err := a.tx.Follow(done.Hello.Cluster, done.Hello.Lineage, 0); err != nil {
+	if err := done.Settle(a.tx); err != nil {
 		return a.abandon(err)
 	}
 	a.note.write(a.tx)

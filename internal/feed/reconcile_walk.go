@@ -1,0 +1,151 @@
+package feed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/wire"
+)
+
+// walk is one walk of an upstream. One goroutine reads pages and compares them
+// with what is here, another one brings in what that came to, chunk by chunk in
+// order.
+type walk struct {
+	*Reconcile
+	stream *Stream
+	hello  *Hello
+
+	common godwit.Revision // up to here, what has the same revision has the same content
+
+	note         *resumption  // as of the next commit
+	fetchedBytes atomic.Int64 // beside the stream
+}
+
+// received is how many bytes have come so far.
+func (w *walk) received() int64 { return w.stream.Received() + w.fetchedBytes.Load() }
+
+// attributes describe the walk in the log.
+func (w *walk) attributes() []any {
+	return []any{
+		"upstream", w.Client.URL(), "first_copy", w.note.Blank, "all", w.note.All,
+		"lowest", uint64(w.note.Lowest.Revision), "highest", uint64(w.note.Highest.Revision), "bytes", w.received(),
+	}
+}
+
+// takesAll tells whether pages come with values: there is nothing here to compare
+// them with, or it is of no use.
+func (n *resumption) takesAll() bool { return n.Blank || n.All }
+
+// greet reads the first frame and checks that the upstream is of this cluster.
+func (w *walk) greet() error {
+	f, err := w.stream.Next()
+	if err != nil {
+		return err
+	}
+	switch f := f.(type) {
+	case *Hello:
+		return w.take(f)
+	case *End:
+		return f
+	}
+	return broken(fmt.Errorf("%w: a walk begins with a %T", wire.ErrMalformed, f))
+}
+
+func (w *walk) take(h *Hello) error {
+	clusters := []string{w.note.Cluster}
+	if w.Store.Revision() > 0 {
+		clusters = append(clusters, w.Store.Stats().ClusterID)
+	}
+	for _, id := range clusters {
+		if id != "" && id != h.Cluster {
+			return &End{EndRefused, fmt.Sprintf("it is of cluster %s, this node holds data of cluster %s", h.Cluster, id)}
+		}
+	}
+	w.hello = h
+	w.common = commonUpTo(w.Store.Lineage(), h.Lineage)
+	return nil
+}
+
+// plan fits the note to the upstream. It returns nil if the walk can go on as it
+// was opened, else what another one is to be opened by.
+func (w *walk) plan() *resumption {
+	n := w.note
+	fresh := resumption{Cluster: w.hello.Cluster, Namespaces: w.hello.Carries.Namespaces, Blank: n.Blank && n.After == nil}
+	switch {
+	case n.Cluster == "" && (n.Blank || w.common > 0):
+		w.note = &fresh
+		return nil
+	case n.Cluster == "", !n.continues(w.hello):
+		fresh.All = !fresh.Blank
+		return &fresh
+	}
+	return nil
+}
+
+// commonUpTo returns the revision below which two logs have given each revision
+// to the same mutation: the end of the last epoch that they have in common.
+func commonUpTo(a, b godwit.Lineage) godwit.Revision {
+	for i := len(a) - 1; i >= 0; i-- {
+		if j := slices.Index(b, a[i]); j >= 0 {
+			return min(endOf(a, i), endOf(b, j))
+		}
+	}
+	return 0
+}
+
+func endOf(l godwit.Lineage, i int) godwit.Revision {
+	if i+1 < len(l) {
+		return l[i+1].First
+	}
+	return godwit.MaxRevision + 1
+}
+
+func compareNamespaces(a, b godwit.NamespaceID) int { return bytes.Compare(a[:], b[:]) }
+
+// read turns pages into chunks until the last one.
+func (w *walk) read(ctx context.Context, group *errgroup.Group, out chan<- *chunk) error {
+	cut := &cutter{walk: w, group: group, out: out, after: w.note.place()}
+	for {
+		f, err := w.stream.Next()
+		if err != nil {
+			return err
+		}
+		switch f := f.(type) {
+		case *Page:
+			if err := cut.page(ctx, f); err != nil || f.Done {
+				return err
+			}
+		case *Hello:
+			if !slices.Equal(f.Lineage, w.hello.Lineage) {
+				return broken(errors.New("the upstream's log has begun an epoch"))
+			}
+		case *End:
+			return f
+		case *Heartbeat:
+		default:
+			return broken(fmt.Errorf("%w: a %T in a walk", wire.ErrMalformed, f))
+		}
+	}
+}
+
+// carries tells whether a walk by filter f tells of a namespace.
+func carries(f Filter, ns godwit.NamespaceID) bool {
+	if f.Namespaces == nil || ns == godwit.SystemNamespace {
+		return true
+	}
+	_, ok := slices.BinarySearchFunc(f.Namespaces, ns, compareNamespaces)
+	return ok
+}
+
+// position is where revision r is in a log.
+func position(l godwit.Lineage, r godwit.Revision) godwit.Position {
+	e, _ := l.At(r)
+	return godwit.Position{Epoch: e.ID, Revision: r}
+}
