@@ -52,7 +52,9 @@ type Config struct {
 	// before whoever proposed it.
 	OnCommit func(*Committed)
 
-	// OnExpired is told of entries that have expired, within a second of it.
+	// OnExpired is told of entries that have expired, within a second of it, and
+	// before anything can be put under their keys again. OnCommit may yet have to
+	// tell of the entries themselves.
 	OnExpired func([]Expired)
 
 	// Follower is for a store whose log is at an upstream: what is committed

@@ -132,12 +132,12 @@ func (s *Store) sweepRows(rows []dueRow) error {
 			tx.delete(appendDueKey(tx.key[:0], r.due, r.id.ns, r.id.key))
 		}
 	}
+	if len(expired) > 0 {
+		tell(expired) // before any other transaction can put one of the keys again
+	}
 	c, err := tx.Commit(NoSync)
 	if err != nil {
 		return err
-	}
-	if len(expired) > 0 {
-		tell(expired)
 	}
 	return c.release()
 }

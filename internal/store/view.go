@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -23,10 +24,11 @@ type Place struct {
 // from forgetting what has been replaced since: hold it for seconds, not minutes.
 // It is for one goroutine.
 type View struct {
-	snap     *pebble.Snapshot
-	revision godwit.Revision
-	time     int64
-	purged   godwit.Revision
+	snap      *pebble.Snapshot
+	revision  godwit.Revision
+	time      int64
+	purged    godwit.Revision
+	retention int64 // seconds
 }
 
 // View returns the state of now. The caller closes it.
@@ -35,7 +37,7 @@ func (s *Store) View(ctx context.Context) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{snap: snap}
+	v := &View{snap: snap, retention: int64(s.cfg.Retention / time.Second)}
 	rev, ms, err := v.pair(metaApplied)
 	floor, _, floorErr := v.pair(metaPurged)
 	if err := errors.Join(err, floorErr); err != nil {
