@@ -2,7 +2,6 @@ package edge
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
@@ -39,7 +38,6 @@ type applier struct {
 	behind bool      // the group brings in parts of later states, or the store has some
 	count  int
 	bytes  int
-	kept   []byte // what the group's records point to, of frames that are gone
 	wants  []want
 }
 
@@ -47,6 +45,13 @@ func newApplier(e *Edge) (*applier, error) {
 	n, err := readNote(e.store)
 	if err != nil {
 		return nil, err
+	}
+	unfinished, err := feed.Unfinished(e.store)
+	if err != nil {
+		return nil, err
+	}
+	if unfinished && n.Reconciling == "" {
+		n.Reconciling, n.Reset = "an earlier one was cut off", true
 	}
 	return &applier{edge: e, store: e.store, note: n, position: e.store.Revision()}, nil
 }
@@ -65,10 +70,9 @@ func (a *applier) begin() *store.Tx {
 	return a.tx
 }
 
-// apply makes one frame of the log take effect with the next commit. more: the
-// next frame comes before that. Errors: errGap, errFrame, errDiskFull; a fatal one
-// of the store.
-func (a *applier) apply(f *feed.Records, more bool) error {
+// apply makes one frame of the log take effect with the next commit. Errors:
+// errGap, errFrame, errDiskFull; a fatal one of the store.
+func (a *applier) apply(f *feed.Records) error {
 	if err := a.check(f); err != nil {
 		return err
 	}
@@ -81,11 +85,7 @@ func (a *applier) apply(f *feed.Records, more bool) error {
 	tx.Advance(f.Time)
 	a.behind = a.behind || f.Round
 	for i := range f.Records {
-		r := &f.Records[i]
-		if more {
-			a.keep(r)
-		}
-		if err := a.record(tx, r); err != nil {
+		if err := a.record(tx, &f.Records[i]); err != nil {
 			return a.abandon(err)
 		}
 	}
@@ -95,22 +95,9 @@ func (a *applier) apply(f *feed.Records, more bool) error {
 	return a.reach(tx, f.Revision)
 }
 
-// keep makes a record outlive its frame.
-func (a *applier) keep(r *godwit.Record) {
-	a.kept = append(append(a.kept, r.Value.Inline...), r.Metadata...)
-	rest := a.kept[len(a.kept)-len(r.Value.Inline)-len(r.Metadata):]
-	if r.Value.Inline != nil {
-		r.Value.Inline = rest[:len(r.Value.Inline):len(r.Value.Inline)]
-	}
-	if r.Metadata != nil {
-		r.Metadata = rest[len(rest)-len(r.Metadata):]
-	}
-	r.Key = strings.Clone(r.Key)
-}
-
 func (a *applier) record(tx *store.Tx, r *godwit.Record) error {
 	if r.Op == godwit.OpPut && !r.Value.Blob.IsZero() {
-		a.wants = append(a.wants, want{r.Namespace, strings.Clone(r.Key), r.Revision, r.Value.Blob})
+		a.wants = append(a.wants, want{r.Namespace, r.Key, r.Revision, r.Value.Blob})
 	}
 	a.count++
 	a.bytes += len(r.Key) + len(r.Metadata) + len(r.Value.Inline)
@@ -206,7 +193,7 @@ func (a *applier) commit() error {
 	a.edge.metrics.applied.Add(float64(a.count))
 	a.edge.values.wanted(a.wants)
 	clear(a.wants)
-	a.wants, a.kept, a.count, a.bytes = a.wants[:0], a.kept[:0], 0, 0
+	a.wants, a.count, a.bytes = a.wants[:0], 0, 0
 	if err := a.settle(); err != nil {
 		return err
 	}
@@ -237,11 +224,6 @@ func (a *applier) settle() error {
 	}
 	reset := a.note.Reset
 	a.tx = a.store.Begin()
-	if reset {
-		if err := a.tx.Follow(a.hello.Cluster, a.store.Lineage(), a.position); err != nil {
-			return a.abandon(err)
-		}
-	}
 	a.note = note{Copied: true, Account: a.hello.Account, Carries: &a.hello.Carries}
 	a.note.write(a.tx)
 	if err := a.end(); err != nil {

@@ -52,25 +52,23 @@ func (l *loop) copyFailed(ctx context.Context, c *feed.Client, err error) error 
 	return fmt.Errorf("reconcile: %w", err)
 }
 
-// beginCopy notes durably that the store is about to be mixed.
+// beginCopy notes that the store is about to be mixed, before anything makes it
+// so: after a crash there is never a later commit without an earlier one.
 func (a *applier) beginCopy(reason string) error {
 	a.mix()
 	a.heard = false
 	a.edge.follow.forget()
-	if a.note.Reconciling != "" {
-		return nil
-	}
 	a.note.Reconciling, a.note.Reset = reason, true
 	a.tx = a.store.Begin()
 	a.note.write(a.tx)
-	return a.endDurably()
+	return a.end()
 }
 
 // endCopy moves the position to where the feed is to be followed from.
 func (a *applier) endCopy(done *feed.Reconciled) error {
 	carries := done.Hello.Carries
 	a.note.Reconciling = ""
-	a.note.Ahead = max(done.Highest, done.From.Revision)
+	a.note.Ahead = done.Highest
 	a.note.Account = done.Hello.Account
 	a.note.Carries = &carries
 	a.tx = a.store.Begin()
@@ -79,15 +77,5 @@ func (a *applier) endCopy(done *feed.Reconciled) error {
 	}
 	a.note.write(a.tx)
 	a.position = done.From.Revision
-	return a.endDurably()
-}
-
-func (a *applier) endDurably() error {
-	if err := a.end(); err != nil {
-		return err
-	}
-	if err := a.store.Sync(); err != nil {
-		return fatal("sync", err)
-	}
-	return nil
+	return a.end()
 }

@@ -75,7 +75,7 @@ func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err err
 			}
 			return since, err
 		}
-		if err := l.frame(s, f, st.More()); err != nil {
+		if err := l.frame(s, f); err != nil {
 			return since, err
 		}
 		if _, ok := f.(*feed.Ready); ok && since.IsZero() {
@@ -96,7 +96,7 @@ func (l *loop) request() feed.FollowRequest {
 	return q
 }
 
-func (l *loop) frame(s *session, f feed.Frame, more bool) error {
+func (l *loop) frame(s *session, f feed.Frame) error {
 	switch f := f.(type) {
 	case *feed.Hello:
 		return l.greet(s, f)
@@ -108,7 +108,7 @@ func (l *loop) frame(s *session, f feed.Frame, more bool) error {
 	}
 	switch f := f.(type) {
 	case *feed.Records:
-		return l.apply.apply(f, more)
+		return l.apply.apply(f)
 	case *feed.Ready:
 		return l.apply.ready(f)
 	case *feed.Heartbeat:
