@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/godwitkv/godwit"
@@ -60,11 +59,11 @@ func (f *fetching) take(p store.Place) *godwit.Record {
 
 // fetch asks for what stands at places.
 func (w *walk) fetch(ctx context.Context, places []store.Place) (*answer, error) {
-	page, n, err := w.Client.fetch(ctx, places, w.Namespaces, w.MaxValue)
+	page, err := w.Client.fetch(ctx, places, w.Namespaces, w.MaxValue)
 	if err != nil {
 		return nil, err
 	}
-	w.fetchedBytes.Add(n)
+	w.fetchedBytes.Add(page.bytes)
 	a := &answer{state: position(w.hello.Lineage, page.Revision), records: page.Records, last: places[len(places)-1]}
 	if !page.Done {
 		if len(page.Records) == 0 {
@@ -72,7 +71,7 @@ func (w *walk) fetch(ctx context.Context, places []store.Place) (*answer, error)
 		}
 		a.last = placeOf(&page.Records[len(page.Records)-1])
 	}
-	return a, checkAnswer(page, places)
+	return a, checkAnswer(page.Page, places)
 }
 
 // checkAnswer tells whether a page holds entries at some of the places, in order.
@@ -90,45 +89,13 @@ func checkAnswer(p *Page, places []store.Place) error {
 	return nil
 }
 
-// fetch asks for what stands upstream at places, which are in order, and returns
-// it and the length of the answer. Places without an entry are left out; a page
-// that is not Done ends early.
-func (c *Client) fetch(ctx context.Context, places []store.Place, namespaces []string, maxValue int64) (*Page, int64, error) {
+// fetch asks for what stands upstream at places, which are in order. Places
+// without an entry are left out of the answer; one that is not Done ends early.
+func (c *Client) fetch(ctx context.Context, places []store.Place, namespaces []string, maxValue int64) (*pageAnswer, error) {
 	body := appendPlaces(nil, places)
 	req, err := c.request(ctx, http.MethodPost, "/walk", filterQuery(namespaces, maxValue), bytes.NewReader(body))
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	return c.page(req)
-}
-
-// page sends a request that is answered with one page. It changes nothing, and so
-// may be sent again on another connection.
-func (c *Client) page(req *http.Request) (*Page, int64, error) {
-	req.Header["Idempotency-Key"] = []string{} // tells net/http, and is not sent
-	resp, err := c.send(req)
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := checkFrames(resp); err != nil {
-		return nil, 0, err
-	}
-	defer resp.Body.Close()
-	p := newPulse(func() { resp.Body.Close() })
-	defer p.pause()
-	p.in = resp.Body
-	f, err := new(frameReader).read(p)
-	if err == nil {
-		err = finish(io.NopCloser(p))
-	}
-	if err != nil {
-		return nil, 0, p.explain(broken(err))
-	}
-	switch f := f.(type) {
-	case *Page:
-		return f, p.received.Load(), nil
-	case *End:
-		return nil, 0, f
-	}
-	return nil, 0, broken(fmt.Errorf("%w: a %T for a page", wire.ErrMalformed, f))
 }

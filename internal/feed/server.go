@@ -42,7 +42,9 @@ type ServerConfig struct {
 }
 
 // Server serves followers.
-type Server struct{}
+type Server struct {
+	cfg ServerConfig
+}
 
 // NewServer returns a server. Whoever makes it hands it all that the store
 // commits from then on.
