@@ -41,46 +41,58 @@ func AppendRecord(b []byte, r *godwit.Record) []byte {
 	if shape&shapeCreated != 0 {
 		b = binary.AppendUvarint(b, uint64(r.Created))
 	}
-	if shape&shapeExpires != 0 {
-		b = binary.AppendUvarint(b, uint64(r.Expiration))
-	}
-	if shape&shapeMetadata != 0 {
-		b = AppendCounted(b, r.Metadata)
-	}
-	switch {
-	case shape&shapeBlob != 0:
-		b = append(b, r.Value.Blob.ID[:]...)
-		b = binary.AppendUvarint(b, uint64(r.Value.Blob.Size))
-		b = append(b, r.Value.Blob.Hash[:]...)
-	case shape&shapeInline != 0:
-		b = AppendCounted(b, r.Value.Inline)
-	}
-	return b
+	return appendContent(b, shape, &r.Mutation)
 }
 
-func shapeOf(r *godwit.Record) (shape byte) {
-	if r.Op == godwit.OpDelete {
-		shape |= shapeDelete
-	}
+func shapeOf(r *godwit.Record) byte {
+	shape := contentShape(&r.Mutation)
 	if r.Swept {
 		shape |= shapeSwept
 	}
 	if r.Created != r.Modified {
 		shape |= shapeCreated
 	}
-	if r.Expiration != 0 {
+	return shape
+}
+
+// contentShape tells what a mutation does, and which parts of its content are
+// there.
+func contentShape(m *godwit.Mutation) (shape byte) {
+	if m.Op == godwit.OpDelete {
+		shape |= shapeDelete
+	}
+	if m.Expiration != 0 {
 		shape |= shapeExpires
 	}
-	if r.Metadata != nil {
+	if m.Metadata != nil {
 		shape |= shapeMetadata
 	}
 	switch {
-	case !r.Value.Blob.IsZero():
+	case !m.Value.Blob.IsZero():
 		shape |= shapeBlob
-	case r.Value.Inline != nil:
+	case m.Value.Inline != nil:
 		shape |= shapeInline
 	}
 	return shape
+}
+
+// appendContent appends the parts of a mutation's content that are there.
+func appendContent(b []byte, shape byte, m *godwit.Mutation) []byte {
+	if shape&shapeExpires != 0 {
+		b = binary.AppendUvarint(b, uint64(m.Expiration))
+	}
+	if shape&shapeMetadata != 0 {
+		b = AppendCounted(b, m.Metadata)
+	}
+	switch {
+	case shape&shapeBlob != 0:
+		b = append(b, m.Value.Blob.ID[:]...)
+		b = binary.AppendUvarint(b, uint64(m.Value.Blob.Size))
+		b = append(b, m.Value.Blob.Hash[:]...)
+	case shape&shapeInline != 0:
+		b = AppendCounted(b, m.Value.Inline)
+	}
+	return b
 }
 
 // AppendCounted appends the length of s, as a uvarint, and s.
@@ -109,20 +121,26 @@ func DecodeRecord(d *Decoder, r *godwit.Record) {
 	if shape&shapeCreated != 0 {
 		r.Created = d.Int()
 	}
+	decodeContent(d, shape, &r.Mutation)
+	if r.Key == "" || r.Revision == 0 {
+		d.Fail()
+	}
+}
+
+// decodeContent takes the parts of a mutation's content that shape says are
+// there.
+func decodeContent(d *Decoder, shape byte, m *godwit.Mutation) {
 	if shape&shapeExpires != 0 {
-		r.Expiration = d.Int()
+		m.Expiration = d.Int()
 	}
 	if shape&shapeMetadata != 0 {
-		r.Metadata = d.Counted(godwit.MaxMetadataBytes)
+		m.Metadata = d.Counted(godwit.MaxMetadataBytes)
 	}
 	switch {
 	case shape&shapeBlob != 0:
-		r.Value.Blob = d.blob()
+		m.Value.Blob = d.blob()
 	case shape&shapeInline != 0:
-		r.Value.Inline = d.Counted(godwit.MaxInlineBytes)
-	}
-	if r.Key == "" || r.Revision == 0 {
-		d.Fail()
+		m.Value.Inline = d.Counted(godwit.MaxInlineBytes)
 	}
 }
 
