@@ -99,9 +99,14 @@ func (l *lab) close() {
 	}
 }
 
-// start runs a server that is ended with the lab, and waits until it is ready.
+// start runs a server that is ended with the lab, on the servers' core, and
+// waits until it is ready.
 func (l *lab) start(ctx context.Context, name string, ready func() bool, env []string, command string, args ...string) (*process, error) {
-	p, err := start(l.serverOn, l.dir, name, env, command, args...)
+	return l.startOn(ctx, l.serverOn, name, ready, env, command, args...)
+}
+
+func (l *lab) startOn(ctx context.Context, cpu int, name string, ready func() bool, env []string, command string, args ...string) (*process, error) {
+	p, err := start(cpu, l.dir, name, env, command, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,8 @@
 // is; for durable writes, which wait for a disk, it is requests per second.
 //
 // It starts godwit as a user would and knows it by its command line and its
-// wire: it must not import any of its packages.
+// wire. Of its packages it imports the feed's client alone, to be hundreds of
+// followers at once.
 package main
 
 import (

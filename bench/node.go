@@ -37,8 +37,13 @@ type node struct {
 	opened  time.Duration
 }
 
-// startNode starts a godwit on the data in dir/name, new or old.
+// startNode starts a godwit on the data in dir/name, new or old, on the servers'
+// core.
 func (l *lab) startNode(ctx context.Context, name string) (*node, error) {
+	return l.startNodeOn(ctx, l.serverOn, name)
+}
+
+func (l *lab) startNodeOn(ctx context.Context, cpu int, name string, more ...string) (*node, error) {
 	n := &node{}
 	var err error
 	if n.api, err = freeAddr(); err != nil {
@@ -49,6 +54,7 @@ func (l *lab) startNode(ctx context.Context, name string) (*node, error) {
 	}
 	args := []string{"serve", "--data", filepath.Join(l.dir, name), "--listen", n.api, "--binding-listen", n.binding,
 		"--root-token", rootToken, "--account", account}
+	args = append(args, more...)
 	if l.pprof != "" {
 		args = append(args, "--pprof-listen", l.pprof)
 	}
@@ -57,7 +63,7 @@ func (l *lab) startNode(ctx context.Context, name string) (*node, error) {
 		status, err := n.call(ctx, http.MethodGet, "/readyz", nil, nil)
 		return err == nil && status == http.StatusOK
 	}
-	if n.process, err = l.start(ctx, name, ready, nil, l.godwit, args...); err != nil {
+	if n.process, err = l.startOn(ctx, cpu, name, ready, nil, l.godwit, args...); err != nil {
 		return nil, err
 	}
 	n.opened = time.Since(began)

@@ -29,6 +29,12 @@ func scenarios(o options) []scenario {
 		{"bulk", "one bulk write of 10,000 keys", bulkPut},
 		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
 		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
+		{"edge-get", "reads at an edge beside the centre", edgeGet},
+		{"propagation", "writes at the centre until 20 edges show them", propagation},
+		{"relays", "the same through two relays", throughRelays},
+		{"world", "the same over a network as slow as the real one", acrossTheWorld},
+		{"first-copy", "an edge's first copy of all keys", firstCopy},
+		{"followers", "300 followers: memory, propagation", followers},
 		{"memory", "memory while 64 clients stream values of 25 MiB", streamMemory},
 	}
 }
