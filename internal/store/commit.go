@@ -72,7 +72,7 @@ func (tx *Tx) Commit(d Durability) (Commit, error) {
 		s: s, sync: d, revision: tx.revision, rewound: tx.rewound,
 		system: tx.system, cluster: tx.cluster, lineage: tx.lineage,
 	}
-	if tx.batch.Empty() && tx.revision == tx.prev && !tx.reached && tx.err == nil {
+	if tx.empty() {
 		return c, tx.batch.Close() // nothing changed; Wait still waits its turn
 	}
 	exact := !tx.mixed && !tx.inexact
@@ -94,6 +94,10 @@ func (tx *Tx) Commit(d Durability) (Commit, error) {
 		c.told.Revision, c.told.Time, c.told.Exact, c.onCommit = tx.revision, tx.time, exact, tx.onCommit
 	}
 	return c, nil
+}
+
+func (tx *Tx) empty() bool {
+	return tx.err == nil && tx.batch.Empty() && tx.revision == tx.prev && !tx.reached && !tx.rewound
 }
 
 func (tx *Tx) writeCounts() {

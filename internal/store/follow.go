@@ -130,12 +130,26 @@ func (tx *Tx) Reach(r godwit.Revision) error {
 	return nil
 }
 
-// Rewind moves the position back to r: the log's owner has lost what came after.
-// What stands with a newer revision must have been replaced or removed. The
-// store counts as mixed until Reach.
+// Rewind sets the position to r without the claim that the store is exact there:
+// back, where the log's owner has lost what came after, or to the lowest state
+// that a copy was made of. What the log does not hold must have been replaced or
+// removed; tombstones from after r go, since they would keep out what the log
+// brings under their keys. The store counts as mixed until Reach.
 func (tx *Tx) Rewind(r godwit.Revision) {
-	tx.mix(0)
+	tx.mix(tx.revision)
 	tx.revision, tx.rewound = r, true
+	tx.check(scanRange(tx.s.db, appendRevisionKey(nil, r+1), []byte{prefixRevision + 1}, func(k, row []byte) error {
+		_, ns, key, err := decodeRevisionRow(row)
+		if err != nil || len(k) != 9 {
+			return fmt.Errorf("read revision: %w", ErrCorrupt)
+		}
+		h, err := tx.Head(ns, string(key))
+		if err == nil && h.kind != headNone && h.kind != headEntry && h.Revision > r {
+			tx.removeHead(ns, string(key), h)
+			tx.heads[entryID{ns, string(key)}] = Head{}
+		}
+		return err
+	}))
 }
 
 // Mixed tells that the store holds parts of more than one state of the log: it
