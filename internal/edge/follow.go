@@ -20,6 +20,7 @@ type loop struct {
 	apply    *applier
 	route    itinerary
 	patience patience
+	full     bool // the disk was when a stream was given up last
 }
 
 func newLoop(e *Edge) (*loop, error) {

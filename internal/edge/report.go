@@ -113,6 +113,9 @@ func (p *pings) at(ping uint64) (time.Time, bool) {
 // store is mixed. Two clocks are never compared: an age is a duration, and what
 // passed since the ping is measured here.
 func (l *loop) heartbeat(s *session, h *feed.Heartbeat) error {
+	if l.full {
+		l.inOrder(s)
+	}
 	l.status.lag(max(0, int64(h.Revision)-int64(l.apply.position)))
 	if sent, ok := s.pings.at(h.Ping); ok {
 		if h.Age < neverHeard && h.Revision <= l.apply.position && l.follow.exact() {

@@ -145,11 +145,16 @@ func (l *loop) greet(s *session, h *feed.Hello) error {
 	return nil
 }
 
-// inOrder notes that the store follows: the stream's first Ready is in.
+// inOrder notes that the store follows: the stream's first Ready is in. A full
+// disk is still a problem then.
 func (l *loop) inOrder(s *session) {
+	l.reporter.soon()
+	if l.full && l.store.DiskFull() {
+		return
+	}
+	l.full = false
 	l.status.following()
 	l.log.Info("following upstream", logUpstream, s.client.URL(), logRevision, uint64(l.apply.position))
-	l.reporter.soon()
 }
 
 // end notes that the stream is over, and whether its upstream still answers.
@@ -158,6 +163,7 @@ func (l *loop) end(s *session, err error) {
 	s.ended = true
 	s.mu.Unlock()
 	l.session.CompareAndSwap(s, nil)
+	l.full = l.full || errors.Is(err, errDiskFull)
 	if !answers(err) {
 		l.follow.setUpstream(s.client, nil)
 	}

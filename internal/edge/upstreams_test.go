@@ -1,0 +1,277 @@
+package edge_test
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/edge"
+	"github.com/godwitkv/godwit/internal/feed"
+)
+
+// TestFailover: an edge moves on to its next upstream at once, goes on from where
+// it stands, and comes back to the first once that is in order again.
+func TestFailover(t *testing.T) {
+	world(t, func(t *testing.T) {
+		net := newNetwork()
+		first, second := startUpstream(t, net, "first"), startUpstream(t, net, "second")
+		n := start(t, options{net: net, at: 100, upstream: []*upstream{first, second}})
+		defer n.stop()
+		s := first.next()
+		s.send(hello(100), ready(100))
+		first.beats(s, 100, 3*time.Second)
+		was := time.Now()
+		net.cut("first", true)
+		s = second.next()
+		if took := time.Since(was); took > 100*time.Millisecond {
+			t.Errorf("it took %v to move on", took)
+		}
+		s.send(hello(101), ready(100), batch(100, put(ns1, "key", "value", 101)))
+		n.at(101)
+		second.beats(s, 101, 40*time.Second)
+		if s.over() {
+			t.Fatal("it left an upstream that was in order for one that is away")
+		}
+		net.mu.Lock()
+		net.hosts["first:80"].down = false
+		net.mu.Unlock()
+		for range 40 {
+			if second.beats(s, 101, time.Second); !first.idle() {
+				first.next().send(hello(101), ready(101), &feed.Heartbeat{Revision: 101})
+				break
+			}
+		}
+		if !s.over() {
+			t.Fatal("it does not come back to the upstream that it prefers")
+		}
+		first.next().send(hello(101), ready(101))
+		if got := n.Status().Upstream; got != first.url() {
+			t.Errorf("it follows %s", got)
+		}
+	})
+}
+
+// TestUnwilling: upstreams that are behind, suspended, closing or that refuse are
+// passed over; an edge never goes back for one that does not own the log.
+func TestUnwilling(t *testing.T) {
+	relay := func(frames ...feed.Frame) []feed.Frame {
+		h := hello(50)
+		h.Owner = false
+		return append([]feed.Frame{h}, frames...)
+	}
+	for name, frames := range map[string][]feed.Frame{
+		"behind":           relay(&feed.End{Reason: feed.EndAhead}),
+		"diverged, behind": relay(&feed.End{Reason: feed.EndDiverged}),
+		"too old, behind":  relay(&feed.End{Reason: feed.EndTooOld}),
+		"suspended":        relay(&feed.End{Reason: feed.EndSuspended}),
+		"closing":          {&feed.End{Reason: feed.EndClosing}},
+		"refuses":          {&feed.End{Reason: feed.EndRefused, Message: "no"}},
+		"no hello":         {ready(100)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world(t, func(t *testing.T) {
+				net := newNetwork()
+				first, second := startUpstream(t, net, "first"), startUpstream(t, net, "second")
+				n := start(t, options{net: net, at: 100, upstream: []*upstream{first, second}})
+				defer n.stop()
+				first.next().send(frames...)
+				second.next().send(hello(100), ready(100))
+				if !n.Exact() || n.Status().Upstream != second.url() {
+					t.Errorf("status %+v", n.Status())
+				}
+				if got := n.happened(); got != "" {
+					t.Errorf("happened %q", got)
+				}
+			})
+		})
+	}
+}
+
+// TestMayReplace: who may take a store off its line.
+func TestMayReplace(t *testing.T) {
+	a, b := godwit.Epoch{ID: godwit.EpochID{1}, First: 10}, godwit.Epoch{ID: godwit.EpochID{2}, First: 500}
+	old := godwit.Epoch{ID: godwit.EpochID{3}, First: 5}
+	at := godwit.Position{Epoch: a.ID, Revision: 100}
+	for _, tc := range []struct {
+		name  string
+		hello feed.Hello
+		at    godwit.Position
+		want  bool
+	}{
+		{"the owner, whatever it says", feed.Hello{Owner: true, Revision: 50, Lineage: godwit.Lineage{old}}, at, true},
+		{"a relay, for an empty store", feed.Hello{Revision: 50, Lineage: godwit.Lineage{a}}, godwit.Position{}, true},
+		{"a relay that is ahead", feed.Hello{Revision: 200, Lineage: godwit.Lineage{a}}, at, true},
+		{"a relay that is behind", feed.Hello{Revision: 99, Lineage: godwit.Lineage{a}}, at, false},
+		{"a relay whose log went on in a new epoch", feed.Hello{Revision: 600, Lineage: godwit.Lineage{a, b}}, at, true},
+		{"a relay that has forgotten our epoch", feed.Hello{Revision: 600, Lineage: godwit.Lineage{b}}, at, true},
+		{"a relay of before our epoch", feed.Hello{Revision: 99, Lineage: godwit.Lineage{old}}, at, false},
+		{"a relay without a log", feed.Hello{Revision: 600}, at, false},
+	} {
+		if got := edge.MayReplace(&tc.hello, tc.at); got != tc.want {
+			t.Errorf("%s: %t", tc.name, got)
+		}
+	}
+}
+
+// TestRedirect: an edge goes where it is sent, and not for ever.
+func TestRedirect(t *testing.T) {
+	world(t, func(t *testing.T) {
+		net := newNetwork()
+		centre, relay := startUpstream(t, net, "centre"), startUpstream(t, net, "relay")
+		n := start(t, options{net: net, at: 100, upstream: []*upstream{centre}})
+		defer n.stop()
+		centre.next().send(hello(100), &feed.End{Reason: feed.EndRedirect, Message: relay.url()})
+		s := relay.next()
+		s.send(hello(100), ready(100))
+		if got := n.Status(); !got.Connected || got.Upstream != relay.url() {
+			t.Errorf("status %+v", got)
+		}
+		close(s.out)
+		for range 4 {
+			centre.next().send(hello(100), &feed.End{Reason: feed.EndRedirect, Message: centre.url()})
+		}
+		if p := n.Status().Problem; p == "" {
+			t.Error("it is sent around for ever")
+		}
+		for _, bad := range []string{"", "relay", "ftp://relay", "http://user:secret@relay", "http://relay/?x=y"} {
+			centre.next().send(hello(100), &feed.End{Reason: feed.EndRedirect, Message: bad})
+		}
+		if !relay.idle() {
+			t.Error("it went where no URL says")
+		}
+		if n.logs.count("secret") != 0 || n.logs.count("token") != 0 {
+			t.Error("the log holds a secret")
+		}
+	})
+}
+
+// TestStaleRelay: a relay that is cut off from the centre does not look fresh, and
+// is left for another upstream; not over and over if that is no better.
+func TestStaleRelay(t *testing.T) {
+	world(t, func(t *testing.T) {
+		net := newNetwork()
+		first, second := startUpstream(t, net, "first"), startUpstream(t, net, "second")
+		n := start(t, options{net: net, at: 100, upstream: []*upstream{first, second}})
+		defer n.stop()
+		began := time.Now()
+		visits := map[*upstream]int{}
+		for time.Since(began) < 3*time.Minute {
+			var u *upstream
+			var s *stream
+			select {
+			case s = <-first.streams:
+				u = first
+			case s = <-second.streams:
+				u = second
+			}
+			if s.over() { // it only looked
+				continue
+			}
+			visits[u]++
+			s.send(hello(100), ready(100))
+			for !s.over() && time.Since(began) < 3*time.Minute {
+				s.send(u.heartbeat(100, time.Since(began)))
+				if d, ok := n.Staleness(); ok && d < time.Since(began)-time.Second {
+					t.Fatalf("staleness %v after %v", d, time.Since(began))
+				}
+				time.Sleep(time.Second)
+			}
+		}
+		if v := visits[first] + visits[second]; visits[second] == 0 || v > 12 {
+			t.Errorf("%d visits of the first, %d of the second", visits[first], visits[second])
+		}
+	})
+}
+
+// TestBreaker: a request that finds nobody makes the upstream count as away at
+// once, and what was on its way to it ends; a report that arrives brings it back.
+// Any other failure does not.
+func TestBreaker(t *testing.T) {
+	world(t, func(t *testing.T) {
+		nw := newNetwork()
+		u := startUpstream(t, nw, "centre")
+		n := start(t, options{net: nw, at: 100, upstream: []*upstream{u}})
+		defer n.stop()
+		s := u.next()
+		s.send(hello(100), ready(100))
+		c := n.Asks()
+		n.Lost(c, errors.New("some request took too long"))
+		if n.Asks() != c {
+			t.Fatal("away because one request failed")
+		}
+		ctx, cancel := n.Bind(t.Context(), c)
+		defer cancel()
+		if ctx.Err() != nil {
+			t.Fatal("requests end though the upstream is there")
+		}
+		n.Lost(c, &net.OpError{Op: "dial", Err: errors.New("refused")})
+		if synctest.Wait(); ctx.Err() == nil {
+			t.Error("a request waits for who is away")
+		}
+		time.Sleep(100 * time.Millisecond)
+		if synctest.Wait(); n.Asks() != c {
+			t.Error("the upstream answers again, and counts as away")
+		}
+		ctx, cancel = n.Bind(t.Context(), c)
+		defer cancel()
+		if ctx.Err() != nil {
+			t.Error("requests end though the upstream is back")
+		}
+	})
+}
+
+// TestStaleness holds the arithmetic: what the upstream says of itself, and what
+// passed here since the ping that it echoes; never less because time was lost on
+// the way.
+func TestStaleness(t *testing.T) {
+	world(t, func(t *testing.T) {
+		net := newNetwork()
+		u := startUpstream(t, net, "relay")
+		n := start(t, options{net: net, at: 100, upstream: []*upstream{u}, skew: -time.Hour})
+		defer n.stop()
+		want := func(what string, want time.Duration) {
+			t.Helper()
+			if got, ok := n.Staleness(); !ok || got != want {
+				t.Errorf("%s: staleness %v %t, want %v", what, got, ok, want)
+			}
+		}
+		s := u.next()
+		s.send(hello(100))
+		s.send(u.heartbeat(100, 0))
+		if _, ok := n.Staleness(); ok {
+			t.Error("known before Ready")
+		}
+		s.send(ready(100))
+		s.send(&feed.Heartbeat{Revision: 100})
+		s.send(&feed.Heartbeat{Revision: 100, Ping: 99})
+		if _, ok := n.Staleness(); ok || n.Age() < 365*24*time.Hour {
+			t.Error("known without an echo")
+		}
+		ping := u.lastReport().Ping
+		time.Sleep(300 * time.Millisecond)
+		s.send(&feed.Heartbeat{Revision: 100, Ping: ping, Age: 2 * time.Second})
+		want("an echo after 300 ms", 2300*time.Millisecond)
+		if n.Age() != 2300*time.Millisecond {
+			t.Errorf("age %v", n.Age())
+		}
+		time.Sleep(500 * time.Millisecond)
+		s.send(&feed.Heartbeat{Revision: 100, Ping: ping, Age: 2500 * time.Millisecond})
+		want("the same echo again", 2800*time.Millisecond)
+		time.Sleep(300 * time.Millisecond) // a report goes out at 1 s
+		s.send(&feed.Heartbeat{Revision: 101, Ping: u.lastReport().Ping})
+		want("an upstream that holds more than it has sent", 3100*time.Millisecond)
+		s.send(&feed.Heartbeat{Revision: 100, Ping: u.lastReport().Ping, Age: time.Millisecond << 40})
+		want("an upstream that knows nothing", 3100*time.Millisecond)
+		s.send(&feed.Heartbeat{Revision: 100, Ping: u.lastReport().Ping})
+		if d, ok := n.Staleness(); !ok || d > 100*time.Millisecond {
+			t.Errorf("staleness %v %t", d, ok)
+		}
+		s.send(round(100, put(ns1, "key", "value", 105)))
+		if n.Fresh(time.Hour) || n.Age() < 365*24*time.Hour {
+			t.Error("fresh in the middle of a round")
+		}
+	})
+}
