@@ -40,3 +40,10 @@ func SetCopied(tx *store.Tx, carries feed.Filter) {
 }
 
 var MayReplace = mayReplace
+
+// SetMaxQueue bounds how many values wait.
+func (e *Edge) SetMaxQueue(n int) {
+	e.values.queue.mu.Lock()
+	defer e.values.queue.mu.Unlock()
+	e.values.queue.most = n
+}

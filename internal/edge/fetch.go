@@ -15,7 +15,6 @@ import (
 
 const (
 	fetchers   = 4
-	maxQueue   = 1 << 16 // values that wait; of more a scan of the store tells later
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 5 * time.Second
 )
@@ -125,8 +124,12 @@ func (v *values) prefetch(ctx context.Context, w want) error {
 
 var errQueueFull = errors.New("too many values wait")
 
+// maxQueue bounds how many values wait. Of more a scan of the store tells later.
+const maxQueue = 1 << 16
+
 // queue is the values to be fetched in the background, oldest first.
 type queue struct {
+	most    int
 	changed signal
 
 	mu      sync.Mutex
@@ -134,7 +137,7 @@ type queue struct {
 	all     map[godwit.BlobID]struct{} // those that are being fetched too
 }
 
-func newQueue() *queue { return &queue{all: make(map[godwit.BlobID]struct{})} }
+func newQueue() *queue { return &queue{most: maxQueue, all: make(map[godwit.BlobID]struct{})} }
 
 func (q *queue) len() int {
 	q.mu.Lock()
@@ -150,7 +153,7 @@ func (q *queue) add(w want) bool {
 	if _, ok := q.all[w.blob.ID]; ok {
 		return true
 	}
-	if len(q.all) >= maxQueue {
+	if len(q.all) >= q.most {
 		return false
 	}
 	q.all[w.blob.ID] = struct{}{}

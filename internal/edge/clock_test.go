@@ -1,0 +1,52 @@
+package edge_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit/internal/feed"
+)
+
+// TestClock: a clock that is off is set right by the upstream's, in steps no
+// smaller than what can be known; nonsense is ignored.
+func TestClock(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		skew   time.Duration // of this machine
+		round  time.Duration // the answer takes
+		clock  func() int64
+		offset time.Duration
+	}{
+		{name: "right", offset: 0},
+		{name: "a little off", skew: 9 * time.Millisecond, offset: 0},
+		{name: "behind", skew: -time.Hour, offset: time.Hour},
+		{name: "ahead", skew: 30 * time.Second, offset: -30 * time.Second},
+		{name: "half of the way is added", skew: -time.Minute, round: 200 * time.Millisecond, offset: time.Minute + 100*time.Millisecond - 200*time.Millisecond},
+		{name: "less off than the answer took", skew: -90 * time.Millisecond, round: 300 * time.Millisecond, offset: 0},
+		{name: "no clock", clock: func() int64 { return 0 }},
+		{name: "the end of time", clock: func() int64 { return 1 << 61 }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			world(t, func(t *testing.T) {
+				n, u, s := following(t, options{at: 100, skew: tc.skew})
+				defer n.stop()
+				clock := time.Now().UnixMilli()
+				if tc.clock != nil {
+					clock = tc.clock()
+				}
+				time.Sleep(tc.round)
+				s.send(&feed.Heartbeat{Revision: 100, Ping: u.lastReport().Ping, Clock: clock})
+				if got := n.clock.Offset(); got != tc.offset {
+					t.Errorf("offset %v, want %v", got, tc.offset)
+				}
+				far := 0
+				if tc.offset.Abs() > 10*time.Second {
+					far = 1
+				}
+				if got := n.logs.count("clock is far"); got != far {
+					t.Errorf("%d log lines, want %d", got, far)
+				}
+			})
+		})
+	}
+}
