@@ -32,10 +32,10 @@ func newMetrics(e *Edge) *metrics {
 	m.all = []prometheus.Collector{
 		m.applied, m.reconciles, m.fetched, m.failovers,
 		gauge("godwit_edge_connected", "1 while the upstream's feed is open.", func() float64 {
-			if e.status.get().Connected {
-				return 1
-			}
-			return 0
+			return number(e.status.get().Connected)
+		}),
+		gauge("godwit_edge_exact", "1 while the copy is a whole prefix of the log.", func() float64 {
+			return number(e.follow.exact())
 		}),
 		gauge("godwit_edge_staleness_seconds", "For how long the copy may have missed a write; NaN: not known.", func() float64 {
 			if d, ok := e.follow.staleness(); ok {
@@ -50,4 +50,11 @@ func newMetrics(e *Edge) *metrics {
 		}),
 	}
 	return m
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
