@@ -78,8 +78,9 @@ type failureDetail struct {
 }
 
 // writeError answers a request with an error. What is not for clients stays here.
-func writeError(w http.ResponseWriter, err error) {
-	r := replyTo(err)
+func writeError(w http.ResponseWriter, err error) { writeReply(w, replyTo(err), godwit.MessageOf(err)) }
+
+func writeReply(w http.ResponseWriter, r reply, message string) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
@@ -92,7 +93,7 @@ func writeError(w http.ResponseWriter, err error) {
 		h.Set("Retry-After", "1")
 	}
 	w.WriteHeader(r.status)
-	_ = json.NewEncoder(w).Encode(failure{failureDetail{r.name, godwit.MessageOf(err)}}) // the client is gone
+	_ = json.NewEncoder(w).Encode(failure{failureDetail{r.name, message}}) // the client is gone
 }
 
 // maxErrorBytes bounds what is read of an error's body, and maxMessageBytes what
@@ -105,29 +106,43 @@ const (
 // errorOf reads the error that an upstream answered with. What is no error of
 // godwit's comes out as CodeUnavailable: whatever answered, nothing was done.
 func errorOf(resp *http.Response) error {
+	_, err := answeredError(resp)
+	return err
+}
+
+// answeredError is errorOf, and tells whether it is an error by which the
+// upstream says what it did: its own failure is not, nor is what something in
+// between has answered.
+func answeredError(resp *http.Response) (says bool, err error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes))
 	var f failure
 	if err == nil {
 		err = json.Unmarshal(body, &f)
 	}
 	if err != nil || f.Error.Code == "" {
-		return &godwit.Error{
+		return false, &godwit.Error{
 			Code: godwit.CodeUnavailable,
 			Message: godwit.Errorf(godwit.CodeUnavailable,
 				"The upstream answered with status %d, which is no answer of godwit's.", resp.StatusCode).Message,
 			Err: err,
 		}
 	}
-	message := printable(f.Error.Message)
-	if f.Error.Code == replaced.name {
-		return godwit.ErrReplaced
+	return namedError(f.Error.Code, f.Error.Message)
+}
+
+// namedError is the error that travelled under a name, and tells whether there
+// is such a name, but for that of a failure.
+func namedError(name, message string) (known bool, err error) {
+	message = printable(message)
+	if name == replaced.name {
+		return true, godwit.ErrReplaced
 	}
 	for code, r := range replies() {
-		if r.name == f.Error.Code && code != godwit.CodeInternal {
-			return &godwit.Error{Code: code, Message: message}
+		if r.name == name && code != godwit.CodeInternal {
+			return true, &godwit.Error{Code: code, Message: message}
 		}
 	}
-	return godwit.Errorf(godwit.CodeUnavailable, "The upstream failed (%s): %s", printable(f.Error.Code), message)
+	return false, godwit.Errorf(godwit.CodeUnavailable, "The upstream failed (%s): %s", printable(name), message)
 }
 
 // printable makes what another node sent fit for a message of ours: short, ASCII
