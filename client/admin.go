@@ -9,19 +9,29 @@ import (
 
 // Status is a node's account of itself.
 type Status struct {
-	Role          string `json:"role"` // "central"
+	Role          string `json:"role"` // "central" or "edge"
 	Location      string `json:"location"`
 	Account       string `json:"account"`
 	ClusterID     string `json:"cluster_id"`
 	Revision      string `json:"revision"`     // the last that the node holds
-	StalenessMS   int64  `json:"staleness_ms"` // for how long it may have missed a write
+	Ready         bool   `json:"ready"`        // it serves reads
+	StalenessMS   int64  `json:"staleness_ms"` // for how long it may have missed a write; below 0: unknown
 	Keys          int64  `json:"keys"`
 	Bytes         int64  `json:"bytes"`
-	Followers     int    `json:"followers"`
+	Followers     int    `json:"followers"`   // nodes that follow it directly
 	BindingURL    string `json:"binding_url"` // where Workers' bindings connect
 	DiskFull      bool   `json:"disk_full"`
 	Version       string `json:"version"`
 	UptimeSeconds int64  `json:"uptime_seconds"`
+
+	// Of an edge:
+
+	Upstream  string `json:"upstream,omitempty"` // the node that it follows
+	Connected bool   `json:"connected"`          // it hears of it
+	Lag       int64  `json:"lag"`                // revisions behind it
+	Missing   int    `json:"missing,omitempty"`  // large values still to be fetched
+	Progress  string `json:"progress,omitempty"` // of becoming a copy
+	Problem   string `json:"problem,omitempty"`  // why it does not follow
 }
 
 // Status asks the node for its status. Any token may. Errors:
@@ -126,7 +136,7 @@ func (c *Client) DeleteNamespace(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	err = c.rest(ctx, call{method: http.MethodDelete, path: path}, nil)
+	err = c.rest(ctx, call{method: http.MethodDelete, path: path, idempotent: true}, nil)
 	c.forget(ref)
 	return err
 }

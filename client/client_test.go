@@ -384,6 +384,11 @@ func TestAdministration(t *testing.T) {
 	if status.Role != "central" || status.Location != "lhr" || status.Keys != 1 || status.BindingURL == "" {
 		t.Errorf("status: %+v", status)
 	}
+	tree, err := c.Tree(ctx)
+	check(t, err)
+	if tree.Role != "central" || tree.Location != "lhr" || !tree.Ready || tree.Revision != status.Revision || len(tree.Followers) != 0 {
+		t.Errorf("tree: %+v", tree)
+	}
 	check(t, c.DeleteNamespace(ctx, "second"))
 	_, err = c.KV(ns.ID).Get(ctx, "k")
 	wantError(t, "deleted namespace", err, client.ErrNamespaceNotFound)

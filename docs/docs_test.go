@@ -138,37 +138,45 @@ func TestMetricsAreDescribed(t *testing.T) {
 	}
 }
 
-// registeredMetrics are those of a node, whether they have a value yet or not.
+// registeredMetrics are those of a central node and of an edge, whether they have
+// a value yet or not.
 func registeredMetrics(t *testing.T) map[string]bool {
 	t.Helper()
-	registry := prometheus.NewRegistry()
-	n, err := node.Open(t.Context(), node.Config{
-		Dir: "data", FS: store.NewMemFS(), RootToken: "root-token-of-the-tests",
-		Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", Metrics: registry,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
+	found := make(map[string]bool)
+	for _, upstreams := range [][]string{nil, {"http://127.0.0.1:1"}} {
+		cfg := node.Config{
+			Dir: "data", FS: store.NewMemFS(), RootToken: "root-token-of-the-tests",
+			Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", Metrics: prometheus.NewRegistry(),
+		}
+		if cfg.Upstreams = upstreams; upstreams != nil {
+			cfg.UpstreamToken = "a-token-of-the-tests"
+		}
+		n, err := node.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addMetrics(found, cfg.Metrics)
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	}
+	if len(found) < 10 {
+		t.Fatalf("nodes register %d metrics: nothing is tested", len(found))
+	}
+	return found
+}
+
+func addMetrics(found map[string]bool, registry *prometheus.Registry) {
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
 		registry.Describe(descs)
 	}()
-	found := make(map[string]bool)
 	for d := range descs {
 		if m := described.FindStringSubmatch(d.String()); m != nil {
 			found[m[1]] = true
 		}
 	}
-	if len(found) < 10 {
-		t.Fatalf("a node registers %d metrics: nothing is tested", len(found))
-	}
-	return found
 }
 
 var fileName = regexp.MustCompile(`(?m)^  ([A-Za-z-]+)/?\s`)

@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/node"
@@ -21,7 +24,15 @@ type serveCmd struct {
 	BindingListen string `help:"Address of the KV binding protocol (${default})." default:"127.0.0.1:8788" placeholder:"ADDR"`
 	Location      string `help:"Where this node is, such as lhr." placeholder:"NAME"`
 	Account       string `help:"The account's id, 32 hexadecimal characters. Default: the one in the data, or a new one." placeholder:"ID"`
-	RootToken     string `help:"The root token, 16 or more printable characters. Default: the one in DIR/root-token, made at the first start." placeholder:"TOKEN"`
+	RootToken     string `help:"The root token, 16 or more printable characters. Default: the one in DIR/root-token, made at the first start; an edge makes none." placeholder:"TOKEN"`
+
+	Upstream        []string `help:"Nodes to follow, in order of preference: makes this one an edge. Default: none." placeholder:"URL,..."`
+	UpstreamToken   string   `help:"The token to follow them with: permission replicate." placeholder:"TOKEN"`
+	UpstreamCA      string   `name:"upstream-ca" help:"PEM file of those who may have signed the upstreams' certificates. Default: the system's." placeholder:"FILE"`
+	Namespaces      []string `help:"Ids or titles of the namespaces that an edge carries; requests for others are passed on. Default: all." placeholder:"A,B"`
+	MaxValue        size     `help:"Longest value that an edge fetches before it is read; 0 is any." default:"0" placeholder:"N"`
+	ValueCacheBytes size     `help:"Bytes of longer values to keep on the disk; 0 is the default, 1 GiB." default:"0" placeholder:"N"`
+	Advertise       string   `help:"URL by which other nodes reach this one. Default: the address it listens on." placeholder:"URL"`
 
 	MinExpirationTTL duration `name:"min-expiration-ttl" help:"Shortest life that a key may be given (${default})." default:"60s" placeholder:"D"`
 	MinCacheTTL      duration `name:"min-cache-ttl" help:"Smallest cache_ttl that a read may ask for (${default})." default:"30s" placeholder:"D"`
@@ -46,6 +57,9 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	if err := refusePlanned(); err != nil {
 		return wrongUsage{err}
 	}
+	if c.Namespaces != nil && len(c.Namespaces) == 0 { // a variable that was not set, say: that is not "all"
+		return wrongUsage{errors.New("--namespaces is empty: name some, or leave it out for all")}
+	}
 	cfg := c.config(p)
 	if err := cfg.Validate(); err != nil {
 		return wrongUsage{err}
@@ -56,31 +70,45 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if err := c.tellReady(n); err != nil {
-		_ = n.Close() // the first error counts
-		return err
-	}
 	p.welcome(c, n)
-	err = n.Run(ctx)
+	return c.serve(ctx, n, cfg.Logger)
+}
+
+// serve runs the node until ctx ends or it can go on no longer, and tells once
+// it is ready.
+func (c *serveCmd) serve(ctx context.Context, n *node.Node, logger *slog.Logger) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := n.Run(ctx); err != nil {
+			logger.Error("node failed", slog.Any("error", err))
+			return alreadyTold{}
+		}
+		return nil
+	})
+	g.Go(func() error {
+		select {
+		case <-n.Ready():
+			return c.tellReady(n)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	err := g.Wait()
 	if c.ReadyFile != "" {
 		_ = os.Remove(c.ReadyFile) // whoever looks finds the node gone
 	}
-	if err != nil {
-		cfg.Logger.Error("node failed", slog.Any("error", err))
-		return alreadyTold{}
+	if err == nil {
+		logger.Info("node stopped")
 	}
-	cfg.Logger.Info("node stopped")
-	return nil
+	return err
 }
 
 // refusePlanned refuses what this version would otherwise pass over in silence:
-// variables that make a node something other than the central one.
+// variables that make a node a member of a cluster.
 func refusePlanned() error {
-	for _, name := range []string{
-		"GODWIT_UPSTREAM", "GODWIT_UPSTREAM_TOKEN", "GODWIT_CLUSTER", "GODWIT_CLUSTER_LISTEN", "GODWIT_CLUSTER_PEERS", "GODWIT_NATS",
-	} {
+	for _, name := range []string{"GODWIT_CLUSTER", "GODWIT_CLUSTER_LISTEN", "GODWIT_CLUSTER_PEERS", "GODWIT_NATS"} {
 		if os.Getenv(name) != "" {
-			return fmt.Errorf("%s is set, but this version runs single central nodes only", name)
+			return fmt.Errorf("%s is set, but this version has one central node and its edges only", name)
 		}
 	}
 	return nil
@@ -95,6 +123,15 @@ func (c *serveCmd) config(p *program) node.Config {
 		Location:      c.Location,
 		Account:       c.Account,
 		RootToken:     c.RootToken,
+
+		Upstreams:       c.Upstream,
+		UpstreamToken:   c.UpstreamToken,
+		UpstreamCA:      c.UpstreamCA,
+		Namespaces:      c.Namespaces,
+		MaxValue:        int64(c.MaxValue),
+		ValueCacheBytes: int64(c.ValueCacheBytes),
+		AdvertiseURL:    c.Advertise,
+
 		Limits: godwit.Limits{
 			MinExpirationTTL: time.Duration(c.MinExpirationTTL),
 			MinCacheTTL:      time.Duration(c.MinCacheTTL),

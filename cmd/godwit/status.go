@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// statusCmd shows a node's status.
+// statusCmd shows a node's status, or all nodes.
 type statusCmd struct {
 	remote
+	Tree bool `env:"-" help:"Draw all nodes: the centre, its relays and its edges."`
 	JSON bool `name:"json" help:"Show it as JSON."`
 }
 
@@ -18,6 +19,9 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	if c.Tree {
+		return c.tree(ctx, p, cl)
+	}
 	s, err := cl.Status(ctx)
 	if err != nil {
 		return err
@@ -25,17 +29,14 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	if c.JSON {
 		return p.writeJSON(s)
 	}
-	location := s.Location
-	if location == "" {
-		location = "-"
-	}
 	t := p.table("FIELD", "VALUE")
 	t.row("role", s.Role)
-	t.row("location", location)
-	t.row("account", s.Account)
-	t.row("cluster", s.ClusterID)
+	t.row("location", orDash(s.Location))
+	t.row("account", orDash(s.Account))
+	t.row("cluster", orDash(s.ClusterID))
 	t.row("revision", s.Revision)
-	t.row("staleness", (time.Duration(s.StalenessMS) * time.Millisecond).String())
+	t.row("ready", strconv.FormatBool(s.Ready))
+	t.row("staleness", staleness(s.StalenessMS))
 	t.row("keys", strconv.FormatInt(s.Keys, 10))
 	t.row("bytes", countBytes(s.Bytes))
 	t.row("disk full", strconv.FormatBool(s.DiskFull))
@@ -43,5 +44,28 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	t.row("binding", s.BindingURL)
 	t.row("version", s.Version)
 	t.row("uptime", (time.Duration(s.UptimeSeconds) * time.Second).String())
+	if s.Role == "edge" {
+		t.row("upstream", orDash(s.Upstream))
+		t.row("connected", strconv.FormatBool(s.Connected))
+		t.row("lag", strconv.FormatInt(s.Lag, 10))
+		t.row("missing", strconv.Itoa(s.Missing))
+		t.row("progress", orDash(s.Progress))
+		t.row("problem", orDash(s.Problem))
+	}
 	return t.close()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// staleness says for how long a node may have missed a write, "-" for unknown.
+func staleness(ms int64) string {
+	if ms < 0 {
+		return "-"
+	}
+	return (time.Duration(ms) * time.Millisecond).String()
 }

@@ -115,7 +115,13 @@ func (r *reserve) UnmarshalText(text []byte) error {
 		*r = reserve{auto: true}
 		return nil
 	}
-	return r.bytes.UnmarshalText(text)
+	if err := r.bytes.UnmarshalText(text); err != nil {
+		return err
+	}
+	if r.bytes < 0 {
+		return fmt.Errorf("%q is below 0, which is no reserve", text)
+	}
+	return nil
 }
 
 // setting is the reserve as a node is told it: 0 is its own choice, below 0 is
@@ -124,7 +130,7 @@ func (r reserve) setting() int64 {
 	switch {
 	case r.auto:
 		return 0
-	case r.bytes <= 0:
+	case r.bytes == 0:
 		return -1
 	}
 	return int64(r.bytes)

@@ -21,6 +21,10 @@ func (p *program) welcome(c *serveCmd, n *node.Node) {
 		}
 		return
 	}
+	if len(n.Upstreams()) > 0 {
+		p.welcomeEdge(c, n)
+		return
+	}
 	token := `"$(cat ` + quote(absolute(file)) + `)"`
 	fmt.Fprintf(p.stdout, "\ngodwit %s is ready.\n\n", version())
 	fmt.Fprintf(p.stdout, "  API      %s\n  Binding  %s\n  Data     %s\n  Account  %s\n", n.APIURL(), n.BindingURL(), c.Data, n.Account())
@@ -48,6 +52,26 @@ Type next, in another terminal:
   npx wrangler kv namespace list
 
 `, n.APIURL(), token, self, n.Account())
+}
+
+// welcomeEdge is welcome for an edge, which has no root token of its own.
+func (p *program) welcomeEdge(c *serveCmd, n *node.Node) {
+	fmt.Fprintf(p.stdout, "\ngodwit %s is an edge.\n\n", version())
+	fmt.Fprintf(p.stdout, "  API      %s\n  Binding  %s\n  Data     %s\n  Follows  %s\n",
+		n.APIURL(), n.BindingURL(), c.Data, strings.Join(n.Upstreams(), ", "))
+	if c.RootToken != "" {
+		fmt.Fprintf(p.stdout, "  Token    those of the centre, and the root token that you gave\n")
+	} else {
+		fmt.Fprintf(p.stdout, "  Token    those of the centre: an edge makes no root token\n")
+	}
+	fmt.Fprintf(p.stdout, `
+It serves reads once its first copy is complete. Type next, in another terminal:
+
+  export GODWIT_URL=%[1]s GODWIT_TOKEN=A_TOKEN_OF_THE_CENTRE
+  %[2]s status
+  %[2]s status --tree
+
+`, n.APIURL(), quote(self()))
 }
 
 // self is how to call this program: by name where that is it, else by path.

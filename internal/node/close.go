@@ -38,6 +38,7 @@ func (n *Node) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.DrainTimeout)
 	defer cancel()
 	var g errgroup.Group
+	g.Go(func() error { return n.endStreams(ctx) })
 	g.Go(func() error { return shutdown(ctx, n.api) })
 	g.Go(func() error { return n.binding.Shutdown(ctx) })
 	if n.pprof != nil {
@@ -60,6 +61,16 @@ func (n *Node) close() error {
 	return errors.Join(err, n.release())
 }
 
+// endStreams tells those who follow or watch that the node stops: by themselves
+// their streams would never end.
+func (n *Node) endStreams(ctx context.Context) error {
+	if n.feed == nil {
+		return nil
+	}
+	n.hub.Close()
+	return n.feed.Close(ctx)
+}
+
 // shutdown drains an HTTP server, and cuts off what is left at ctx's end.
 func shutdown(ctx context.Context, s *http.Server) error {
 	err := s.Shutdown(ctx)
@@ -72,6 +83,9 @@ func shutdown(ctx context.Context, s *http.Server) error {
 // release closes what is open, from the top down.
 func (n *Node) release() (err error) {
 	err = n.listen.close()
+	if e := n.edge.Load(); e != nil {
+		err = errors.Join(err, e.Close())
+	}
 	if n.log != nil {
 		err = errors.Join(err, n.log.Close())
 	}

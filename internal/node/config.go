@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -57,8 +58,30 @@ type Config struct {
 	Account string
 	// RootToken is the root token, 16 to 512 printable characters without
 	// spaces. Default: the one in Dir/root-token, which is made with a random
-	// one at the first start.
+	// one at the first start; at an edge none of its own: the centre's is good.
 	RootToken string
+
+	// Upstreams are the URLs of the API ports of nodes to follow, in order of
+	// preference: with any, the node is an edge. Default: none, the node is the
+	// centre.
+	Upstreams []string
+	// UpstreamToken is what an edge asks them with: permission replicate.
+	UpstreamToken string
+	// UpstreamCA is a PEM file of the authorities that may have signed an
+	// upstream's certificate. Default: the system's.
+	UpstreamCA string
+	// Namespaces are the ids or titles of those that an edge carries. Requests
+	// for others are passed on. Default: all.
+	Namespaces []string
+	// MaxValue is the longest value, in bytes, that an edge fetches before it is
+	// read. Default: any.
+	MaxValue int64
+	// ValueCacheBytes is how much of the longer ones an edge keeps on its disk.
+	// Default: the edge's own.
+	ValueCacheBytes int64
+	// AdvertiseURL is where other nodes reach the API port. Default: the address
+	// that it listens on, if that is one.
+	AdvertiseURL string
 
 	// Limits are checked where clients are answered. Default:
 	// godwit.DefaultLimits.
@@ -72,6 +95,9 @@ type Config struct {
 	// CacheBytes is how much of the database is kept in memory. Default: the
 	// store's.
 	CacheBytes int64
+	// Retention is how long deletions are remembered: a follower that was away
+	// for longer reconciles. Default: the store's.
+	Retention time.Duration
 
 	// TLSCert and TLSKey are PEM files. With them both ports speak TLS.
 	TLSCert, TLSKey string
@@ -82,9 +108,11 @@ type Config struct {
 	// told to stop. Default: DefaultDrainTimeout.
 	DrainTimeout time.Duration
 
-	// FS is the disk; with one, RootToken must be given. Default: the
-	// machine's.
+	// FS is the disk; with one, a central node must be given its RootToken.
+	// Default: the machine's.
 	FS store.FS
+	// Dial makes connections to upstreams. Default: a net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// ListenFunc makes listeners. Default: net.Listen.
 	ListenFunc func(network, address string) (net.Listener, error)
 	// Now is the clock. Default: time.Now.
@@ -94,6 +122,8 @@ type Config struct {
 	// Metrics takes the node's metrics; each node needs one of its own.
 	// Default: a new one.
 	Metrics *prometheus.Registry
+	// Observer is told what goes on inside. Default: none.
+	Observer *Observer
 }
 
 func (c *Config) setDefaults() {
@@ -124,6 +154,9 @@ func (c *Config) setDefaults() {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
+	if c.Observer == nil {
+		c.Observer = newObserver()
+	}
 }
 
 // Validate returns all that is wrong with c, joined, or nil. Each problem names
@@ -144,7 +177,7 @@ func (c Config) Validate() error {
 		if err := checkRootToken(c.RootToken); err != nil {
 			complain("--root-token", "%v", err)
 		}
-	} else if c.FS != nil {
+	} else if c.FS != nil && !c.edge() {
 		complain("--root-token", "is needed where the disk is not the machine's own")
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
@@ -156,6 +189,7 @@ func (c Config) Validate() error {
 	if c.CacheBytes < 0 {
 		complain("--cache-bytes", "%d is below 0", c.CacheBytes)
 	}
+	problems = append(problems, c.validateUpstream()...)
 	return errors.Join(append(problems, validateLimits(c.Limits)...)...)
 }
 

@@ -89,8 +89,11 @@ func (n *Node) PprofURL() string {
 	return "http://" + n.listen.pprof.Addr().String() + "/debug/pprof/"
 }
 
-// Account is the account's id.
+// Account is the account's id, "" at an edge that has yet to learn it.
 func (n *Node) Account() string { return n.catalog.Load().Account() }
+
+// Upstreams are those that an edge follows; a central node has none.
+func (n *Node) Upstreams() []string { return n.cfg.Upstreams }
 
 // NewRootToken is the root token if this start made it, else "".
 func (n *Node) NewRootToken() string { return n.newRootToken }

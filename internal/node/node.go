@@ -15,13 +15,16 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
-	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/binding"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/embedded"
+	"github.com/godwitkv/godwit/internal/edge"
+	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/watch"
 )
 
 // Log keys.
@@ -42,12 +45,23 @@ const (
 // Node is a running node. Its methods may be called from many goroutines.
 type Node struct {
 	cfg     Config
+	id      string // of this process, in the tree of nodes
 	started time.Time
+	clock   *edge.Clock // corrected at an edge
 
 	store   *store.Store
-	log     *embedded.Log
+	origin  origin
+	log     *embedded.Log             // nil at an edge
+	edge    atomic.Pointer[edge.Edge] // nil at the centre
 	catalog atomic.Pointer[catalog.Catalog]
+	feed    *feed.Server
+	hub     *watch.Hub
 	service *api.Service
+
+	upstreamTLS *tls.Config
+	passing     *http.Transport // of requests that are passed on; nil at the centre
+	refreshes   *rate.Limiter
+	ready       chan struct{} // closed once reads are served
 
 	api      *http.Server
 	binding  *binding.Server
@@ -77,11 +91,14 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	cfg.setDefaults()
-	n := &Node{cfg: cfg, started: cfg.Now(), rootByFlag: cfg.RootToken != ""}
+	n := &Node{
+		cfg: cfg, id: newID(), started: cfg.Now(), clock: edge.NewClock(cfg.Now), rootByFlag: cfg.RootToken != "",
+		refreshes: newRefreshes(), ready: make(chan struct{}),
+	}
 	n.root, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.open(ctx); err != nil {
 		n.cancel()
-		return nil, errors.Join(err, n.release())
+		return nil, errors.Join(err, n.endStreams(ctx), n.release())
 	}
 	n.serve()
 	n.announce()
@@ -94,35 +111,60 @@ func (n *Node) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if n.upstreamTLS, err = n.cfg.upstreamTLS(); err != nil {
+		return err
+	}
 	if err := n.openStore(ctx); err != nil {
 		return err
 	}
-	if !n.rootByFlag {
-		var created bool
-		if n.cfg.RootToken, created, err = loadRootToken(n.cfg.Dir); err != nil {
-			return err
-		}
-		if created {
-			n.newRootToken = n.cfg.RootToken
-		}
-	}
-	if err := n.openCatalog(ctx); err != nil {
+	if n.listen, err = n.bind(certificate); err != nil {
 		return err
 	}
+	n.openFollowers()
+	if n.cfg.edge() {
+		n.passing = newPassTransport(&n.cfg, n.upstreamTLS)
+		err = n.openEdge(ctx)
+	} else if err = n.openRootToken(); err == nil {
+		err = n.openCentre(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	n.openService()
+	return nil
+}
+
+// now is the time, corrected by the upstream's at an edge.
+func (n *Node) now() time.Time { return n.clock.Now() }
+
+// openRootToken reads the root token, or makes one, if none was given.
+func (n *Node) openRootToken() error {
+	if n.rootByFlag {
+		return nil
+	}
+	token, created, err := loadRootToken(n.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	n.cfg.RootToken = token
+	if created {
+		n.newRootToken = token
+	}
+	return nil
+}
+
+// openService makes what answers clients.
+func (n *Node) openService() {
 	n.service = api.New(api.Config{
-		Reader: n.store, Log: n.log, Uploader: n.store, Catalog: n.catalog.Load(),
-		Limits: n.cfg.Limits, Now: n.cfg.Now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+		Reader: n.origin.Reader, Log: n.origin.Log, Uploader: n.origin.Uploader, Catalog: n.catalog.Load(),
+		Limits: n.cfg.Limits, Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	n.cfg.Metrics.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector(),
 	)
-	if n.listen, err = n.bind(certificate); err != nil {
-		return err
-	}
 	n.newServers()
-	return nil
 }
 
 func (n *Node) certificate() (*tls.Certificate, error) {
@@ -144,32 +186,14 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 		}
 	}
 	n.store, err = store.Open(ctx, store.Config{
-		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.cfg.Now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Follower: n.cfg.edge(), Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 		InlineBytes: n.cfg.InlineBytes, DiskReserve: n.cfg.DiskReserve, CacheBytes: n.cfg.CacheBytes,
+		Retention: n.cfg.Retention,
 	})
+	if err == nil {
+		n.cfg.Observer.Opened(n.store)
+	}
 	return err
-}
-
-// openCatalog starts the log, and the catalog behind it. Records that come
-// before the catalog is there are in the store when it reads it.
-func (n *Node) openCatalog(ctx context.Context) (err error) {
-	n.store.SetOnSystem(func(records []godwit.Record) {
-		if c := n.catalog.Load(); c != nil {
-			c.Apply(records)
-		}
-	})
-	n.log, err = embedded.Open(ctx, embedded.Config{Store: n.store, Now: n.cfg.Now, Logger: n.cfg.Logger})
-	if err != nil {
-		return fmt.Errorf("open log: %w", err)
-	}
-	c, err := catalog.Open(ctx, catalog.Config{
-		Source: n.store, Log: n.log, Account: n.cfg.Account, RootToken: n.cfg.RootToken, Now: n.cfg.Now,
-	})
-	if err != nil {
-		return fmt.Errorf("open catalog: %w", err)
-	}
-	n.catalog.Store(c)
-	return nil
 }
 
 // serve starts all workers.
@@ -181,14 +205,18 @@ func (n *Node) serve() {
 	if n.pprof != nil {
 		n.workers.Go(func() error { return ignoreClosed(n.pprof.Serve(n.listen.pprof)) })
 	}
+	failure, meaning := n.failure()
 	n.workers.Go(func() error {
 		select {
-		case err := <-n.log.Failed():
-			return fmt.Errorf("the log failed: %w", err)
+		case err := <-failure:
+			return fmt.Errorf("%s: %w", meaning, err)
 		case <-done.Done():
 			return nil
 		}
 	})
+	if n.cfg.edge() {
+		n.workers.Go(func() error { return n.awaitReady(done) })
+	}
 }
 
 func ignoreClosed(err error) error {
@@ -200,7 +228,11 @@ func ignoreClosed(err error) error {
 
 func (n *Node) announce() {
 	stats := n.store.Stats()
-	n.cfg.Logger.Info("node is ready",
+	what := "node is ready"
+	if n.cfg.edge() {
+		what = "edge is listening"
+	}
+	n.cfg.Logger.Info(what,
 		slog.String(logVersion, n.cfg.Version), slog.String(logAPI, n.APIURL()), slog.String(logBinding, n.BindingURL()),
 		slog.String(logDir, n.cfg.Dir), slog.String(logAccount, n.Account()),
 		slog.String(logCluster, stats.ClusterID), slog.String(logRevision, stats.Revision.String()))

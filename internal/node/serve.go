@@ -26,7 +26,7 @@ const (
 
 // newServers makes the servers of all ports.
 func (n *Node) newServers() {
-	n.api = n.httpServer(usualPatience().with(n.counted(n.dispatch())))
+	n.api = n.httpServer(n.counted(unlessStreamed(usualPatience(), n.dispatch())))
 	n.binding = binding.New(binding.Config{
 		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, MaxValueBytes: n.cfg.Limits.MaxValueBytes,
 	})
@@ -60,9 +60,16 @@ func (n *Node) counted(h http.Handler) http.Handler {
 // dispatch goes by the path as it came. A ServeMux would clean it first, and
 // send the client of a key like "a//b" to another key.
 func (n *Node) dispatch() http.Handler {
-	rest := cloudflare.New(cloudflare.Config{Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, Now: n.cfg.Now})
+	var passOn func(http.ResponseWriter, *http.Request) error
+	if n.cfg.edge() {
+		passOn = n.passOn
+	}
+	rest := cloudflare.New(cloudflare.Config{
+		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, Now: n.now, PassOn: passOn,
+	})
 	own := native.New(native.Config{
-		Service: n.service, Status: n.status, Size: n.store.NamespaceStats, RotateRoot: n.rotateRootToken, Logger: n.cfg.Logger,
+		Service: n.service, Feed: n.feed, Status: n.status, Tree: n.tree, Size: n.store.NamespaceStats,
+		RotateRoot: n.rotateRootToken, PassOn: passOn, Logger: n.cfg.Logger,
 	})
 	exact := map[string]http.Handler{
 		"/":        landing(),
@@ -114,13 +121,17 @@ func readOnly(h http.Handler, w http.ResponseWriter, r *http.Request) {
 // healthz tells that the process is alive.
 func (n *Node) healthz(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
 
-// readyz tells whether reads are served: from the start until the node stops.
+// readyz tells whether reads are served: until the node stops, and at an edge
+// from when its first copy is complete.
 func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
-	if n.draining.Load() {
+	switch {
+	case n.draining.Load():
 		plain(w, http.StatusServiceUnavailable, "stopping\n")
-		return
+	case !n.isReady():
+		plain(w, http.StatusServiceUnavailable, "first copy is not complete\n")
+	default:
+		plain(w, http.StatusOK, "ok\n")
 	}
-	plain(w, http.StatusOK, "ok\n")
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -137,19 +148,29 @@ func (n *Node) status(host string) native.Status {
 	if err != nil {
 		name = strings.Trim(host, "[]")
 	}
-	return native.Status{
-		Role:          "central",
+	status := native.Status{
+		Role:          n.role(),
 		Location:      n.cfg.Location,
 		Account:       n.Account(),
 		ClusterID:     stats.ClusterID,
 		Revision:      stats.Revision.String(),
+		Ready:         n.isReady(),
 		Keys:          stats.Keys,
 		Bytes:         stats.Bytes,
+		Followers:     len(n.feed.Followers()),
 		BindingURL:    n.url(n.listen.binding.Addr(), name),
 		DiskFull:      stats.DiskFull,
 		Version:       n.cfg.Version,
 		UptimeSeconds: int64(n.cfg.Now().Sub(n.started) / time.Second),
+		Connected:     true,
 	}
+	if e := n.edge.Load(); e != nil {
+		s := e.Status()
+		status.StalenessMS, status.Lag, status.Missing = stalenessMS(s.Staleness), s.Lag, s.Missing
+		status.Upstream, status.Connected = s.Upstream, s.Connected
+		status.Progress, status.Problem = s.Progress, s.Problem
+	}
+	return status
 }
 
 // rotateRootToken makes another root token. It is in the file before it is in

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/api/native"
 )
 
 // patience is how slow a client may be before its connection is cut: a body or
@@ -33,6 +35,20 @@ func (p patience) with(h http.Handler) http.Handler {
 			defer body.finish()
 		}
 		h.ServeHTTP(&pacedWriter{ResponseWriter: w, patience: p, rc: rc}, r)
+	})
+}
+
+// unlessStreamed is p.with(h), but for answers that go on for as long as their
+// client likes: they may be silent for long, and see to slow clients themselves.
+func unlessStreamed(p patience, h http.Handler) http.Handler {
+	paced := p.with(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !native.Streams(r, rawPath(r)) {
+			paced.ServeHTTP(w, r)
+			return
+		}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the last request's
+		h.ServeHTTP(w, r)
 	})
 }
 

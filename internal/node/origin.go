@@ -1,0 +1,177 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/central/embedded"
+	"github.com/godwitkv/godwit/internal/edge"
+	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/watch"
+)
+
+// readyEvery is how often an edge is asked whether it is ready, until it is.
+const readyEvery = 20 * time.Millisecond
+
+// origin is what answers a node's reads and decides its writes: at the centre
+// its store and its log, at an edge the edge. It is filled in after those who
+// hold it are made, and before anything is served.
+type origin struct {
+	godwit.Reader
+	godwit.Log
+	godwit.Uploader
+}
+
+// openFollowers makes what tells others of commits, and hooks it to the store,
+// into which nothing has been written yet.
+func (n *Node) openFollowers() {
+	n.feed = feed.NewServer(feed.ServerConfig{
+		Store: n.store, Reader: &n.origin, Log: &n.origin, Uploader: &n.origin,
+		Catalog: n.catalog.Load, Limits: n.cfg.Limits, Owner: !n.cfg.edge(),
+		Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self,
+		Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+	})
+	n.hub = watch.New(watch.Config{Store: n.store, Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics})
+	n.store.SetOnSystem(func(records []godwit.Record) {
+		if c := n.catalog.Load(); c != nil { // else it reads them from the store
+			c.Apply(records)
+		}
+	})
+	n.store.SetOnCommit(func(c *store.Committed) {
+		n.cfg.Observer.Committed(c)
+		n.feed.Committed(c)
+		n.hub.Committed(c)
+	})
+	n.store.SetOnExpired(n.hub.Expired)
+}
+
+// openCentre starts the log, and the catalog behind it. Records that come
+// before the catalog is there are in the store when it reads it.
+func (n *Node) openCentre(ctx context.Context) (err error) {
+	n.log, err = embedded.Open(ctx, embedded.Config{Store: n.store, Now: n.now, Logger: n.cfg.Logger})
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	n.origin = origin{n.store, n.log, n.store}
+	close(n.ready)
+	return n.openCatalog(ctx, catalog.Config{})
+}
+
+// openEdge opens the catalog as the store has it, and starts to follow.
+func (n *Node) openEdge(ctx context.Context) error {
+	err := n.openCatalog(ctx, catalog.Config{Follower: true, Identify: n.identify, Refresh: n.refresh})
+	if err != nil {
+		return err
+	}
+	e, err := edge.Open(n.root, edge.Config{
+		Store: n.store, Clock: n.clock, Upstreams: n.cfg.Upstreams, Token: n.cfg.UpstreamToken, Account: n.cfg.Account,
+		Namespaces: n.cfg.Namespaces, MaxValue: n.cfg.MaxValue, ValueCacheBytes: n.cfg.ValueCacheBytes,
+		Dial: n.cfg.Dial, TLS: n.upstreamTLS, Self: n.self, Followers: n.feed.Followers,
+		Mixed: func() {
+			n.cfg.Observer.Mixed()
+			n.feed.Suspend()
+			n.hub.Mixed()
+		},
+		Exact: func(reset bool) {
+			n.cfg.Observer.Exact(reset)
+			n.feed.Resume()
+			n.hub.Exact(reset)
+		},
+		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("open edge: %w", err)
+	}
+	n.edge.Store(e)
+	n.origin = origin{e, e, e}
+	return nil
+}
+
+func (n *Node) openCatalog(ctx context.Context, cfg catalog.Config) error {
+	cfg.Source, cfg.Log, cfg.Now = n.store, &n.origin, n.now
+	cfg.Account, cfg.RootToken = n.cfg.Account, n.cfg.RootToken
+	c, err := catalog.Open(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("open catalog: %w", err)
+	}
+	n.catalog.Store(c)
+	return nil
+}
+
+// failure delivers the error that ends the node.
+func (n *Node) failure() (<-chan error, string) {
+	if e := n.edge.Load(); e != nil {
+		return e.Failed(), "this node can follow no longer"
+	}
+	return n.log.Failed(), "the log failed"
+}
+
+// awaitReady notes when an edge's first copy is complete. Error: none; it ends
+// with ctx.
+func (n *Node) awaitReady(ctx context.Context) error {
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for !n.edge.Load().Ready() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	close(n.ready)
+	n.cfg.Logger.Info("reads are served: the copy is complete",
+		slog.String(logAccount, n.Account()), slog.String(logRevision, n.store.Revision().String()))
+	return nil
+}
+
+// Ready is closed once reads are served.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+func (n *Node) isReady() bool {
+	select {
+	case <-n.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// exact, age and carries are what those who follow this node are told. They are
+// asked from the first commit on, which may come while the edge is being opened.
+
+func (n *Node) exact() bool {
+	e := n.edge.Load()
+	return !n.cfg.edge() || e != nil && e.Exact()
+}
+
+func (n *Node) age() time.Duration {
+	if !n.cfg.edge() {
+		return 0
+	}
+	if e := n.edge.Load(); e != nil {
+		return e.Age()
+	}
+	return math.MaxInt64
+}
+
+func (n *Node) carries() feed.Filter {
+	if e := n.edge.Load(); e != nil {
+		return e.Carries()
+	}
+	return feed.Filter{}
+}
+
+// newID names this process in the tree of nodes.
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the process first
+	return hex.EncodeToString(b[:])
+}
