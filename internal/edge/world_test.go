@@ -100,7 +100,7 @@ func (h *host) Addr() net.Addr { return &net.TCPAddr{} }
 
 // upstream is a node that says what the test makes it say.
 type upstream struct {
-	t       *testing.T
+	t       testing.TB
 	name    string
 	net     *network
 	streams chan *stream
@@ -115,13 +115,13 @@ type upstream struct {
 
 // stream is one that a follower asked for.
 type stream struct {
-	t     *testing.T
+	t     testing.TB
 	query url.Values
 	out   chan []byte
 	gone  <-chan struct{}
 }
 
-func startUpstream(t *testing.T, n *network, name string) *upstream {
+func startUpstream(t testing.TB, n *network, name string) *upstream {
 	u := &upstream{t: t, name: name, net: n, streams: make(chan *stream, 64), values: make(map[string][]byte)}
 	h := n.listen(name)
 	srv := &http.Server{Handler: u}
@@ -224,7 +224,7 @@ func (u *upstream) countReports() int {
 	return len(u.reports)
 }
 
-func encode(t *testing.T, frames ...feed.Frame) (b []byte) {
+func encode(t testing.TB, frames ...feed.Frame) (b []byte) {
 	t.Helper()
 	for _, f := range frames {
 		var err error
@@ -308,7 +308,7 @@ func ready(r godwit.Revision) *feed.Ready { return &feed.Ready{Revision: r, Time
 // node is an edge and what it does.
 type node struct {
 	*edge.Edge
-	t     *testing.T
+	t     testing.TB
 	store *store.Store
 	clock *edge.Clock
 	logs  *logs
@@ -359,14 +359,15 @@ type options struct {
 	cfg      edge.Config
 	skew     time.Duration // of the machine's clock
 	reserve  int64
+	cache    int64
 	upstream []*upstream
 }
 
-func openStore(t *testing.T, fs store.FS, clock *edge.Clock, reserve int64) *store.Store {
+func openStore(t testing.TB, o options, clock *edge.Clock) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), store.Config{
-		Dir: "/data", FS: fs, Now: clock.Now, Follower: true, InlineBytes: 1024, CacheBytes: 8 << 20, HotBytes: 1 << 20,
-		DiskReserve: reserve,
+		Dir: "/data", FS: o.fs, Now: clock.Now, Follower: true, InlineBytes: 1024, DiskReserve: o.reserve,
+		CacheBytes: max(o.cache, 8<<20), HotBytes: 1 << 20,
 	})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
@@ -375,7 +376,7 @@ func openStore(t *testing.T, fs store.FS, clock *edge.Clock, reserve int64) *sto
 }
 
 // seed makes of an empty store a whole copy at a revision.
-func seed(t *testing.T, s *store.Store, at godwit.Revision, carries feed.Filter) {
+func seed(t testing.TB, s *store.Store, at godwit.Revision, carries feed.Filter) {
 	t.Helper()
 	tx := s.Begin()
 	err := errors.Join(tx.Follow(clusterA, lineage, 0), tx.Reach(at))
@@ -389,14 +390,14 @@ func seed(t *testing.T, s *store.Store, at godwit.Revision, carries feed.Filter)
 	}
 }
 
-func start(t *testing.T, o options) *node {
+func start(t testing.TB, o options) *node {
 	t.Helper()
 	if o.fs == nil {
 		o.fs = store.NewMemFS()
 	}
 	n := &node{t: t, logs: new(logs)}
 	n.clock = edge.NewClock(func() time.Time { return time.Now().Add(o.skew) })
-	n.store = openStore(t, o.fs, n.clock, o.reserve)
+	n.store = openStore(t, o, n.clock)
 	if o.at != 0 {
 		seed(t, n.store, o.at, o.carries)
 	}
@@ -448,7 +449,7 @@ func (n *node) holds(ns godwit.NamespaceID, want string) {
 	}
 }
 
-func contents(t *testing.T, s *store.Store, ns godwit.NamespaceID) string {
+func contents(t testing.TB, s *store.Store, ns godwit.NamespaceID) string {
 	t.Helper()
 	v, err := s.View(context.Background())
 	if err != nil {
