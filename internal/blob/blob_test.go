@@ -149,6 +149,87 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+func importBlob(s *blob.Store, b godwit.Blob, content []byte) error {
+	w, err := s.Import(b)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	_, err = w.Commit()
+	return err
+}
+
+// TestImport: what is written becomes the blob that was named, or nothing.
+func TestImport(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := open(t, dir)
+	for _, n := range sizes {
+		value := random(n)
+		b := godwit.Blob{ID: godwit.BlobID{byte(n), byte(n >> 8), byte(n >> 16), 1}, Size: int64(n), Hash: sha256.Sum256(value)}
+		if s.Has(b.ID) {
+			t.Errorf("%d bytes are there", n)
+		}
+		for name, other := range map[string]godwit.Blob{
+			"length": {ID: b.ID, Size: b.Size + 1, Hash: b.Hash}, "hash": {ID: b.ID, Size: b.Size},
+		} {
+			if err := importBlob(s, other, value); !errors.Is(err, blob.ErrDamaged) || s.Has(b.ID) {
+				t.Errorf("%d bytes of another %s: %v", n, name, err)
+			}
+		}
+		if err := importBlob(s, b, value); err != nil || !s.Has(b.ID) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+		if err := importBlob(s, b, append(value, 0)); !errors.Is(err, blob.ErrDamaged) {
+			t.Errorf("%d bytes, once more and too long: %v", n, err)
+		}
+		if got, err := read(s, b); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("%d bytes: read %d, %v", n, len(got), err)
+		}
+	}
+	if names, err := (&diskFS{}).List(dir); err != nil || len(names) != len(sizes) {
+		t.Errorf("files %v, %v", names, err)
+	}
+}
+
+// TestImportTwiceAtOnce: neither is in the other's way, whoever ends first, and
+// what a crash cuts off goes when the store is opened.
+func TestImportTwiceAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := open(t, dir)
+	value := random(100_000)
+	b := godwit.Blob{ID: godwit.BlobID{1}, Size: int64(len(value)), Hash: sha256.Sum256(value)}
+	var writers [3]*blob.Writer
+	for i := range writers {
+		w, err := s.Import(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		if _, err := w.Write(value[:70_000]); err != nil {
+			t.Fatal(err)
+		}
+		writers[i] = w
+	}
+	for _, w := range writers[:2] {
+		if _, err := w.Write(value[70_000:]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, _ = open(t, dir)
+	if got, err := read(s, b); err != nil || !bytes.Equal(got, value) {
+		t.Errorf("read %d bytes, %v", len(got), err)
+	}
+	if names, err := (&diskFS{}).List(dir); err != nil || len(names) != 1 {
+		t.Errorf("files %v, %v", names, err)
+	}
+}
+
 func TestNotFound(t *testing.T) {
 	s, _ := open(t, t.TempDir())
 	b := write(t, s, []byte("value"))
@@ -189,22 +270,31 @@ func TestRemoveWhileRead(t *testing.T) {
 // TestFailures: whatever fails, no blob and no file is left.
 func TestFailures(t *testing.T) {
 	for _, op := range []string{"create", "write", "sync", "rename", "sync directory"} {
-		dir := t.TempDir()
-		s, fs := open(t, dir)
-		fs.fail = op
-		w, err := s.Create()
-		if err == nil {
-			if _, err = w.Write(random(200_000)); err == nil {
-				_, err = w.Commit()
-			}
-			w.Abort()
+		t.Run("create/"+op, func(t *testing.T) { fails(t, op, (*blob.Store).Create) })
+		t.Run("import/"+op, func(t *testing.T) {
+			value := random(200_000)
+			b := godwit.Blob{ID: godwit.BlobID{1}, Size: int64(len(value)), Hash: sha256.Sum256(value)}
+			fails(t, op, func(s *blob.Store) (*blob.Writer, error) { return s.Import(b) })
+		})
+	}
+}
+
+func fails(t *testing.T, op string, create func(*blob.Store) (*blob.Writer, error)) {
+	dir := t.TempDir()
+	s, fs := open(t, dir)
+	fs.fail = op
+	w, err := create(s)
+	if err == nil {
+		if _, err = w.Write(random(200_000)); err == nil {
+			_, err = w.Commit()
 		}
-		if !errors.Is(err, errDisk) {
-			t.Errorf("%s: %v", op, err)
-		}
-		if ids, err := s.IDs(); err != nil || len(ids) != 0 {
-			t.Errorf("%s: blobs %v, %v", op, ids, err)
-		}
+		w.Abort()
+	}
+	if !errors.Is(err, errDisk) {
+		t.Errorf("%s: %v", op, err)
+	}
+	if ids, err := s.IDs(); err != nil || len(ids) != 0 {
+		t.Errorf("%s: blobs %v, %v", op, ids, err)
 	}
 }
 

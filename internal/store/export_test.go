@@ -30,6 +30,8 @@ var (
 	RequestKey   = appendRequestKey
 	ReqTimeKey   = appendReqTimeKey
 	LineageKey   = appendLineageKey
+	NoteKey      = appendNoteKey
+	CutBlobKey   = cutBlobKey
 	CutDueKey    = cutDueKey
 	Successor    = successor
 )
@@ -47,6 +49,8 @@ var (
 	DecodeRevisionRow = decodeRevisionRow
 	Pair              = appendPair
 	DecodePair        = decodePair
+	BlobRow           = appendBlobRow
+	DecodeBlobRow     = decodeBlobRow
 	EncodeCursor      = encodeCursor
 	DecodeCursor      = decodeCursor
 )

@@ -305,7 +305,7 @@ func (f *fsck) blobRow(k, v []byte) {
 func (f *fsck) garbage(k, v []byte) {
 	if len(k) != 1+8+idLen {
 		f.problem("garbage %q: damaged key", k)
-	} else if id := godwit.BlobID(k[9:]); f.blobs[id] && !(f.follows && len(v) == nsLen) {
+	} else if id := godwit.BlobID(k[9:]); f.blobs[id] && (!f.follows || len(v) != nsLen) {
 		f.problem("blob %s: an entry names it, and it is to be removed", id)
 	}
 }

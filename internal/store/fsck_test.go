@@ -104,10 +104,17 @@ func TestFsckFinds(t *testing.T) {
 		"damaged value's key":   {func(d *disk) error { return d.Set([]byte("v123"), short) }, "damaged key"},
 		"blob without row":      {func(d *disk) error { return d.Delete(store.BlobKey(nil, ns1, d.blobOf("blob"))) }, "has no row"},
 		"blob of nothing":       {func(d *disk) error { return d.Set(store.BlobKey(nil, ns1, godwit.BlobID{5}), nil) }, "no entry names it"},
-		"damaged blob's key":    {func(d *disk) error { return d.Set([]byte("b123"), nil) }, "damaged key"},
-		"blob to be removed":    {func(d *disk) error { return d.Set(store.GarbageKey(nil, 5, d.blobOf("blob")), nil) }, "it is to be removed"},
-		"damaged garbage":       {func(d *disk) error { return d.Set([]byte("g123"), nil) }, "damaged key"},
-		"missing blob file":     {func(d *disk) error { return d.mem.Remove("/data/blobs/" + d.blobOf("blob").String()) }, "blob not found"},
+		"blob of another entry": {func(d *disk) error {
+			return d.Set(store.BlobKey(nil, ns1, d.blobOf("blob")), store.BlobRow(nil, d.revisionOf("blob"), "inline"))
+		}, "does not name it at revision"},
+		"blob of another revision": {func(d *disk) error {
+			return d.Set(store.BlobKey(nil, ns1, d.blobOf("blob")), store.BlobRow(nil, 5, "blob"))
+		}, "does not name it at revision 5"},
+		"damaged blob's row": {func(d *disk) error { return d.Set(store.BlobKey(nil, ns1, d.blobOf("blob")), short) }, "damaged row"},
+		"damaged blob's key": {func(d *disk) error { return d.Set([]byte("b123"), nil) }, "damaged key"},
+		"blob to be removed": {func(d *disk) error { return d.Set(store.GarbageKey(nil, 5, d.blobOf("blob")), nil) }, "it is to be removed"},
+		"damaged garbage":    {func(d *disk) error { return d.Set([]byte("g123"), nil) }, "damaged key"},
+		"missing blob file":  {func(d *disk) error { return d.mem.Remove("/data/blobs/" + d.blobOf("blob").String()) }, "blob not found"},
 		"damaged blob file": {func(d *disk) error {
 			path := "/data/blobs/" + d.blobOf("blob").String()
 			b := readFile(t, d.mem, path)

@@ -134,6 +134,34 @@ func FuzzPair(f *testing.F) {
 	})
 }
 
+func FuzzBlobRow(f *testing.F) {
+	f.Add(store.BlobRow(nil, 1767225600000001, "some/key"))
+	f.Add([]byte{})
+	f.Add([]byte("12345678"))
+	f.Fuzz(func(t *testing.T, row []byte) {
+		r, key, known, err := store.DecodeBlobRow(row)
+		corruptOrNil(t, err)
+		if known && (err != nil || len(key) == 0 || !bytes.Equal(store.BlobRow(nil, r, string(key)), row)) {
+			t.Errorf("%d %q is not %x", r, key, row)
+		}
+		if !known && err == nil && len(row) > 0 {
+			t.Errorf("%x tells nothing", row)
+		}
+	})
+}
+
+func FuzzBlobKey(f *testing.F) {
+	f.Add(store.BlobKey(nil, ns1, godwit.BlobID{7}))
+	f.Add([]byte("b"))
+	f.Fuzz(func(t *testing.T, key []byte) {
+		ns, id, err := store.CutBlobKey(key)
+		corruptOrNil(t, err)
+		if err == nil && !bytes.Equal(store.BlobKey(nil, ns, id)[1:], key[1:]) {
+			t.Errorf("%s %s is not %x", ns, id, key)
+		}
+	})
+}
+
 func FuzzDueKey(f *testing.F) {
 	f.Add(store.DueKey(nil, 1767225660, ns1, "some/key"))
 	f.Add([]byte("x"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,8 @@ import (
 // happens now.
 func TestGolden(t *testing.T) {
 	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
-		g := &golden{disk: newDisk(t, store.Config{Retention: time.Hour, InlineBytes: 2000})}
+		cfg := store.Config{Retention: time.Hour, InlineBytes: 2000, Follower: filepath.Base(path) == "following"}
+		g := &golden{disk: newDisk(t, cfg)}
 		datadriven.RunTest(t, path, func(t *testing.T, td *datadriven.TestData) string {
 			t.Helper()
 			g.t, g.td = t, td
@@ -39,7 +41,9 @@ func (g *golden) run() string {
 	commands := map[string]func() string{
 		"put": g.put, "delete": g.delete, "get": g.get, "list": g.list, "advance": g.advance, "sweep": g.sweepNow,
 		"drop": g.drop, "stats": g.stats, "rows": g.rows, "key": g.key, "entry": g.entry, "tombstone": g.tombstone,
-		"revision": g.revision, "pair": g.pair, "cursor": g.cursorText,
+		"revision": g.revision, "pair": g.pair, "cursor": g.cursorText, "blob": g.blobRow,
+		"catch-up": g.catchUp, "install": g.install, "remove": g.remove, "reach": g.reach, "rewind": g.rewind,
+		"follow": g.follow, "note": g.note, "changes": g.changes,
 	}
 	fn, ok := commands[g.td.Cmd]
 	if !ok {
@@ -237,6 +241,7 @@ func (g *golden) key() string {
 		"blob": store.BlobKey(nil, r.Namespace, id), "garbage": store.GarbageKey(nil, due, id),
 		"dropped": store.DroppedKey(r.Namespace), "request": store.RequestKey(nil, request),
 		"request-time": store.ReqTimeKey(nil, due, request), "lineage": store.LineageKey(nil, r.Revision),
+		"note": store.NoteKey(nil, r.Key),
 	}
 	return hex.Dump(keys[g.text("kind")])
 }
@@ -263,6 +268,65 @@ func (g *golden) revision() string {
 
 func (g *golden) pair() string {
 	return hex.Dump(store.Pair(nil, uint64(g.number("x")), uint64(g.number("y"))))
+}
+
+func (g *golden) blobRow() string {
+	return hex.Dump(store.BlobRow(nil, godwit.Revision(g.number("revision")), g.arg(0)))
+}
+
+// did commits what a follower does, and shows where it stands.
+func (g *golden) did(fn func(tx *store.Tx) error) string {
+	g.tx(fn)
+	return fmt.Sprintf("revision %d, mixed %v, purged %d\n", g.Revision(), g.Mixed(), g.Purged())
+}
+
+func (g *golden) catchUp() string {
+	return g.did(func(tx *store.Tx) error { r := g.incoming(); return tx.CatchUp(&r) })
+}
+
+func (g *golden) install() string {
+	return g.did(func(tx *store.Tx) error { r := g.incoming(); return tx.Install(&r) })
+}
+
+// incoming is a record, "deleted" or "swept" if it says so.
+func (g *golden) incoming() godwit.Record {
+	r := g.record()
+	switch g.text("op") {
+	case "deleted":
+		r.Mutation = del(r.Namespace, r.Key)
+	case "swept":
+		r.Swept, r.Value = true, godwit.Value{}
+	}
+	return r
+}
+
+func (g *golden) remove() string {
+	return g.did(func(tx *store.Tx) error { return tx.Remove(store.Place{Namespace: g.ns(), Key: g.arg(0)}) })
+}
+
+func (g *golden) reach() string {
+	return g.did(func(tx *store.Tx) error { return tx.Reach(godwit.Revision(g.number("revision"))) })
+}
+
+func (g *golden) rewind() string {
+	return g.did(func(tx *store.Tx) error { tx.Rewind(godwit.Revision(g.number("revision"))); return nil })
+}
+
+func (g *golden) follow() string {
+	return g.did(func(tx *store.Tx) error {
+		l := godwit.Lineage{{ID: godwit.EpochID{0xe0, 15: 0x0e}, First: godwit.Revision(g.number("revision"))}}
+		return tx.Follow(g.arg(0), l, godwit.Revision(g.number("purged")))
+	})
+}
+
+func (g *golden) note() string {
+	return g.did(func(tx *store.Tx) error { tx.SetNote(g.arg(0), []byte(g.arg(1))); return nil })
+}
+
+func (g *golden) changes() string {
+	v := g.view()
+	defer v.Close()
+	return lines(changes(g.t, v, godwit.Revision(g.number("after")), godwit.Revision(g.number("revision"))))
 }
 
 func (g *golden) cursorText() string { return store.EncodeCursor(g.arg(0)) + "\n" }
