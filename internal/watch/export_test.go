@@ -19,3 +19,6 @@ func (h *Hub) Kept(ns godwit.NamespaceID) (changes, bytes int, ok bool) {
 	}
 	return len(t.items), t.bytes, true
 }
+
+// Since is from which second on expiries are told to whoever stands at a second.
+func (h *Hub) Since(sec int64) int64 { return h.since(sec) }

@@ -123,7 +123,10 @@ func (w *watcher) next() step {
 	case h.isMixed():
 		return step{grown: t.wait()}
 	case w.life != h.life:
-		w.anew, w.life = Reset, h.life
+		w.life = h.life
+		if w.anew == "" {
+			w.anew = Reset
+		}
 		return step{anew: true}
 	case w.anew != "":
 		return step{anew: true}
