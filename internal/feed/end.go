@@ -15,6 +15,7 @@ var endNames = [...]string{
 	EndRefused:   "refused",
 	EndSlow:      "slow",
 	EndSuspended: "suspended",
+	EndDone:      "done",
 }
 
 // String is the reason in a word.

@@ -62,15 +62,16 @@ type EndReason uint8
 
 // The reasons.
 const (
-	EndClosing   EndReason = 1 // the sender stops: try again, or another
-	EndTooOld    EndReason = 2 // the position is before the purge floor, or unknown: reconcile
-	EndDiverged  EndReason = 3 // the position is off the lineage: reconcile
-	EndAhead     EndReason = 4 // the position is ahead of this sender, who does not own the log: wait, or another
-	EndRevoked   EndReason = 5 // the token is no longer good
-	EndRedirect  EndReason = 6 // too many followers: Message is the URL of one to ask instead
-	EndRefused   EndReason = 7 // what was asked cannot be carried: Message says why
-	EndSlow      EndReason = 8 // the follower read too slowly
-	EndSuspended EndReason = 9 // the sender is not an exact copy itself for now
+	EndClosing   EndReason = 1  // the sender stops: try again, or another
+	EndTooOld    EndReason = 2  // the position is before the purge floor, or unknown: reconcile
+	EndDiverged  EndReason = 3  // the position is off the lineage: reconcile
+	EndAhead     EndReason = 4  // the position is ahead of this sender, who does not own the log: wait, or another
+	EndRevoked   EndReason = 5  // the token is no longer good
+	EndRedirect  EndReason = 6  // too many followers: Message is the URL of one to ask instead
+	EndRefused   EndReason = 7  // what was asked cannot be carried: Message says why
+	EndSlow      EndReason = 8  // the follower read too slowly
+	EndSuspended EndReason = 9  // the sender is not an exact copy itself for now
+	EndDone      EndReason = 10 // all that was asked for has been sent
 )
 
 // End is the last frame of a stream.
@@ -85,7 +86,7 @@ type End struct {
 type Page struct {
 	Revision godwit.Revision
 	Time     int64
-	Records  []godwit.Record // without values where heads alone were asked for
+	Records  []godwit.Record // without values and metadata where heads alone were asked for
 	Heads    bool
 	Done     bool
 }

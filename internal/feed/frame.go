@@ -179,15 +179,14 @@ const (
 	compressFrom   = 1 << 10 // shorter payloads travel as they are
 )
 
-// compress returns a frame compressed, or as it is if that does not make it
-// shorter by an eighth.
-func (c *compressor) compress(frame []byte) []byte {
+// compress returns a frame compressed, in dst's memory if that is enough, or
+// frame itself if that does not make it shorter by an eighth.
+func (c *compressor) compress(dst, frame []byte) []byte {
 	payload := frame[headBytes:]
 	if len(payload) < compressFrom || frame[5]&flagZstd != 0 {
 		return frame
 	}
-	out := make([]byte, headBytes, headBytes+len(payload)/2)
-	out = c.zstd.EncodeAll(payload, out)
+	out := c.zstd.EncodeAll(payload, append(dst[:0], frame[:headBytes]...))
 	if len(out)-headBytes > len(payload)-len(payload)/8 {
 		return frame
 	}

@@ -32,6 +32,7 @@ const (
 	pageDone        = 2
 	maxAge          = time.Duration(1 << 62)
 	maxClock        = 1 << 62
+	maxPing         = 1 << 62
 	recordsReserved = 256 // records that memory is taken for before they are seen
 )
 
@@ -40,8 +41,7 @@ func appendPayload(b []byte, f Frame) ([]byte, kind) {
 	case *Hello:
 		return appendHello(b, f), kindHello
 	case *Records:
-		b = appendNumbers(b, uint64(f.Prev), uint64(f.Revision), uint64(f.Time))
-		return appendRecords(appendBool(b, f.Round), f.Records), kindRecords
+		return appendRecords(appendRecordsHead(b, f.Prev, f.Revision, f.Time, f.Round), f.Records), kindRecords
 	case *Ready:
 		return appendNumbers(b, uint64(f.Revision), uint64(f.Time), uint64(f.Purged)), kindReady
 	case *Heartbeat:
@@ -51,7 +51,7 @@ func appendPayload(b []byte, f Frame) ([]byte, kind) {
 		message := f.Message[:min(len(f.Message), maxMessageText)]
 		return wire.AppendCounted(append(b, byte(f.Reason)), message), kindEnd
 	case *Page:
-		return appendRecords(append(appendNumbers(b, uint64(f.Revision), uint64(f.Time)), pageFlags(f)), f.Records), kindPage
+		return appendRecords(appendPageHead(b, f), f.Records), kindPage
 	default:
 		panic(fmt.Sprintf("%T is no frame", f))
 	}
@@ -87,6 +87,16 @@ func appendRecords(b []byte, records []godwit.Record) []byte {
 		b = wire.AppendRecord(b, &records[i])
 	}
 	return b
+}
+
+// appendRecordsHead appends what comes before the records of a Records.
+func appendRecordsHead(b []byte, prev, revision godwit.Revision, time int64, round bool) []byte {
+	return appendBool(appendNumbers(b, uint64(prev), uint64(revision), uint64(time)), round)
+}
+
+// appendPageHead appends what comes before the records of a Page.
+func appendPageHead(b []byte, p *Page) []byte {
+	return append(appendNumbers(b, uint64(p.Revision), uint64(p.Time)), pageFlags(p))
 }
 
 func pageFlags(p *Page) (flags byte) {

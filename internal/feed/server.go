@@ -3,10 +3,15 @@ package feed
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
@@ -23,7 +28,7 @@ type ServerConfig struct {
 	Reader   godwit.Reader // answers the reads that followers pass on
 	Log      godwit.Log    // takes the writes that followers pass on
 	Uploader godwit.Uploader
-	Catalog  func() *catalog.Catalog
+	Catalog  func() *catalog.Catalog // nil as long as the node starts
 	Limits   godwit.Limits
 
 	Owner   bool                 // the node owns the log
@@ -41,35 +46,210 @@ type ServerConfig struct {
 	Metrics prometheus.Registerer
 }
 
+func (c *ServerConfig) setDefaults() {
+	if c.MaxFollowers <= 0 {
+		c.MaxFollowers = 1024
+	}
+	if c.MaxReconciles <= 0 {
+		c.MaxReconciles = 4
+	}
+	if c.RingBytes <= 0 {
+		c.RingBytes = 64 << 20
+	}
+}
+
+// Keys of the log.
+const (
+	logError     = "error"
+	logFollowers = "followers"
+	logLocation  = "location"
+	logReason    = "reason"
+	logRevision  = "revision"
+	logToken     = "token"
+)
+
 // Server serves followers.
 type Server struct {
-	cfg ServerConfig
+	cfg     ServerConfig
+	ring    *ring
+	walks   *semaphore.Weighted
+	metrics *serverMetrics
+
+	proposals memory // held by requests that propose
+
+	mu        sync.Mutex
+	streams   map[*outgoing]struct{} // admitted
+	followers map[uint64]*follower   // by session
+	suspended bool
+	suspends  int // how often that was
+	closed    bool
+	gone      chan struct{} // closed once closed is set and the streams are over
 }
 
 // NewServer returns a server. Whoever makes it hands it all that the store
 // commits from then on.
-func NewServer(cfg ServerConfig) *Server { panic("later") }
+func NewServer(cfg ServerConfig) *Server {
+	cfg.setDefaults()
+	m := newServerMetrics()
+	s := &Server{
+		cfg: cfg, ring: newRing(cfg.RingBytes, cfg.Store.Revision(), m.encoded),
+		walks: semaphore.NewWeighted(int64(cfg.MaxReconciles)), metrics: m,
+		streams: make(map[*outgoing]struct{}), followers: make(map[uint64]*follower), gone: make(chan struct{}),
+	}
+	m.register(s)
+	return s
+}
 
 // Committed takes what the store has committed, in order. It is quick, and keeps
 // nothing of c.
-func (s *Server) Committed(c *store.Committed) { panic("later") }
+func (s *Server) Committed(c *store.Committed) { s.ring.add(c) }
 
-// ServeHTTP serves a request whose path starts with Prefix, for whom its
-// credential stands. It asks catalog.Authorize itself.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Principal) {
-	panic("later")
+// endpoint answers a request. An error comes before anything is answered.
+type endpoint func(*Server, http.ResponseWriter, *http.Request, *catalog.Principal) error
+
+// endpoints are all there are: by what stands behind Prefix, and by method.
+func endpoints() map[string]map[string]endpoint {
+	const get, post = http.MethodGet, http.MethodPost
+	return map[string]map[string]endpoint{
+		"":        {get: (*Server).serveFeed},
+		"/walk":   {get: (*Server).serveWalk, post: (*Server).servePlaces},
+		"/report": {post: (*Server).serveReport},
+
+		"/entries":  {post: (*Server).serveEntries},
+		"/list":     {get: (*Server).serveList},
+		"/value":    {get: (*Server).serveValue},
+		"/propose":  {post: (*Server).servePropose},
+		"/barrier":  {post: (*Server).serveBarrier},
+		"/identify": {post: (*Server).serveIdentify},
+	}
 }
 
-// Followers are those that follow this node now, and those behind them.
-func (s *Server) Followers() []Node { panic("later") }
+// ServeHTTP serves a request whose path starts with Prefix, for whom its
+// credential stands, which its context carries. It asks catalog.Authorize itself.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Principal) {
+	methods, ok := endpoints()[strings.TrimPrefix(r.URL.Path, Prefix)]
+	if !ok {
+		writeReply(w, reply{http.StatusNotFound, "not_found"}, "There is nothing at this path.")
+		return
+	}
+	serve, ok := methods[r.Method]
+	if !ok {
+		allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+		w.Header().Set("Allow", allow)
+		writeReply(w, reply{http.StatusMethodNotAllowed, "method_not_allowed"}, "This path takes "+allow+".")
+		return
+	}
+	if err := serve(s, w, r, p); err != nil {
+		if godwit.CodeOf(err) == godwit.CodeInternal && r.Context().Err() == nil {
+			s.cfg.Logger.Error("request of a node failed", slog.String(logError, err.Error()))
+		}
+		writeError(w, err)
+	}
+}
+
+// admit takes a stream in, or says why not.
+func (s *Server) admit(o *outgoing, f *follower) *End {
+	exact := s.exact()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return errClosing
+	case s.suspended || !exact:
+		return errSuspended
+	case f != nil && len(s.followers) >= s.cfg.MaxFollowers:
+		return s.elsewhere(o)
+	}
+	s.streams[o] = struct{}{}
+	if f != nil {
+		s.followers[o.session] = f
+	}
+	return nil
+}
+
+func (s *Server) dismiss(o *outgoing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.streams, o)
+	delete(s.followers, o.session)
+	s.ifGone()
+}
+
+// ifGone needs s.mu held.
+func (s *Server) ifGone() {
+	if s.closed && len(s.streams) == 0 {
+		close(s.gone)
+	}
+}
+
+// errClosing ends streams when the server closes.
+var errClosing = &End{EndClosing, "this node stops"}
 
 // Suspend ends all streams (EndSuspended) and takes no new ones until Resume:
 // the store is not an exact copy for now.
-func (s *Server) Suspend() { panic("later") }
+func (s *Server) Suspend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.suspended = true
+	s.suspends++
+	s.endAll(errSuspended)
+}
 
 // Resume takes streams again. Followers go on from their positions.
-func (s *Server) Resume() { panic("later") }
+func (s *Server) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.suspended = false
+}
+
+// suspensions is how often the server was suspended; below 0: it is now.
+func (s *Server) suspensions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.suspended {
+		return -1
+	}
+	return s.suspends
+}
+
+// endAll needs s.mu held.
+func (s *Server) endAll(why *End) {
+	for o := range s.streams {
+		o.cancel(why)
+	}
+}
 
 // Close ends all streams with EndClosing and returns once they are gone, or ctx
 // is.
-func (s *Server) Close(ctx context.Context) error { panic("later") }
+func (s *Server) Close(ctx context.Context) error {
+	s.close()
+	select {
+	case <-s.gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Server) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.endAll(errClosing)
+	s.ifGone()
+	s.metrics.unregister()
+}
+
+func (s *Server) exact() bool { return s.cfg.Exact == nil || s.cfg.Exact() }
+
+func (s *Server) age() time.Duration {
+	if s.cfg.Age == nil {
+		return 0
+	}
+	return s.cfg.Age()
+}
+
+func (s *Server) account() string { return s.cfg.Catalog().Account() }

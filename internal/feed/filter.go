@@ -1,0 +1,96 @@
+package feed
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
+)
+
+// filter is what goes to one follower: what it asked for, and of the catalog what
+// its token may know. Nothing in it changes.
+type filter struct {
+	Filter
+	scope []godwit.NamespaceID // whose rows of the catalog, sorted; nil: all
+	key   string               // the same for filters that let the same through
+}
+
+func newFilter(f Filter, scope []godwit.NamespaceID) *filter {
+	var key []byte
+	key = appendFilter(key, f)
+	key = appendFilter(key, Filter{Namespaces: scope})
+	return &filter{Filter: f, scope: scope, key: string(key)}
+}
+
+// everything tells that records pass as they are.
+func (f *filter) everything() bool {
+	return f.Namespaces == nil && f.scope == nil && f.MaxValue == 0
+}
+
+// covers tells whether all that passes other passes f too.
+func (f *Filter) covers(other *Filter) bool {
+	if f.MaxValue != 0 && (other.MaxValue == 0 || other.MaxValue > f.MaxValue) {
+		return false
+	}
+	return within(other.Namespaces, f.Namespaces)
+}
+
+// within tells whether inner, nil for all, lies in outer.
+func within(inner, outer []godwit.NamespaceID) bool {
+	if outer == nil || inner == nil {
+		return outer == nil
+	}
+	return !slices.ContainsFunc(inner, func(ns godwit.NamespaceID) bool { return !contains(outer, ns) })
+}
+
+func contains(sorted []godwit.NamespaceID, ns godwit.NamespaceID) bool {
+	_, ok := slices.BinarySearchFunc(sorted, ns, compareNamespaces)
+	return ok
+}
+
+// pass tells whether a record goes to the follower, and takes from it the value
+// that is withheld. Rows of the catalog are never withheld.
+func (f *filter) pass(r *godwit.Record) bool {
+	if r.Namespace == godwit.SystemNamespace {
+		return f.scope == nil || catalog.InScope(r, func(ns godwit.NamespaceID) bool { return contains(f.scope, ns) })
+	}
+	if !carries(f.Filter, r.Namespace) {
+		return false
+	}
+	if f.MaxValue > 0 && r.Value.Blob.IsZero() && int64(len(r.Value.Inline)) > f.MaxValue {
+		r.Value = withheld(r)
+	}
+	return true
+}
+
+// withheld is the reference that stands for an inline value: every node that
+// withholds it makes the same.
+func withheld(r *godwit.Record) godwit.Value {
+	b := godwit.Blob{Size: int64(len(r.Value.Inline)), Hash: sha256.Sum256(r.Value.Inline)}
+	id := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("withheld"), uint64(r.Revision)))
+	copy(b.ID[:], id[:])
+	return godwit.Value{Blob: b}
+}
+
+// derive returns what passes of a frame that holds one batch, as a frame, not
+// compressed.
+func (f *filter) derive(raw []byte) ([]byte, error) {
+	whole, err := Decode(kindRecords, raw[headBytes:])
+	if err != nil {
+		return nil, fmt.Errorf("filter batch: %w", err)
+	}
+	batch := whole.(*Records)
+	kept := batch.Records[:0]
+	for i := range batch.Records {
+		if f.pass(&batch.Records[i]) {
+			kept = append(kept, batch.Records[i])
+		}
+	}
+	batch.Records = kept
+	frame, err := AppendFrame(nil, batch)
+	return bytes.Clone(frame), err // it is kept: without room to grow
+}

@@ -1,0 +1,132 @@
+package feed
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
+)
+
+// Bounds of a report: of its body, and of the nodes in it and how deep they stand,
+// beyond which nodes are left out.
+const (
+	maxReportBytes = 8 << 20
+	maxReportNodes = 4096
+	maxReportDepth = 8
+)
+
+// serveReport takes what a follower says of itself, and has its stream echo the
+// ping.
+func (s *Server) serveReport(w http.ResponseWriter, r *http.Request, p *catalog.Principal) error {
+	if err := mayFollow(p); err != nil {
+		return err
+	}
+	var rep Report
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReportBytes)).Decode(&rep); err != nil {
+		return godwit.Errorf(godwit.CodeInvalidRequest, "The report is malformed, or over %d bytes.", maxReportBytes)
+	}
+	f := s.follower(rep.Session)
+	if f == nil || f.principal.Token.ID != p.Token.ID {
+		return godwit.Errorf(godwit.CodeInvalidRequest, "There is no such stream.")
+	}
+	left := maxReportNodes
+	node := Node{NodeInfo: rep.Follower.clip(), Followers: clipNodes(rep.Followers, maxReportDepth, &left)}
+	f.told.Store(&node)
+	if rep.Ping > f.ping.Load() && rep.Ping <= maxPing {
+		f.ping.Store(rep.Ping)
+		select {
+		case f.pinged <- struct{}{}:
+		default:
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) follower(session uint64) *follower {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.followers[session]
+}
+
+func (s *Server) countFollowers() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.followers)
+}
+
+// clip bounds what a node says of itself.
+func (n NodeInfo) clip() NodeInfo {
+	for _, text := range []*string{&n.ID, &n.Role, &n.Location, &n.URL, &n.Version, &n.Revision, &n.Progress} {
+		*text = clipText(*text)
+	}
+	return n
+}
+
+func clipNodes(nodes []Node, depth int, left *int) []Node {
+	if depth == 0 {
+		return nil
+	}
+	kept := make([]Node, 0, min(len(nodes), *left))
+	for i := range nodes {
+		if *left == 0 {
+			break
+		}
+		*left--
+		kept = append(kept, Node{nodes[i].clip(), clipNodes(nodes[i].Followers, depth-1, left)})
+	}
+	return kept
+}
+
+// Followers are those that follow this node now, and those behind them.
+func (s *Server) Followers() []Node {
+	s.mu.Lock()
+	nodes := make([]Node, 0, len(s.followers))
+	for _, f := range s.followers {
+		nodes = append(nodes, f.node())
+	}
+	s.mu.Unlock()
+	slices.SortFunc(nodes, func(a, b Node) int {
+		return cmp.Or(cmp.Compare(a.Location, b.Location), cmp.Compare(a.ID, b.ID))
+	})
+	return nodes
+}
+
+// node is what the follower reported last, or the little that is known before.
+func (f *follower) node() Node {
+	if n := f.told.Load(); n != nil {
+		return *n
+	}
+	return Node{NodeInfo: NodeInfo{Revision: godwit.Revision(f.sent.Load()).String(), StalenessMS: -1}}
+}
+
+// elsewhere sends a node on to one of the followers, the one with the fewest of
+// its own, or refuses it. The node will show its token there, so only those come
+// into question that may do all that it may. The caller holds s.mu.
+func (s *Server) elsewhere(o *outgoing) *End {
+	var best *Node
+	for _, f := range s.followers {
+		n := f.told.Load()
+		if n == nil || n.URL == "" || !n.Ready || !f.filter.covers(&o.filter.Filter) || !includes(f.principal, o.principal) {
+			continue
+		}
+		if best == nil || len(n.Followers) < len(best.Followers) {
+			best = n
+		}
+	}
+	if best == nil {
+		return &End{EndRefused, "this node has as many followers as it takes, and none of them can take more"}
+	}
+	return &End{EndRedirect, best.URL}
+}
+
+// includes tells whether a's token may do all that b's may.
+func includes(a, b *catalog.Principal) bool {
+	if a.Root || b.Root {
+		return a.Root
+	}
+	return a.Token.Permission.Includes(b.Token.Permission) && within(scopeOf(b), scopeOf(a))
+}
