@@ -5,6 +5,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/planted"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -85,6 +86,15 @@ func (a *applier) apply(f *feed.Records) error {
 	tx.Advance(f.Time)
 	a.behind = a.behind || f.Round
 	for i := range f.Records {
+		if planted.SkipFrame && !f.Round && f.Revision%16 == 0 {
+			break
+		}
+		if planted.HalfTransaction && !f.Round && i > 0 && i == len(f.Records)/2 {
+			if err := a.commit(); err != nil {
+				return err
+			}
+			tx = a.begin()
+		}
 		if err := a.record(tx, &f.Records[i]); err != nil {
 			return a.abandon(err)
 		}

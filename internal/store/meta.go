@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/planted"
 )
 
 // load reads what the store keeps in memory, and writes a new store's first
@@ -137,6 +138,9 @@ func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 	tx := s.Begin()
 	now := s.cfg.Now()
 	e := godwit.Epoch{First: max(tx.revision+1, godwit.Revision(max(now.UnixMicro(), 1)))}
+	if planted.ReuseRevision && tx.revision > 0 {
+		e.First = tx.revision + 1
+	}
 	_, _ = rand.Read(e.ID[:])
 	tx.Advance(now.UnixMilli())
 	tx.revision = e.First

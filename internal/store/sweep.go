@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/planted"
 )
 
 // The sweeper drops what time has made invisible: values of expired entries at
@@ -127,7 +128,9 @@ func (s *Store) sweepRows(rows []dueRow) error {
 		case h.kind != headNone && h.kind != headEntry && h.due == r.due:
 			tx.removeHead(r.id.ns, r.id.key, h)
 			tx.heads[r.id] = Head{}
-			tx.raisePurged(h.Revision)
+			if !planted.ForgetTombstone {
+				tx.raisePurged(h.Revision)
+			}
 		default: // of a namespace that is gone
 			tx.delete(appendDueKey(tx.key[:0], r.due, r.id.ns, r.id.key))
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/planted"
 )
 
 // Tx gathers what a batch of the log changes, and shows it to the decisions
@@ -270,6 +271,9 @@ func (tx *Tx) take(r *godwit.Record, old Head) error {
 // replace writes all rows of what a record puts under a key but that of r.
 func (tx *Tx) replace(r *godwit.Record, old Head) Head {
 	retention := int64(tx.s.cfg.Retention / time.Second)
+	if planted.ForgetTombstone {
+		retention = 1
+	}
 	put := r.Op == godwit.OpPut && !r.Swept
 	if put && old.at == placeBlob && old.blob == r.Value.Blob.ID {
 		old.at = placeInline // the blob stays
