@@ -9,7 +9,6 @@ package edge
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"log/slog"
 	"net"
 	"sync/atomic"
@@ -65,6 +64,10 @@ type Edge struct {
 	metrics  *metrics
 	session  atomic.Pointer[session] // the stream that is followed; nil: none
 
+	behind     behind
+	barriers   *barriers
+	identities *identities
+
 	copied   atomic.Bool // a first copy was completed
 	unsynced atomic.Bool // something was applied since the last sync
 
@@ -79,53 +82,3 @@ var (
 	_ godwit.Log      = (*Edge)(nil)
 	_ godwit.Uploader = (*Edge)(nil)
 )
-
-// Get implements godwit.Reader.
-func (e *Edge) Get(ctx context.Context, ns godwit.NamespaceID, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error) {
-	panic("later")
-}
-
-// GetMany implements godwit.Reader.
-func (e *Edge) GetMany(ctx context.Context, ns godwit.NamespaceID, keys []string, opts godwit.ReadOptions) ([]*godwit.Entry, godwit.Served, error) {
-	panic("later")
-}
-
-// List implements godwit.Reader.
-func (e *Edge) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error) {
-	panic("later")
-}
-
-// OpenValue implements godwit.Reader. A value that is not here is fetched.
-// Error: godwit.ErrReplaced, after which the caller gets the entry again.
-func (e *Edge) OpenValue(ctx context.Context, ns godwit.NamespaceID, entry *godwit.Entry) (io.ReadCloser, error) {
-	panic("later")
-}
-
-// Revision implements godwit.Reader.
-func (e *Edge) Revision() godwit.Revision { panic("later") }
-
-// Propose implements godwit.Log: the upstream decides, with the credential that
-// ctx carries (see godwit.WithCredential), and this node waits until it shows
-// the effect.
-func (e *Edge) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
-	panic("later")
-}
-
-// Barrier implements godwit.Log.
-func (e *Edge) Barrier(ctx context.Context) (godwit.Revision, error) { panic("later") }
-
-// Upload implements godwit.Uploader: the value is kept here until it is
-// proposed.
-func (e *Edge) Upload(ctx context.Context, r io.Reader, limit int64) (godwit.Value, error) {
-	panic("later")
-}
-
-// Discard implements godwit.Uploader.
-func (e *Edge) Discard(v godwit.Value) { panic("later") }
-
-// Identify asks upstream whom a credential stands for that is not known here.
-// Answers are kept for a while. Error: ErrUnauthenticated; CodeUnavailable
-// while the upstream is away.
-func (e *Edge) Identify(ctx context.Context, secret []byte) (t *godwit.Token, root bool, err error) {
-	panic("later")
-}
