@@ -66,6 +66,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *ask, follower
 	}
 	context.AfterFunc(ctx, o.leave)
 	defer o.restore()
+	began := time.Now()
 	err := o.begin()
 	switch {
 	case err != nil:
@@ -74,7 +75,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *ask, follower
 	default:
 		err = o.whileStanding(ctx, fill)
 	}
-	s.metrics.ended.WithLabelValues(o.end(ctx, err)).Inc()
+	reason := o.end(ctx, err)
+	s.metrics.ended.WithLabelValues(reason).Inc()
+	s.cfg.Logger.Info("stream ended", slog.String(logReason, reason), slog.Bool(logWalk, follower == nil),
+		slog.String(logToken, q.principal.Token.ID), slog.Duration(logLasted, time.Since(began)))
 }
 
 // whileStanding runs fill, which sees its context end once the stream's token may

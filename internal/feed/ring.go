@@ -86,12 +86,12 @@ type ring struct {
 	time      int64 // the log's at the tail, unix milliseconds; 0: not known
 	followers int
 	left      time.Time     // when the last follower did
-	grown     chan struct{} // closed when tail moves
+	grown     chan struct{} // closed when tail moves; nil: nobody waits
 }
 
 func newRing(most int, tail godwit.Revision, encoded prometheus.Counter) *ring {
 	return &ring{
-		most: int64(most), compress: newCompressor(), encoded: encoded, tail: tail, grown: make(chan struct{}),
+		most: int64(most), compress: newCompressor(), encoded: encoded, tail: tail,
 	}
 }
 
@@ -133,8 +133,10 @@ func (r *ring) add(c *store.Committed) {
 		r.push(b)
 	}
 	r.tail, r.time = c.Revision, c.Time
-	close(r.grown)
-	r.grown = make(chan struct{})
+	if r.grown != nil {
+		close(r.grown)
+		r.grown = nil
+	}
 }
 
 // push and drop need r.mu held.
@@ -177,6 +179,9 @@ type news struct {
 func (r *ring) after(at godwit.Revision, into []*batch, most int) news {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.grown == nil {
+		r.grown = make(chan struct{})
+	}
 	n := news{batches: into[:0], tail: r.tail, time: r.time, grown: r.grown, ok: true}
 	if at >= r.tail { // ahead: a view showed a commit before the ring was told
 		return n

@@ -60,12 +60,11 @@ func (c *ServerConfig) setDefaults() {
 
 // Keys of the log.
 const (
-	logError     = "error"
-	logFollowers = "followers"
-	logLocation  = "location"
-	logReason    = "reason"
-	logRevision  = "revision"
-	logToken     = "token"
+	logError  = "error"
+	logLasted = "lasted"
+	logReason = "reason"
+	logToken  = "token"
+	logWalk   = "walk"
 )
 
 // Server serves followers.

@@ -47,7 +47,7 @@ func AppendRecord(b []byte, r *godwit.Record) []byte {
 func shapeOf(r *godwit.Record) byte {
 	shape := contentShape(&r.Mutation)
 	if r.Swept {
-		shape |= shapeSwept
+		shape = shape&shapeExpires | shapeSwept
 	}
 	if r.Created != r.Modified {
 		shape |= shapeCreated
@@ -56,10 +56,10 @@ func shapeOf(r *godwit.Record) byte {
 }
 
 // contentShape tells what a mutation does, and which parts of its content are
-// there.
+// there. A deletion has none, whatever else stands in it.
 func contentShape(m *godwit.Mutation) (shape byte) {
 	if m.Op == godwit.OpDelete {
-		shape |= shapeDelete
+		return shapeDelete
 	}
 	if m.Expiration != 0 {
 		shape |= shapeExpires
