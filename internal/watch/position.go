@@ -23,6 +23,12 @@ func (p position) String() string {
 	return string(b)
 }
 
+// ValidateID returns nil if id may be an event's. Error: CodeInvalidRequest.
+func ValidateID(id string) error {
+	_, err := parseID(id)
+	return err
+}
+
 // parseID reads what position.String wrote. Error: CodeInvalidRequest.
 func parseID(id string) (p position, err error) {
 	revision, second, timed := strings.Cut(id, ".")

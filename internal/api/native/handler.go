@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/watch"
 )
 
 // Prefix starts every path of this API.
@@ -31,10 +33,17 @@ type Feed interface {
 	ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Principal)
 }
 
-// Config is what a Handler needs. All fields but PassOn are required.
+// Watcher tells of changes; *watch.Hub is one.
+type Watcher interface {
+	Watch(ctx context.Context, q watch.Request) iter.Seq2[watch.Event, error]
+}
+
+// Config is what a Handler needs. All fields but those that may be nil are
+// required.
 type Config struct {
 	Service Service
 	Feed    Feed
+	Watch   Watcher
 
 	// Status is the node's own account of itself. host is the Host header of
 	// the request, for addresses that the node was not told.
@@ -55,6 +64,11 @@ type Config struct {
 	// error means that nothing was answered. nil: it is decided here.
 	PassOn func(w http.ResponseWriter, r *http.Request) error
 
+	// PassWatch has a watch told by a node that carries the namespace, if this
+	// one does not, and tells whether it has. An error means that nothing was
+	// answered. nil: all are carried here.
+	PassWatch func(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error)
+
 	Logger *slog.Logger
 }
 
@@ -63,6 +77,7 @@ type Config struct {
 type Handler struct {
 	cfg      Config
 	settings sync.Mutex // a change of settings is a read and a write
+	watches  watches
 }
 
 var (
@@ -118,6 +133,7 @@ func routes() []route {
 			methods: map[string]endpoint{get: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings},
 			passOn:  []string{http.MethodPatch},
 		},
+		{path: "namespaces/*/watch", watch: (*Handler).watch},
 	}
 }
 

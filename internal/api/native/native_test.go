@@ -20,6 +20,7 @@ import (
 	"github.com/godwitkv/godwit/internal/central/embedded"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/watch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,6 +33,8 @@ type world struct {
 	config   native.Config
 	handler  *native.Handler
 	catalog  *catalog.Catalog
+	log      *embedded.Log
+	hub      *watch.Hub
 	one, two *godwit.Namespace
 	rotated  int
 }
@@ -46,6 +49,9 @@ func newWorld(t *testing.T) *world {
 			c.Apply(records)
 		}
 	})
+	hub := watch.New(watch.Config{Store: st})
+	st.SetOnCommit(hub.Committed)
+	st.SetOnExpired(hub.Expired)
 	log, err := embedded.Open(t.Context(), embedded.Config{Store: st})
 	check(t, err)
 	t.Cleanup(func() {
@@ -55,7 +61,7 @@ func newWorld(t *testing.T) *world {
 	c, err = catalog.Open(t.Context(), catalog.Config{Source: st, Log: log, RootToken: rootToken, Now: time.Now})
 	check(t, err)
 	logger := slog.New(slog.DiscardHandler)
-	w := &world{t: t, catalog: c}
+	w := &world{t: t, catalog: c, log: log, hub: hub}
 	w.one, err = c.CreateNamespace(t.Context(), "one", "", godwit.RequestKey{})
 	check(t, err)
 	w.two, err = c.CreateNamespace(t.Context(), "two", "eu", godwit.RequestKey{})
@@ -74,6 +80,7 @@ func newWorld(t *testing.T) *world {
 		},
 		Tree:   func(context.Context) feed.Node { return feed.Node{NodeInfo: feed.NodeInfo{ID: "self"}} },
 		Feed:   new(peers),
+		Watch:  hub,
 		Logger: logger,
 	}
 	w.handler = native.New(w.config)
@@ -143,6 +150,8 @@ func TestPermissions(t *testing.T) {
 		{"GET", settings, "", ofOne},
 		{"PATCH", settings, `{"min_cache_ttl":30}`, adminOne},
 		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000001/settings", "", "read replicate write admin|root"},
+		{"HEAD", "/godwit/v1/namespaces/one/watch", "", ofOne},
+		{"HEAD", "/godwit/v1/namespaces/none/watch", "", "read replicate write admin|root"},
 		{"GET", "/godwit/v1/tokens", "", admins},
 		{"POST", "/godwit/v1/tokens", `{"permission":"read"}`, admins},
 		{"DELETE", "/godwit/v1/tokens/00000000000000000000000000000001", "", admins},
