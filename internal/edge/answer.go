@@ -13,16 +13,17 @@ type read[T any] struct {
 	remote func(context.Context, *feed.Client, godwit.ReadOptions) (T, godwit.Served, error)
 }
 
-// answer answers a read: from the copy where that is good enough (HIT), else from
-// an upstream that answers (MISS), else from the copy as it is (STALE), unless what
-// was asked for is more than that.
+// answer answers a read: from the copy where that is good enough (HIT, or STALE
+// while the upstream is away), else from an upstream that answers (MISS), else from
+// the copy as it is (STALE), unless what was asked for is more than that.
 func answer[T any](ctx context.Context, e *Edge, ns godwit.NamespaceID, opts godwit.ReadOptions, r read[T]) (out T, served godwit.Served, err error) {
 	if err := e.await(ctx, ns, &opts); err != nil {
 		return out, served, err
 	}
-	if e.here(ns, opts) {
+	if status, ok := e.here(ns, opts); ok {
 		out, served, err = r.local(ctx)
 		if e.follow.exact() {
+			served.Status = status
 			return out, served, err
 		}
 	}

@@ -9,23 +9,29 @@ import (
 	"github.com/godwitkv/godwit/internal/feed"
 )
 
-// here tells whether a read may be answered from the copy as it is. It takes no
-// lock and allocates nothing: this is how nearly every read goes.
-func (e *Edge) here(ns godwit.NamespaceID, opts godwit.ReadOptions) bool {
+// here tells whether a read may be answered from the copy as it is, and what is to
+// be said of that. It takes no lock and allocates nothing: this is how nearly every
+// read goes.
+func (e *Edge) here(ns godwit.NamespaceID, opts godwit.ReadOptions) (godwit.CacheStatus, bool) {
 	most := opts.MaxStaleness
 	if most == 0 {
 		most = godwit.DefaultCacheTTL
 	}
 	held := e.store.Revision()
-	return !opts.Strong && opts.MinRevision <= held && e.follow.fresh(most) && e.follow.carries(ns) && e.behind.of(ns, held) == 0
+	ok := !opts.Strong && opts.MinRevision <= held && e.follow.fresh(most) && e.follow.carries(ns) && e.behind.of(ns, held) == 0
+	if e.follow.upstream() == nil || !e.follow.fresh(lostAfter) {
+		return godwit.StatusStale, ok
+	}
+	return godwit.StatusHit, ok
 }
 
 // Get implements godwit.Reader. A value that is not here is for OpenValue, as a
 // blob is.
 func (e *Edge) Get(ctx context.Context, ns godwit.NamespaceID, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error) {
-	if e.here(ns, opts) {
+	if status, ok := e.here(ns, opts); ok {
 		entry, served, err := e.store.Get(ctx, ns, key, godwit.ReadOptions{})
 		if e.follow.exact() { // still: it was not read while parts of later states came in
+			served.Status = status
 			return entry, served, err
 		}
 	}
@@ -100,6 +106,9 @@ func (e *Edge) OpenValue(ctx context.Context, ns godwit.NamespaceID, entry *godw
 func (e *Edge) Revision() godwit.Revision { return e.store.Revision() }
 
 const (
+	// lostAfter is the staleness at which a copy is called stale though its own
+	// upstream answers: that one, or one above it, hears nothing of the centre.
+	lostAfter = 10 * time.Second
 	// revisionWait is how long a read waits for a revision to come by the feed,
 	// before the upstream is asked.
 	revisionWait = 500 * time.Millisecond
