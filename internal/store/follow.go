@@ -41,7 +41,13 @@ func (tx *Tx) Install(r *godwit.Record) error {
 		return err
 	}
 	tx.mix(r.Revision)
-	return tx.takeOver(r, old)
+	from := len(tx.rows)
+	if err := tx.takeOver(r, old); err != nil {
+		return err
+	}
+	tx.rows = tx.rows[:from] // a copy of everything is not what is read most
+	tx.changes[len(tx.changes)-1].to = from
+	return nil
 }
 
 // mix notes that the transaction does not continue the log, and how far it looks
@@ -181,7 +187,7 @@ func (tx *Tx) Follow(cluster string, l godwit.Lineage, purged godwit.Revision) e
 		return fmt.Errorf("%q is not a cluster id", cluster)
 	}
 	for i, e := range l {
-		if e.First == 0 || e.First > godwit.MaxRevision || i > 0 && e.First <= l[i-1].First {
+		if e.First == 0 || e.First > godwit.MaxRevision || e.After >= e.First || i > 0 && (e.First <= l[i-1].First || e.After != 0 && e.After < l[i-1].First) {
 			return fmt.Errorf("epoch %s at revision %d is out of order", e.ID, e.First)
 		}
 	}
@@ -192,7 +198,7 @@ func (tx *Tx) Follow(cluster string, l godwit.Lineage, purged godwit.Revision) e
 		tx.delete(appendLineageKey(tx.key[:0], e.First))
 	}
 	for _, e := range l {
-		tx.set(appendLineageKey(tx.key[:0], e.First), e.ID[:])
+		tx.set(appendLineageKey(tx.key[:0], e.First), appendLineageRow(nil, e))
 	}
 	l = slices.Clone(l)
 	tx.lineage = &l

@@ -24,7 +24,7 @@ import (
 //	d ns              a deleted namespace whose rows in r, x and b are not yet gone
 //	q request:16      a remembered transaction: time:8 revision:8
 //	p time:8 request  by time: the remembered transactions
-//	l revision:8      lineage: the epoch (16 bytes) that starts at this revision
+//	l revision:8      lineage: the epoch (16 bytes) that starts at this revision, and what it came after (8 bytes), if anything
 //	m name            format, cluster, applied (revision:8 time:8), purged
 //	                  (revision:8 0:8), follower (empty), mixed (the newest revision
 //	                  that is here before the position is there:8 0:8), note/ and a

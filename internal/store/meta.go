@@ -113,11 +113,13 @@ func (s *Store) getMeta(key []byte) ([]byte, error) {
 func (s *Store) loadLineage() error {
 	var l godwit.Lineage
 	err := scanPrefix(s.db, []byte{prefixLineage}, func(k, v []byte) error {
-		if len(k) != 9 || len(v) != nsLen {
+		if len(k) != 9 {
 			return fmt.Errorf("read lineage: %w", ErrCorrupt)
 		}
-		l = append(l, godwit.Epoch{ID: godwit.EpochID(v), First: godwit.Revision(binary.BigEndian.Uint64(k[1:]))})
-		return nil
+		e, err := decodeLineageRow(v)
+		e.First = godwit.Revision(binary.BigEndian.Uint64(k[1:]))
+		l = append(l, e)
+		return err
 	})
 	s.lineage.Store(&l)
 	return err
@@ -137,14 +139,14 @@ func (s *Store) Purged() godwit.Revision { return godwit.Revision(s.purged.Load(
 func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 	tx := s.Begin()
 	now := s.cfg.Now()
-	e := godwit.Epoch{First: max(tx.revision+1, godwit.Revision(max(now.UnixMicro(), 1)))}
+	e := godwit.Epoch{First: max(tx.revision+1, godwit.Revision(max(now.UnixMicro(), 1))), After: tx.revision}
 	if planted.ReuseRevision && tx.revision > 0 {
 		e.First = tx.revision + 1
 	}
 	_, _ = rand.Read(e.ID[:])
 	tx.Advance(now.UnixMilli())
 	tx.revision = e.First
-	tx.set(appendLineageKey(tx.key[:0], e.First), e.ID[:])
+	tx.set(appendLineageKey(tx.key[:0], e.First), appendLineageRow(nil, e))
 	l := s.trimLineage(tx)
 	l = append(l, e)
 	tx.lineage = &l

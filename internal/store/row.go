@@ -217,3 +217,22 @@ func decodePair(b []byte) (x, y uint64, err error) {
 	}
 	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), nil
 }
+
+// appendLineageRow is the row of an epoch, whose first revision is in its key.
+func appendLineageRow(b []byte, e godwit.Epoch) []byte {
+	b = append(b, e.ID[:]...)
+	if e.After != 0 {
+		b = binary.BigEndian.AppendUint64(b, uint64(e.After))
+	}
+	return b
+}
+
+func decodeLineageRow(row []byte) (e godwit.Epoch, err error) {
+	if len(row) != nsLen && len(row) != nsLen+8 {
+		return e, fmt.Errorf("read lineage: %w", ErrCorrupt)
+	}
+	if copy(e.ID[:], row); len(row) > nsLen {
+		e.After = godwit.Revision(binary.BigEndian.Uint64(row[nsLen:]))
+	}
+	return e, nil
+}
