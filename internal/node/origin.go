@@ -39,7 +39,9 @@ func (n *Node) openFollowers() {
 		Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self,
 		Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
-	n.hub = watch.New(watch.Config{Store: n.store, Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics})
+	n.hub = watch.New(watch.Config{
+		Store: n.store, Follower: n.cfg.edge(), Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+	})
 	n.store.SetOnSystem(func(records []godwit.Record) {
 		if c := n.catalog.Load(); c != nil { // else it reads them from the store
 			c.Apply(records)

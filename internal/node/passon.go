@@ -51,11 +51,7 @@ func (n *Node) passOn(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), passOnTimeout)
 	defer cancel()
-	target := rawPath(r)
-	if _, query, ok := strings.Cut(r.RequestURI, "?"); ok {
-		target += "?" + query
-	}
-	q, err := http.NewRequestWithContext(ctx, r.Method, base+target, bytes.NewReader(body))
+	q, err := http.NewRequestWithContext(ctx, r.Method, base+targetOf(r), bytes.NewReader(body))
 	if err != nil {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "The path is malformed.")
 	}

@@ -106,6 +106,9 @@ func (h *Hub) Close() {
 	}
 }
 
+// Done is closed by Close.
+func (h *Hub) Done() <-chan struct{} { return h.closed }
+
 // Request is what to watch.
 type Request struct {
 	Namespace godwit.NamespaceID
