@@ -34,10 +34,13 @@ type EpochID [16]byte
 func (id EpochID) String() string { return hex.EncodeToString(id[:]) }
 
 // Epoch is one continuous life of a log, from its first revision to the next
-// epoch's.
+// epoch's. After is the last revision that the log held when the epoch began: what
+// an epoch before it gave beyond that is lost, as when an old copy of the log was
+// put back. 0: nothing is.
 type Epoch struct {
 	ID    EpochID
 	First Revision
+	After Revision
 }
 
 // Lineage is the epochs of a log, oldest first. Two stores with the same
@@ -52,6 +55,29 @@ func (l Lineage) At(r Revision) (Epoch, bool) {
 		}
 	}
 	return Epoch{}, false
+}
+
+// End is the last revision of the epoch at index i that the log still holds, and
+// MaxRevision for the epoch that goes on.
+func (l Lineage) End(i int) Revision {
+	switch {
+	case i+1 >= len(l):
+		return MaxRevision
+	case l[i+1].After != 0:
+		return l[i+1].After
+	default:
+		return l[i+1].First - 1
+	}
+}
+
+// Holds tells whether p lies on the lineage: who is there can go on from there.
+func (l Lineage) Holds(p Position) bool {
+	for i := range l {
+		if l[i].ID == p.Epoch {
+			return l[i].First <= p.Revision && p.Revision <= l.End(i)
+		}
+	}
+	return false
 }
 
 // Position is what a follower resumes from.

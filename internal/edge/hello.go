@@ -53,7 +53,7 @@ func (a *applier) hasData() bool { return a.note.Copied || a.store.Revision() > 
 // adopt takes over the lineage of an upstream on whose line the store is: what
 // is applied next may be of an epoch that the store does not know yet.
 func (a *applier) adopt(h *feed.Hello) error {
-	if !holds(h.Lineage, position(a.store)) || slices.Equal(h.Lineage, a.store.Lineage()) {
+	if !h.Lineage.Holds(position(a.store)) || slices.Equal(h.Lineage, a.store.Lineage()) {
 		return nil
 	}
 	if err := a.begin().Follow(h.Cluster, h.Lineage, 0); err != nil {

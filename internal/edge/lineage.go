@@ -19,12 +19,6 @@ func position(s *store.Store) godwit.Position {
 	return godwit.Position{Epoch: e.ID, Revision: r}
 }
 
-// holds tells whether p lies on lineage l: whoever has it can go on from p.
-func holds(l godwit.Lineage, p godwit.Position) bool {
-	e, ok := l.At(p.Revision)
-	return ok && e.ID == p.Epoch
-}
-
 // mayReplace tells whether a store at p may become a copy of who says h, though
 // that takes it off its own line. The log's owner says what the log is. Anyone
 // else may only if its log is the one that p is of, or a later one: a relay that

@@ -89,8 +89,8 @@ func (s *Server) judge(p godwit.Position) *End {
 		return &End{EndAhead, "the follower is ahead of this node"}
 	case i < 0 || p.Revision < lineage[i].First:
 		return &End{EndTooOld, "the position is of no epoch that is known here"}
-	case p.Revision >= endOf(lineage, i):
-		return &End{EndDiverged, "the position is beyond the end of its epoch"}
+	case p.Revision > lineage.End(i):
+		return &End{EndDiverged, "the follower has what the log has lost: it was taken back"}
 	case p.Revision > own && s.cfg.Owner:
 		return &End{EndDiverged, "the follower has what the log has not: the log was taken back"}
 	case p.Revision > own:

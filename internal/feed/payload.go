@@ -116,7 +116,7 @@ func appendHello(b []byte, h *Hello) []byte {
 	b = binary.AppendUvarint(b, uint64(len(h.Lineage)))
 	for i := range h.Lineage {
 		b = append(b, h.Lineage[i].ID[:]...)
-		b = binary.AppendUvarint(b, uint64(h.Lineage[i].First))
+		b = appendNumbers(b, uint64(h.Lineage[i].First), uint64(h.Lineage[i].After))
 	}
 	b = appendNumbers(b, uint64(h.Purged), uint64(h.Revision))
 	b = appendFilter(appendBool(b, h.Owner), h.Carries)
@@ -215,15 +215,15 @@ func decodeHello(d *wire.Decoder) *Hello {
 
 func decodeLineage(d *wire.Decoder) godwit.Lineage {
 	n := d.Int()
-	if n > maxEpochs || n > int64(d.Len()/(len(godwit.EpochID{})+1)) {
+	if n > maxEpochs || n > int64(d.Len()/(len(godwit.EpochID{})+2)) {
 		d.Fail()
 		return nil
 	}
 	l := make(godwit.Lineage, n)
 	for i := range l {
 		copy(l[i].ID[:], d.Bytes(int64(len(l[i].ID))))
-		l[i].First = d.Revision()
-		if i > 0 && l[i].First <= l[i-1].First {
+		l[i].First, l[i].After = d.Revision(), d.Revision()
+		if l[i].After >= max(l[i].First, 1) || i > 0 && l[i].First <= l[i-1].First {
 			d.Fail()
 		}
 	}

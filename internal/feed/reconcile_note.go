@@ -17,17 +17,24 @@ const noteName = "reconcile"
 // transactions that bring the entries in.
 type resumption struct {
 	Cluster    string               `json:"cluster"`
+	Lineage    []notedEpoch         `json:"lineage"`    // of the log whose revisions name the content of all that stands here
 	Namespaces []godwit.NamespaceID `json:"namespaces"` // walked; null: all
 	After      *notedPlace          `json:"after,omitempty"`
 	Lowest     notedPosition        `json:"lowest,omitzero"`
 	Highest    notedPosition        `json:"highest,omitzero"`
 	Blank      bool                 `json:"blank,omitempty"` // nothing stood here at the start
-	All        bool                 `json:"all,omitempty"`   // nothing here can be told from the upstream's by its revision
+	All        bool                 `json:"all,omitempty"`   // the upstream's log has nothing in common with what stood here
 }
 
 type notedPlace struct {
 	Namespace []byte `json:"namespace"`
 	Key       []byte `json:"key"`
+}
+
+type notedEpoch struct {
+	ID    []byte          `json:"id"`
+	First godwit.Revision `json:"first"`
+	After godwit.Revision `json:"after,omitempty"`
 }
 
 type notedPosition struct {
@@ -78,15 +85,40 @@ func (n *resumption) passed(p store.Place) {
 	n.After = &notedPlace{slices.Clone(p.Namespace[:]), []byte(p.Key)}
 }
 
+// lineage is Lineage as a lineage.
+func (n *resumption) lineage() godwit.Lineage {
+	l := make(godwit.Lineage, len(n.Lineage))
+	for i, e := range n.Lineage {
+		l[i] = godwit.Epoch{First: e.First, After: e.After}
+		copy(l[i].ID[:], e.ID)
+	}
+	return l
+}
+
+func (n *resumption) setLineage(l godwit.Lineage) {
+	n.Lineage = make([]notedEpoch, len(l))
+	for i, e := range l {
+		n.Lineage[i] = notedEpoch{slices.Clone(e.ID[:]), e.First, e.After}
+	}
+}
+
+// takesAll tells whether pages come with values: there is nothing here to compare
+// them with, or it is of no use.
+func (n *resumption) takesAll() bool { return n.Blank || n.All }
+
 // saw notes that a state of the upstream was read.
 func (n *resumption) saw(p godwit.Position) {
-	noted := notedPosition{slices.Clone(p.Epoch[:]), p.Revision}
+	noted := note(p)
 	if n.Lowest.Epoch == nil || p.Revision < n.Lowest.Revision {
 		n.Lowest = noted
 	}
 	if n.Highest.Epoch == nil || p.Revision > n.Highest.Revision {
 		n.Highest = noted
 	}
+}
+
+func note(p godwit.Position) notedPosition {
+	return notedPosition{slices.Clone(p.Epoch[:]), p.Revision}
 }
 
 func (p notedPosition) position() godwit.Position {
@@ -100,8 +132,7 @@ func (p notedPosition) on(l godwit.Lineage) bool {
 	if p.Epoch == nil {
 		return true
 	}
-	e, ok := l.At(p.Revision)
-	return ok && e.ID == p.position().Epoch
+	return l.Holds(p.position())
 }
 
 // continues tells whether a walk of who says h goes on where n was cut off: the

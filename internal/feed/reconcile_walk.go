@@ -22,7 +22,8 @@ type walk struct {
 	stream *Stream
 	hello  *Hello
 
-	common godwit.Revision // up to here, what has the same revision has the same content
+	common godwit.Revision // below it, what has the same revision has the same content
+	others godwit.Revision // from it on, what has the same revision may be something else
 
 	note         *resumption  // as of the next commit
 	fetchedBytes atomic.Int64 // beside the stream
@@ -38,10 +39,6 @@ func (w *walk) attributes() []any {
 		"lowest", uint64(w.note.Lowest.Revision), "highest", uint64(w.note.Highest.Revision), "bytes", w.received(),
 	}
 }
-
-// takesAll tells whether pages come with values: there is nothing here to compare
-// them with, or it is of no use.
-func (n *resumption) takesAll() bool { return n.Blank || n.All }
 
 // greet reads the first frame and checks that the upstream is of this cluster.
 func (w *walk) greet() error {
@@ -69,38 +66,45 @@ func (w *walk) take(h *Hello) error {
 		}
 	}
 	w.hello = h
-	w.common = commonUpTo(w.Store.Lineage(), h.Lineage)
+	w.common, w.others = compareLineages(w.note.lineage(), h.Lineage)
 	return nil
 }
 
 // plan fits the note to the upstream. It returns nil if the walk can go on as it
 // was opened, else what another one is to be opened by.
 func (w *walk) plan() *resumption {
-	n := w.note
-	fresh := resumption{Cluster: w.hello.Cluster, Namespaces: w.hello.Carries.Namespaces, Blank: n.Blank && n.After == nil}
-	switch {
-	case n.Cluster == "" && (n.Blank || w.common > 0):
-		w.note = &fresh
+	n, h := w.note, w.hello
+	if n.Cluster != "" && n.continues(h) && (w.common > 0 || n.takesAll()) {
 		return nil
-	case n.Cluster == "", !n.continues(w.hello):
-		fresh.All = !fresh.Blank
-		return &fresh
 	}
+	fresh := &resumption{
+		Cluster: h.Cluster, Lineage: n.Lineage, Namespaces: h.Carries.Namespaces, Blank: n.Blank && n.After == nil,
+	}
+	fresh.All = n.All || !fresh.Blank && w.common == 0
+	if n.Cluster != "" || fresh.takesAll() != n.takesAll() {
+		return fresh
+	}
+	w.note = fresh
 	return nil
 }
 
-// commonUpTo returns the revision below which two logs have given each revision
-// to the same mutation: the end of the last epoch that they have in common.
-func commonUpTo(a, b godwit.Lineage) godwit.Revision {
+// compareLineages returns the revision below which two logs have given each
+// revision to the same mutation, if at all, and the one from which on they may
+// have given it to different ones. Between the two, one of them gave none.
+func compareLineages(a, b godwit.Lineage) (common, others godwit.Revision) {
 	for i := len(a) - 1; i >= 0; i-- {
 		if j := slices.Index(b, a[i]); j >= 0 {
-			return min(endOf(a, i), endOf(b, j))
+			return min(a.End(i), b.End(j)) + 1, min(nextFirst(a, i), nextFirst(b, j))
 		}
 	}
-	return 0
+	if len(b) > 0 {
+		others = b[0].First
+	}
+	return 0, others
 }
 
-func endOf(l godwit.Lineage, i int) godwit.Revision {
+// nextFirst is the first revision of the epoch behind that at index i.
+func nextFirst(l godwit.Lineage, i int) godwit.Revision {
 	if i+1 < len(l) {
 		return l[i+1].First
 	}
