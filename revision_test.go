@@ -56,3 +56,26 @@ func TestLineageAt(t *testing.T) {
 		t.Error("an empty lineage has an epoch")
 	}
 }
+
+func TestLineageHolds(t *testing.T) {
+	l := godwit.Lineage{
+		{ID: godwit.EpochID{1}, First: 10},
+		{ID: godwit.EpochID{2}, First: 20},
+		{ID: godwit.EpochID{3}, First: 90, After: 25}, // 26 to 89 are lost
+	}
+	for _, tc := range []struct {
+		epoch    byte
+		revision godwit.Revision
+		want     bool
+	}{
+		{1, 9, false}, {1, 10, true}, {1, 19, true}, {1, 20, false},
+		{2, 19, false}, {2, 20, true}, {2, 25, true}, {2, 26, false}, {2, 89, false}, {2, 90, false},
+		{3, 89, false}, {3, 90, true}, {3, godwit.MaxRevision, true},
+		{4, 15, false}, {0, 0, false},
+	} {
+		p := godwit.Position{Epoch: godwit.EpochID{tc.epoch}, Revision: tc.revision}
+		if got := l.Holds(p); got != tc.want {
+			t.Errorf("%v: %t", p, got)
+		}
+	}
+}

@@ -116,3 +116,27 @@ func TestLineageIsTrimmed(t *testing.T) {
 	}
 	d.healthy()
 }
+
+// TestEpochKnowsWhatItCameAfter: a disk that was put back to an old image opens an
+// epoch that says so, and says so again after a restart.
+func TestEpochKnowsWhatItCameAfter(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	first := d.openEpoch()
+	if first.After != 0 {
+		t.Errorf("the first epoch came after %d", first.After)
+	}
+	d.write(put(ns1, "k", "kept"))
+	kept := d.Revision()
+	d.clock.advance(time.Minute)
+	second := d.openEpoch()
+	for range 2 {
+		l := d.Lineage()
+		if second.After != kept || len(l) != 2 || l[1] != second {
+			t.Errorf("lineage %v, the last revision was %d", l, kept)
+		}
+		if !l.Holds(godwit.Position{Epoch: first.ID, Revision: kept}) || l.Holds(godwit.Position{Epoch: first.ID, Revision: kept + 1}) {
+			t.Errorf("lineage %v does not end its first epoch at %d", l, kept)
+		}
+		d.reopen()
+	}
+}
