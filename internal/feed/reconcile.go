@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -29,8 +30,12 @@ import (
 //     as the upstream had it, behind that as before.
 //   - While the note is there the position is not to be followed from; Unfinished
 //     tells. A walk that goes on must be of a log that has all states read so far,
-//     and the same keys: else it begins anew, and takes all there is, since a
-//     revision here may now be one of either log's.
+//     and of the same keys: else it begins anew.
+//   - Equal revisions mean equal content only within what two logs have in common.
+//     What is here of a log that the upstream's has not taken over, under revisions
+//     that the upstream's may have given as well, goes before anything of the
+//     upstream comes in: see forgetLost. So all that stands here is numbered by one
+//     log at any time, the note's lineage.
 //   - From the lowest state that was read, each key is here as it was then or
 //     later. Following from there brings what came after, deletions too, and skips
 //     what is as new: at the first Ready beyond the highest of the states the store
@@ -88,14 +93,19 @@ func (r *Reconcile) Run(ctx context.Context) (*Reconciled, error) {
 	}
 	defer w.stream.Close()
 	r.Logger.Info("reconcile: begun", w.attributes()...)
+	if err := w.forgetLost(ctx); err != nil {
+		return nil, err
+	}
 	chunks := make(chan *chunk, chunksAhead)
+	var broke error // of the stream: what came before is brought in all the same
 	group.Go(func() error {
 		defer close(chunks)
-		return w.read(ctx, group, chunks)
+		broke = w.read(ctx, group, chunks)
+		return nil
 	})
 	group.Go(func() error { return w.installAll(ctx, chunks) })
-	if err := group.Wait(); err != nil {
-		return nil, err
+	if err := group.Wait(); err != nil || broke != nil {
+		return nil, cmp.Or(err, broke)
 	}
 	if err := r.Store.Sync(); err != nil {
 		return nil, fmt.Errorf("sync what was reconciled: %w", err)
@@ -117,6 +127,7 @@ func (r *Reconcile) open(ctx context.Context) (*walk, error) {
 	}
 	if n == nil {
 		n = &resumption{Blank: r.Store.Revision() == 0 && r.Store.Stats().Keys == 0}
+		n.setLineage(r.Store.Lineage())
 	}
 	for range maxOpenings {
 		w := &walk{Reconcile: r, note: n}

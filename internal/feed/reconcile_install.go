@@ -98,7 +98,11 @@ func (i *installer) put(r *godwit.Record) error {
 		return fmt.Errorf("put in an entry: %w", err)
 	}
 	i.progress.Taken++
-	return i.did(placeOf(r), len(r.Key)+len(r.Metadata)+len(r.Value.Inline))
+	if i.full(len(r.Key) + len(r.Metadata) + len(r.Value.Inline)) {
+		i.passed(placeOf(r))
+		return i.commit()
+	}
+	return nil
 }
 
 func (i *installer) remove(p store.Place) error {
@@ -106,7 +110,11 @@ func (i *installer) remove(p store.Place) error {
 		return fmt.Errorf("remove an entry: %w", err)
 	}
 	i.progress.Dropped++
-	return i.did(p, len(p.Key))
+	if i.full(len(p.Key)) {
+		i.passed(p)
+		return i.commit()
+	}
+	return nil
 }
 
 func (i *installer) begin() *store.Tx {
@@ -116,15 +124,11 @@ func (i *installer) begin() *store.Tx {
 	return i.tx
 }
 
-// did counts what the transaction changed, and commits it if that is enough.
-func (i *installer) did(p store.Place, bytes int) error {
+// full counts a change of so many bytes, and tells whether to commit.
+func (i *installer) full(bytes int) bool {
 	i.entries++
 	i.bytes += bytes
-	if i.entries < commitEntries && i.bytes < commitBytes {
-		return nil
-	}
-	i.passed(p)
-	return i.commit()
+	return i.entries >= commitEntries || i.bytes >= commitBytes
 }
 
 func (i *installer) passed(p store.Place) {
