@@ -139,18 +139,27 @@ func (tx *Tx) Reach(r godwit.Revision) error {
 // Rewind sets the position to r without the claim that the store is exact there:
 // back, where the log's owner has lost what came after, or to the lowest state
 // that a copy was made of. What the log does not hold must have been replaced or
-// removed; tombstones from after r go, since they would keep out what the log
-// brings under their keys. The store counts as mixed until Reach.
+// removed before; tombstones from after r go, since they would keep out what the
+// log brings under their keys. The store counts as mixed until Reach.
 func (tx *Tx) Rewind(r godwit.Revision) {
-	tx.mix(tx.revision)
-	tx.revision, tx.rewound = r, true
+	tx.inexact, tx.rewound = true, true
+	tx.revision, tx.ahead = r, 0
+	for _, h := range tx.heads {
+		if h.kind == headEntry && h.Revision > r {
+			tx.ahead = max(tx.ahead, h.Revision)
+		}
+	}
 	tx.check(scanRange(tx.s.db, appendRevisionKey(nil, r+1), []byte{prefixRevision + 1}, func(k, row []byte) error {
 		_, ns, key, err := decodeRevisionRow(row)
 		if err != nil || len(k) != 9 {
 			return fmt.Errorf("read revision: %w", ErrCorrupt)
 		}
 		h, err := tx.Head(ns, string(key))
-		if err == nil && h.kind != headNone && h.kind != headEntry && h.Revision > r {
+		switch {
+		case err != nil || h.kind == headNone || h.Revision <= r:
+		case h.kind == headEntry:
+			tx.ahead = max(tx.ahead, h.Revision)
+		default:
 			tx.removeHead(ns, string(key), h)
 			tx.heads[entryID{ns, string(key)}] = Head{}
 		}

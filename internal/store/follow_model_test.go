@@ -95,8 +95,8 @@ func (w *followWorld) transaction(tx *store.Tx) error {
 	inexact, reached, changed := false, false, false
 	ahead := w.ahead
 	if w.rng.IntN(8) == 0 {
-		inexact, changed, ahead = true, true, max(ahead, w.position)
-		w.rewind(tx)
+		inexact, changed = true, true
+		ahead = w.rewind(tx)
 	}
 	for range 1 + w.rng.IntN(6) {
 		r := w.record()
@@ -143,16 +143,20 @@ func (w *followWorld) transaction(tx *store.Tx) error {
 	return nil
 }
 
-// rewind drops the tombstones from after the position.
-func (w *followWorld) rewind(tx *store.Tx) {
+// rewind drops the tombstones from after the position, and returns the highest
+// revision that stands.
+func (w *followWorld) rewind(tx *store.Tx) (ahead godwit.Revision) {
 	w.position = godwit.Revision(w.rng.IntN(int(w.position) + 10))
 	w.log = append(w.log, fmt.Sprint("rewind ", w.position))
 	tx.Rewind(w.position)
 	for key, h := range w.heads {
 		if h.dead && h.revision > w.position {
 			delete(w.heads, key)
+		} else if h.revision > w.position {
+			ahead = max(ahead, h.revision)
 		}
 	}
+	return ahead
 }
 
 // record is a new mutation, or one that may be older than what stands.
