@@ -1,9 +1,12 @@
 package edge
 
 import (
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // Clock is this machine's clock, corrected by the upstream's.
@@ -25,27 +28,60 @@ func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 func (c *Clock) Correct(offset time.Duration) { c.offset.Store(int64(offset)) }
 
 const (
-	smallOffset = 10 * time.Millisecond // is left alone
-	largeOffset = 10 * time.Second      // is told: entries would expire at the wrong time
-	lastClock   = 1 << 43               // milliseconds: the year 2248, within what a Duration spans
+	smallOffset = 10 * time.Millisecond  // is left alone
+	keptOffset  = 100 * time.Millisecond // is kept for the next start
+	largeOffset = 10 * time.Second       // is told: entries would expire at the wrong time
+	lastClock   = 1 << 43                // milliseconds: the year 2248, within what a Duration spans
 )
 
 // correct takes the upstream's clock, unix milliseconds, from an answer that took
 // round to come. The answer may have waited on the way, so that it says no more
 // than a time give or take half of round: a difference within that means nothing.
-func (l *loop) correct(clock int64, round time.Duration) {
+// No group may be open. Error: a fatal one of the store.
+func (l *loop) correct(clock int64, round time.Duration) error {
 	if clock <= 0 || clock > lastClock {
-		return
+		return nil
 	}
 	c := l.cfg.Clock
 	offset := time.UnixMilli(clock).Add(round / 2).Sub(c.local())
 	change := (offset - c.Offset()).Abs()
 	if change < smallOffset || change <= round/2 {
-		return
+		return nil
 	}
 	was := c.Offset()
 	c.Correct(offset)
 	if offset.Abs() > largeOffset && was.Abs() <= largeOffset {
 		l.log.Warn("this machine's clock is far from the upstream's, whose time is taken", slog.Duration(logOffset, offset))
 	}
+	if (offset - l.offset).Abs() < keptOffset {
+		return nil
+	}
+	l.offset = offset
+	return l.apply.keepOffset(offset)
+}
+
+// clockNote is where the correction stands that a start without an upstream goes
+// on with. By its own clock such a node would hide entries at the wrong second,
+// and sweep them: an entry that was swept too early is gone.
+const clockNote = "clock"
+
+func (a *applier) keepOffset(offset time.Duration) error {
+	a.tx = a.store.Begin()
+	a.tx.SetNote(clockNote, []byte(offset.String()))
+	return a.end()
+}
+
+// recallClock corrects the clock as it was before the last stop. Error: the
+// store's.
+func recallClock(s *store.Store, c *Clock) (time.Duration, error) {
+	text, err := s.Note(clockNote)
+	if err != nil || text == nil {
+		return 0, err
+	}
+	offset, err := time.ParseDuration(string(text))
+	if err != nil {
+		return 0, fmt.Errorf("read the note of the clock: %w", err)
+	}
+	c.Correct(offset)
+	return offset, nil
 }

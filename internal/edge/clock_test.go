@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // TestClock: a clock that is off is set right by the upstream's, in steps no
@@ -49,4 +50,22 @@ func TestClock(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestClockIsKept: a node that starts while its upstream is away goes by the
+// correction it had: its own clock would have it sweep entries too early.
+func TestClockIsKept(t *testing.T) {
+	world(t, func(t *testing.T) {
+		o := options{at: 100, skew: 4 * time.Second, fs: store.NewMemFS()}
+		n, u, s := following(t, o)
+		s.send(&feed.Heartbeat{Revision: 100, Ping: u.lastReport().Ping, Clock: time.Now().UnixMilli()})
+		n.stop()
+		o.at, o.net = 0, newNetwork()
+		o.upstream = []*upstream{startUpstream(t, o.net, "gone")}
+		n = start(t, o)
+		defer n.stop()
+		if got := n.clock.Offset(); got != -4*time.Second {
+			t.Errorf("offset %v after a start, want -4s", got)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/godwitkv/godwit/internal/feed"
 )
@@ -20,7 +21,8 @@ type loop struct {
 	apply    *applier
 	route    itinerary
 	patience patience
-	full     bool // the disk was when a stream was given up last
+	full     bool          // the disk was when a stream was given up last
+	offset   time.Duration // of the clock, as the store keeps it
 }
 
 func newLoop(e *Edge) (*loop, error) {
@@ -28,7 +30,11 @@ func newLoop(e *Edge) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loop{Edge: e, apply: a, route: itinerary{upstreams: len(e.clients)}}, nil
+	offset, err := recallClock(e.store, e.cfg.Clock)
+	if err != nil {
+		return nil, err
+	}
+	return &loop{Edge: e, apply: a, route: itinerary{upstreams: len(e.clients)}, offset: offset}, nil
 }
 
 // run ends with ctx, or with the error that ends the edge.

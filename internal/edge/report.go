@@ -125,7 +125,9 @@ func (l *loop) heartbeat(s *session, h *feed.Heartbeat) error {
 		if h.Age < neverHeard && h.Revision <= l.apply.position && l.follow.exact() {
 			l.follow.hear(sent.Add(-h.Age))
 		}
-		l.correct(h.Clock, time.Since(sent))
+		if err := l.correct(h.Clock, time.Since(sent)); err != nil {
+			return err
+		}
 	}
 	if len(l.clients) > 1 && l.patience.over(h.Age, time.Now()) {
 		return errStale
