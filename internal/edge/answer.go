@@ -29,6 +29,9 @@ func answer[T any](ctx context.Context, e *Edge, ns godwit.NamespaceID, opts god
 	}
 	out, served, err = ask(ctx, e, ns, opts, r)
 	if err == nil || isAnswer(err) {
+		if served.Revision > e.store.Revision() {
+			e.behind.note(ns, served.Revision) // or the next read would show less
+		}
 		return out, served, err
 	}
 	if err := e.refuse(ctx, ns, opts, err); err != nil {

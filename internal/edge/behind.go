@@ -10,8 +10,9 @@ import (
 // maxBehind bounds how many namespaces are told apart.
 const maxBehind = 1024
 
-// behind is the namespaces that were written to through this node and whose
-// writes the copy does not show yet: they are read upstream until it does. The
+// behind is the namespaces that were written to through this node, or read
+// upstream, and that the copy does not show as far yet: they are read upstream
+// until it does, so that nobody who asks here sees less than before. The
 // zero value is ready. Asking costs next to nothing while there is none.
 type behind struct {
 	until atomic.Uint64 // the highest revision of any; 0: there is none
