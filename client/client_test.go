@@ -26,8 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const rootToken = "root-token-of-the-tests"
 
-// serve runs a node on a disk in memory and returns a client of it.
-func serve(t *testing.T) *client.Client {
+// open runs a node on a disk in memory.
+func open(t *testing.T) *node.Node {
 	t.Helper()
 	n, err := node.Open(t.Context(), node.Config{
 		Dir: "data", FS: store.NewMemFS(), RootToken: rootToken,
@@ -35,7 +35,13 @@ func serve(t *testing.T) *client.Client {
 	})
 	check(t, err)
 	t.Cleanup(func() { check(t, n.Close()) })
-	return connect(t, n.APIURL(), rootToken)
+	return n
+}
+
+// serve runs a node and returns a client of it.
+func serve(t *testing.T) *client.Client {
+	t.Helper()
+	return connect(t, open(t).APIURL(), rootToken)
 }
 
 func connect(t *testing.T, url, token string, opts ...client.Option) *client.Client {

@@ -48,6 +48,10 @@ var (
 	// ErrOutcomeUnknown is returned by writes that may or may not have taken
 	// effect: the connection broke before the answer came.
 	ErrOutcomeUnknown = errors.New("the outcome of the write is unknown")
+	// ErrReset is returned by Watch when what happened after the position to go
+	// on from is not known any more: it is too old, or of a log that was put back
+	// to an earlier state. List all keys, then watch on after the event's ID.
+	ErrReset = errors.New("the position is too old: list all keys, then watch on")
 )
 
 // Error is what the server answered instead of what was asked.
