@@ -12,7 +12,10 @@ import (
 // copy makes the store a copy of an upstream's by a walk of all its keys. The
 // store is mixed from before the first of them until it has followed the feed
 // past the last.
-func (l *loop) copy(ctx context.Context, c *feed.Client, reason string) error {
+func (l *loop) copy(ctx context.Context, c *feed.Client, reason string, times int) error {
+	if times > mostCopies {
+		return errReconciles
+	}
 	if err := l.apply.beginCopy(reason); err != nil {
 		return err
 	}

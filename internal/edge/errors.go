@@ -51,11 +51,17 @@ func kindOf(err error) string {
 	return fmt.Sprint(godwit.CodeOf(err))
 }
 
-// answers tells whether the upstream may still be asked after err.
-func answers(err error) bool {
+// isStep tells that a stream ended for something else to be done, here or with
+// another upstream.
+func isStep(err error) bool {
 	var elsewhere *redirectError
 	var copied *copyError
-	if errors.As(err, &elsewhere) || errors.As(err, &copied) {
+	return errors.As(err, &elsewhere) || errors.As(err, &copied)
+}
+
+// answers tells whether the upstream may still be asked after err.
+func answers(err error) bool {
+	if isStep(err) {
 		return true
 	}
 	for _, k := range kinds {

@@ -66,18 +66,18 @@ func (l *loop) visit(ctx context.Context, i int) (ready bool, err error) {
 		var copied *copyError
 		switch {
 		case errors.As(err, &elsewhere):
-			if redirects++; redirects > mostRedirects {
-				return ready, errRedirects
+			redirects++
+			next, err := l.redirect(c, elsewhere.url, redirects)
+			if err != nil {
+				l.status.lost(c.URL(), err)
+				return false, err
 			}
-			if c, err = l.redirect(c, elsewhere.url); err != nil {
-				return ready, err
-			}
-			defer c.Close()
+			defer next.Close()
+			c = next
 		case errors.As(err, &copied):
-			if copies++; copies > mostCopies {
-				return ready, errReconciles
-			}
-			if err := l.copy(ctx, c, copied.reason); err != nil {
+			copies++
+			if err := l.copy(ctx, c, copied.reason, copies); err != nil {
+				l.status.lost(c.URL(), err)
 				return false, err
 			}
 		default:
@@ -88,7 +88,10 @@ func (l *loop) visit(ctx context.Context, i int) (ready bool, err error) {
 
 // redirect returns a client of where an upstream sends this node. The token goes
 // there too, so never from a connection that is encrypted to one that is not.
-func (l *loop) redirect(from *feed.Client, to string) (*feed.Client, error) {
+func (l *loop) redirect(from *feed.Client, to string, times int) (*feed.Client, error) {
+	if times > mostRedirects {
+		return nil, errRedirects
+	}
 	target, err := url.Parse(to)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it sends this node to no URL", errFrame)

@@ -230,9 +230,7 @@ func TestNobodyAnswers(t *testing.T) {
 		if n.Status().Problem == "" || !n.Exact() || !n.Ready() {
 			t.Errorf("status %+v", n.Status())
 		}
-		net.mu.Lock()
-		net.hosts["centre:80"].down = false
-		net.mu.Unlock()
+		net.up("centre")
 		was := time.Now()
 		u.next()
 		if took := time.Since(was); took > time.Second {

@@ -31,7 +31,6 @@ type follower struct {
 	link    atomic.Pointer[link]        // nil: no upstream is known to answer
 	linked  signal                      // told when an upstream answers again
 	carried atomic.Pointer[feed.Filter] // what the copy holds; nil: there is none yet
-	owner   atomic.Pointer[string]      // the account's id
 	suspect chan struct{}               // told that a request found nobody, for the probe
 }
 
@@ -45,7 +44,6 @@ type link struct {
 func newFollower(s *store.Store) *follower {
 	f := &follower{store: s, start: time.Now(), suspect: make(chan struct{}, 1)}
 	f.heard.Store(never)
-	f.owner.Store(new(string))
 	return f
 }
 
@@ -161,6 +159,3 @@ func compareNamespaces(a, b godwit.NamespaceID) int { return bytes.Compare(a[:],
 func (f *follower) waitRevision(ctx context.Context, r godwit.Revision) error {
 	return f.applied.wait(ctx, func() bool { return f.isExact.Load() && f.store.Revision() >= r })
 }
-
-// account is the account's id, "" before an upstream has said.
-func (f *follower) account() string { return *f.owner.Load() }

@@ -19,7 +19,6 @@ func (a *applier) greet(h *feed.Hello) error {
 		return err
 	}
 	a.hello = h
-	a.edge.follow.owner.Store(&h.Account)
 	if a.note.Reconciling != "" || a.note.Carries == nil {
 		return nil
 	}

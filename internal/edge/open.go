@@ -60,7 +60,6 @@ func (e *Edge) newClient(url string) (*feed.Client, error) {
 // once, upstream or not.
 func (e *Edge) recall(n note) {
 	e.copied.Store(n.Copied)
-	e.follow.owner.Store(&n.Account)
 	if n.Copied {
 		e.follow.carry(n.Carries)
 	}

@@ -167,6 +167,10 @@ func (l *loop) end(s *session, err error) {
 	if !answers(err) {
 		l.follow.setUpstream(s.client, nil)
 	}
+	if isStep(err) {
+		l.status.interrupted()
+		return
+	}
 	l.status.lost(s.client.URL(), err)
 }
 

@@ -88,6 +88,13 @@ func (b *board) lag(n int64) {
 	b.now.Lag = n
 }
 
+// interrupted notes that nothing is followed for a moment, as is in order.
+func (b *board) interrupted() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now.Connected = false
+}
+
 // lost notes why an upstream is not followed. It logs that once a minute, as
 // long as it stays the same.
 func (b *board) lost(url string, err error) {

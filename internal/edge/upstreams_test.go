@@ -35,9 +35,7 @@ func TestFailover(t *testing.T) {
 		if s.over() {
 			t.Fatal("it left an upstream that was in order for one that is away")
 		}
-		net.mu.Lock()
-		net.hosts["first:80"].down = false
-		net.mu.Unlock()
+		net.up("first")
 		for range 40 {
 			if second.beats(s, 101, time.Second); !first.idle() {
 				first.next().send(hello(101), ready(101), &feed.Heartbeat{Revision: 101})

@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +25,7 @@ import (
 	"encoding/json"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
@@ -85,6 +88,13 @@ func (n *network) cut(name string, down bool) {
 		c.Close()
 	}
 	h.conns = nil
+}
+
+// up lets a host be reached again.
+func (n *network) up(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hosts[name+":80"].down = false
 }
 
 func (h *host) Accept() (net.Conn, error) {
@@ -218,12 +228,6 @@ func (u *upstream) lastReport() (r feed.Report) {
 	return r
 }
 
-func (u *upstream) countReports() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.reports)
-}
-
 func encode(t testing.TB, frames ...feed.Frame) (b []byte) {
 	t.Helper()
 	for _, f := range frames {
@@ -268,7 +272,6 @@ var (
 	epoch1  = godwit.Epoch{ID: godwit.EpochID{1}, First: 10}
 	lineage = godwit.Lineage{epoch1}
 	ns1     = godwit.NamespaceID{15: 1}
-	ns2     = godwit.NamespaceID{15: 2}
 )
 
 const (
@@ -312,6 +315,9 @@ type node struct {
 	store *store.Store
 	clock *edge.Clock
 	logs  *logs
+
+	server  *feed.Server // for those behind it
+	catalog atomic.Pointer[catalog.Catalog]
 
 	mu     sync.Mutex
 	events []string // calls of the hooks, and commits
@@ -401,7 +407,19 @@ func start(t testing.TB, o options) *node {
 	if o.at != 0 {
 		seed(t, n.store, o.at, o.carries)
 	}
+	n.server = feed.NewServer(feed.ServerConfig{
+		Store: n.store, Reader: n.store, Uploader: n.store, Catalog: n.catalog.Load, Limits: godwit.DefaultLimits(),
+		Exact: func() bool { return n.Edge != nil && n.Exact() }, Age: func() time.Duration { return n.Age() },
+		Carries: func() feed.Filter { return n.Carries() }, Now: n.clock.Now, Logger: slog.New(slog.DiscardHandler),
+		Metrics: prometheus.NewRegistry(),
+	})
+	n.store.SetOnSystem(func(r []godwit.Record) {
+		if c := n.catalog.Load(); c != nil {
+			c.Apply(r)
+		}
+	})
 	n.store.SetOnCommit(func(c *store.Committed) {
+		n.server.Committed(c)
 		if c.Exact {
 			n.note("commit(%d-%d)", c.Prev, c.Revision)
 		} else {
@@ -409,9 +427,10 @@ func start(t testing.TB, o options) *node {
 		}
 	})
 	cfg := o.cfg
-	cfg.Store, cfg.Clock, cfg.Token, cfg.Dial = n.store, n.clock, "token", o.net.dial
-	cfg.Mixed = func() { n.note("Mixed") }
-	cfg.Exact = func(reset bool) { n.note("Exact(%t)", reset) }
+	cfg.Store, cfg.Clock, cfg.Dial, cfg.Followers = n.store, n.clock, o.net.dial, n.server.Followers
+	cfg.Token = cmp.Or(cfg.Token, "token")
+	cfg.Mixed = func() { n.note("Mixed"); n.server.Suspend() }
+	cfg.Exact = func(reset bool) { n.note("Exact(%t)", reset); n.server.Resume() }
 	cfg.Logger = slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Metrics = prometheus.NewRegistry()
 	for _, u := range o.upstream {
@@ -427,7 +446,7 @@ func start(t testing.TB, o options) *node {
 // stop closes all in order; the store too.
 func (n *node) stop() {
 	n.t.Helper()
-	if err := errors.Join(n.Close(), n.store.Close()); err != nil {
+	if err := errors.Join(n.Close(), n.server.Close(context.Background()), n.store.Close()); err != nil {
 		n.t.Errorf("close: %v", err)
 	}
 }
@@ -476,8 +495,8 @@ func (u *upstream) heartbeat(r godwit.Revision, age time.Duration) *feed.Heartbe
 }
 
 // beats sends a heartbeat a second for a while.
-func (u *upstream) beats(s *stream, r godwit.Revision, for_ time.Duration) {
-	for end := time.Now().Add(for_); time.Now().Before(end) && !s.over(); {
+func (u *upstream) beats(s *stream, r godwit.Revision, d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end) && !s.over(); {
 		s.send(u.heartbeat(r, 0))
 		time.Sleep(time.Second)
 	}
