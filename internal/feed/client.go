@@ -21,6 +21,7 @@ func (c *Client) Barrier(ctx context.Context) (godwit.Revision, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer resp.Body.Close()
 	if err := finish(resp.Body); err != nil {
 		return 0, err
 	}

@@ -93,12 +93,10 @@ func (c *contents) settle(ctx context.Context, reader godwit.Reader, results []g
 		// This very transaction, sent twice by the log, or an earlier one, which
 		// brought a value of its own.
 		e, _, err := reader.Get(ctx, up.mutation.Namespace, []byte(up.mutation.Key), godwit.ReadOptions{})
-		switch {
-		case err == nil:
-			return e.Value.Blob.ID == up.mutation.Value.Blob.ID
-		default:
+		if err != nil {
 			return !errors.Is(err, godwit.ErrKeyNotFound)
 		}
+		return e.Value.Blob.ID == up.mutation.Value.Blob.ID
 	})
 }
 

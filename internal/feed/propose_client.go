@@ -169,7 +169,10 @@ func (b *proposalBody) readContent(to []byte) (n int, err error) {
 		}
 		return n, err
 	}
-	return n, b.endContent(err)
+	if err := b.endContent(err); err != nil {
+		return 0, err // without its last bytes: the upstream must not have all
+	}
+	return n, nil
 }
 
 // endContent reads the end of a content, which is where it is held against its
