@@ -24,6 +24,7 @@ type commands struct {
 	Get       getCmd       `cmd:"" help:"Write a key's value to standard output."`
 	Delete    deleteCmd    `cmd:"" help:"Delete a key."`
 	List      listCmd      `cmd:"" help:"List keys."`
+	Watch     watchCmd     `cmd:"" help:"Show changes of keys as they happen."`
 	Bulk      bulkCmd      `cmd:"" help:"Put, get and delete many keys."`
 	Token     tokenCmd     `cmd:"" help:"Create, list, revoke and rotate tokens."`
 	Status    statusCmd    `cmd:"" help:"Show a node's status."`

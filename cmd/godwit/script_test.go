@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"setenv":   cmdSetenv,
 			"mode":     cmdMode,
 			"field":    cmdField,
+			"await":    cmdAwait,
 		},
 	})
 }
@@ -208,4 +210,24 @@ func cmdField(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no line of %s holds %s", args[1], args[2])
+}
+
+// cmdAwait waits until a line of a file matches: await FILE REGEXP
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE REGEXP")
+	}
+	want, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && want.Match(b) {
+			return
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || time.Now().After(deadline) {
+			ts.Fatalf("%s does not match %s: %v\n%s", args[0], args[1], err, b)
+		}
+	}
 }
