@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -35,11 +36,13 @@ type served struct {
 	log     *embedded.Log
 	catalog *catalog.Catalog
 	server  *feed.Server
+	cfg     feed.ServerConfig
 	metrics *prometheus.Registry
 	net     *pipes
 	base    godwit.Position // where nothing had been written yet
 
 	mu      sync.Mutex
+	also    []*feed.Server // told of commits too
 	commits []commit
 }
 
@@ -67,7 +70,7 @@ func newServed(t testing.TB, cfg store.Config, change func(*feed.ServerConfig)) 
 	if change != nil {
 		change(&fc)
 	}
-	s.server = feed.NewServer(fc)
+	s.cfg, s.server = fc, feed.NewServer(fc)
 	s.store.SetOnCommit(s.committed)
 	s.store.SetOnSystem(func(records []godwit.Record) {
 		if s.catalog != nil {
@@ -83,39 +86,64 @@ func newServed(t testing.TB, cfg store.Config, change func(*feed.ServerConfig)) 
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s.serve()
+	t.Cleanup(func() {
+		if err := errors.Join(s.log.Close(), s.store.Close()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	s.net = s.listen(s.server)
 	return s
 }
 
-// serve lets requests in, until the test ends.
-func (s *served) serve() {
-	srv := &http.Server{Handler: s}
-	done := make(chan struct{})
+// listen lets requests in to a server, until the test ends.
+func (s *served) listen(server *feed.Server) *pipes {
+	srv, p, done := &http.Server{Handler: s.front(server)}, newPipes(), make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = srv.Serve(s.net)
+		_ = srv.Serve(p)
 	}()
 	s.t.Cleanup(func() {
-		if err := s.server.Close(context.Background()); err != nil {
+		if err := server.Close(context.Background()); err != nil {
 			s.t.Errorf("close feed: %v", err)
 		}
 		_ = srv.Close()
 		<-done
-		if err := errors.Join(s.log.Close(), s.store.Close()); err != nil {
-			s.t.Errorf("close: %v", err)
+	})
+	return p
+}
+
+// front does what an API does before it hands a request on.
+func (s *served) front(server *feed.Server) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secret := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		p, err := s.catalog.Authenticate(r.Context(), []byte(secret))
+		if err != nil {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
 		}
+		server.ServeHTTP(w, r.WithContext(godwit.WithCredential(r.Context(), secret)), p)
 	})
 }
 
-// ServeHTTP does what an API does before it hands a request on.
-func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	secret := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	p, err := s.catalog.Authenticate(r.Context(), []byte(secret))
-	if err != nil {
-		http.Error(w, "who are you?", http.StatusUnauthorized)
-		return
-	}
-	s.server.ServeHTTP(w, r.WithContext(godwit.WithCredential(r.Context(), secret)), p)
+// relay serves the store as one that does not own the log.
+func (s *served) relay() *feed.Client {
+	cfg := s.cfg
+	cfg.Owner, cfg.Metrics = false, prometheus.NewRegistry()
+	server := feed.NewServer(cfg)
+	s.mu.Lock()
+	s.also = append(s.also, server)
+	s.mu.Unlock()
+	return s.clientAt(s.listen(server), rootToken)
+}
+
+// status is how a request is answered.
+func (s *served) status(method, path, body string) int {
+	s.t.Helper()
+	r := httptest.NewRequest(method, feed.Prefix+path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+rootToken)
+	w := httptest.NewRecorder()
+	s.front(s.server).ServeHTTP(w, r)
+	return w.Code
 }
 
 func (s *served) committed(c *store.Committed) {
@@ -126,13 +154,18 @@ func (s *served) committed(c *store.Committed) {
 	}
 	s.mu.Lock()
 	s.commits = append(s.commits, own)
+	also := s.also
 	s.mu.Unlock()
-	s.server.Committed(c)
+	for _, server := range append(also, s.server) {
+		server.Committed(c)
+	}
 }
 
-func (s *served) client(token string) *feed.Client {
+func (s *served) client(token string) *feed.Client { return s.clientAt(s.net, token) }
+
+func (s *served) clientAt(net *pipes, token string) *feed.Client {
 	s.t.Helper()
-	c, err := feed.NewClient(feed.ClientConfig{URL: "http://centre", Token: token, Dial: s.net.Dial})
+	c, err := feed.NewClient(feed.ClientConfig{URL: "http://centre", Token: token, Dial: net.Dial})
 	if err != nil {
 		s.t.Fatal(err)
 	}
