@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -68,4 +70,27 @@ func TestClockIsKept(t *testing.T) {
 			t.Errorf("offset %v after a start, want -4s", got)
 		}
 	})
+}
+
+// TestClockBeforeTheFirstCopy: the clock is right before anything is copied: by
+// one that is ahead what has not expired would be swept, and be missing for good.
+func TestClockBeforeTheFirstCopy(t *testing.T) {
+	for _, skew := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
+		world(t, func(t *testing.T) {
+			net := newNetwork()
+			c := openCentre(t, net, store.NewMemFS())
+			defer c.stop()
+			a := c.namespace("a")
+			c.write(godwit.Mutation{
+				Op: godwit.OpPut, Namespace: a, Key: "session", Value: godwit.Value{Inline: []byte("v")}, Expiration: time.Now().Unix() + 60,
+			})
+			n := start(t, options{net: net, skew: skew, cfg: edge.Config{Token: rootToken, Upstreams: []string{c.url()}}})
+			defer n.stop()
+			time.Sleep(30 * time.Second)
+			n.equals(c)
+			n.holdsKey(a, "session", true)
+			time.Sleep(31 * time.Second)
+			n.holdsKey(a, "session", false)
+		})
+	}
 }

@@ -20,6 +20,7 @@ type session struct {
 	client *feed.Client
 	index  int // of the upstream, in order of preference
 	cancel context.CancelCauseFunc
+	asked  time.Time
 	pings  pings
 
 	greeted bool   // its Hello has come
@@ -35,7 +36,7 @@ func (l *loop) stream(ctx context.Context, c *feed.Client, index int) (ready boo
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &session{client: c, index: index, cancel: cancel}
+	s := &session{client: c, index: index, cancel: cancel, asked: time.Now()}
 	since, err := l.frames(ctx, s)
 	if cause := context.Cause(ctx); cause != nil && parent.Err() == nil {
 		err = cause
@@ -128,9 +129,15 @@ func (l *loop) helloOf(s *session) *feed.Hello {
 	return nil
 }
 
-// greet takes a Hello. The upstream may be asked from now on.
+// greet takes a Hello. The upstream may be asked from now on. Its clock is taken
+// before anything of it: by a wrong one entries would count as expired, and be
+// swept.
 func (l *loop) greet(s *session, h *feed.Hello) error {
-	if err := l.apply.greet(h); err != nil {
+	err := l.apply.greet(h)
+	if !s.greeted && (err == nil || isStep(err)) {
+		err = errors.Join(l.correct(h.Clock, time.Since(s.asked)), err)
+	}
+	if err != nil {
 		return err
 	}
 	l.follow.setUpstream(nil, s.client)

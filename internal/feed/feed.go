@@ -30,6 +30,7 @@ type Hello struct {
 	Carries  Filter          // what the stream carries
 	Session  uint64          // names the stream in reports
 	Location string
+	Clock    int64 // the sender's clock, unix milliseconds
 }
 
 // Records is one batch of the log (Round false: everything between Prev and

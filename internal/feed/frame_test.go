@@ -35,7 +35,7 @@ func samples() map[string]feed.Frame {
 	return map[string]feed.Frame{
 		"hello": &feed.Hello{
 			Cluster: "00112233445566778899aabbccddeeff", Account: "0123456789abcdef0123456789abcdef", Lineage: lineage,
-			Purged: 400, Revision: 1000, Owner: true, Session: 0x0102030405060708, Location: "lhr",
+			Purged: 400, Revision: 1000, Owner: true, Session: 0x0102030405060708, Location: "lhr", Clock: 1767225600000,
 		},
 		"hello-partial": &feed.Hello{
 			Cluster: "c", Lineage: godwit.Lineage{}, Carries: feed.Filter{Namespaces: []godwit.NamespaceID{{1}, {2}}, MaxValue: 1024},

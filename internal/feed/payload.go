@@ -121,7 +121,8 @@ func appendHello(b []byte, h *Hello) []byte {
 	b = appendNumbers(b, uint64(h.Purged), uint64(h.Revision))
 	b = appendFilter(appendBool(b, h.Owner), h.Carries)
 	b = binary.BigEndian.AppendUint64(b, h.Session)
-	return wire.AppendCounted(b, h.Location)
+	b = wire.AppendCounted(b, h.Location)
+	return appendNumbers(b, uint64(h.Clock))
 }
 
 func appendFilter(b []byte, f Filter) []byte {
@@ -210,6 +211,7 @@ func decodeHello(d *wire.Decoder) *Hello {
 	h.Carries = decodeFilter(d)
 	h.Session = d.Uint64()
 	h.Location = string(d.Counted(maxTextBytes))
+	h.Clock = d.Int()
 	return h
 }
 
