@@ -274,15 +274,11 @@ func (tx *Tx) replace(r *godwit.Record, old Head) Head {
 	if planted.ForgetTombstone {
 		retention = 1
 	}
-	put := r.Op == godwit.OpPut && !r.Swept
-	if put && old.at == placeBlob && old.blob == r.Value.Blob.ID {
-		old.at = placeInline // the blob stays
-	}
 	tx.removeHead(r.Namespace, r.Key, old)
 	switch {
-	case put:
+	case r.Op == godwit.OpPut && !r.Swept:
 		return tx.putEntry(r)
-	case r.Swept:
+	case r.Op == godwit.OpPut:
 		return tx.putTombstone(r.Namespace, r.Key, tombstoneRow{
 			kind: tombSwept, revision: r.Revision, due: r.Expiration + retention, expiration: r.Expiration, created: r.Created,
 		})
