@@ -49,7 +49,12 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 func client(t testing.TB, h http.Handler) *feed.Client {
 	t.Helper()
 	p := newPipes()
-	srv := &http.Server{Handler: h}
+	var serving sync.WaitGroup
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serving.Add(1)
+		defer serving.Done()
+		h.ServeHTTP(w, r)
+	})}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -63,6 +68,7 @@ func client(t testing.TB, h http.Handler) *feed.Client {
 		c.Close()
 		_ = srv.Close()
 		<-done
+		serving.Wait()
 	})
 	return c
 }

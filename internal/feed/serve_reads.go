@@ -64,7 +64,7 @@ func (s *Server) serveEntries(w http.ResponseWriter, r *http.Request, p *catalog
 		rec := recordOf(ns.ID, e)
 		n := int64(len(e.Value.Inline))
 		if most > 0 && n > most || n > room {
-			rec.Value = withhold(&rec)
+			rec.Value = withheld(&rec)
 		} else {
 			room -= n
 		}
