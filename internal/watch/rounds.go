@@ -168,7 +168,7 @@ func (w *watcher) checkPosition(v *store.View, now int64) error {
 	switch {
 	case w.at.rev > v.Revision() && w.h.cfg.Follower:
 		return errAhead{w.at.rev}
-	case w.at.rev > v.Revision(), w.at.rev < v.Purged():
+	case w.at.rev > v.Revision(), w.at.rev < v.Purged(), lost(w.h.cfg.Store.Lineage(), w.at.rev):
 		return errTooOld
 	case !w.timed:
 		sec := w.at.sec
@@ -184,6 +184,16 @@ func (w *watcher) checkPosition(v *store.View, now int64) error {
 		return errTooOld
 	}
 	return nil
+}
+
+// lost tells that the log does not hold r any more, or never has: it was put back
+// to an earlier state, or is not the one that r is of.
+func lost(l godwit.Lineage, r godwit.Revision) bool {
+	i := len(l) - 1
+	for i >= 0 && l[i].First > r {
+		i--
+	}
+	return len(l) > 0 && (i < 0 || r > l.End(i))
 }
 
 // writtenBy is a second, not long before it if possible, by which revision r had

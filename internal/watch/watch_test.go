@@ -189,6 +189,21 @@ func TestResets(t *testing.T) {
 	})
 }
 
+// TestLostRevisions puts the store back to an earlier state: who was told of what
+// came after it begins anew, who was not goes on.
+func TestLostRevisions(t *testing.T) {
+	w := newWorld(t, store.Config{}, watch.Config{})
+	kept := w.propose(put(ns1, "kept", "v"))
+	image := w.fs.CrashClone(store.CrashClone{})
+	lost := w.propose(put(ns1, "lost", "v"))
+	w.close()
+	w.fs = image
+	w.open()
+	w.propose(put(ns1, "new", "v"))
+	w.watching(watch.Request{After: lost.String()}).want("reset")
+	w.watching(watch.Request{After: kept.String()}).want("put new", "ready")
+}
+
 // TestExpiriesTooOldToTell: a deletion's revision says when it is forgotten, an
 // expiry's does not.
 func TestExpiriesTooOldToTell(t *testing.T) {

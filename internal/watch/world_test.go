@@ -37,7 +37,7 @@ type world struct {
 
 func newWorld(t testing.TB, cfg store.Config, wcfg watch.Config) *world {
 	t.Helper()
-	w := &world{t: t, fs: store.NewMemFS(), cfg: cfg, watch: wcfg}
+	w := &world{t: t, fs: store.NewCrashFS(), cfg: cfg, watch: wcfg}
 	w.open()
 	t.Cleanup(w.close)
 	w.propose(put(godwit.SystemNamespace, catalog.NamespaceKey(ns1), "{}"))
