@@ -1,11 +1,12 @@
 package edge_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/godwitkv/godwit"
-	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -26,6 +27,8 @@ func TestClock(t *testing.T) {
 		{name: "ahead", skew: 30 * time.Second, offset: -30 * time.Second},
 		{name: "half of the way is added", skew: -time.Minute, round: 200 * time.Millisecond, offset: time.Minute + 100*time.Millisecond - 200*time.Millisecond},
 		{name: "less off than the answer took", skew: -90 * time.Millisecond, round: 300 * time.Millisecond, offset: 0},
+		{name: "hardly more off than a long answer took", skew: -910 * time.Millisecond, round: 900 * time.Millisecond, offset: 10 * time.Millisecond},
+		{name: "as much behind a long answer", skew: 20 * time.Millisecond, round: 900 * time.Millisecond, offset: -20 * time.Millisecond},
 		{name: "no clock", clock: func() int64 { return 0 }},
 		{name: "the end of time", clock: func() int64 { return 1 << 61 }},
 	} {
@@ -78,19 +81,33 @@ func TestClockBeforeTheFirstCopy(t *testing.T) {
 	for _, skew := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
 		world(t, func(t *testing.T) {
 			net := newNetwork()
-			c := openCentre(t, net, store.NewMemFS())
-			defer c.stop()
-			a := c.namespace("a")
-			c.write(godwit.Mutation{
-				Op: godwit.OpPut, Namespace: a, Key: "session", Value: godwit.Value{Inline: []byte("v")}, Expiration: time.Now().Unix() + 60,
-			})
-			n := start(t, options{net: net, skew: skew, cfg: edge.Config{Token: rootToken, Upstreams: []string{c.url()}}})
+			u := startUpstream(t, net, "centre")
+			session := put(ns1, "session", "v", 50)
+			session.Expiration = time.Now().Unix() + 60
+			now := func() *feed.Hello {
+				h := hello(100)
+				h.Clock = time.Now().UnixMilli()
+				return h
+			}
+			u.answer = func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasSuffix(r.URL.Path, "/walk") {
+					return false
+				}
+				w.Header().Set("Content-Type", feed.ContentType)
+				_, _ = w.Write(encode(t, now(), &feed.Page{Revision: 100, Done: true, Records: []godwit.Record{session}}, &feed.End{Reason: feed.EndClosing}))
+				return true
+			}
+			n := start(t, options{net: net, skew: skew, upstream: []*upstream{u}})
 			defer n.stop()
-			time.Sleep(30 * time.Second)
-			n.equals(c)
-			n.holdsKey(a, "session", true)
-			time.Sleep(31 * time.Second)
-			n.holdsKey(a, "session", false)
+			u.next().send(now(), &feed.End{Reason: feed.EndTooOld})
+			s := u.next()
+			time.Sleep(2 * time.Second)
+			s.send(now(), ready(100))
+			if !n.Exact() {
+				t.Error("not exact")
+			}
+			n.holdsKey(ns1, "session", true)
+			n.holds(ns1, "session=v")
 		})
 	}
 }
