@@ -21,6 +21,9 @@ const (
 	writeTimeout = 20 * time.Second
 	// leaveTimeout is the same once the stream is to end.
 	leaveTimeout = time.Second
+	// spareFrames is how many large frames go by between two attempts to compress
+	// one, if that does not pay.
+	spareFrames = 15
 	// standingEvery is how often it is asked whether a token still stands.
 	standingEvery = time.Second
 	// standingTimeout is how long the upstream that knows the token may take.
@@ -39,6 +42,7 @@ type outgoing struct {
 	lineage   godwit.Lineage // as the receiver knows it
 
 	plain, short []byte    // scratch
+	spare        int       // large frames that are not worth compressing
 	wrote        time.Time // something, last
 
 	mu      sync.Mutex
@@ -174,11 +178,25 @@ func (o *outgoing) sendLarge(k kind, fill func(b []byte) []byte) error {
 		return errFrameTooLarge
 	}
 	sealFrame(o.plain, k, 0)
+	return o.write(o.compressed())
+}
+
+// compressed is the frame in o.plain, compressed if that pays. Where it saves
+// little, as of values that are compressed already, what follows is mostly spared
+// the attempt: it costs more than all else that is done for a frame.
+func (o *outgoing) compressed() []byte {
+	if o.spare > 0 {
+		o.spare--
+		return o.plain
+	}
 	frame := o.s.ring.compress.compress(o.short, o.plain)
 	if len(frame) < len(o.plain) {
 		o.short = frame
 	}
-	return o.write(frame)
+	if len(frame) > len(o.plain)-len(o.plain)/4 {
+		o.spare = spareFrames
+	}
+	return frame
 }
 
 // write sends an encoded frame, which may be shared with others.
