@@ -14,6 +14,7 @@ import (
 
 const (
 	identityKept   = 60 * time.Second // before the upstream is asked again
+	identityFresh  = 30 * time.Second // before it is, while nobody waits
 	strangerKept   = 5 * time.Second
 	identityAgain  = time.Second // before it is, once it could not be
 	maxIdentities  = 4096
@@ -25,7 +26,8 @@ const (
 type identity struct {
 	token *godwit.Token // nil: for nobody
 	root  bool
-	until time.Time // when the upstream is asked again
+	fresh time.Time // until then nobody asks the upstream again
+	until time.Time // until then nobody waits for that
 }
 
 // identities remembers what the upstream said of credentials that are not known
@@ -48,15 +50,23 @@ func newIdentities() *identities {
 	}
 }
 
-// find returns what is remembered, and whether the upstream need not be asked.
-func (s *identities) find(hash [sha256.Size]byte) (id identity, enough bool) {
+// find returns what is remembered, whether that is enough, and whether the caller
+// is to ask the upstream again all the same.
+func (s *identities) find(hash [sha256.Size]byte) (id identity, enough, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id, ok := s.known[hash]
 	if !ok {
 		id = s.strangers[hash]
+		return id, time.Now().Before(id.until), false
 	}
-	return id, time.Now().Before(id.until)
+	now := time.Now()
+	enough, again = now.Before(id.until), now.After(id.fresh)
+	if enough && again { // one asks, and then nobody for a while
+		id.fresh = now.Add(identityAgain)
+		s.known[hash] = id
+	}
+	return id, enough, again
 }
 
 // keep remembers what the upstream said.
@@ -96,11 +106,14 @@ func (s *identities) makeRoom() {
 // expires. Error: ErrUnauthenticated; CodeUnavailable while the upstream is away.
 func (e *Edge) Identify(ctx context.Context, secret []byte) (t *godwit.Token, root bool, err error) {
 	hash := sha256.Sum256(secret)
-	id, enough := e.identities.find(hash)
-	if !enough {
+	id, enough, again := e.identities.find(hash)
+	switch {
+	case !enough:
 		if id, err = e.identify(ctx, hash, string(secret), id); err != nil {
 			return nil, false, err
 		}
+	case again: // a request with a credential in use never waits for the upstream
+		_ = e.inquire(hash, string(secret), id)
 	}
 	if id.token == nil || id.token.Expires != 0 && id.token.Expires <= e.cfg.Clock.Now().Unix() {
 		return nil, false, godwit.ErrUnauthenticated
@@ -108,22 +121,30 @@ func (e *Edge) Identify(ctx context.Context, secret []byte) (t *godwit.Token, ro
 	return id.token, id.root, nil
 }
 
-// identify asks the upstream, once for all who want to know the same. If that
-// cannot be, who was known stays known.
-func (e *Edge) identify(ctx context.Context, hash [sha256.Size]byte, secret string, was identity) (identity, error) {
-	done := e.identities.flight.DoChan(string(hash[:]), func() (any, error) {
+// inquire asks the upstream, once for all who want to know the same. If that cannot
+// be, who was known stays known.
+func (e *Edge) inquire(hash [sha256.Size]byte, secret string, was identity) <-chan singleflight.Result {
+	return e.identities.flight.DoChan(string(hash[:]), func() (any, error) {
 		id, err := e.askIdentity(secret)
 		if err == nil {
 			e.identities.keep(hash, id)
 		} else if was.token != nil {
-			was.until = time.Now().Add(identityAgain)
+			now := time.Now()
+			was.fresh = now.Add(identityAgain)
+			if later := now.Add(identityFresh); later.After(was.until) {
+				was.until = later
+			}
 			e.identities.keep(hash, was)
 			id, err = was, nil
 		}
 		return id, err
 	})
+}
+
+// identify waits for what the upstream says.
+func (e *Edge) identify(ctx context.Context, hash [sha256.Size]byte, secret string, was identity) (identity, error) {
 	select {
-	case r := <-done:
+	case r := <-e.inquire(hash, secret, was):
 		id, _ := r.Val.(identity)
 		return id, r.Err
 	case <-ctx.Done():
@@ -157,5 +178,6 @@ func (e *Edge) askIdentity(secret string) (identity, error) {
 		e.follow.lost(c, err)
 		return identity{}, err
 	}
-	return identity{token: t, root: root, until: time.Now().Add(identityKept)}, nil
+	now := time.Now()
+	return identity{token: t, root: root, fresh: now.Add(identityFresh), until: now.Add(identityKept)}, nil
 }
