@@ -99,6 +99,7 @@ func (e *Edge) Failed() <-chan error { return e.failed }
 func (e *Edge) Close() error {
 	e.cancel()
 	_ = e.work.Wait() // its errors went to Failed
+	e.values.close()
 	e.follow.setUpstream(nil, nil)
 	for _, c := range e.clients {
 		c.Close()

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/planted"
 )
@@ -117,7 +118,7 @@ func (l *loop) heartbeat(s *session, h *feed.Heartbeat) error {
 	if l.full {
 		l.inOrder(s)
 	}
-	l.status.lag(max(0, int64(h.Revision)-int64(l.apply.position)))
+	l.lag(s, h.Revision)
 	if planted.TrustRelay {
 		h.Age = 0
 	}
@@ -133,6 +134,12 @@ func (l *loop) heartbeat(s *session, h *feed.Heartbeat) error {
 		return errStale
 	}
 	return nil
+}
+
+// lag notes how far the store is behind what the upstream was heard to hold.
+func (l *loop) lag(s *session, upstream godwit.Revision) {
+	s.head = max(s.head, upstream)
+	l.status.lag(max(0, int64(s.head)-int64(l.apply.position)))
 }
 
 // neverHeard is the age of a copy that has not heard of an upstream, so long that

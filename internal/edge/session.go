@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
 )
 
@@ -23,8 +24,9 @@ type session struct {
 	asked  time.Time
 	pings  pings
 
-	greeted bool   // its Hello has come
-	id      uint64 // names the stream in reports
+	greeted bool            // its Hello has come
+	id      uint64          // names the stream in reports
+	head    godwit.Revision // the highest that the upstream was heard to hold
 
 	mu    sync.Mutex
 	ended bool
@@ -111,7 +113,11 @@ func (l *loop) frame(s *session, f feed.Frame) error {
 	case *feed.Records:
 		return l.apply.apply(f)
 	case *feed.Ready:
-		return l.apply.ready(f)
+		if err := l.apply.ready(f); err != nil {
+			return err
+		}
+		l.lag(s, f.Revision)
+		return nil
 	case *feed.Heartbeat:
 		if err := l.apply.commit(); err != nil {
 			return err
@@ -140,6 +146,7 @@ func (l *loop) greet(s *session, h *feed.Hello) error {
 	if err != nil {
 		return err
 	}
+	l.lag(s, h.Revision)
 	l.follow.setUpstream(nil, s.client)
 	if s.greeted {
 		return nil

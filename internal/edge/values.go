@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -30,6 +31,10 @@ type values struct {
 	kept    *kept
 	uploads uploads
 	again   chan struct{} // asks for a scan
+
+	mu      sync.Mutex
+	closed  bool
+	fetches sync.WaitGroup // which outlive who waits for them
 }
 
 // fetchTimeout is for the longest value on a slow line.
@@ -91,13 +96,38 @@ func (v *values) wait(ctx context.Context, w want) error {
 	if c == nil {
 		return godwit.ErrNoUpstream
 	}
-	done := v.flight.DoChan(string(w.blob.ID[:]), func() (any, error) { return nil, v.fetch(c, w) })
+	done := v.flight.DoChan(string(w.blob.ID[:]), func() (any, error) {
+		if !v.begin() {
+			return nil, godwit.ErrNoUpstream
+		}
+		defer v.fetches.Done()
+		return nil, v.fetch(c, w)
+	})
 	select {
 	case r := <-done:
 		return r.Err
 	case <-ctx.Done():
 		return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The request ended before the value was fetched.", Err: ctx.Err()}
 	}
+}
+
+// begin is false once the edge is closed.
+func (v *values) begin() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.closed {
+		v.fetches.Add(1)
+	}
+	return !v.closed
+}
+
+// close waits for the fetches, which have been told to end: the store is closed
+// next.
+func (v *values) close() {
+	v.mu.Lock()
+	v.closed = true
+	v.mu.Unlock()
+	v.fetches.Wait()
 }
 
 // fetch makes a value be here. It serves all who wait for it, so that none of
