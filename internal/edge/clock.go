@@ -35,20 +35,25 @@ const (
 )
 
 // correct takes the upstream's clock, unix milliseconds, from an answer that took
-// round to come. The answer may have waited on the way, so that it says no more
-// than a time give or take half of round: a difference within that means nothing.
+// round to come. The answer may have waited on the way, or the question: it says
+// no more than a time give or take half of round. A correction that is within that
+// stays, and one that is hardly outside of it goes no further than to its bound:
+// round may be long, and its middle far from the truth.
 // No group may be open. Error: a fatal one of the store.
 func (l *loop) correct(clock int64, round time.Duration) error {
 	if clock <= 0 || clock > lastClock {
 		return nil
 	}
 	c := l.cfg.Clock
-	offset := time.UnixMilli(clock).Add(round / 2).Sub(c.local())
-	change := (offset - c.Offset()).Abs()
-	if change < smallOffset || change <= round/2 {
+	was := c.Offset()
+	least := time.UnixMilli(clock).Sub(c.local())
+	offset := min(max(was, least), least+round)
+	if (offset - was).Abs() > round/2 {
+		offset = least + round/2
+	}
+	if (offset - was).Abs() < smallOffset {
 		return nil
 	}
-	was := c.Offset()
 	c.Correct(offset)
 	if offset.Abs() > largeOffset && was.Abs() <= largeOffset {
 		l.log.Warn("this machine's clock is far from the upstream's, whose time is taken", slog.Duration(logOffset, offset))
