@@ -15,18 +15,20 @@ var (
 	// ErrKeyNotFound is returned by Get and GetWithMetadata for a key that is
 	// absent or expired.
 	ErrKeyNotFound = errors.New("key not found")
-	// ErrNamespaceNotFound is returned when no namespace has the id or title.
+	// ErrNamespaceNotFound is returned when no namespace has the id or title, and
+	// by Watch when the namespace is deleted.
 	ErrNamespaceNotFound = errors.New("namespace not found")
 	// ErrNamespaceExists is returned by CreateNamespace and RenameNamespace
 	// when another namespace has the title.
 	ErrNamespaceExists = errors.New("namespace already exists")
-	// ErrTokenNotFound is returned by RevokeToken.
+	// ErrTokenNotFound is returned by RevokeToken when no token has the id, as
+	// after it was revoked.
 	ErrTokenNotFound = errors.New("token not found")
 	// ErrPrecondition is returned by Put and Delete when IfMatch or IfNoneMatch
 	// did not hold. Nothing was changed.
 	ErrPrecondition = errors.New("precondition failed")
 	// ErrUnauthenticated is returned when the server does not know the token:
-	// it is missing, wrong, expired or revoked.
+	// it is missing, wrong, expired or revoked. It ends a Watch, too.
 	ErrUnauthenticated = errors.New("unauthenticated")
 	// ErrForbidden is returned when the token's permission or its namespaces
 	// do not reach that far.
@@ -38,12 +40,15 @@ var (
 	// is over its limit.
 	ErrTooLarge = errors.New("too large")
 	// ErrTooManyRequests is returned when the server still asks to slow down
-	// after the last attempt.
+	// after the last attempt: a key is written too often, too many guesses at a
+	// token came from here, or the token has too many watches.
 	ErrTooManyRequests = errors.New("too many requests")
 	// ErrDiskFull is returned by writes when the server's disk is below its
 	// reserve. Reads and deletes go on.
 	ErrDiskFull = errors.New("the server's disk is full")
-	// ErrUnavailable is returned when the server cannot answer now.
+	// ErrUnavailable is returned when nobody answers after the last attempt, or
+	// when the server says that it cannot: it is starting or stopping, has too
+	// much to do, or is an edge that must ask upstream and finds nobody there.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrOutcomeUnknown is returned by writes that may or may not have taken
 	// effect: the connection broke before the answer came.
