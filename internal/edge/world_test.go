@@ -316,6 +316,7 @@ type node struct {
 	clock *edge.Clock
 	logs  *logs
 
+	metrics *prometheus.Registry
 	server  *feed.Server // for those behind it
 	catalog atomic.Pointer[catalog.Catalog]
 
@@ -408,7 +409,7 @@ func start(t testing.TB, o options) *node {
 		seed(t, n.store, o.at, o.carries)
 	}
 	n.server = feed.NewServer(feed.ServerConfig{
-		Store: n.store, Reader: n.store, Uploader: n.store, Catalog: n.catalog.Load, Limits: godwit.DefaultLimits(),
+		Store: n.store, Reader: n, Log: n, Uploader: n, Catalog: n.catalog.Load, Limits: godwit.DefaultLimits(),
 		Exact: func() bool { return n.Edge != nil && n.Exact() }, Age: func() time.Duration { return n.Age() },
 		Carries: func() feed.Filter { return n.Carries() }, Now: n.clock.Now, Logger: slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
@@ -432,7 +433,8 @@ func start(t testing.TB, o options) *node {
 	cfg.Mixed = func() { n.note("Mixed"); n.server.Suspend() }
 	cfg.Exact = func(reset bool) { n.note("Exact(%t)", reset); n.server.Resume() }
 	cfg.Logger = slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	cfg.Metrics = prometheus.NewRegistry()
+	n.metrics = prometheus.NewRegistry()
+	cfg.Metrics = n.metrics
 	for _, u := range o.upstream {
 		cfg.Upstreams = append(cfg.Upstreams, u.url())
 	}
