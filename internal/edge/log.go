@@ -58,12 +58,13 @@ func withRequestKeys(txs []godwit.Transaction) []godwit.Transaction {
 }
 
 // pass passes transactions on, and once more, to the same upstream or to another
-// one, if the first does not get them or its answer does not come.
+// one, if the first does not get them or its answer does not come. An upstream
+// that no connection can be made to has not been tried.
 func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
 	var unknown error // of the first, which may have taken them
-	var wait time.Duration
-	for range 2 {
-		c, err := e.reach(ctx, wait)
+	var until time.Time
+	for tries := 0; tries < 2; {
+		c, err := e.reach(ctx, time.Until(until))
 		if err != nil {
 			return nil, firstOf(unknown, err)
 		}
@@ -78,7 +79,12 @@ func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Res
 		case !isUnsent(err) || ctx.Err() != nil:
 			return nil, firstOf(unknown, err)
 		}
-		wait = retryWait
+		if !isDial(err) {
+			tries++
+		}
+		if until.IsZero() {
+			until = time.Now().Add(retryWait)
+		}
 	}
 	return nil, firstOf(unknown, godwit.ErrNoUpstream)
 }
