@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +42,14 @@ type serving struct {
 	feed    *feed.Server
 	http    *http.Server
 	done    chan struct{}
+
+	wrap atomic.Pointer[wrapper]
 }
+
+// wrapper answers requests in a feed's place, which it may have answer.
+type wrapper func(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter))
+
+func (s *serving) wrapped(by wrapper) { s.wrap.Store(&by) }
 
 func (s *serving) url() string { return "http://" + s.name }
 
@@ -55,7 +63,13 @@ func (s *serving) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"error":{"code":"unauthenticated","message":"Authentication error"}}`)
 		return
 	}
-	s.feed.ServeHTTP(w, r.WithContext(godwit.WithCredential(r.Context(), secret)), p)
+	r = r.WithContext(godwit.WithCredential(r.Context(), secret))
+	serve := func(w http.ResponseWriter) { s.feed.ServeHTTP(w, r, p) }
+	if wrap := s.wrap.Load(); wrap != nil {
+		(*wrap)(w, r, serve)
+		return
+	}
+	serve(w)
 }
 
 func (s *serving) listen() {
@@ -87,7 +101,7 @@ func openCentre(t testing.TB, n *network, fs store.FS) *centre {
 	}
 	c := &centre{serving: &serving{t: t, net: n, name: "centre", store: st}}
 	c.feed = feed.NewServer(feed.ServerConfig{
-		Store: st, Reader: st, Log: nil, Uploader: st, Catalog: func() *catalog.Catalog { return c.catalog }, Limits: godwit.DefaultLimits(),
+		Store: st, Reader: st, Log: c, Uploader: st, Catalog: func() *catalog.Catalog { return c.catalog }, Limits: godwit.DefaultLimits(),
 		Owner: true, RingBytes: 64 << 10, Now: time.Now, Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	})
 	st.SetOnCommit(c.feed.Committed)
@@ -105,6 +119,13 @@ func openCentre(t testing.TB, n *network, fs store.FS) *centre {
 	c.listen()
 	return c
 }
+
+// Propose and Barrier are the log's, which is opened after the feed.
+
+func (c *centre) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
+	return c.log.Propose(ctx, txs)
+}
+func (c *centre) Barrier(ctx context.Context) (godwit.Revision, error) { return c.log.Barrier(ctx) }
 
 func (c *centre) stop() {
 	c.t.Helper()
@@ -171,7 +192,7 @@ func (n *node) relay(net *network, name string) *serving {
 	s := &serving{t: n.t, net: net, name: name, store: n.store, feed: n.server}
 	var err error
 	if s.catalog, err = catalog.Open(context.Background(), catalog.Config{
-		Source: n.store, RootToken: rootToken, Now: n.clock.Now, Follower: true,
+		Source: n.store, RootToken: rootToken, Now: n.clock.Now, Follower: true, Identify: n.Identify,
 	}); err != nil {
 		n.t.Fatalf("open catalog: %v", err)
 	}
