@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: run test bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
+.PHONY: run demo test bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -13,6 +13,10 @@ run: build
 
 build:
 	@$(GO) build -o $(BIN)/godwit ./cmd/godwit
+
+## demo: a centre, two relays and six edges as far apart as their cities, until Ctrl-C
+demo: build
+	@$(GO) run ./examples/world -godwit $(BIN)/godwit
 
 ## test: install what the tests need, then run all of them
 test: lint cross fuzz e2e-deps

@@ -11,7 +11,7 @@ const module = "github.com/godwitkv/godwit"
 // layers are the packages from the top to the bottom. Each may import only those
 // below it; packages of one layer do not know each other.
 var layers = [][]string{
-	{"cmd/godwit", "bench", "e2e", "docs", "internal/simulation"},
+	{"cmd/godwit", "bench", "e2e", "docs", "examples/world", "internal/simulation"},
 	{"internal/node"},
 	{"internal/api/cloudflare", "internal/api/binding", "internal/api/native", "internal/api/apitest"},
 	{"internal/api"},

@@ -62,7 +62,7 @@ func (c *benchCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	id, drop, err := c.namespace(ctx, cl)
+	id, drop, err := scratchNamespace(ctx, cl, c.Namespace)
 	if err != nil {
 		return err
 	}
@@ -85,17 +85,17 @@ func (c *benchCmd) Run(ctx context.Context, p *program) (err error) {
 	return c.show(p, result)
 }
 
-// namespace finds or makes the namespace. What drop deletes is only what was
-// made here.
-func (c *benchCmd) namespace(ctx context.Context, cl *client.Client) (id string, drop func() error, err error) {
-	id, err = cl.NamespaceID(ctx, c.Namespace)
+// scratchNamespace finds or makes a namespace to work in. What drop deletes is
+// only what was made here.
+func scratchNamespace(ctx context.Context, cl *client.Client, title string) (id string, drop func() error, err error) {
+	id, err = cl.NamespaceID(ctx, title)
 	if err == nil {
 		return id, func() error { return nil }, nil
 	}
 	if !errors.Is(err, client.ErrNamespaceNotFound) {
 		return "", nil, err
 	}
-	ns, err := cl.CreateNamespace(ctx, c.Namespace, client.NamespaceOptions{})
+	ns, err := cl.CreateNamespace(ctx, title, client.NamespaceOptions{})
 	if err != nil {
 		return "", nil, err
 	}
