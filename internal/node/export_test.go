@@ -9,3 +9,8 @@ import (
 func Paced(stall time.Duration, rate int64, h http.Handler) http.Handler {
 	return patience{stall, rate}.with(h)
 }
+
+// PacedUnlessStreamed is Paced, but for streams.
+func PacedUnlessStreamed(stall time.Duration, rate int64, h http.Handler) http.Handler {
+	return unlessStreamed(patience{stall, rate}, h)
+}

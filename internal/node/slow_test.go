@@ -126,3 +126,29 @@ func TestRefusedExpectation(t *testing.T) {
 		t.Errorf("got %s", res.Status)
 	}
 }
+
+// TestStreamMayBeSilent has an answer be silent for longer than the patience, over
+// HTTP/2, where a deadline that passes ends an answer that nobody is writing to.
+func TestStreamMayBeSilent(t *testing.T) {
+	s := httptest.NewUnstartedServer(node.PacedUnlessStreamed(50*time.Millisecond, 1<<20, http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "first ")
+			_ = http.NewResponseController(w).Flush()
+			<-time.After(200 * time.Millisecond)
+			_, _ = io.WriteString(w, "second")
+		})))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	for path, whole := range map[string]bool{"/godwit/v1/feed": true, "/godwit/v1/feed/walk?heads=1": true, "/another": false} {
+		res, err := s.Client().Get(s.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if got := err == nil && string(body) == "first second"; got != whole {
+			t.Errorf("%s by %s: got %q, %v", path, res.Proto, body, err)
+		}
+	}
+}
