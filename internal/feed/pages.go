@@ -13,8 +13,12 @@ import (
 	"github.com/godwitkv/godwit/internal/store"
 )
 
-// viewKeys is how many entries a walk reads of one view.
-const viewKeys = 100_000
+const (
+	// viewKeys is how many entries a walk reads of one view.
+	viewKeys = 100_000
+	// walkPatience is for how long a walk waits for another to end.
+	walkPatience = 2 * time.Second
+)
 
 // pager sends the entries of the store, page by page.
 type pager struct {
@@ -40,7 +44,9 @@ func (s *Server) serveWalk(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 	if heads != "" && heads != "0" && heads != "1" {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "heads must be 0 or 1.")
 	}
-	if !s.walks.TryAcquire(1) {
+	turn, cancel := context.WithTimeout(r.Context(), walkPatience)
+	defer cancel()
+	if s.walks.Acquire(turn, 1) != nil {
 		return godwit.Errorf(godwit.CodeTooManyRequests, "Too many nodes are being copied to: try again.")
 	}
 	defer s.walks.Release(1)

@@ -264,7 +264,7 @@ func next[T any](t testing.TB, st *feed.Stream) T {
 // skip returns the next frame of a type and leaves out those before it.
 func skip[T any](t testing.TB, st *feed.Stream) T {
 	t.Helper()
-	for {
+	for range 10_000 {
 		f, err := st.Next()
 		if err != nil {
 			t.Fatalf("waiting for %T: %v", *new(T), err)
@@ -273,6 +273,8 @@ func skip[T any](t testing.TB, st *feed.Stream) T {
 			return got
 		}
 	}
+	t.Fatalf("no %T comes", *new(T))
+	panic("unreachable")
 }
 
 // wantEnd reads a stream to its end and checks the reason.

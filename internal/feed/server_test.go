@@ -167,7 +167,15 @@ func TestNewEpoch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h := skip[*feed.Hello](t, st); h.Lineage[len(h.Lineage)-1] != epoch || len(h.Lineage) != 2 {
+		f, err := st.Next()
+		for _, ok := f.(*feed.Heartbeat); ok; _, ok = f.(*feed.Heartbeat) {
+			f, err = st.Next()
+		}
+		h, ok := f.(*feed.Hello)
+		if !ok {
+			t.Fatalf("got %T %+v, %v; want a hello", f, f, err)
+		}
+		if h.Lineage[len(h.Lineage)-1] != epoch || len(h.Lineage) != 2 {
 			t.Errorf("lineage %v, want %v at its end", h.Lineage, epoch)
 		}
 		if r := next[*feed.Records](t, st); r.Revision != epoch.First || len(r.Records) != 0 {
@@ -383,6 +391,38 @@ func TestHeartbeats(t *testing.T) {
 		h := next[*feed.Heartbeat](t, st)
 		if time.Since(start) != 0 || h.Ping != 7 || h.Clock != start.UnixMilli() || h.Revision != s.store.Revision() {
 			t.Errorf("after %s: %+v", time.Since(start), h)
+		}
+	})
+}
+
+// TestHeartbeatsWaitForData holds that a ping is echoed only behind all that was
+// there when it came, however much that is.
+func TestHeartbeatsWaitForData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServed(t, store.Config{}, nil)
+		ns := s.namespace("a").ID
+		st := s.follow(feed.FollowRequest{After: s.position()})
+		session := next[*feed.Hello](t, st).Session
+		var upTo godwit.Revision
+		for i := range 100 {
+			upTo = s.propose(put(ns, fmt.Sprint(i), strings.Repeat("x", 40<<10)))
+		}
+		report(t, s.client(rootToken), feed.Report{Session: session, Ping: 1}, true)
+		var sent godwit.Revision
+		for {
+			f, err := st.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r, ok := f.(*feed.Records); ok {
+				sent = r.Revision
+			}
+			if h, ok := f.(*feed.Heartbeat); ok && h.Ping == 1 {
+				break
+			}
+		}
+		if sent != upTo || s.metric("godwit_feed_rounds_total") != 0 {
+			t.Errorf("the ping was echoed at %d, and %d was there before it", sent, upTo)
 		}
 	})
 }
