@@ -23,7 +23,7 @@ func ExampleClient_Status() {
 	defer stop()
 	s, err := c.Status(context.Background())
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	fmt.Println(s.Role, s.StalenessMS)
 	// Output: central 0
@@ -34,7 +34,7 @@ func ExampleClient_Tree() {
 	defer stop()
 	root, err := c.Tree(context.Background())
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	fmt.Printf("%s with %d followers\n", root.Role, len(root.Followers))
 	// Output: central with 0 followers
@@ -46,7 +46,7 @@ func ExampleClient_CreateNamespace() {
 	ctx := context.Background()
 	ns, err := c.CreateNamespace(ctx, "nests", client.NamespaceOptions{Jurisdiction: "eu"})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	fmt.Println(ns.Title, ns.Jurisdiction)
 	_, err = c.CreateNamespace(ctx, "nests", client.NamespaceOptions{})
@@ -61,7 +61,7 @@ func ExampleClient_Namespaces() {
 	defer stop()
 	all, err := c.Namespaces(context.Background())
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	for _, ns := range all {
 		fmt.Println(ns.Title, ns.Keys)
@@ -82,7 +82,7 @@ func ExampleClient_RenameNamespace() {
 	defer stop()
 	ns, err := c.RenameNamespace(context.Background(), "birds", "waders")
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	fmt.Println(ns.Title)
 	// Output: waders
@@ -104,7 +104,7 @@ func ExampleClient_Settings() {
 	defer stop()
 	s, err := c.Settings(context.Background(), "birds")
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	fmt.Println(s.MinExpirationTTL == nil) // the node's own is in force
 	// Output: true
@@ -119,7 +119,7 @@ func ExampleClient_SetSettings() {
 		"writes_per_key":     nil, // the node's own again
 	})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	fmt.Println(*s.MinExpirationTTL, s.Consistency)
 	// Output: 1 strong
@@ -130,7 +130,7 @@ func ExampleClient_CreateToken() {
 	defer stop()
 	root, err := client.New(url, token)
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer root.Close()
 	ctx := context.Background()
@@ -138,11 +138,11 @@ func ExampleClient_CreateToken() {
 		Permission: "read", Namespaces: []string{"birds"}, Expires: time.Now().Add(time.Hour).Unix(),
 	})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	reader, err := client.New(url, made.Secret) // told this once
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer reader.Close()
 	_, err = reader.KV("birds").Delete(ctx, "godwit", client.DeleteOptions{})
@@ -155,11 +155,11 @@ func ExampleClient_Tokens() {
 	defer stop()
 	ctx := context.Background()
 	if _, err := c.CreateToken(ctx, client.TokenSpec{Name: "edge lhr", Permission: "replicate"}); err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	tokens, err := c.Tokens(ctx)
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	for _, t := range tokens {
 		fmt.Println(t.Name, t.Permission)
@@ -173,7 +173,7 @@ func ExampleClient_RevokeToken() {
 	ctx := context.Background()
 	made, err := c.CreateToken(ctx, client.TokenSpec{Permission: "read"})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	fmt.Println(c.RevokeToken(ctx, made.ID))
 	fmt.Println(errors.Is(c.RevokeToken(ctx, made.ID), client.ErrTokenNotFound))
@@ -187,7 +187,7 @@ func ExampleClient_RotateRootToken() {
 	defer stop()
 	ctx := context.Background()
 	if _, err := c.RotateRootToken(ctx); err != nil { // the answer is the new one
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	_, err := c.Status(ctx)
 	fmt.Println(errors.Is(err, client.ErrUnauthenticated))

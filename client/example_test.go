@@ -20,19 +20,19 @@ import (
 func example() (url, token string, stop func()) {
 	dir, err := os.MkdirTemp("", "godwit-example-")
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	n, err := node.Open(context.Background(), node.Config{Dir: dir, Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0"})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	c, err := client.New(n.APIURL(), n.NewRootToken())
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer c.Close()
 	if _, err := c.CreateNamespace(context.Background(), "birds", client.NamespaceOptions{}); err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	return n.APIURL(), n.NewRootToken(), func() {
 		if err := errors.Join(n.Close(), os.RemoveAll(dir)); err != nil {
@@ -46,7 +46,7 @@ func connected() (c *client.Client, stop func()) {
 	url, token, stopServer := example()
 	c, err := client.New(url, token)
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	return c, func() {
 		c.Close()
@@ -60,22 +60,22 @@ func Example() {
 
 	c, err := client.New(url, token)
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer c.Close()
 	ctx := context.Background()
 	kv := c.KV("birds")
 	if _, err := kv.Put(ctx, "godwit", strings.NewReader("Limosa"), client.PutOptions{}); err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	v, err := kv.Get(ctx, "godwit")
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer v.Close()
 	text, err := io.ReadAll(v)
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	fmt.Printf("%s\n", text)
 	// Output: Limosa
@@ -84,7 +84,7 @@ func Example() {
 func ExampleNew() {
 	c, err := client.New("http://127.0.0.1:8787", "the token", client.WithAttempts(2), client.WithBackoff(time.Second))
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer c.Close()
 	_, err = client.New("127.0.0.1:8787", "the token")
@@ -95,7 +95,7 @@ func ExampleNew() {
 func ExampleClient_Close() {
 	c, err := client.New("http://127.0.0.1:8787", "the token")
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer c.Close()
 	// Output:
@@ -120,7 +120,7 @@ func ExampleKV_Put() {
 		ExpirationTTL: time.Hour,
 	})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	// This one happens only if nobody has written since.
 	_, err = kv.Put(ctx, "godwit", strings.NewReader("Limosa lapponica"), client.PutOptions{IfMatch: first})
@@ -138,16 +138,16 @@ func ExampleKV_Get() {
 	ctx, kv := context.Background(), c.KV("birds")
 	revision, err := kv.Put(ctx, "godwit", strings.NewReader("Limosa"), client.PutOptions{})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	// At any node: not before it shows the write above.
 	v, err := kv.Get(ctx, "godwit", client.MinRevision(revision))
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer v.Close()
 	if _, err := io.Copy(os.Stdout, v); err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	_, err = kv.Get(ctx, "dodo", client.Strong())
 	fmt.Println("", errors.Is(err, client.ErrKeyNotFound))
@@ -160,11 +160,11 @@ func ExampleKV_GetWithMetadata() {
 	ctx, kv := context.Background(), c.KV("birds")
 	_, err := kv.Put(ctx, "godwit", strings.NewReader("Limosa"), client.PutOptions{Metadata: json.RawMessage(`{"legs":2}`)})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	v, err := kv.GetWithMetadata(ctx, "godwit")
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	defer v.Close()
 	fmt.Printf("%d bytes, %s\n", v.Size, v.Metadata)
@@ -176,7 +176,7 @@ func ExampleKV_Delete() {
 	defer stop()
 	ctx, kv := context.Background(), c.KV("birds")
 	if _, err := kv.Delete(ctx, "dodo", client.DeleteOptions{}); err != nil {
-		log.Fatal(err) // that there is none is no error
+		log.Panic(err) // that there is none is no error
 	}
 	_, err := kv.Delete(ctx, "dodo", client.DeleteOptions{IfMatch: "*"})
 	fmt.Println(errors.Is(err, client.ErrPrecondition))
@@ -190,7 +190,7 @@ func put(kv *client.KV, keys ...string) {
 		pairs = append(pairs, client.Pair{Key: key, Value: []byte("a bird")})
 	}
 	if _, err := kv.BulkPut(context.Background(), pairs); err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 }
 
@@ -201,7 +201,7 @@ func ExampleKV_List() {
 	put(kv, "owl", "waders/godwit", "waders/avocet")
 	for key, err := range kv.List(context.Background(), client.ListOptions{Prefix: "waders/"}) {
 		if err != nil {
-			log.Fatal(err)
+			log.Panic(err)
 		}
 		fmt.Println(key.Name)
 	}
@@ -221,7 +221,7 @@ func ExampleKV_ListPage() {
 	for o.Limit = 10; ; {
 		page, err := kv.ListPage(context.Background(), o)
 		if err != nil {
-			log.Fatal(err)
+			log.Panic(err)
 		}
 		fmt.Println(len(page.Keys), "from", page.Keys[0].Name)
 		if o.Cursor = page.Cursor; o.Cursor == "" {
@@ -252,7 +252,7 @@ func ExampleKV_BulkGet() {
 	put(kv, "avocet", "godwit")
 	items, err := kv.BulkGet(context.Background(), []string{"avocet", "dodo", "godwit"})
 	if err != nil {
-		log.Fatal(err)
+		log.Panic(err)
 	}
 	_, found := items["dodo"]
 	fmt.Printf("%s, %v\n", items["godwit"].Value, found)
@@ -276,9 +276,9 @@ func ExampleKV_Watch() {
 	for e, err := range kv.Watch(ctx, client.WatchOptions{Prefix: "waders/", Values: true}) {
 		switch {
 		case errors.Is(err, client.ErrReset):
-			log.Fatal("list all keys, and watch on after ", e.ID)
+			log.Panic("list all keys, and watch on after ", e.ID)
 		case err != nil:
-			log.Fatal(err)
+			log.Panic(err)
 		case e.Kind == client.EventReady: // list now: nothing that comes later is missed
 			put(kv, "owl", "waders/godwit")
 		case e.Kind == client.EventPut:

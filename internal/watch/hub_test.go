@@ -153,7 +153,7 @@ func TestRingIsBounded(t *testing.T) {
 // hundred times the ring goes by: they hold no memory, and once they read again
 // they are told what stands.
 func TestReaderThatNeverReads(t *testing.T) {
-	const readers, ring = 100, 1 << 20
+	const readers, ring = 100, 256 << 10
 	w := newWorld(t, store.Config{}, watch.Config{RingSize: ring})
 	var stalled []*reader
 	for range readers {

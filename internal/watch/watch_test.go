@@ -171,11 +171,11 @@ func TestResumeBehindAnExpiry(t *testing.T) {
 
 func TestResets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, store.Config{Retention: time.Hour}, watch.Config{})
+		w := newWorld(t, store.Config{Retention: 10 * time.Minute}, watch.Config{})
 		w.propose(put(ns1, "a", "1"))
 		first := w.watching(watch.Request{}).want("ready")
 		w.propose(del(ns1, "a"))
-		time.Sleep(2 * time.Hour) // the tombstone is gone
+		time.Sleep(15 * time.Minute) // the tombstone is gone
 		now := w.propose(put(ns1, "b", "1"))
 		for _, after := range []string{first.ID, (now + 1000).String(), "1", godwit.MaxRevision.String()} {
 			r := w.watching(watch.Request{After: after})
@@ -208,10 +208,10 @@ func TestLostRevisions(t *testing.T) {
 // expiry's does not.
 func TestExpiriesTooOldToTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, store.Config{Retention: time.Hour}, watch.Config{})
+		w := newWorld(t, store.Config{Retention: 10 * time.Minute}, watch.Config{})
 		w.propose(putFor(ns1, "k", "v", time.Minute))
 		id := w.propose(put(ns1, "stays", "v")).String()
-		time.Sleep(3 * time.Hour)
+		time.Sleep(15 * time.Minute)
 		w.watching(watch.Request{After: id}).want("reset")
 	})
 }
