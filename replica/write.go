@@ -1,0 +1,88 @@
+package replica
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/godwitkv/godwit"
+)
+
+// PutOptions are what a put may say besides its value.
+type PutOptions struct {
+	Metadata   []byte    // JSON of up to godwit.MaxMetadataBytes; nil: none
+	Expiration time.Time // from when on the key is absent, to the second; zero: never
+	// Conditions must hold, or nothing happens and the error is
+	// godwit.ErrPrecondition. Their namespace is filled in, and the key where it is
+	// "".
+	Conditions []godwit.Condition
+}
+
+// Put writes value, read to its end, under key, and returns the write's
+// revision, which this replica holds from then on. It needs Config.WriteToken.
+// Errors: godwit.ErrPrecondition, CodeForbidden, CodeInvalidKey, CodeKeyTooLong,
+// CodeValueTooLarge, CodeInvalidMetadata, CodeMetadataTooLarge; CodeUnavailable
+// if the upstream cannot be reached; godwit.ErrOutcomeUnknown if it may have been
+// written.
+func (n *Namespace) Put(ctx context.Context, key string, value io.Reader, opts PutOptions) (godwit.Revision, error) {
+	if err := godwit.ValidateKey([]byte(key)); err != nil {
+		return 0, err
+	}
+	if opts.Metadata != nil {
+		if err := godwit.ValidateMetadata(opts.Metadata); err != nil {
+			return 0, err
+		}
+	}
+	v, err := n.r.edge.Upload(ctx, value, godwit.MaxValueBytes)
+	if err != nil {
+		return 0, err
+	}
+	m := godwit.Mutation{Op: godwit.OpPut, Namespace: n.id, Key: key, Value: v, Metadata: opts.Metadata}
+	if !opts.Expiration.IsZero() {
+		m.Expiration = opts.Expiration.Unix()
+	}
+	revision, err := n.propose(ctx, m, opts.Conditions)
+	if err != nil && godwit.CodeOf(err) != godwit.CodeOutcomeUnknown {
+		n.r.edge.Discard(v)
+	}
+	return revision, err
+}
+
+// Delete deletes a key; that there is none is no error. Errors: as Put.
+func (n *Namespace) Delete(ctx context.Context, key string, conditions ...godwit.Condition) (godwit.Revision, error) {
+	if err := godwit.ValidateKey([]byte(key)); err != nil {
+		return 0, err
+	}
+	return n.propose(ctx, godwit.Mutation{Op: godwit.OpDelete, Namespace: n.id, Key: key}, conditions)
+}
+
+func (n *Namespace) propose(ctx context.Context, m godwit.Mutation, conditions []godwit.Condition) (godwit.Revision, error) {
+	if n.r.cfg.WriteToken == "" {
+		return 0, godwit.Errorf(godwit.CodeForbidden, "The replica was opened without a WriteToken.")
+	}
+	tx := godwit.Transaction{Mutations: []godwit.Mutation{m}}
+	for _, c := range conditions {
+		c.Namespace = n.id
+		if c.Key == "" {
+			c.Key = m.Key
+		}
+		tx.Conditions = append(tx.Conditions, c)
+	}
+	results, err := n.r.edge.Propose(godwit.WithCredential(ctx, n.r.cfg.WriteToken), []godwit.Transaction{tx})
+	if err != nil {
+		return 0, err
+	}
+	if len(results) != 1 {
+		return 0, godwit.ErrOutcomeUnknown
+	}
+	switch results[0].Outcome {
+	case godwit.Applied:
+		return results[0].Revision, nil
+	case godwit.ConditionFailed:
+		return results[0].Revision, godwit.ErrPrecondition
+	case godwit.NamespaceMissing:
+		return 0, godwit.ErrNamespaceNotFound
+	default:
+		return 0, godwit.ErrOutcomeUnknown
+	}
+}
