@@ -20,9 +20,10 @@ func answer[T any](ctx context.Context, e *Edge, ns godwit.NamespaceID, opts god
 	if err := e.await(ctx, ns, &opts); err != nil {
 		return out, served, err
 	}
+	mixes := e.follow.mixes.Load()
 	if status, ok := e.here(ns, opts); ok {
 		out, served, err = r.local(ctx)
-		if e.follow.exact() {
+		if e.follow.mixes.Load() == mixes {
 			served.Status = status
 			return out, served, err
 		}

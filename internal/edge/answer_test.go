@@ -44,6 +44,7 @@ var states = map[string]func(sc *scene){
 	"fresh, away": func(sc *scene) {
 		sc.follow()
 		sc.net.cut("centre", true)
+		synctest.Wait()
 	},
 	"restarted": func(sc *scene) { sc.s.send(hello(100)) },
 	"restarted, away": func(sc *scene) {
@@ -143,7 +144,7 @@ func TestReads(t *testing.T) {
 	}{
 		{state: "fresh", want: "HIT local"},
 		{state: "fresh, fails", want: "HIT local"},
-		{state: "fresh, away", want: "HIT local"},
+		{state: "fresh, away", want: "STALE local"},
 		{state: "stale", want: "MISS upstream", at: 101},
 		{state: "stale, fails", want: "STALE local", at: 101},
 		{state: "stale, upstream too", want: "STALE upstream", at: 101},

@@ -165,7 +165,7 @@ func (a *applier) enterRound() error {
 
 // mix tells everyone that the store is mixed from now on.
 func (a *applier) mix() {
-	a.edge.follow.isExact.Store(false)
+	a.edge.follow.mix()
 	if a.mixed {
 		return
 	}

@@ -13,7 +13,6 @@ import (
 
 // What reads and writes ask of the follower and of the values.
 
-func (e *Edge) Fresh(most time.Duration) bool             { return e.follow.fresh(most) }
 func (e *Edge) Asks() *feed.Client                        { return e.follow.upstream() }
 func (e *Edge) Lost(c *feed.Client, err error)            { e.follow.lost(c, err) }
 func (e *Edge) HoldsNamespace(ns godwit.NamespaceID) bool { return e.follow.carries(ns) }
@@ -46,4 +45,10 @@ func (e *Edge) SetMaxQueue(n int) {
 	e.values.queue.mu.Lock()
 	defer e.values.queue.mu.Unlock()
 	e.values.queue.most = n
+}
+
+// Fresh tells whether the copy has missed nothing for longer than most.
+func (e *Edge) Fresh(most time.Duration) bool {
+	d, ok := e.follow.age()
+	return ok && d <= most
 }

@@ -67,7 +67,7 @@ func (v *values) scan(ctx context.Context) error {
 		b := e.Value.Blob
 		switch {
 		case here:
-			v.keep(b)
+			v.keep(p.Namespace, b)
 		case v.withheld(b):
 		case !v.queue.add(want{p.Namespace, p.Key, e.Revision, b}):
 			return errQueueFull

@@ -22,10 +22,11 @@ const never = math.MinInt64
 // keeps it up to date.
 type follower struct {
 	store   *store.Store
-	start   time.Time    // the origin of heard
-	isExact atomic.Bool  // an exact prefix of the log, as an upstream of this process has said
-	heard   atomic.Int64 // nanoseconds since start: all written before then is here; or never
-	applied signal       // told of every commit that moved the position
+	start   time.Time     // the origin of heard
+	isExact atomic.Bool   // an exact prefix of the log, as an upstream of this process has said
+	mixes   atomic.Uint64 // how often that ended: a read during which it grew may be of no one state
+	heard   atomic.Int64  // nanoseconds since start: all written before then is here; or never
+	applied signal        // told of every commit that moved the position
 
 	linking sync.Mutex                  // held to change link
 	link    atomic.Pointer[link]        // nil: no upstream is known to answer
@@ -47,15 +48,23 @@ func newFollower(s *store.Store) *follower {
 	return f
 }
 
-// fresh tells whether the copy has missed nothing for longer than most.
-func (f *follower) fresh(most time.Duration) bool {
-	heard := f.heard.Load()
-	return heard != never && f.isExact.Load() && time.Since(f.start)-time.Duration(heard) <= most
-}
-
 // exact tells whether the copy is a prefix of the log, and an upstream has said
 // so since the start.
 func (f *follower) exact() bool { return f.isExact.Load() }
+
+// mix notes that the copy is about to be no prefix of the log, before that is so.
+// In this order: who saw mixes, and then that the copy is exact, sees mixes grow
+// before anything of it changes.
+func (f *follower) mix() {
+	f.isExact.Store(false)
+	f.mixes.Add(1)
+}
+
+// age is staleness while the copy is exact, and false while it is not.
+func (f *follower) age() (time.Duration, bool) {
+	d, ok := f.staleness()
+	return d, ok && f.isExact.Load()
+}
 
 // staleness is for how long the copy may have missed a write, and false if that
 // is not known.

@@ -18,8 +18,9 @@ func (e *Edge) here(ns godwit.NamespaceID, opts godwit.ReadOptions) (godwit.Cach
 		most = godwit.DefaultCacheTTL
 	}
 	held := e.store.Revision()
-	ok := !opts.Strong && opts.MinRevision <= held && e.follow.fresh(most) && e.follow.carries(ns) && e.behind.of(ns, held) == 0
-	if e.follow.upstream() == nil || !e.follow.fresh(lostAfter) {
+	age, exact := e.follow.age()
+	ok := exact && age <= most && !opts.Strong && opts.MinRevision <= held && e.follow.carries(ns) && e.behind.of(ns, held) == 0
+	if e.follow.upstream() == nil || age > lostAfter {
 		return godwit.StatusStale, ok
 	}
 	return godwit.StatusHit, ok
@@ -28,9 +29,10 @@ func (e *Edge) here(ns godwit.NamespaceID, opts godwit.ReadOptions) (godwit.Cach
 // Get implements godwit.Reader. A value that is not here is for OpenValue, as a
 // blob is.
 func (e *Edge) Get(ctx context.Context, ns godwit.NamespaceID, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error) {
+	mixes := e.follow.mixes.Load()
 	if status, ok := e.here(ns, opts); ok {
 		entry, served, err := e.store.Get(ctx, ns, key, godwit.ReadOptions{})
-		if e.follow.exact() { // still: it was not read while parts of later states came in
+		if e.follow.mixes.Load() == mixes { // it was not read while parts of later states came in
 			served.Status = status
 			return entry, served, err
 		}

@@ -133,7 +133,7 @@ func (v *values) close() {
 // fetch makes a value be here. It serves all who wait for it, so that none of
 // them can end it; that the upstream goes away does.
 func (v *values) fetch(c *feed.Client, w want) error {
-	if v.store.HasBlob(w.blob.ID) || v.adopt(w.blob) {
+	if v.store.HasBlob(w.blob.ID) || v.adopt(w) {
 		return nil
 	}
 	ctx, cancel := v.follow.bind(v.ctx, c)
@@ -153,23 +153,24 @@ func (v *values) fetch(c *feed.Client, w want) error {
 		return err
 	}
 	v.metrics.fetched.Inc()
-	v.keep(w.blob)
+	v.keep(w.ns, w.blob)
 	return nil
 }
 
 // adopt takes the content from a value that was uploaded here, if it is the same.
-func (v *values) adopt(b godwit.Blob) bool {
-	from, ok := v.uploads.find(b)
-	if !ok || v.store.AdoptBlob(from, b) != nil {
+func (v *values) adopt(w want) bool {
+	from, ok := v.uploads.find(w.blob)
+	if !ok || v.store.AdoptBlob(from, w.blob) != nil {
 		return false // it is fetched like any other
 	}
-	v.keep(b)
+	v.keep(w.ns, w.blob)
 	return true
 }
 
-// keep notes that a value is here.
-func (v *values) keep(b godwit.Blob) {
-	if v.withheld(b) {
+// keep notes that a value is here which may have to make room: it is withheld, or
+// of a namespace that this node does not carry.
+func (v *values) keep(ns godwit.NamespaceID, b godwit.Blob) {
+	if v.withheld(b) || !v.follow.carries(ns) {
 		v.kept.add(b)
 	}
 }
