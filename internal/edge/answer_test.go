@@ -363,6 +363,22 @@ func TestUpstreamHangs(t *testing.T) {
 	}
 }
 
+// TestReadDuringARound: what was read while parts of later states came in is not
+// told, though the copy is exact again when the read is done.
+func TestReadDuringARound(t *testing.T) {
+	play(t, options{at: 100}, func(sc *scene) {
+		sc.follow()
+		got, served, err := sc.n.Answer(ns1, godwit.ReadOptions{}, func() string {
+			sc.s.send(round(101, put(ns1, "x", "later", 110)), ready(110))
+			if !sc.n.Exact() {
+				sc.t.Error("not exact after the round")
+			}
+			return "of two states"
+		}, func() string { return "upstream" })
+		sc.checkAnswer("MISS upstream", got, served, err)
+	})
+}
+
 // TestNextUpstream: a read whose upstream goes away under it is answered by the
 // next one.
 func TestNextUpstream(t *testing.T) {

@@ -1,6 +1,11 @@
 package edge
 
-import "github.com/godwitkv/godwit"
+import (
+	"context"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/feed"
+)
 
 // MaxIdentities bounds how many credentials are remembered.
 const MaxIdentities = maxIdentities
@@ -23,3 +28,13 @@ func (b *Behind) Len() int { return len(b.b.namespaces) }
 
 // MaxBehind bounds how many namespaces are told apart.
 const MaxBehind = maxBehind
+
+// Answer answers a read that is done by functions.
+func (e *Edge) Answer(ns godwit.NamespaceID, opts godwit.ReadOptions, local, remote func() string) (string, godwit.Served, error) {
+	return answer(context.Background(), e, ns, opts, read[string]{
+		local: func(context.Context) (string, godwit.Served, error) { return local(), godwit.Served{}, nil },
+		remote: func(context.Context, *feed.Client, godwit.ReadOptions) (string, godwit.Served, error) {
+			return remote(), godwit.Served{Status: godwit.StatusMiss}, nil
+		},
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +38,8 @@ type writable struct {
 	client  *feed.Client
 	ns, ns2 godwit.NamespaceID
 
+	streaming bool // uploads are read, and not kept
+
 	mu   sync.Mutex
 	kept map[godwit.BlobID]bool // uploads that were not discarded
 }
@@ -49,6 +52,11 @@ func (w *writable) Propose(ctx context.Context, txs []godwit.Transaction) ([]god
 func (w *writable) Barrier(ctx context.Context) (godwit.Revision, error) { return w.log.Barrier(ctx) }
 
 func (w *writable) Upload(ctx context.Context, r io.Reader, limit int64) (godwit.Value, error) {
+	if w.streaming {
+		h := sha256.New()
+		n, err := io.Copy(h, r)
+		return godwit.Value{Blob: godwit.Blob{ID: godwit.BlobID{7}, Size: n, Hash: [32]byte(h.Sum(nil))}}, err
+	}
 	v, err := w.store.Upload(ctx, r, limit)
 	if err == nil && !v.Blob.IsZero() {
 		w.mu.Lock()
@@ -335,6 +343,27 @@ func TestProposeBlobs(t *testing.T) {
 		}
 	}
 	w.keeps(2)
+}
+
+// TestProposeStreams: neither end holds a value in memory.
+func TestProposeStreams(t *testing.T) {
+	w := newWritable(t)
+	const size = 25 << 20
+	w.streaming = true
+	h := sha256.New()
+	_, _ = io.CopyN(h, zeros{}, size)
+	m := w.put("k", "")
+	m.Value = godwit.Value{Blob: godwit.Blob{ID: godwit.BlobID{1}, Size: size, Hash: [32]byte(h.Sum(nil))}}
+	open := func(godwit.Blob) (io.ReadCloser, error) { return io.NopCloser(io.LimitReader(zeros{}, size)), nil }
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := w.client.Propose(t.Context(), proposeRoot, []godwit.Transaction{one(m)}, open); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
+		t.Errorf("%d bytes were allocated", n)
+	}
 }
 
 // TestProposeDropsContents that no entry names.
