@@ -32,6 +32,7 @@ func TestReadme(t *testing.T) {
 
 	script := strings.NewReplacer(
 		"127.0.0.1:8787", s.api, "127.0.0.1:8788", s.binding, "127.0.0.1:8080", freeAddr(t),
+		"127.0.0.1:9787", freeAddr(t), "127.0.0.1:9788", freeAddr(t),
 		"npm install wrangler workerd", `ln -s "$NODE_MODULES" node_modules`,
 	).Replace(firstMinutes(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -64,6 +65,7 @@ func TestReadme(t *testing.T) {
 		`"title": "birds"`, `Writing the value "Numenius arquata" to key "curlew"`, "Numenius arquata\n", `"name": "curlew"`,
 		`{"key":"godwit","value":"Limosa lapponica","metadata":null}`, "wrote knot", `{"name":"knot","metadata":{"by":"worker"}}`,
 		"Calidris canutus\n", "whimbrel\n", "birds\t5\t", "central\n",
+		"Numenius arquata\n", "central ", "bhx ", "http://",
 	} {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {
