@@ -1,0 +1,153 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/godwitkv/godwit"
+)
+
+// reading is a read under way: what was true when it was sent.
+type reading struct {
+	caller  *caller
+	machine *machine
+	demand  demand
+	since   logTime
+	mixes   int
+	mixed   bool
+	boot    int
+	ns      godwit.NamespaceID
+	taken   godwit.Revision // the node had acknowledged that of the namespace
+}
+
+// begin notes what is true before a read is sent.
+func (c *caller) begin(m *machine, ns godwit.NamespaceID, q *request) *reading {
+	r := &reading{caller: c, machine: m, demand: c.demand(q), since: c.world.model.moment(), ns: ns}
+	r.mixes, r.mixed = m.state()
+	r.boot = m.started()
+	r.taken = c.world.model.takenBy(m, ns)
+	return r
+}
+
+func (m *machine) started() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.boot
+}
+
+// takenBy is the last revision of a namespace that a node has acknowledged.
+func (m *model) takenBy(e *machine, ns godwit.NamespaceID) godwit.Revision {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return before(m.ackedAt[shelf{e, ns}], time.Now())
+}
+
+// end holds an answer against what the log may show.
+func (r *reading) end(ans *answer, keys []keyID, all map[keyID]found) error {
+	status := ans.header.Get("CF-Cache-Status")
+	stale := status == "STALE"
+	s := r.sighting()
+	o := &observation{keys: keys, found: all, from: max(s.any.history, s.passed[r.ns].history)}
+	if stale {
+		o.from = s.local.history
+	}
+	if r.machine.central() || r.demand.strong {
+		o.from = r.since.history
+	}
+	r.floors(o, s, stale, ans)
+	r.clocks(o, ans)
+	model := r.caller.world.model
+	if stale && r.wasMixed() {
+		return model.plausible(o) // some of it newer than the rest
+	}
+	revision, history, v := model.explain(o)
+	if v != nil {
+		v.detail = status + " at " + r.machine.plan.name + ": " + v.detail
+		return v
+	}
+	p := place{history, revision}
+	switch status {
+	case "MISS":
+		s.passed[r.ns] = p
+	case "STALE":
+		s.local = p
+	default:
+		s.any, s.local = p, p
+	}
+	return nil
+}
+
+// sighting is what the reader has seen of the node. A node that was started
+// again may show less, as STALE.
+func (r *reading) sighting() *sighting {
+	s := r.caller.seen[r.machine]
+	if s == nil {
+		s = &sighting{passed: make(map[godwit.NamespaceID]place)}
+		r.caller.seen[r.machine] = s
+	}
+	if boot := r.machine.started(); s.boot != boot {
+		s.boot, s.local.revision = boot, 0
+	}
+	return s
+}
+
+func (r *reading) wasMixed() bool {
+	mixes, mixed := r.machine.state()
+	return mixed || r.mixed || mixes != r.mixes
+}
+
+// floors are what the answer must show.
+func (r *reading) floors(o *observation, s *sighting, stale bool, ans *answer) {
+	add := func(p promise, revision godwit.Revision) {
+		if revision > 0 {
+			o.floors = append(o.floors, floor{p, revision})
+		}
+	}
+	add(promiseMin, r.demand.min)
+	if r.demand.strong {
+		add(promiseStrong, r.since.revision)
+	}
+	if stale {
+		add(promiseOrder, s.local.revision)
+	} else {
+		add(promiseOwn, r.taken)
+		add(promiseOrder, max(s.any.revision, s.passed[r.ns].revision))
+		add(promiseStale, r.caller.world.model.acknowledgedBy(ans.from.Add(-r.demand.stale-slack)))
+	}
+	add(promiseTold, ans.revision())
+}
+
+// clocks bounds the time by which entries were taken for expired.
+func (r *reading) clocks(o *observation, ans *answer) {
+	w := r.caller.world
+	clock := w.order[0].clock
+	if !r.machine.central() {
+		o.bound = w.skew()
+	}
+	o.lo, o.hi = clock.at(ans.from).Add(-o.bound).Unix(), clock.at(ans.to).Add(o.bound).Unix()
+}
+
+// skew is how far an edge's clock may be off: by what it is off by itself where
+// it has not heard of its upstream's.
+func (w *world) skew() time.Duration {
+	bound := maxSkew
+	for _, m := range w.order[1:] {
+		m.mu.Lock()
+		if !m.reached {
+			bound = max(bound, maxSkew+(m.plan.offset-w.order[0].plan.offset).Abs())
+		}
+		m.mu.Unlock()
+	}
+	return bound
+}
+
+// plausible tells whether each key of an observation was so at some time.
+func (m *model) plausible(o *observation) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range o.keys {
+		if v := m.blameKey(o, k); v != nil {
+			return v
+		}
+	}
+	return nil
+}
