@@ -1,11 +1,13 @@
 package feed_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -128,4 +130,47 @@ func BenchmarkCommitted(b *testing.B) {
 	}
 	_ = st.Close()
 	reading.Wait()
+}
+
+// BenchmarkFanOut is how long a write takes to all of 300 followers at the tail.
+func BenchmarkFanOut(b *testing.B) {
+	const followers = 300
+	s := newServed(b, store.Config{}, nil)
+	ns := s.namespace("a").ID
+	c := overTCP(b, s)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var reading sync.WaitGroup
+	arrived := make(chan struct{}, followers)
+	for range followers {
+		st, err := c.Follow(b.Context(), feed.FollowRequest{After: s.position()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer st.Close()
+		reading.Go(func() {
+			for {
+				f, err := st.Next()
+				if err != nil {
+					return
+				}
+				if _, ok := f.(*feed.Records); ok {
+					arrived <- struct{}{}
+				}
+			}
+		})
+	}
+	defer reading.Wait()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	for b.Loop() {
+		s.propose(put(ns, "key", string(make([]byte, 288))))
+		for range followers {
+			<-arrived
+		}
+	}
+	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/followers, "B/follower-and-client")
+	c.Close()
+	_ = s.server.Close(context.Background())
 }

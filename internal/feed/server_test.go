@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,8 +102,10 @@ func TestNobodyFollows(t *testing.T) {
 // TestPositions walks where a follower may stand.
 func TestPositions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		exact := true
-		s := newServed(t, store.Config{Retention: time.Minute}, func(c *feed.ServerConfig) { c.Exact = func() bool { return exact } })
+		var inexact atomic.Bool
+		s := newServed(t, store.Config{Retention: time.Minute}, func(c *feed.ServerConfig) {
+			c.Exact = func() bool { return !inexact.Load() }
+		})
 		ns := s.namespace("a").ID
 		relay := s.relay()
 		early := s.position()
@@ -148,7 +151,7 @@ func TestPositions(t *testing.T) {
 			t.Fatalf("sweep: %v; purged up to %d", err, s.store.Purged())
 		}
 		wantEnd(t, s.follow(feed.FollowRequest{After: early}), feed.EndTooOld)
-		exact = false
+		inexact.Store(true)
 		wantEnd(t, s.follow(feed.FollowRequest{After: here}), feed.EndSuspended)
 	})
 }
@@ -371,17 +374,19 @@ func TestSlowReaders(t *testing.T) {
 // old what was sent may be.
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var age time.Duration
-		s := newServed(t, store.Config{}, func(c *feed.ServerConfig) { c.Age = func() time.Duration { return age } })
+		var age atomic.Int64
+		s := newServed(t, store.Config{}, func(c *feed.ServerConfig) {
+			c.Age = func() time.Duration { return time.Duration(age.Load()) }
+		})
 		st := s.follow(feed.FollowRequest{After: s.position()})
 		session := next[*feed.Hello](t, st).Session
 		next[*feed.Ready](t, st)
-		age = 5 * time.Second
+		age.Store(int64(5 * time.Second))
 		skip[*feed.Heartbeat](t, st)
 		start := time.Now()
 		for i := range 3 {
 			h := next[*feed.Heartbeat](t, st)
-			if d := time.Since(start); d != time.Duration(i+1)*time.Second || h.Age != age || h.Ping != 0 {
+			if d := time.Since(start); d != time.Duration(i+1)*time.Second || h.Age != 5*time.Second || h.Ping != 0 {
 				t.Errorf("heartbeat %d after %s: %+v", i, d, h)
 			}
 		}
