@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: run demo test bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
+.PHONY: run demo test simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -19,8 +19,21 @@ demo: build
 	@$(GO) run ./examples/world -godwit $(BIN)/godwit
 
 ## test: install what the tests need, then run all of them
-test: lint cross fuzz e2e-deps
+test: lint cross fuzz e2e-deps planted
 	$(GO) test -race -timeout 20m ./...
+	@$(MAKE) --no-print-directory simulate SEEDS=200
+
+## simulate: SEEDS whole worlds from seed FROM on; fails when a promise broke in one
+SEEDS ?= 1000
+FROM  ?= 1
+simulate:
+	@mkdir -p $(BIN)
+	@$(GO) test -c -o $(BIN)/simulate ./internal/simulation
+	@$(BIN)/simulate -simulate.main -simulate.seeds=$(SEEDS) -simulate.seed=$(FROM)
+
+## planted: bugs planted on purpose are found by the simulation
+planted:
+	$(GO) test -tags planted -run TestPlantedBugsAreFound ./internal/simulation
 
 ## bench: compare with nginx, Redis, etcd and miniflare in one run
 bench: build e2e-deps bench-deps
