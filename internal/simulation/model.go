@@ -90,6 +90,7 @@ const (
 	promiseTold      promise = "an answer holds the revision that it tells"
 	promiseEqual     promise = "after healing all nodes are equal"
 	promiseSound     promise = "a disk is sound after a crash"
+	promiseWatch     promise = "a watch tells what makes the log's state again"
 	promiseAlive     promise = "no node ends by itself"
 	promiseAnswer    promise = "requests are answered as they should be"
 )

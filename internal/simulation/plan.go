@@ -14,6 +14,7 @@ type plan struct {
 	duration time.Duration // of work and faults
 	nodes    []nodePlan    // the centre first, each behind those it follows
 	clients  []clientPlan
+	watchers []string
 	links    []linkPlan
 	faults   []fault
 }
@@ -54,6 +55,9 @@ func newPlan(seed uint64) *plan {
 	p.duration = between(r, 15*time.Second, 45*time.Second)
 	p.planNodes(r)
 	p.planClients(r)
+	for i := range r.IntN(3) {
+		p.watchers = append(p.watchers, fmt.Sprintf("watcher%d", i+1))
+	}
 	p.planLinks(r)
 	p.planFaults(p.rng("faults"))
 	return p
@@ -138,8 +142,9 @@ func (p *plan) planLinks(r *rand.Rand) {
 			d := between(r, 100*time.Microsecond, 10*time.Millisecond)
 			p.links = append(p.links, linkPlan{a.name, c.name, d, d / 2})
 		}
-		d := time.Millisecond
-		p.links = append(p.links, linkPlan{a.name, operator, d, 0})
+		for _, name := range append(p.watchers, operator) {
+			p.links = append(p.links, linkPlan{a.name, name, time.Millisecond, 0})
+		}
 	}
 }
 

@@ -108,6 +108,9 @@ func (w *world) build() {
 	for _, c := range w.plan.clients {
 		w.network.addHost(c.name)
 	}
+	for _, name := range w.plan.watchers {
+		w.network.addHost(name)
+	}
 	for _, n := range w.plan.nodes {
 		w.network.addHost(n.name)
 		m := newMachine(w, n)
@@ -195,6 +198,9 @@ func (w *world) work() {
 	begun := time.Now()
 	for _, p := range w.plan.clients {
 		g.Go(func() error { return newCaller(w, p).work(ctx) })
+	}
+	for _, name := range w.plan.watchers {
+		g.Go(func() error { return newWatcher(w, name).work(ctx) })
 	}
 	g.Go(func() error { return w.look(ctx) })
 	faults := w.schedule()
