@@ -6,5 +6,11 @@ var (
 	Withhold     = withheld
 )
 
+// The bodies of reads of several keys.
+var (
+	AppendKeys = appendKeys
+	DecodeKeys = decodeKeys
+)
+
 // MaxPlacesBytes bounds a body that DecodePlaces reads.
 const MaxPlacesBytes = maxPlacesBytes

@@ -251,7 +251,7 @@ func TestCrashedCopyIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim, lineage := c.Revision(), c.Lineage()
-	for pages := 1; pages < 12; pages++ {
+	for pages := 1; pages < 12; pages += 3 {
 		w.pages = pages
 		_, _ = c.run()
 		c.crash(rng)
