@@ -22,7 +22,7 @@ func (c *Client) Barrier(ctx context.Context) (godwit.Revision, error) {
 		return 0, err
 	}
 	defer resp.Body.Close()
-	if err := finish(resp.Body); err != nil {
+	if err := drain(resp.Body); err != nil {
 		return 0, err
 	}
 	r, err := godwit.ParseRevision(resp.Header.Get(headerRevision))

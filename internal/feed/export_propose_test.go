@@ -29,7 +29,8 @@ func ProposeBody(ctx context.Context, c *Client, secret string, body []byte) err
 	if err != nil {
 		return err
 	}
-	return finish(resp.Body)
+	defer resp.Body.Close()
+	return drain(resp.Body)
 }
 
 // IdentifyAs is Client.Identify with another token of the node's own.

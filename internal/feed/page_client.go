@@ -3,7 +3,6 @@ package feed
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/godwitkv/godwit/internal/wire"
@@ -34,7 +33,7 @@ func (c *Client) page(req *http.Request) (*pageAnswer, error) {
 	p.in = resp.Body
 	f, err := new(frameReader).read(p)
 	if err == nil {
-		err = finish(io.NopCloser(p))
+		err = drain(p)
 	}
 	if err != nil {
 		return nil, p.explain(broken(err))

@@ -86,7 +86,7 @@ func (c *Client) Value(ctx context.Context, ns godwit.NamespaceID, key string, r
 		cancel()
 		return nil, err
 	}
-	resp, err := c.send(req)
+	resp, err := c.send(req) //nolint:bodyclose // the caller closes the value
 	if err != nil {
 		cancel()
 		return nil, err

@@ -97,12 +97,12 @@ var errStop = errors.New("stop")
 
 // compare finds what the upstream's page has and the store has not or otherwise,
 // and what the store has between the places of the page and the upstream has not.
-func (c *cutter) compare(ctx context.Context, p *Page) error {
+func (c *cutter) compare(ctx context.Context, p *Page) (err error) {
 	view, err := c.Store.View(ctx)
 	if err != nil {
 		return err
 	}
-	defer view.Close()
+	defer func() { err = errors.Join(err, view.Close()) }()
 	upstream := p.Records
 	from := c.after
 	for {

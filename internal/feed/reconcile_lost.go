@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // tombstone would keep out what came later. A log that is put back begins its next
 // epoch at the time of day, which is above all revisions that it has lost, unless
 // its clock is wrong: then there is nothing to remove.
-func (w *walk) forgetLost(ctx context.Context) error {
+func (w *walk) forgetLost(ctx context.Context) (err error) {
 	if slices.Equal(w.note.lineage(), w.hello.Lineage) {
 		return nil
 	}
@@ -24,7 +25,7 @@ func (w *walk) forgetLost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer view.Close()
+	defer func() { err = errors.Join(err, view.Close()) }()
 	i := &installer{walk: w}
 	defer i.rollback()
 	err = view.Changes(ctx, max(w.others, 1)-1, godwit.MaxRevision, func(r *godwit.Record) error {

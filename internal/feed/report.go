@@ -23,5 +23,6 @@ func (c *Client) Report(ctx context.Context, r Report) error {
 	if err != nil {
 		return err
 	}
-	return finish(resp.Body)
+	defer resp.Body.Close()
+	return drain(resp.Body)
 }

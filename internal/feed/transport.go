@@ -153,14 +153,9 @@ func broken(err error) error {
 	return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The upstream's answer broke off or is damaged.", Err: err}
 }
 
-// finish reads what is left of an answer, so that its connection can be used
-// again, and closes it.
-func finish(body io.ReadCloser) error {
-	_, err := io.CopyN(io.Discard, body, readBuffer)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	if err = errors.Join(err, body.Close()); err != nil {
+// drain reads what is left of an answer, so that its connection can be used again.
+func drain(body io.Reader) error {
+	if _, err := io.CopyN(io.Discard, body, readBuffer); err != nil && !errors.Is(err, io.EOF) {
 		return broken(err)
 	}
 	return nil
