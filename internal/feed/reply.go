@@ -17,8 +17,8 @@ type reply struct {
 	name   string
 }
 
-// replies is how each code of the domain travels. The names are those of the
-// native API, which clients know them by.
+// replies is how each code of the domain travels, and how the native API answers
+// it: clients know the codes by these names.
 func replies() map[godwit.Code]reply {
 	return map[godwit.Code]reply{
 		godwit.CodeInternal:           {http.StatusInternalServerError, "internal"},
@@ -52,6 +52,12 @@ func replies() map[godwit.Code]reply {
 		godwit.CodeBulkJSON:           {http.StatusBadRequest, "value_not_json"},
 		godwit.CodeBulkTooLarge:       {http.StatusRequestEntityTooLarge, "bulk_too_large"},
 	}
+}
+
+// Reply is how an error of a code travels, and false if there is no such code.
+func Reply(code godwit.Code) (status int, name string, ok bool) {
+	r, ok := replies()[code]
+	return r.status, r.name, ok
 }
 
 // replaced is how godwit.ErrReplaced travels, which shares its code with others.

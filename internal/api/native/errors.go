@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/feed"
 )
 
 // Log keys.
@@ -23,39 +24,8 @@ type reply struct {
 
 // table is how each code of the domain is answered.
 func table(code godwit.Code) (reply, bool) {
-	r, ok := map[godwit.Code]reply{
-		godwit.CodeInternal:           {http.StatusInternalServerError, "internal"},
-		godwit.CodeInvalidRequest:     {http.StatusBadRequest, "invalid_request"},
-		godwit.CodeInvalidKey:         {http.StatusBadRequest, "invalid_key"},
-		godwit.CodeKeyTooLong:         {http.StatusRequestURITooLong, "key_too_long"},
-		godwit.CodeKeyNotFound:        {http.StatusNotFound, "key_not_found"},
-		godwit.CodeInvalidExpiration:  {http.StatusBadRequest, "invalid_expiration"},
-		godwit.CodeInvalidTTL:         {http.StatusBadRequest, "invalid_expiration_ttl"},
-		godwit.CodeInvalidMetadata:    {http.StatusBadRequest, "invalid_metadata"},
-		godwit.CodeMetadataTooLarge:   {http.StatusRequestEntityTooLarge, "metadata_too_large"},
-		godwit.CodeValueTooLarge:      {http.StatusRequestEntityTooLarge, "value_too_large"},
-		godwit.CodeBodyTooLarge:       {http.StatusRequestEntityTooLarge, "body_too_large"},
-		godwit.CodeInvalidCacheTTL:    {http.StatusBadRequest, "invalid_cache_ttl"},
-		godwit.CodeInvalidLimit:       {http.StatusBadRequest, "invalid_limit"},
-		godwit.CodeInvalidCursor:      {http.StatusBadRequest, "invalid_cursor"},
-		godwit.CodeInvalidNamespaceID: {http.StatusBadRequest, "invalid_namespace_id"},
-		godwit.CodeNamespaceNotFound:  {http.StatusNotFound, "namespace_not_found"},
-		godwit.CodeNamespaceExists:    {http.StatusConflict, "namespace_exists"},
-		godwit.CodeMissingTitle:       {http.StatusBadRequest, "missing_title"},
-		godwit.CodeTooManyNamespaces:  {http.StatusConflict, "too_many_namespaces"},
-		godwit.CodePreconditionFailed: {http.StatusPreconditionFailed, "precondition_failed"},
-		godwit.CodeTooManyWrites:      {http.StatusTooManyRequests, "too_many_writes"},
-		godwit.CodeTooManyRequests:    {http.StatusTooManyRequests, "too_many_requests"},
-		godwit.CodeUnauthenticated:    {http.StatusUnauthorized, "unauthenticated"},
-		godwit.CodeForbidden:          {http.StatusForbidden, "forbidden"},
-		godwit.CodeDiskFull:           {http.StatusInsufficientStorage, "disk_full"},
-		godwit.CodeUnavailable:        {http.StatusServiceUnavailable, "unavailable"},
-		godwit.CodeOutcomeUnknown:     {http.StatusGatewayTimeout, "outcome_unknown"},
-		godwit.CodeTokenNotFound:      {http.StatusNotFound, "token_not_found"},
-		godwit.CodeBulkJSON:           {http.StatusBadRequest, "value_not_json"},
-		godwit.CodeBulkTooLarge:       {http.StatusRequestEntityTooLarge, "bulk_too_large"},
-	}[code]
-	return r, ok
+	status, name, ok := feed.Reply(code)
+	return reply{status, name}, ok
 }
 
 // fail answers err. What only the log may know goes to the log.
