@@ -118,8 +118,7 @@ func (p *pager) read(ctx context.Context, view *store.View) (done bool, err erro
 				}
 				return errChunk
 			}
-			p.add(r)
-			return nil
+			return p.add(view, r)
 		})
 		switch {
 		case err == nil, jump && p.after == nil:
@@ -136,17 +135,24 @@ func (p *pager) read(ctx context.Context, view *store.View) (done bool, err erro
 }
 
 // add takes an entry, of which r is valid for the moment.
-func (p *pager) add(r *godwit.Record) {
+func (p *pager) add(view *store.View, r *godwit.Record) (err error) {
 	p.keys++
 	p.place = placeOf(r)
 	p.after = &p.place
+	if p.heads && p.filter.scope != nil && r.Namespace == godwit.SystemNamespace {
+		// Which namespaces a token is for stands in its value.
+		if r, err = view.Entry(p.place); err != nil || r == nil {
+			return err
+		}
+	}
 	if !p.filter.pass(r) {
-		return
+		return nil
 	}
 	if p.heads {
 		r.Value, r.Metadata = godwit.Value{}, nil
 	}
 	p.page.add(r)
+	return nil
 }
 
 // next is the place before all keys of the first namespace behind ns that is

@@ -187,7 +187,7 @@ func TestReconcilePartsWithServer(t *testing.T) {
 	for i := range 300 {
 		s.propose(put(one.ID, fmt.Sprintf("key-%05d", i), strings.Repeat("v", i*10)), put(two.ID, fmt.Sprintf("key-%05d", i), "other"))
 	}
-	secret, _ := s.token(godwit.PermissionReplicate, one.ID)
+	secret, token := s.token(godwit.PermissionReplicate, one.ID)
 	for name, tt := range map[string]struct {
 		namespaces []string
 		token      string
@@ -209,16 +209,16 @@ func TestReconcilePartsWithServer(t *testing.T) {
 					t.Errorf("carries %v", done.Hello.Carries)
 				}
 				c.followTo(s.store.Revision())
-				c.wantPart(s, one.ID)
+				c.wantPart(s, one.ID, catalog.NamespaceKey(one.ID), "account", "token/"+token.ID)
 				s.propose(put(one.ID, "key-00005", strings.Repeat("n", 5000)), deletes(one.ID, "key-00006"), put(two.ID, "more", "x"))
 			}
 		})
 	}
 }
 
-// wantPart holds that the twin has one namespace as the server has it, and
-// nothing of others.
-func (c *twin) wantPart(s *served, ns godwit.NamespaceID) {
+// wantPart holds that the twin has one namespace as the server has it, nothing of
+// others, and some rows of the catalog.
+func (c *twin) wantPart(s *served, ns godwit.NamespaceID, rows ...string) {
 	c.t.Helper()
 	up := node{t: c.t, Store: s.store}
 	f := feed.Filter{Namespaces: []godwit.NamespaceID{ns}, MaxValue: c.maxValue}
@@ -233,9 +233,10 @@ func (c *twin) wantPart(s *served, ns godwit.NamespaceID) {
 			c.t.Errorf("%s: got %q, want %q", at, g, want[at])
 		}
 	}
-	own := fmt.Sprintf("%s/%q", godwit.SystemNamespace, catalog.NamespaceKey(ns))
-	if got[own] == "" {
-		c.t.Error("the namespace's own entry is missing")
+	for _, row := range rows {
+		if got[fmt.Sprintf("%s/%q", godwit.SystemNamespace, row)] == "" {
+			c.t.Errorf("%s is missing", row)
+		}
 	}
 	c.healthy()
 }
