@@ -68,8 +68,7 @@ func (v *values) wanted(wants []want) {
 }
 
 // open returns the value of an entry, which is fetched if it is not here. Errors:
-// godwit.ErrReplaced; godwit.ErrNoUpstream and others with CodeUnavailable;
-// CodeDiskFull.
+// godwit.ErrReplaced; godwit.ErrNoUpstream and others with CodeUnavailable.
 func (v *values) open(ctx context.Context, ns godwit.NamespaceID, entry *godwit.Entry) (io.ReadCloser, error) {
 	b := entry.Value.Blob
 	if b.IsZero() {
@@ -83,7 +82,10 @@ func (v *values) open(ctx context.Context, ns godwit.NamespaceID, entry *godwit.
 				return r, err
 			}
 		}
-		if err := v.wait(ctx, want{ns, entry.Key, entry.Revision, b}); err != nil {
+		w := want{ns, entry.Key, entry.Revision, b}
+		if err := v.wait(ctx, w); isCode(err, godwit.CodeDiskFull) {
+			return v.through(ctx, w)
+		} else if err != nil {
 			return nil, err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/store/storetest"
 )
 
 // content is a value of n bytes, and what a record says of it.
@@ -235,6 +236,42 @@ func TestTooLargeForTheCache(t *testing.T) {
 		}
 		if got := u.fetches(); got != "a a b b" || n.KeptValues() != 1 {
 			t.Errorf("fetched %q, %d are kept", got, n.KeptValues())
+		}
+	})
+}
+
+// TestValuesPassThroughAFullDisk: what there is no room to keep is read from the
+// upstream, and what comes must be what the entry names.
+func TestValuesPassThroughAFullDisk(t *testing.T) {
+	world(t, func(t *testing.T) {
+		fs := store.NewMemFS()
+		storetest.SetDiskUsage(fs, 1<<40, 1<<39)
+		n, u, s := following(t, options{at: 100, fs: fs, reserve: 1 << 20, cfg: edge.Config{MaxValue: 2000}})
+		defer n.stop()
+		s.send(batch(100, u.putBlob("a", 5000, 101), u.putBlob("b", 5000, 102), u.putBlob("c", 5000, 103)))
+		synctest.Wait()
+		storetest.SetDiskUsage(fs, 1<<40, 1<<10)
+		time.Sleep(100 * time.Millisecond)
+		n.wantRead("a", 5000)
+		n.wantRead("a", 5000)
+		if n.KeptValues() != 0 {
+			t.Errorf("%d values are kept", n.KeptValues())
+		}
+		u.mu.Lock()
+		u.values["b"] = bytes.Repeat([]byte("x"), 5000)
+		delete(u.values, "c")
+		u.mu.Unlock()
+		if _, err := n.read(t.Context(), "b"); !isCode(err, godwit.CodeUnavailable) {
+			t.Errorf("another value: %v", err)
+		}
+		if _, err := n.read(t.Context(), "c"); !errors.Is(err, godwit.ErrReplaced) {
+			t.Errorf("a value that was replaced: %v", err)
+		}
+		close(s.out)
+		u.net.cut("centre", true)
+		time.Sleep(5 * time.Second)
+		if _, err := n.read(t.Context(), "a"); !isCode(err, godwit.CodeUnavailable) {
+			t.Errorf("without an upstream: %v", err)
 		}
 	})
 }
