@@ -12,5 +12,20 @@ var (
 	DecodeKeys = decodeKeys
 )
 
-// MaxPlacesBytes bounds a body that DecodePlaces reads.
-const MaxPlacesBytes = maxPlacesBytes
+// Bounds that tests and the specification go by.
+const (
+	MaxPlaces       = maxPlaces
+	MaxPlacesBytes  = maxPlacesBytes
+	MaxEntriesBytes = maxEntriesBytes
+)
+
+// Paths are those that a server answers, below Prefix, by method.
+func Paths() map[string][]string {
+	paths := make(map[string][]string)
+	for path, methods := range endpoints() {
+		for method := range methods {
+			paths[method] = append(paths[method], path)
+		}
+	}
+	return paths
+}

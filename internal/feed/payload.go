@@ -16,7 +16,7 @@ import (
 //
 // with namespaces in order, each once.
 //
-//	Hello      version:1 cluster account count{epoch:16 first} purged revision owner:1 filter session:8 location
+//	Hello      version:1 cluster account count{epoch:16 first after} purged revision owner:1 filter session:8 location clock
 //	Records    prev revision time round:1 count record...
 //	Ready      revision time purged
 //	Heartbeat  revision age ping clock
