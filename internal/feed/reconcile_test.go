@@ -502,6 +502,23 @@ func TestUpstreamThatMisbehaves(t *testing.T) {
 	}
 }
 
+// TestUpstreamWithoutALineage: it takes nothing from a copy.
+func TestUpstreamWithoutALineage(t *testing.T) {
+	up, w, c := twins(t, 30)
+	w.edit = func(f feed.Frame) {
+		if h, ok := f.(*feed.Hello); ok {
+			h.Lineage = nil
+		}
+	}
+	if _, err := c.run(); godwit.CodeOf(err) != godwit.CodeUnavailable {
+		t.Errorf("got %v", err)
+	}
+	if unfinished, err := feed.Unfinished(c.Store); unfinished || err != nil {
+		t.Errorf("unfinished: %t, %v", unfinished, err)
+	}
+	c.wantCopy(up)
+}
+
 // TestEndOfAWalk: the upstream's reason is the error.
 func TestEndOfAWalk(t *testing.T) {
 	up := newCentre(t)

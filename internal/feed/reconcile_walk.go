@@ -65,6 +65,9 @@ func (w *walk) take(h *Hello) error {
 			return &End{EndRefused, fmt.Sprintf("it is of cluster %s, this node holds data of cluster %s", h.Cluster, id)}
 		}
 	}
+	if len(h.Lineage) == 0 { // whoever has entries has an epoch
+		return broken(fmt.Errorf("%w: a walk of no epoch", wire.ErrMalformed))
+	}
 	w.hello = h
 	w.common, w.others = compareLineages(w.note.lineage(), h.Lineage)
 	return nil
