@@ -15,16 +15,17 @@ import (
 // caller is a client: it writes and reads through one node or another, and holds
 // what it is answered against the model.
 type caller struct {
-	world *world
-	plan  clientPlan
-	rng   *rand.Rand
-	http  *http.Client
-	port  *port
-	feeds map[*machine]*feed.Client
-	count int
-	known map[keyID]found        // of the last reads, for conditions
-	token godwit.Revision        // the highest that it was told of its writes, for reads elsewhere
-	seen  map[*machine]*sighting // what it has seen of each node
+	world  *world
+	plan   clientPlan
+	rng    *rand.Rand
+	http   *http.Client
+	port   *port
+	feeds  map[*machine]*feed.Client
+	spaces []godwit.NamespaceID // that it works in
+	count  int
+	known  map[keyID]found        // of the last reads, for conditions
+	token  godwit.Revision        // the highest that it was told of its writes, for reads elsewhere
+	seen   map[*machine]*sighting // what it has seen of each node
 }
 
 // sighting is what a reader has seen of a node: it must not see less later. What
@@ -45,7 +46,7 @@ type place struct {
 func newCaller(w *world, p clientPlan) *caller {
 	port := w.network.start(p.name)
 	return &caller{
-		world: w, plan: p, rng: w.plan.rng("caller", p.name), port: port,
+		world: w, plan: p, rng: w.plan.rng("caller", p.name), port: port, spaces: w.spaces,
 		http: &http.Client{
 			Transport:     &http.Transport{DialContext: port.dial, MaxIdleConnsPerHost: 2},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -114,14 +115,14 @@ func (c *caller) act(ctx context.Context, m *machine) error {
 
 // key is one of a few, so that clients meet.
 func (c *caller) key() keyID {
-	return keyID{c.world.spaces[c.rng.IntN(len(c.world.spaces))], fmt.Sprintf("k%02d", c.rng.IntN(12))}
+	return keyID{c.spaces[c.rng.IntN(len(c.spaces))], fmt.Sprintf("k%02d", c.rng.IntN(12))}
 }
 
 // pair are keys that are written together alone.
 const pairs = 4
 
 func (c *caller) pairs() (keys []keyID) {
-	ns := c.world.spaces[c.rng.IntN(len(c.world.spaces))]
+	ns := c.spaces[c.rng.IntN(len(c.spaces))]
 	for i := range pairs {
 		keys = append(keys, keyID{ns, fmt.Sprintf("pair%d", i)})
 	}
@@ -167,7 +168,8 @@ func (c *caller) settle(m *machine, a *attempt, ans *answer) (again bool, err er
 			return false, v
 		}
 		return false, nil
-	case ans.status == http.StatusPreconditionFailed, ans.status == http.StatusServiceUnavailable:
+	case ans.status == http.StatusPreconditionFailed, ans.status == http.StatusServiceUnavailable,
+		ans.status == http.StatusInsufficientStorage:
 		return false, nil
 	}
 	return false, broken(promiseAnswer, "%s was answered with %s", a, ans)

@@ -16,12 +16,13 @@ const (
 	faultKill    faultKind = "kill"      // a process ends; the others hear of it
 	faultPower   faultKind = "power cut" // a machine goes silent, and loses what was not synced
 	faultRestart faultKind = "restart"   // a process is stopped and started in order
-	faultBack    faultKind = "roll back" // the centre starts with an older copy of its disk
+	faultBack    faultKind = "roll back" // a node starts with an older copy of its disk
 	faultCut     faultKind = "cut"       // links break and refuse
 	faultStall   faultKind = "stall"     // links hold back what is sent
 	faultHalf    faultKind = "half stall"
 	faultFrail   faultKind = "frail" // connections break in the middle of what they carry
 	faultSlow    faultKind = "slow"
+	faultFull    faultKind = "full disk"
 )
 
 // fault is one thing that goes wrong, from one time to another, after the start
@@ -29,7 +30,9 @@ const (
 type fault struct {
 	kind     faultKind
 	from, to time.Duration
-	node     string      // whose process or machine
+	node     string      // whose process or machine ends
+	disk     string      // whose disk is full
+	turned   bool        // an edge carries another part of the namespaces after the start
 	links    [][2]string // that are concerned
 	loss     int         // percent of what was not synced that a crash leaves
 	bytes    int         // after which connections break
@@ -39,8 +42,11 @@ type fault struct {
 func (f fault) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s from %v to %v", f.kind, f.from.Round(time.Millisecond), f.to.Round(time.Millisecond))
-	if f.node != "" {
-		fmt.Fprintf(&b, " of %s", f.node)
+	if who := f.node + f.disk; who != "" {
+		fmt.Fprintf(&b, " of %s", who)
+	}
+	if f.turned {
+		b.WriteString(", which then carries more or less")
 	}
 	switch f.kind {
 	case faultPower:
@@ -62,14 +68,15 @@ func (p *plan) planFaults(r *rand.Rand) {
 		return // a world without faults must hold as well
 	}
 	down := make(map[string]time.Duration) // until when
-	for range 1 + r.IntN(8) {
+	for range 1 + r.IntN(11) {
 		f := fault{from: between(r, time.Second, p.duration-2*time.Second)}
 		f.to = min(f.from+p.length(r), p.duration-time.Second)
-		switch r.IntN(10) {
+		switch r.IntN(11) {
 		case 0, 1, 2:
 			p.planCrash(r, &f)
 		case 3:
 			f.kind, f.node, f.to = faultRestart, p.anyNode(r), min(f.to, f.from+5*time.Second)
+			f.turned = strings.HasPrefix(f.node, "edge") && chance(r, 3)
 		case 4, 5:
 			f.kind, f.links = faultCut, p.someLinks(r)
 		case 6:
@@ -80,6 +87,8 @@ func (p *plan) planFaults(r *rand.Rand) {
 			f.kind, f.links, f.bytes = faultFrail, p.someLinks(r), 64<<r.IntN(10)
 		case 9:
 			f.kind, f.links, f.delay = faultSlow, p.someLinks(r), between(r, 100*time.Millisecond, 2*time.Second)
+		case 10:
+			f.kind, f.disk = faultFull, p.anyNode(r)
 		}
 		p.faults = append(p.faults, f)
 	}
@@ -101,7 +110,7 @@ func (p *plan) planFaults(r *rand.Rand) {
 func (p *plan) oneBack() {
 	gone := false
 	for i := range p.faults {
-		if f := &p.faults[i]; f.kind == faultBack {
+		if f := &p.faults[i]; f.kind == faultBack && f.node == centre {
 			if gone {
 				f.kind = faultKill
 			}
@@ -129,8 +138,11 @@ func (p *plan) planCrash(r *rand.Rand, f *fault) {
 	if chance(r, 2) {
 		f.kind, f.loss = faultPower, []int{0, 0, 50, 90}[r.IntN(4)]
 	}
-	if chance(r, 10) {
+	switch r.IntN(8) {
+	case 0:
 		f.kind, f.node = faultBack, centre
+	case 1:
+		f.kind = faultBack
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/godwitkv/godwit"
 )
@@ -60,8 +61,9 @@ type history struct {
 	end     godwit.Revision
 	records []*record
 	keys    map[keyID][]*record
-	spans   []span // of transactions with several records
-	open    span   // of the transaction that the last records may belong to
+	dropped map[godwit.NamespaceID]godwit.Revision // when namespaces were deleted
+	spans   []span                                 // of transactions with several records
+	open    span                                   // of the transaction that the last records may belong to
 }
 
 // span is the revisions of a transaction.
@@ -70,7 +72,9 @@ type span struct {
 	tag         string
 }
 
-func newHistory() *history { return &history{keys: make(map[keyID][]*record)} }
+func newHistory() *history {
+	return &history{keys: make(map[keyID][]*record), dropped: make(map[godwit.NamespaceID]godwit.Revision)}
+}
 
 // branch is the history that goes on from revision r.
 func (h *history) branch(r godwit.Revision) *history {
@@ -89,6 +93,7 @@ func (h *history) add(r *record) {
 	h.records = append(h.records, r)
 	h.keys[r.keyID] = append(h.keys[r.keyID], r)
 	h.end = r.revision
+	h.noteDropped(r)
 	if r.tag == "" || r.tag != h.open.tag || r.revision != h.open.last+1 {
 		h.open = span{r.revision, r.revision, r.tag}
 		return
@@ -99,11 +104,22 @@ func (h *history) add(r *record) {
 	h.spans[len(h.spans)-1] = h.open
 }
 
+// noteDropped keeps that a record deletes a namespace, and all of its keys.
+func (h *history) noteDropped(r *record) {
+	text, ok := strings.CutPrefix(r.key, "namespace/")
+	if !ok || r.ns != godwit.SystemNamespace || r.op != godwit.OpDelete {
+		return
+	}
+	if ns, err := godwit.ParseNamespaceID(text); err == nil {
+		h.dropped[ns] = r.revision
+	}
+}
+
 // at is what stands under a key at a revision, or nil.
 func (h *history) at(k keyID, r godwit.Revision) *record {
 	list := h.keys[k]
 	i := sort.Search(len(list), func(i int) bool { return list[i].revision > r })
-	if i == 0 {
+	if d := h.dropped[k.ns]; i == 0 || d != 0 && d <= r {
 		return nil
 	}
 	return list[i-1]

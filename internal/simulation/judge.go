@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -17,15 +19,41 @@ type reading struct {
 	boot    int
 	ns      godwit.NamespaceID
 	taken   godwit.Revision // the node had acknowledged that of the namespace
+	serves  bool            // it had to answer a read that asks for no more than its copy
 }
 
 // begin notes what is true before a read is sent.
 func (c *caller) begin(m *machine, ns godwit.NamespaceID, q *request) *reading {
 	r := &reading{caller: c, machine: m, demand: c.demand(q), since: c.world.model.moment(), ns: ns}
 	r.mixes, r.mixed = m.state()
-	r.boot = m.started()
+	r.boot, r.serves = m.serves(time.Now().Add(-readyTime))
 	r.taken = c.world.model.takenBy(m, ns)
 	return r
+}
+
+// Bounds of how long what may take.
+const (
+	readyTime  = 2 * time.Second // until a node that was started serves its copy
+	answerTime = 3 * time.Second // until a read is answered, whatever the upstream does
+)
+
+// unanswered tells whether a read should have been answered that was not, or was
+// with an error: a node with a copy answers from it.
+func (r *reading) unanswered(ans *answer) error {
+	m := r.machine
+	boot, still := m.serves(time.Now())
+	w := r.caller.world
+	switch {
+	case !slices.Contains(w.spaces, r.ns): // it may not know one that is new
+		return nil
+	case !r.serves || !still || boot != r.boot || r.demand.strong || r.demand.min != 0 || !m.carries(r.ns):
+		return nil
+	case !w.network.sound(r.caller.plan.name, m.plan.name, ans.from.Add(-readyTime)):
+		return nil
+	case ans.err == nil && ans.status == http.StatusOK && ans.to.Sub(ans.from) <= answerTime:
+		return nil
+	}
+	return broken(promiseAnswer, "%s has a copy, and a read of it was answered with %v", m.plan.name, ans)
 }
 
 func (m *machine) started() int {
@@ -69,11 +97,20 @@ func (r *reading) end(ans *answer, keys []keyID, all map[keyID]found) error {
 	case "MISS":
 		s.passed[r.ns] = p
 	case "STALE":
-		s.local = p
+		if m := r.machine; ans.revision() <= m.position() { // else an upstream answered that is stale itself
+			s.local = p
+		}
 	default:
 		s.any, s.local = p, p
 	}
 	return nil
+}
+
+// position is how far the node's copy is.
+func (m *machine) position() godwit.Revision {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.at
 }
 
 // sighting is what the reader has seen of the node. A node that was started

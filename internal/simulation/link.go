@@ -18,6 +18,13 @@ type link struct {
 	slow   time.Duration // more delay, of a fault in force
 	frail  int           // bytes until the next connection breaks; 0: none does
 	every  int           // what frail starts anew with
+
+	troubled time.Time // when a fault began or ended last
+}
+
+// sound tells whether no fault has been in force since a time.
+func (l *link) sound(since time.Time) bool {
+	return l.stalls == 0 && l.cuts == 0 && l.slow == 0 && l.every == 0 && l.troubled.Before(since)
 }
 
 func (l *link) stalled() bool { return l.stalls > 0 }
@@ -44,6 +51,12 @@ func (l *link) breaks(n int) int {
 	at := l.frail
 	l.frail = 1 + l.rng.IntN(2*l.every)
 	return at
+}
+
+// touch notes that a fault has begun or ended.
+func (l *link) touch() {
+	l.troubled = time.Now()
+	l.tell()
 }
 
 // tell wakes who waits for the link, and the flows on it.

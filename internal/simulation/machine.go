@@ -33,10 +33,14 @@ type machine struct {
 
 	mu      sync.Mutex
 	boot    int
-	mixes   int       // changes between mixed and exact
-	mixed   bool      // the copy is no prefix of the log for now
-	since   time.Time // of the last start
-	reached bool      // the copy was exact since the last start
+	mixes   int             // changes between mixed and exact
+	mixed   bool            // the copy is no prefix of the log for now
+	since   time.Time       // of the last start
+	reached bool            // the copy was exact since the last start
+	at      godwit.Revision // the copy's position
+	up      bool            // the process runs, and nobody has told it to end
+	whole   bool            // the copy has all namespaces
+	copied  time.Time       // since when there is a whole copy on the disk; zero: there may be none
 }
 
 func newMachine(w *world, p nodePlan) *machine {
@@ -59,7 +63,11 @@ func (m *machine) start(back bool) error {
 	m.mu.Lock()
 	m.boot++
 	boot := m.boot
-	m.reached, m.since = false, time.Now()
+	m.reached, m.up, m.since = false, true, time.Now()
+	m.whole = m.whole && !m.plan.partial
+	if back || time.Since(m.copied) < copyTime {
+		m.copied = time.Time{}
+	}
 	m.mu.Unlock()
 	if m.central() {
 		m.world.model.started(boot)
@@ -68,7 +76,7 @@ func (m *machine) start(back bool) error {
 		Dir: dataDir, FS: m.doomedDisk(), Listen: m.plan.name + ":80", BindingListen: m.plan.name + ":81",
 		Location: m.plan.name, AdvertiseURL: m.url(), Version: "simulated",
 		ListenFunc: p.listen, Dial: p.dial, Now: m.clock.now, Logger: m.world.trace.logger(m.plan.name),
-		Limits: limits(), InlineBytes: m.plan.inline, CacheBytes: 1 << 20, DiskReserve: -1,
+		Limits: limits(), InlineBytes: m.plan.inline, CacheBytes: 1 << 20, DiskReserve: diskReserve,
 		Retention: m.plan.retention, DrainTimeout: time.Second, Observer: m.observer(boot, back),
 	}
 	if m.central() {
@@ -142,6 +150,25 @@ func (m *machine) observer(boot int, back bool) *node.Observer {
 	}
 }
 
+// copyTime is how old a first copy is that no crash takes back.
+const copyTime = 3 * time.Second
+
+// serves tells whether the node must answer reads of its copy, and has had to
+// since a time: whether its upstream can be reached does not matter.
+func (m *machine) serves(since time.Time) (boot int, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	copied := m.central() || !m.copied.IsZero() && m.copied.Before(since)
+	return m.boot, m.up && copied && m.since.Before(since)
+}
+
+// down notes that the process ends.
+func (m *machine) down() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.up = false
+}
+
 func (m *machine) turn(boot int, mixed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -151,7 +178,10 @@ func (m *machine) turn(boot int, mixed bool) {
 	m.mixes++
 	m.mixed = mixed
 	if !mixed {
-		m.reached = true
+		m.reached, m.whole = true, !m.plan.partial
+		if m.copied.IsZero() {
+			m.copied = time.Now()
+		}
 	}
 }
 
@@ -159,6 +189,9 @@ func (m *machine) opened(s *store.Store, back bool) {
 	m.running.Lock()
 	m.store = s
 	m.running.Unlock()
+	m.mu.Lock()
+	m.at = s.Revision()
+	m.mu.Unlock()
 	if !m.central() {
 		return
 	}
@@ -179,6 +212,9 @@ func (m *machine) committed(boot int, c *store.Committed) {
 		}
 		return
 	}
+	m.mu.Lock()
+	m.at = c.Revision
+	m.mu.Unlock()
 	m.note("applies %d to %d, %d records, exact %v", c.Prev, c.Revision, len(c.Records), c.Exact)
 	if v := m.world.model.applied(m, c); v != nil {
 		m.world.report(m.plan.name, v)
@@ -197,6 +233,7 @@ func (m *machine) crash(f *fault, rng *rand.Rand) {
 	var clone *store.MemFS
 	dead := make(chan struct{})
 	die := func() {
+		m.down()
 		m.world.network.kill(m.plan.name, f.kind != faultPower)
 		if m.central() {
 			m.world.model.killed()
@@ -240,6 +277,7 @@ func (m *machine) stop() {
 	if m.node == nil {
 		return
 	}
+	m.down()
 	m.end()
 	m.zombies.Wait()
 	m.world.network.kill(m.plan.name, true)

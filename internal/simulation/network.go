@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"time"
 )
 
 // network joins hosts by name. Faults act on the links between them.
@@ -58,13 +59,21 @@ func (n *network) link(from, to string) *link {
 	return l
 }
 
+// sound tells whether no fault has touched what two hosts send each other since a
+// time.
+func (n *network) sound(a, b string, since time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.link(a, b).sound(since) && n.link(b, a).sound(since)
+}
+
 // with calls fn with each direction between two hosts, and wakes who waits.
 func (n *network) with(a, b string, fn func(l *link)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, l := range []*link{n.link(a, b), n.link(b, a)} {
 		fn(l)
-		l.tell()
+		l.touch()
 	}
 }
 
@@ -74,7 +83,7 @@ func (n *network) oneWay(from, to string, fn func(l *link)) {
 	defer n.mu.Unlock()
 	l := n.link(from, to)
 	fn(l)
-	l.tell()
+	l.touch()
 }
 
 // kill ends a host's process: its connections break, and their other ends hear

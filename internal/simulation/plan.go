@@ -52,7 +52,7 @@ const centre = "centre"
 func newPlan(seed uint64) *plan {
 	p := &plan{seed: seed}
 	r := p.rng("plan")
-	p.duration = between(r, 15*time.Second, 45*time.Second)
+	p.duration = between(r, 15*time.Second, 60*time.Second)
 	p.planNodes(r)
 	p.planClients(r)
 	for i := range r.IntN(3) {
@@ -121,11 +121,11 @@ func edgeUpstreams(r *rand.Rand, relays []string) []string {
 }
 
 func (p *plan) planClients(r *rand.Rand) {
-	for i := range 2 + r.IntN(3) {
+	for i := range 2 + r.IntN(4) {
 		p.clients = append(p.clients, clientPlan{
 			name:  fmt.Sprintf("client%d", i+1),
 			home:  p.nodes[r.IntN(len(p.nodes))].name,
-			think: between(r, 20*time.Millisecond, 200*time.Millisecond),
+			think: between(r, 10*time.Millisecond, 150*time.Millisecond),
 		})
 	}
 }
@@ -142,7 +142,7 @@ func (p *plan) planLinks(r *rand.Rand) {
 			d := between(r, 100*time.Microsecond, 10*time.Millisecond)
 			p.links = append(p.links, linkPlan{a.name, c.name, d, d / 2})
 		}
-		for _, name := range append(p.watchers, operator) {
+		for _, name := range append(p.watchers, operator, founderName) {
 			p.links = append(p.links, linkPlan{a.name, name, time.Millisecond, 0})
 		}
 	}

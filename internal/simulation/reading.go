@@ -133,7 +133,7 @@ func (c *caller) getMany(ctx context.Context, m *machine) error {
 
 // list lists a namespace, or a part of it.
 func (c *caller) list(ctx context.Context, m *machine) error {
-	ns := c.world.spaces[c.rng.IntN(len(c.world.spaces))]
+	ns := c.spaces[c.rng.IntN(len(c.spaces))]
 	prefix := []string{"", "", "k", "k0", "pair"}[c.rng.IntN(5)]
 	limit := []int{10, 1000, 1000}[c.rng.IntN(3)]
 	cursor, last := "", ""
@@ -147,6 +147,9 @@ func (c *caller) list(ctx context.Context, m *machine) error {
 		}
 		ans := c.ask(ctx, m, ns, q)
 		c.note("list %q at %s from %q, %v: %v", prefix, m.plan.name, last, r.demand, ans)
+		if err := r.unanswered(ans); err != nil {
+			return err
+		}
 		if ans.err != nil || ans.status == http.StatusServiceUnavailable {
 			return nil
 		}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/store/storetest"
 )
 
 // nodeFault is what a fault does to a process or a machine.
@@ -15,15 +17,39 @@ func (w *world) nodeFault(f *fault, rng *rand.Rand) []event {
 	if f.kind == faultRestart {
 		begin = func() error { m.stop(); return nil }
 	}
+	start := func() error {
+		if f.turned && !m.central() {
+			m.plan.partial = !m.plan.partial
+		}
+		return m.start(back && m.old != nil)
+	}
 	events := []event{
 		{f.from, "begins: " + f.String(), begin},
-		{f.to, "ends: " + f.String(), func() error { return m.start(back && m.old != nil) }},
+		{f.to, "ends: " + f.String(), start},
 	}
 	if back {
 		events = append(events, event{f.from / 2, "copies the disk of " + f.node, func() error { m.keep(rng); return nil }})
 	}
 	return events
 }
+
+// diskFault fills a disk, and makes room again.
+func (w *world) diskFault(f *fault) []event {
+	m := w.machines[f.disk]
+	leave := func(free uint64) func() error {
+		return func() error {
+			storetest.SetDiskUsage(m.disk, diskBytes, free)
+			return nil
+		}
+	}
+	return []event{{f.from, "begins: " + f.String(), leave(diskReserve / 2)}, {f.to, "ends: " + f.String(), leave(diskBytes)}}
+}
+
+// Sizes of disks that are asked: they are endless otherwise.
+const (
+	diskBytes   = 64 << 30
+	diskReserve = 2 << 20
+)
 
 // linkFault is what a fault does to links.
 func (w *world) linkFault(f *fault) []event {

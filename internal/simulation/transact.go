@@ -66,7 +66,7 @@ func (c *caller) propose(ctx context.Context, m *machine, tx godwit.Transaction)
 		ans.header.Set("Godwit-Revision", results[0].Revision.String())
 	case code == godwit.CodeOutcomeUnknown:
 		ans.err, ans.sent = err, true
-	case code == godwit.CodeUnavailable:
+	case code == godwit.CodeUnavailable, code == godwit.CodeDiskFull:
 		ans.err = err
 	default:
 		return ans, broken(promiseAnswer, "a transaction at %s: %v", m.plan.name, err)

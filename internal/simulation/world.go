@@ -105,6 +105,7 @@ func (w *world) failed() bool {
 // build makes the network and the machines, none of which runs yet.
 func (w *world) build() {
 	w.network.addHost(operator)
+	w.network.addHost(founderName)
 	for _, c := range w.plan.clients {
 		w.network.addHost(c.name)
 	}
@@ -201,6 +202,9 @@ func (w *world) work() {
 	}
 	for _, name := range w.plan.watchers {
 		g.Go(func() error { return newWatcher(w, name).work(ctx) })
+	}
+	if chance(w.plan.rng("founder"), 2) {
+		g.Go(func() error { return newFounder(w).work(ctx) })
 	}
 	g.Go(func() error { return w.look(ctx) })
 	faults := w.schedule()
@@ -342,11 +346,14 @@ func (w *world) schedule() (events []event) {
 	for i := range w.plan.faults {
 		f := &w.plan.faults[i]
 		rng := rand.New(rand.NewPCG(w.plan.seed, uint64(i)))
-		if f.node != "" {
+		switch {
+		case f.node != "":
 			events = append(events, w.nodeFault(f, rng)...)
-			continue
+		case f.disk != "":
+			events = append(events, w.diskFault(f)...)
+		default:
+			events = append(events, w.linkFault(f)...)
 		}
-		events = append(events, w.linkFault(f)...)
 	}
 	return events
 }
