@@ -16,6 +16,9 @@ import (
 const (
 	// viewKeys is how many entries a walk reads of one view.
 	viewKeys = 100_000
+	// yieldKeys is how many entries a walk reads at a stretch: a tenth of a
+	// millisecond's work, for which a request may have to wait.
+	yieldKeys = 128
 	// walkPatience is for how long a walk waits for another to end.
 	walkPatience = 2 * time.Second
 )
@@ -86,7 +89,6 @@ func (p *pager) sendView(ctx context.Context, view *store.View) (done bool, err 
 		if err := p.sendPage(view, done); err != nil || done {
 			return done, err
 		}
-		runtime.Gosched() // who reads and writes here comes first
 	}
 	return false, nil
 }
@@ -136,7 +138,9 @@ func (p *pager) read(ctx context.Context, view *store.View) (done bool, err erro
 
 // add takes an entry, of which r is valid for the moment.
 func (p *pager) add(view *store.View, r *godwit.Record) (err error) {
-	p.keys++
+	if p.keys++; p.keys%yieldKeys == 0 {
+		runtime.Gosched() // who reads and writes here comes first
+	}
 	p.place = placeOf(r)
 	p.after = &p.place
 	if p.heads && p.filter.scope != nil && r.Namespace == godwit.SystemNamespace {
