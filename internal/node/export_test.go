@@ -14,3 +14,6 @@ func Paced(stall time.Duration, rate int64, h http.Handler) http.Handler {
 func PacedUnlessStreamed(stall time.Duration, rate int64, h http.Handler) http.Handler {
 	return unlessStreamed(patience{stall, rate}, h)
 }
+
+// NewRootToken makes a root token.
+func NewRootToken() string { return newRootToken() }

@@ -425,3 +425,13 @@ func TestDataSurvivesRestart(t *testing.T) {
 		t.Errorf("got %s", got.body)
 	}
 }
+
+// TestRootTokenIsNoFlag: a token that a command line would take for flags is never
+// made, which one in 64 would be.
+func TestRootTokenIsNoFlag(t *testing.T) {
+	for range 1000 {
+		if token := node.NewRootToken(); strings.HasPrefix(token, "-") || len(token) != 43 {
+			t.Fatalf("made %q", token)
+		}
+	}
+}

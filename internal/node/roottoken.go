@@ -36,11 +36,16 @@ func loadRootToken(dir string) (token string, created bool, err error) {
 	return token, false, nil
 }
 
-// newRootToken is 256 random bits.
+// newRootToken is 256 random bits as text that does not begin as a flag does:
+// "--token -x" would be taken for two flags.
 func newRootToken() string {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	for {
+		var b [32]byte
+		_, _ = rand.Read(b[:]) // never fails
+		if token := base64.RawURLEncoding.EncodeToString(b[:]); token[0] != '-' {
+			return token
+		}
+	}
 }
 
 // writeSecret puts a file for its owner alone in place, whole or not at all.
