@@ -98,9 +98,9 @@ func (c *caller) act(ctx context.Context, m *machine) error {
 		return c.put(ctx, m)
 	case n < 25:
 		return c.burst(ctx, m)
-	case n < 30:
+	case n < 33:
 		return c.delete(ctx, m)
-	case n < 42:
+	case n < 43:
 		return c.transact(ctx, m)
 	case n < 70:
 		return c.get(ctx, m)
@@ -113,9 +113,18 @@ func (c *caller) act(ctx context.Context, m *machine) error {
 	}
 }
 
-// key is one of a few, so that clients meet.
+// key is one of a few, so that clients meet, or one of many, so that what becomes
+// of it is not soon replaced.
 func (c *caller) key() keyID {
+	if c.rng.IntN(4) == 0 {
+		return c.cold()
+	}
 	return keyID{c.spaces[c.rng.IntN(len(c.spaces))], fmt.Sprintf("k%02d", c.rng.IntN(12))}
+}
+
+// cold is a key that is seldom written.
+func (c *caller) cold() keyID {
+	return keyID{c.spaces[c.rng.IntN(len(c.spaces))], fmt.Sprintf("cold%02d", c.rng.IntN(40))}
 }
 
 // pair are keys that are written together alone.

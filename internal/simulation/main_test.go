@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 var (
@@ -24,8 +26,12 @@ var (
 // TestMain runs the worlds alone where that is asked for, as make simulate does.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if !*alone {
+	switch {
+	case *worker: // a bubble that something is left in ends the process by itself
 		os.Exit(m.Run())
+	case !*alone:
+		goleak.VerifyTestMain(m)
+		return
 	}
 	d := newDriver(*firstSeed, *seeds)
 	stop := make(chan os.Signal, 1)

@@ -65,6 +65,9 @@ func (c *caller) burst(ctx context.Context, m *machine) error {
 // delete deletes a key.
 func (c *caller) delete(ctx context.Context, m *machine) error {
 	k := c.key()
+	if c.rng.IntN(2) == 0 {
+		k = c.cold()
+	}
 	q := request{
 		method: http.MethodDelete, path: "/values/" + k.key,
 		header: map[string]string{"Godwit-Request-Id": c.tag()},
