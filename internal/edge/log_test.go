@@ -177,7 +177,7 @@ func TestWritesWhileAway(t *testing.T) {
 		"just now": {func(sc *scene) { sc.net.cut("centre", true) }, godwit.CodeUnavailable, 2 * time.Second},
 		"in between": {func(sc *scene) {
 			sc.asked.answer = func(http.ResponseWriter, *proposed) {
-				go sc.net.cut("centre", true)
+				sc.net.cut("centre", true)
 				panic(http.ErrAbortHandler)
 			}
 		}, godwit.CodeOutcomeUnknown, 2 * time.Second},
@@ -232,7 +232,7 @@ func TestWriteFailsOver(t *testing.T) {
 		sc.s = sc.up.next()
 		sc.follow()
 		sc.asked.answer = func(http.ResponseWriter, *proposed) {
-			go sc.net.cut("centre", true)
+			sc.net.cut("centre", true)
 			panic(http.ErrAbortHandler)
 		}
 		answers.answer = decides(repeats, repeats)

@@ -49,12 +49,15 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 func client(t testing.TB, h http.Handler) *feed.Client {
 	t.Helper()
 	p := newPipes()
-	var serving sync.WaitGroup
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		serving.Add(1)
-		defer serving.Done()
-		h.ServeHTTP(w, r)
-	})}
+	var serving sync.WaitGroup // the connections: one is counted before Serve can return
+	srv := &http.Server{Handler: h, ConnState: func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			serving.Add(1)
+		case http.StateClosed:
+			serving.Done()
+		}
+	}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -195,7 +195,8 @@ func TestGracefulShutdown(t *testing.T) {
 	idle.ask(w, "GET", "/k", "").must(t, 404)
 	busy.send("%s", w.head("GET", "/gated"))
 	<-g.entered
-	upload.send("%shalf", w.head("PUT", "/up", "Content-Length: 8"))
+	upload.begin(w.head("PUT", "/up", "Content-Length: 8", "Expect: 100-continue"))
+	upload.send("half")
 
 	done := make(chan error, 1)
 	go func() { done <- w.server.Shutdown(t.Context()) }()
@@ -232,7 +233,8 @@ func TestShutdownRunsOutOfTime(t *testing.T) {
 	busy, stuck := w.dial(), w.dial()
 	busy.send("%s", w.head("GET", "/gated"))
 	<-g.entered
-	stuck.send("%shalf", w.head("PUT", "/up", "Content-Length: 8"))
+	stuck.begin(w.head("PUT", "/up", "Content-Length: 8", "Expect: 100-continue"))
+	stuck.send("half")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := w.server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {

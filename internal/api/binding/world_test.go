@@ -97,6 +97,16 @@ func (p *peer) send(format string, args ...any) {
 	}
 }
 
+// begin sends a request's head and waits until the server asks for the body, and
+// so has taken the request up.
+func (p *peer) begin(head string) {
+	p.t.Helper()
+	p.send("%s", head)
+	if res, err := http.ReadResponse(p.r, nil); err != nil || res.StatusCode != http.StatusContinue {
+		p.t.Fatalf("the server does not ask for the body: %v %v", res, err)
+	}
+}
+
 func (p *peer) reply(method string) *reply {
 	p.t.Helper()
 	res, err := http.ReadResponse(p.r, &http.Request{Method: method})
