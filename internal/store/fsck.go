@@ -79,7 +79,7 @@ func (f *fsck) run() error {
 	}{
 		{prefixEntry, f.entry}, {prefixTombstone, f.tombstone}, {prefixRevision, f.revision},
 		{prefixDue, f.due}, {prefixValue, f.value}, {prefixBlob, f.blobRow}, {prefixGarbage, f.garbage},
-		{prefixRequest, f.request}, {prefixReqTime, f.requestTime},
+		{prefixRequest, f.request}, {prefixReqTime, f.requestTime}, {prefixProposer, f.proposer},
 	} {
 		err := scanPrefix(f.s.db, []byte{check.prefix}, func(k, v []byte) error {
 			check.row(k, v)
@@ -113,7 +113,7 @@ func (f *fsck) findDropped() error {
 // strangers reports rows of no kind in the key table.
 func (f *fsck) strangers() error {
 	var lower []byte
-	for _, prefix := range []byte("bcdeglmpqrtvx") {
+	for _, prefix := range []byte("bcdeglmnpqrtvx") {
 		if err := f.stranger(lower, []byte{prefix}); err != nil {
 			return err
 		}
@@ -324,6 +324,14 @@ func (f *fsck) requestTime(k, _ []byte) {
 		f.problem("request time %q: damaged key", k)
 	} else if f.get(appendRequestKey(nil, godwit.RequestKey(k[9:]))) == nil {
 		f.problem("request %x: only in the index by time", k[9:])
+	}
+}
+
+func (f *fsck) proposer(k, v []byte) {
+	if len(k) != 1+len(ProposerID{}) {
+		f.problem("proposer %q: damaged key", k)
+	} else if number, _, err := decodePair(v); err != nil || number == 0 {
+		f.problem("proposer %x: damaged row", k[1:])
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 //	d ns              a deleted namespace whose rows in r, x and b are not yet gone
 //	q request:16      a remembered transaction: time:8 revision:8
 //	p time:8 request  by time: the remembered transactions
+//	n proposer:16     a proposer of a shared log: number:8 of its last batch, time:8
 //	l revision:8      lineage: the epoch (16 bytes) that starts at this revision, and what it came after (8 bytes), if anything
 //	m name            format, cluster, applied (revision:8 time:8), purged
 //	                  (revision:8 0:8), follower (empty), mixed (the newest revision
@@ -44,6 +45,7 @@ const (
 	prefixDropped   = 'd'
 	prefixRequest   = 'q'
 	prefixReqTime   = 'p'
+	prefixProposer  = 'n'
 	prefixLineage   = 'l'
 	prefixMeta      = 'm'
 )
@@ -113,6 +115,10 @@ func appendRequestKey(b []byte, k godwit.RequestKey) []byte {
 func appendReqTimeKey(b []byte, ms int64, k godwit.RequestKey) []byte {
 	b = binary.BigEndian.AppendUint64(append(b, prefixReqTime), uint64(ms))
 	return append(b, k[:]...)
+}
+
+func appendProposerKey(b []byte, id ProposerID) []byte {
+	return append(append(b, prefixProposer), id[:]...)
 }
 
 func appendLineageKey(b []byte, first godwit.Revision) []byte {

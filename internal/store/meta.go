@@ -145,16 +145,21 @@ func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 	}
 	_, _ = rand.Read(e.ID[:])
 	tx.Advance(now.UnixMilli())
-	tx.revision = e.First
-	tx.set(appendLineageKey(tx.key[:0], e.First), appendLineageRow(nil, e))
-	l := s.trimLineage(tx)
-	l = append(l, e)
-	tx.lineage = &l
+	tx.StartEpoch(e)
 	c, err := tx.Commit(Sync)
 	if err != nil {
 		return e, err
 	}
 	return e, c.Wait()
+}
+
+// StartEpoch starts an epoch, whose first revision it takes. It goes on from the
+// position.
+func (tx *Tx) StartEpoch(e godwit.Epoch) {
+	tx.revision = e.First
+	tx.set(appendLineageKey(tx.key[:0], e.First), appendLineageRow(nil, e))
+	l := append(tx.s.trimLineage(tx), e)
+	tx.lineage = &l
 }
 
 // trimLineage drops the epochs that ended at or below the purge floor.

@@ -75,6 +75,10 @@ func (sp *space) full() bool {
 	return sp.left.Load() < sp.reserve()
 }
 
+// exhausted tells that half of the reserve is gone too: a follower that goes on
+// applying may fill up the disk.
+func (sp *space) exhausted() bool { return sp.full() && sp.left.Load() < sp.reserve()/2 }
+
 // memtable is smaller on a small disk, so that what is in memory always fits.
 func (sp *space) memtable() int64 {
 	if sp.total.Load() == 0 {
@@ -122,6 +126,10 @@ func (sp *space) checkRoom() error {
 
 // DiskFull tells that puts are to be refused with godwit.ErrDiskFull.
 func (s *Store) DiskFull() bool { return s.space.full() }
+
+// DiskExhausted tells that a store whose log is elsewhere is to wait for room
+// before it applies more: the rest of the reserve is what the database needs.
+func (s *Store) DiskExhausted() bool { return s.space.exhausted() }
 
 // Stalled tells that the database is behind, so that writes would wait long:
 // writers are to be told to come back (godwit.ErrBusy).

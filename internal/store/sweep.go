@@ -57,6 +57,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	return errors.Join(
 		s.sweepDue(ctx),
 		s.sweepRequests(ctx),
+		s.sweepProposers(ctx),
 		s.sweepGarbage(ctx),
 		s.sweepDropped(ctx),
 	)

@@ -18,22 +18,23 @@ import (
 // that follow in the same batch. There is one at a time, for one goroutine: it
 // holds the store's write lock from Begin to Commit or Rollback.
 type Tx struct {
-	s        *Store
-	batch    *pebble.Batch
-	revision godwit.Revision // the last given
-	prev     godwit.Revision // the position before
-	time     int64           // the log's, unix milliseconds
-	heads    map[entryID]Head
-	counts   map[godwit.NamespaceID]count
-	changes  []change
-	rows     []byte // of the entries put, as changes refer to them
-	dropped  []godwit.NamespaceID
-	system   []godwit.Record
-	requests []request  // remembered in this transaction
-	told     *Committed // for OnCommit; nil: there is none
-	onCommit func(*Committed)
-	err      error  // the first of the writes into batch
-	key, row []byte // scratch
+	s         *Store
+	batch     *pebble.Batch
+	revision  godwit.Revision // the last given
+	prev      godwit.Revision // the position before
+	time      int64           // the log's, unix milliseconds
+	heads     map[entryID]Head
+	counts    map[godwit.NamespaceID]count
+	changes   []change
+	rows      []byte // of the entries put, as changes refer to them
+	dropped   []godwit.NamespaceID
+	system    []godwit.Record
+	requests  []request             // remembered in this transaction
+	proposers map[ProposerID]uint64 // whose batches this transaction holds
+	told      *Committed            // for OnCommit; nil: there is none
+	onCommit  func(*Committed)
+	err       error  // the first of the writes into batch
+	key, row  []byte // scratch
 	following
 }
 
@@ -148,7 +149,7 @@ func (tx *Tx) release() {
 	}
 	tx.told, tx.onCommit = nil, nil
 	tx.changes, tx.rows, tx.requests = tx.changes[:0], tx.rows[:0], tx.requests[:0]
-	tx.batch, tx.system, tx.err, tx.dropped = nil, nil, nil, nil
+	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
 	tx.s.writing.Unlock()
 }
 

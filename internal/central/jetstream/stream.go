@@ -28,6 +28,9 @@ type Stream interface {
 	// Error: ErrTrimmed if a message is no longer there.
 	Read(ctx context.Context, from uint64, fn func(Message) error) error
 
+	// MaxMessage is how many bytes a message has at the most.
+	MaxMessage() int
+
 	// State asks a leader for the stream's extent. Error: there is none.
 	State(ctx context.Context) (State, error)
 

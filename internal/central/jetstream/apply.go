@@ -1,0 +1,200 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/state"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// errForeign tells that the stream does not go on from what the store holds.
+var errForeign = errors.New("the store is not one that the log goes on from")
+
+// roomEvery is how often a full disk is looked at.
+const roomEvery = 250 * time.Millisecond
+
+// take applies one message. Errors are fatal, or errForeign.
+func (m *Member) take(msg Message) error {
+	kind, rest, err := head(msg.Data)
+	if err != nil {
+		return fatal(fmt.Errorf("message %d: %w", msg.Sequence, err))
+	}
+	m.waitRoom()
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	known := msg.Sequence <= m.place.Sequence // it is read again for the chunks in it
+	switch {
+	case kind == kindChunk:
+		err = m.takeChunk(msg, rest)
+	case known:
+	case kind == kindBatch:
+		err = m.takeBatch(msg, rest)
+	case kind == kindEpoch:
+		err = m.takeOpening(msg, rest)
+	case kind == kindFormat:
+		err = m.takeFormat(msg, rest)
+	case kind == kindCompare:
+		err = m.compare(msg)
+	}
+	if err != nil {
+		if !errors.Is(err, errForeign) {
+			err = fatal(fmt.Errorf("apply message %d: %w", msg.Sequence, err))
+		}
+		return err
+	}
+	m.place.Sequence = max(m.place.Sequence, msg.Sequence)
+	m.applied.Store(m.place.Sequence)
+	return nil
+}
+
+// waitRoom waits while the disk is full: the member falls behind, and says so.
+func (m *Member) waitRoom() {
+	for m.store.DiskExhausted() && m.ctx.Err() == nil {
+		m.board.full(true)
+		sleep(m.ctx, roomEvery)
+	}
+	m.board.full(false)
+}
+
+// takeBatch decides a batch, whoever proposed it, and tells its writers if they
+// wait here.
+func (m *Member) takeBatch(msg Message, rest []byte) error {
+	b, err := decodeBatch(rest, msg.Time)
+	if err != nil {
+		return err
+	}
+	if len(m.store.Lineage()) == 0 {
+		return errors.New("the log has no beginning")
+	}
+	tx := m.store.Begin()
+	verdict, results, err := state.ApplyNumbered(tx, b, make([]godwit.Result, 0, len(b.Transactions)))
+	if err != nil {
+		tx.Rollback()
+		return err
+	}
+	if verdict != state.Taken && verdict != state.WrongClock {
+		tx.Rollback()
+	} else if err := m.commit(tx, msg.Sequence); err != nil {
+		return err
+	}
+	m.board.verdict(verdict)
+	if since, ok := m.proposer.arrived(b, verdict, results); ok {
+		m.hear(since, time.Duration(b.Time-b.Ordered)*time.Millisecond)
+	}
+	return nil
+}
+
+// hear notes that all acknowledged before since is here. ahead is by how much this
+// member's clock was ahead of the stream's when the batch left, or less.
+func (m *Member) hear(since time.Time, ahead time.Duration) {
+	m.fresh.hear(since)
+	m.board.clock(ahead, time.Since(since))
+	if m.serving.CompareAndSwap(false, true) {
+		m.log.Info("reads are served: the member has caught up", logRevision, uint64(m.store.Revision()))
+	}
+	m.caught.Do(func() { close(m.caughtUp) })
+}
+
+// commit makes what a message changes visible, with the place behind it. A crash
+// may take it back: the stream holds it.
+func (m *Member) commit(tx *store.Tx, sequence uint64) error {
+	p := m.place
+	p.Sequence = max(p.Sequence, sequence)
+	p.Chunks = m.chunks.first()
+	if err := SetPlace(tx, p); err != nil {
+		tx.Rollback()
+		return err
+	}
+	c, err := tx.Commit(store.NoSync)
+	if err == nil {
+		err = c.Wait()
+	}
+	if err == nil {
+		m.noted = p.Sequence
+	}
+	return err
+}
+
+// takeOpening starts an epoch, if it goes on from what the store holds.
+func (m *Member) takeOpening(msg Message, rest []byte) error {
+	o, err := decodeOpening(rest)
+	if err != nil {
+		return err
+	}
+	lineage := m.store.Lineage()
+	for _, e := range lineage {
+		if e.ID == o.epoch {
+			return fmt.Errorf("%w: it is of this epoch already, from elsewhere", errForeign)
+		}
+	}
+	cluster := hex.EncodeToString(o.cluster[:])
+	blank := m.store.Revision() == 0
+	if !blank && (m.store.Cluster() != cluster || position(m.store) != o.after) || blank && o.after.Revision != 0 {
+		return fmt.Errorf("%w: the log begins behind revision %d of cluster %s", errForeign, o.after.Revision, cluster)
+	}
+	tx := m.store.Begin()
+	if blank {
+		if err := tx.Follow(cluster, nil, 0); err != nil {
+			tx.Rollback()
+			return err
+		}
+	}
+	tx.Advance(msg.Time)
+	tx.StartEpoch(o.lineageEpoch())
+	if err := m.commit(tx, msg.Sequence); err != nil {
+		return err
+	}
+	m.log.Info("an epoch begins", logEpoch, o.epoch.String(), logFirst, uint64(o.first))
+	return nil
+}
+
+// takeFormat notes from where on messages may have another format.
+func (m *Member) takeFormat(msg Message, rest []byte) error {
+	format, err := decodeFormat(rest)
+	if err != nil {
+		return err
+	}
+	if format > LastFormat {
+		return fmt.Errorf("%w: format %d", ErrFormat, format)
+	}
+	m.place.Format = max(m.place.Format, format)
+	return m.commit(m.store.Begin(), msg.Sequence)
+}
+
+func position(s *store.Store) godwit.Position {
+	r := s.Revision()
+	e, _ := s.Lineage().At(r)
+	return godwit.Position{Epoch: e.ID, Revision: r}
+}
+
+// foundWait is how long a member without data waits for one with data to begin
+// the log.
+const foundWait = 3 * time.Second
+
+// found begins the log of a stream that has had no message, behind what the store
+// holds. One member does: the others find the stream begun.
+func (m *Member) found(ctx context.Context) error {
+	o := opening{after: position(m.store)}
+	if m.store.Revision() == 0 {
+		sleep(ctx, foundWait)
+		o.after = godwit.Position{}
+	}
+	id, err := hex.DecodeString(m.store.Cluster())
+	if err != nil || len(id) != len(o.cluster) {
+		return fatal(fmt.Errorf("cluster id %q is none", m.store.Cluster()))
+	}
+	copy(o.cluster[:], id)
+	_, _ = rand.Read(o.epoch[:])
+	o.first = max(o.after.Revision+1, godwit.Revision(max(m.cfg.Now().UnixMicro(), 1)))
+	err = m.cfg.Stream.Begin(ctx, appendOpening(nil, &o))
+	if errors.Is(err, ErrNotEmpty) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,253 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// Config is what a member needs. All fields but Join, Serving, Logger and Metrics
+// are required.
+type Config struct {
+	Store    *store.Store // opened with Follower: its log is the stream
+	Stream   Stream
+	Registry Registry
+	Self     MemberInfo
+	Now      func() time.Time
+
+	// Join makes the store a copy of a peer's, exact at a batch's end, and returns
+	// at which message. nil: a member that needs it fails.
+	Join func(ctx context.Context, peers []MemberInfo) (Place, error)
+
+	// Serving is told once the store has caught up with the cluster, each time the
+	// member starts. Its error is logged, and it is told again.
+	Serving func(ctx context.Context) error
+
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+func (c *Config) setDefaults() {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+}
+
+// Log keys.
+const (
+	logError    = "error"
+	logEpoch    = "epoch"
+	logFirst    = "first"
+	logReason   = "reason"
+	logRevision = "revision"
+	logSequence = "sequence"
+)
+
+// Member is one of the nodes that share a log. To the packages above it is a
+// godwit.Reader, a godwit.Log and a godwit.Uploader, as any node is.
+type Member struct {
+	cfg      Config
+	store    *store.Store
+	log      *slog.Logger
+	proposer *proposer
+	chunks   *assembler
+	fresh    freshness
+	board    board
+
+	applying sync.Mutex // held to change the store, and place
+	place    Place      // up to where the stream is applied
+	noted    uint64     // the sequence that the store's note says
+	applied  atomic.Uint64
+	flushed  atomic.Uint64
+	serving  atomic.Bool // reads are answered
+
+	caught   sync.Once
+	caughtUp chan struct{} // closed once the member has caught up since it started
+
+	ctx    context.Context // of the member's own work
+	cancel context.CancelFunc
+	work   errgroup.Group
+	failed chan error
+}
+
+var (
+	_ godwit.Reader   = (*Member)(nil)
+	_ godwit.Log      = (*Member)(nil)
+	_ godwit.Uploader = (*Member)(nil)
+)
+
+// Open starts to follow the stream, and returns at once, whether the stream can be
+// reached or not. Errors: those of the store.
+func Open(ctx context.Context, cfg Config) (*Member, error) {
+	cfg.setDefaults()
+	m := &Member{cfg: cfg, store: cfg.Store, log: cfg.Logger, caughtUp: make(chan struct{}), failed: make(chan error, 1)}
+	m.fresh.start = time.Now()
+	m.board.log = cfg.Logger
+	m.proposer = newProposer(cfg.Stream, cfg.Now, m.board.writes)
+	m.chunks = newAssembler(cfg.Store)
+	var err error
+	if m.place, err = readPlace(cfg.Store); err != nil {
+		return nil, err
+	}
+	m.noted = m.place.Sequence
+	m.applied.Store(m.place.Sequence)
+	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for _, work := range []func(context.Context) error{m.proposer.run, m.run, m.flushLoop, m.serveStale, m.settleIn} {
+		m.work.Go(func() error {
+			if err := work(m.ctx); err != nil && m.ctx.Err() == nil {
+				m.fail(err)
+			}
+			return nil
+		})
+	}
+	return m, nil
+}
+
+// fail ends the member's own work.
+func (m *Member) fail(err error) {
+	select {
+	case m.failed <- err:
+	default: // it has failed already
+	}
+	m.serving.Store(false)
+	m.cancel()
+}
+
+// Failed delivers an error once the member cannot go on: its disk failed, the log
+// has a message that it cannot read, or its store differs from the others'.
+func (m *Member) Failed() <-chan error { return m.failed }
+
+// Close stops following. The store stays open.
+func (m *Member) Close() error {
+	m.cancel()
+	_ = m.work.Wait() // its errors went to Failed
+	m.chunks.close()
+	return m.flush()
+}
+
+// Ready tells whether the member is one to send clients to: reads are served, and
+// its clock is right.
+func (m *Member) Ready() bool { return m.serving.Load() && !m.board.clockIsOff() }
+
+// Pauses after what went wrong.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// run follows the stream until ctx ends, or the member can go on no longer.
+func (m *Member) run(ctx context.Context) error {
+	pause := firstPause
+	for ctx.Err() == nil {
+		since := time.Now()
+		err := m.follow(ctx)
+		if f := (*fatalError)(nil); errors.As(err, &f) {
+			return err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		m.board.problem(err)
+		if time.Since(since) > lastPause {
+			pause = firstPause
+		}
+		sleep(ctx, pause)
+		pause = min(2*pause, lastPause)
+	}
+	return nil
+}
+
+// follow applies the stream from where the store is.
+func (m *Member) follow(ctx context.Context) error {
+	st, err := m.cfg.Stream.State(ctx)
+	if err != nil {
+		return err
+	}
+	if st.Last == 0 {
+		return m.found(ctx)
+	}
+	from, why := m.resume(st)
+	if why == nil {
+		m.log.Info("following the cluster's log", logSequence, from, logRevision, uint64(m.store.Revision()))
+		m.board.following()
+		m.proposer.begin()
+		why = m.cfg.Stream.Read(ctx, from, m.take)
+	}
+	if errors.Is(why, ErrTrimmed) || errors.Is(why, errForeign) {
+		return m.join(ctx, why)
+	}
+	return why
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// fatalError ends the member.
+type fatalError struct{ err error }
+
+func fatal(err error) error { return &fatalError{err} }
+
+func (e *fatalError) Error() string { return e.err.Error() }
+func (e *fatalError) Unwrap() error { return e.err }
+
+// settleIn tells Config.Serving once the member has caught up, until that succeeds.
+func (m *Member) settleIn(ctx context.Context) error {
+	if m.cfg.Serving == nil {
+		return nil
+	}
+	select {
+	case <-m.caughtUp:
+	case <-ctx.Done():
+	}
+	for ctx.Err() == nil {
+		err := m.cfg.Serving(ctx)
+		if err == nil {
+			break
+		}
+		m.board.problem(err)
+		sleep(ctx, lastPause)
+	}
+	return nil
+}
+
+// leaderless is for how long a start waits for the stream before what the store
+// holds is served as it is.
+const leaderless = 10 * time.Second
+
+// serveStale lets a store that is a member's serve what it holds, though the
+// stream cannot be reached.
+func (m *Member) serveStale(ctx context.Context) error {
+	sleep(ctx, leaderless)
+	if ctx.Err() == nil && !m.fresh.known() && m.complete() {
+		if m.serving.CompareAndSwap(false, true) {
+			m.log.Warn("the cluster has no leader: what this member holds is served as stale")
+		}
+	}
+	return nil
+}
+
+// complete tells whether the store is a whole state of the log.
+func (m *Member) complete() bool {
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	return m.place.Stream != "" && !m.store.Mixed()
+}

@@ -1,0 +1,75 @@
+package jetstream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// Place is up to which message of which stream a store has applied the log. It is
+// a note of the store, in the same transaction as what the message changes.
+type Place struct {
+	Stream   string `json:"stream"`
+	Sequence uint64 `json:"sequence"`
+	// Chunks is the first message of values that were not whole yet; 0: none.
+	Chunks uint64 `json:"chunks,omitempty"`
+	// Format is what messages may have by the log's own word.
+	Format int `json:"format,omitempty"`
+}
+
+const placeNote = "stream"
+
+func readPlace(s *store.Store) (p Place, err error) {
+	text, err := s.Note(placeNote)
+	if err != nil || text == nil {
+		return p, err
+	}
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, fmt.Errorf("read the place in the stream: %w", err)
+	}
+	return p, nil
+}
+
+// SetPlace keeps where a store is in the stream, with what else tx changes.
+func SetPlace(tx *store.Tx, p Place) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode the place in the stream: %w", err)
+	}
+	tx.SetNote(placeNote, text)
+	return nil
+}
+
+// errAhead tells that the stream ends before what the store holds: for a moment
+// that may be a leader that has just been elected; if it stays so, the stream has
+// lost what a quorum had.
+var errAhead = errors.New("the stream is behind this member")
+
+// resume returns the first message that is still to be applied, or why the store
+// cannot go on from there.
+func (m *Member) resume(st State) (from uint64, why error) {
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	switch {
+	case m.store.Mixed():
+		return 0, fmt.Errorf("%w: the store was becoming a copy", errForeign)
+	case m.place.Stream == st.ID && m.place.Sequence > st.Last:
+		return 0, fmt.Errorf("%w: it ends at message %d, and this member has applied %d", errAhead, st.Last, m.place.Sequence)
+	case m.place.Stream == st.ID:
+		from = m.place.Sequence + 1
+		if c := m.place.Chunks; c != 0 {
+			from = min(from, max(c, st.First))
+		}
+	case m.place.Stream != "":
+		return 0, fmt.Errorf("%w: the store was of another stream", errForeign)
+	default: // the first message says whether the store may go on from it
+		from = 1
+	}
+	if from < st.First {
+		return 0, ErrTrimmed
+	}
+	m.place.Stream = st.ID
+	return from, nil
+}

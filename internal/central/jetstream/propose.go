@@ -1,0 +1,314 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/central/gather"
+	"github.com/godwitkv/godwit/internal/state"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+const (
+	maxFlights = 4        // batches on their way at once
+	maxBatch   = 4096     // transactions in one
+	batchRoom  = 64 << 10 // of a message that is left for what is not values
+
+	// giveUp is for how long a batch may be on its way: then its writers are told
+	// that its outcome is unknown, and the others that there is no quorum.
+	giveUp = 1800 * time.Millisecond
+	// resendAfter is when a batch that has not come back is sent again, and
+	// resendPause how long it takes until a failed one is.
+	resendAfter = 600 * time.Millisecond
+	resendPause = 100 * time.Millisecond
+	// probeEvery is how often a batch is sent without a writer: it tells how far
+	// the log was.
+	probeEvery = time.Second
+	stepEvery  = 50 * time.Millisecond
+)
+
+// Why nothing is written.
+var (
+	errStarting = &godwit.Error{Code: godwit.CodeUnavailable, Message: "This member has yet to catch up with the cluster."}
+	errNoQuorum = &godwit.Error{Code: godwit.CodeUnavailable, Message: "The cluster has no quorum: reads go on, writes must wait."}
+	errClosing  = &godwit.Error{Code: godwit.CodeUnavailable, Message: "The node is shutting down."}
+	errClock    = &godwit.Error{Code: godwit.CodeUnavailable, Message: "This member's clock is far from the cluster's: it takes no writes."}
+	errTooLarge = &godwit.Error{Code: godwit.CodeBodyTooLarge, Message: "The transaction is larger than a message of the cluster's log may be."}
+)
+
+// proposer sends batches on their way into the stream, a few at once, and sends
+// what was lost again, until each has come back by the stream or is given up.
+//
+// The stream may lose a batch and append those behind it, or append one twice or
+// late. It makes no difference: batches carry who sent them and a number, and each
+// member takes number n+1 behind n and nothing else (state.ApplyNumbered). So to
+// send all that has not come back again, in order, is always right, whatever
+// became of it. Who gives a batch up starts over as somebody else, since the
+// batches behind it can no longer be taken.
+type proposer struct {
+	stream Stream
+	queue  *gather.Queue
+	now    func() time.Time         // for the batches' times
+	news   func(down *godwit.Error) // told when writes stop being taken, and are again
+
+	mu      sync.Mutex
+	open    bool // the log has been begun, and is followed
+	id      store.ProposerID
+	number  uint64
+	flights []*flight     // in order
+	sent    time.Time     // when the last was made
+	failed  bool          // something of them must be sent again
+	again   time.Time     // when that was done last
+	down    *godwit.Error // why no writes are taken; nil: they are
+}
+
+// flight is a batch on its way.
+type flight struct {
+	number    uint64
+	msg       []byte
+	time      int64 // the batch's
+	since     time.Time
+	sent      time.Time // last
+	proposals []*gather.Proposal
+}
+
+func newProposer(s Stream, now func() time.Time, news func(*godwit.Error)) *proposer {
+	p := &proposer{stream: s, queue: gather.NewQueue(), now: now, news: news, down: errStarting}
+	p.startOver()
+	return p
+}
+
+// startOver makes it somebody else. It needs p.mu held, but for the first time.
+func (p *proposer) startOver() {
+	_, _ = rand.Read(p.id[:]) // never fails: it ends the process first
+	p.number, p.flights, p.failed = 0, nil, false
+}
+
+// propose waits for what becomes of transactions. More than a message holds go as
+// several proposals, and the error is about those that have no result.
+func (p *proposer) propose(txs []godwit.Transaction) (results []godwit.Result, err error) {
+	if err := p.refusal(); err != nil {
+		return nil, err
+	}
+	var waiting []*gather.Proposal
+	for _, part := range split(txs, p.room()) {
+		it := gather.New(part)
+		if err = p.queue.Add(it); err != nil {
+			break
+		}
+		waiting = append(waiting, it)
+	}
+	for _, it := range waiting {
+		some, failure := it.Wait()
+		if failure != nil {
+			return results, failure
+		}
+		results = append(results, some...)
+	}
+	return results, err
+}
+
+// room is about how many bytes of transactions a message takes.
+func (p *proposer) room() int64 { return int64(p.stream.MaxMessage()-batchRoom) / 2 }
+
+// split cuts transactions into parts of about so many bytes at the most, and at
+// least one transaction. None are one part.
+func split(txs []godwit.Transaction, most int64) (parts [][]godwit.Transaction) {
+	from, bytes := 0, int64(0)
+	for i := range txs {
+		n := gather.Bytes(txs[i : i+1])
+		if i > from && bytes+n > most {
+			parts = append(parts, txs[from:i])
+			from, bytes = i, 0
+		}
+		bytes += n
+	}
+	return append(parts, txs[from:])
+}
+
+// refusal tells why writes are not taken, nil if they are.
+func (p *proposer) refusal() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down == nil {
+		return nil
+	}
+	return p.down
+}
+
+// run sends until ctx ends, and then tells those who wait.
+func (p *proposer) run(ctx context.Context) error {
+	tick := time.NewTicker(stepEvery)
+	defer tick.Stop()
+	for {
+		p.step()
+		select {
+		case <-ctx.Done():
+			p.close()
+			return nil
+		case <-p.queue.Wake():
+		case <-tick.C:
+		}
+	}
+}
+
+// begin lets batches leave from now on: nothing may stand in a log before its
+// beginning.
+func (p *proposer) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = true
+}
+
+// close gives up all there is: a batch on its way may yet be taken.
+func (p *proposer) close() {
+	p.queue.Close(errClosing)
+	p.mu.Lock()
+	flights := p.flights
+	p.startOver()
+	p.down = errClosing
+	p.mu.Unlock()
+	for _, f := range flights {
+		gather.Fail(f.proposals, unknown(errClosing))
+	}
+	p.queue.Drain(errClosing)
+}
+
+// step sends what is to be sent now. It is for one goroutine: the order in which
+// it sends is the order of the batches.
+func (p *proposer) step() {
+	now := time.Now()
+	p.mu.Lock()
+	if !p.open {
+		p.mu.Unlock()
+		return
+	}
+	if len(p.flights) > 0 && now.Sub(p.flights[0].since) >= giveUp {
+		p.giveUp(errNoQuorum)
+	}
+	send := p.resend(now)
+	for len(p.flights) < maxFlights {
+		f := p.depart(now)
+		if f == nil {
+			break
+		}
+		send = append(send, f)
+	}
+	p.mu.Unlock()
+	for _, f := range send {
+		p.stream.Send(f.msg, p.answered)
+	}
+}
+
+// answered takes what the stream says of a batch: that it was taken the member
+// hears by the stream itself.
+func (p *proposer) answered(err error) {
+	if err == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed = true
+}
+
+// resend returns all batches on their way if one of them may have been lost. It
+// needs p.mu held.
+func (p *proposer) resend(now time.Time) (send []*flight) {
+	if len(p.flights) == 0 || now.Sub(p.again) < resendPause {
+		return nil
+	}
+	if !p.failed && now.Sub(p.flights[0].sent) < resendAfter {
+		return nil
+	}
+	p.failed, p.again = false, now
+	for _, f := range p.flights {
+		f.sent = now
+	}
+	return append(send, p.flights...)
+}
+
+// depart makes a batch of what waits, nil if nothing does. Without writers one is
+// made now and then all the same. It needs p.mu held.
+func (p *proposer) depart(now time.Time) *flight {
+	if p.down != nil {
+		p.queue.Drain(p.down)
+	}
+	proposals := p.queue.Take(maxBatch, p.room())
+	if len(proposals) == 0 && (len(p.flights) > 0 || now.Sub(p.sent) < probeEvery) {
+		return nil
+	}
+	f := &flight{number: p.number + 1, time: p.now().UnixMilli(), since: now, sent: now, proposals: proposals}
+	batch := godwit.Batch{Time: f.time}
+	for _, it := range proposals {
+		batch.Transactions = append(batch.Transactions, it.Transactions...)
+	}
+	f.msg = appendBatch(nil, p.id, f.number, &batch)
+	if len(f.msg) > p.stream.MaxMessage() {
+		gather.Fail(proposals, errTooLarge)
+		return nil
+	}
+	p.number, p.sent = f.number, now
+	p.flights = append(p.flights, f)
+	return f
+}
+
+// giveUp tells all writers that what they wait for cannot be told, and takes no
+// more writes until a batch gets through. It needs p.mu held.
+func (p *proposer) giveUp(why *godwit.Error) {
+	flights := p.flights
+	p.startOver()
+	if p.down == nil {
+		p.turn(why)
+	}
+	for _, f := range flights {
+		gather.Fail(f.proposals, unknown(why))
+	}
+	p.queue.Drain(p.down)
+}
+
+// arrived takes what became of a batch of the stream, whoever sent it, and
+// returns since when it was on its way if this member waits for it.
+func (p *proposer) arrived(b *state.Numbered, v state.Verdict, results []godwit.Result) (since time.Time, own bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b.Proposer != p.id || len(p.flights) == 0 || b.Number < p.flights[0].number {
+		return since, false
+	}
+	f := p.flights[0]
+	switch v {
+	case state.Taken:
+		p.flights = p.flights[1:]
+		gather.Finish(f.proposals, results)
+		p.turn(nil)
+	case state.WrongClock:
+		p.flights = p.flights[1:]
+		gather.Fail(f.proposals, errClock)
+		p.turn(errClock)
+	case state.TooLate: // not taken, so none of those behind it will be
+		flights := p.flights
+		p.startOver()
+		for _, f := range flights {
+			gather.Fail(f.proposals, errClock)
+		}
+		p.turn(errClock)
+	default:
+		p.failed = true
+		return since, false
+	}
+	return f.since, true
+}
+
+// turn notes whether writes are taken, and why not. It needs p.mu held.
+func (p *proposer) turn(down *godwit.Error) {
+	if p.down != down && p.down != errClosing {
+		p.down = down
+		p.news(down)
+	}
+}
+
+func unknown(why error) error {
+	return &godwit.Error{Code: godwit.CodeOutcomeUnknown, Message: godwit.ErrOutcomeUnknown.Message, Err: why}
+}

@@ -1,0 +1,94 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/godwitkv/godwit"
+)
+
+const (
+	chunkBytes  = 512 << 10
+	chunksAhead = 4 // on their way at once, of one value
+	// chunkWait is how long the stream may take for one.
+	chunkWait = giveUp
+)
+
+// sendValues sends the content of all blobs that transactions name, and returns
+// once a quorum holds it. Errors: CodeUnavailable; nothing was done.
+func (m *Member) sendValues(ctx context.Context, txs []godwit.Transaction) error {
+	for i := range txs {
+		for j := range txs[i].Mutations {
+			b := txs[i].Mutations[j].Value.Blob
+			if b.IsZero() {
+				continue
+			}
+			if err := m.sendValue(ctx, b); err != nil {
+				return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The value could not be written to the cluster's log.", Err: err}
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Member) sendValue(ctx context.Context, b godwit.Blob) error {
+	r, err := m.store.OpenValue(ctx, godwit.NamespaceID{}, &godwit.Entry{Value: godwit.Value{Blob: b}})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	s := &chunkSender{stream: m.cfg.Stream, room: semaphore.NewWeighted(chunksAhead), failed: make(chan error, 1)}
+	size := min(chunkBytes, m.cfg.Stream.MaxMessage()-batchRoom)
+	for offset := int64(0); offset < b.Size; {
+		data := make([]byte, min(int64(size), b.Size-offset))
+		if _, err := io.ReadFull(r, data); err != nil {
+			return fmt.Errorf("read the value: %w", err)
+		}
+		if err := s.send(ctx, appendChunk(nil, &chunk{blob: b, offset: offset, data: data})); err != nil {
+			return err
+		}
+		offset += int64(len(data))
+	}
+	return s.wait(ctx, chunksAhead)
+}
+
+// chunkSender sends messages, a few at once.
+type chunkSender struct {
+	stream Stream
+	room   *semaphore.Weighted
+	failed chan error
+}
+
+func (s *chunkSender) send(ctx context.Context, msg []byte) error {
+	if err := s.wait(ctx, 1); err != nil {
+		return err
+	}
+	s.stream.Send(msg, func(err error) {
+		if err != nil {
+			select {
+			case s.failed <- err:
+			default: // one is enough
+			}
+		}
+		s.room.Release(1)
+	})
+	return nil
+}
+
+// wait takes n places: once it has all, everything sent has been answered.
+func (s *chunkSender) wait(ctx context.Context, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, chunkWait)
+	defer cancel()
+	if err := s.room.Acquire(ctx, n); err != nil {
+		return fmt.Errorf("wait for the stream: %w", err)
+	}
+	select {
+	case err := <-s.failed:
+		return err
+	default:
+		return nil
+	}
+}
