@@ -115,6 +115,20 @@ func (c *Catalog) createAccount(ctx context.Context, cfg Config) (*index, error)
 	return idx, nil
 }
 
+// EnsureAccount makes the account, if the log has none yet: for a follower whose
+// log may be one that it began itself. Errors: the account is another than
+// cfg.Account; those of Log.Propose.
+func (c *Catalog) EnsureAccount(ctx context.Context) error {
+	if id := c.index.Load().account; id != "" {
+		if c.cfg.Account != "" && id != c.cfg.Account {
+			return fmt.Errorf("the data belongs to account %s, not to account %s", id, c.cfg.Account)
+		}
+		return nil
+	}
+	_, err := c.createAccount(ctx, c.cfg)
+	return err
+}
+
 // load indexes what the source holds.
 func load(src Source) (*index, error) {
 	e := newEdit(new(index))

@@ -37,7 +37,11 @@ func (c *Catalog) SetRootToken(secret string) {
 		c.root.Store(nil)
 		return
 	}
-	hash := sha256.Sum256([]byte(secret))
+	c.SetRootHash(sha256.Sum256([]byte(secret)))
+}
+
+// SetRootHash is SetRootToken for one of which only the SHA-256 is known here.
+func (c *Catalog) SetRootHash(hash [sha256.Size]byte) {
 	token := &godwit.Token{ID: "root", Name: "root", Permission: godwit.PermissionAdmin, Hash: hash}
 	c.root.Store(&rootToken{hash: hash, principal: Principal{Token: token, Root: true}})
 }
@@ -52,18 +56,33 @@ func (c *Catalog) Authenticate(ctx context.Context, secret []byte) (*Principal, 
 	if len(secret) == 0 {
 		return nil, godwit.ErrUnauthenticated
 	}
-	hash := sha256.Sum256(secret)
-	if root := c.root.Load(); root != nil && subtle.ConstantTimeCompare(hash[:], root.hash[:]) == 1 {
-		return &root.principal, nil
-	}
-	p, ok := c.index.Load().hashes[hash]
+	p, ok := c.known(secret)
 	switch {
-	case ok && !c.expired(p.Token):
+	case ok && (p.Root || !c.expired(p.Token)):
 		return p, nil
 	case ok || c.cfg.Identify == nil:
 		return nil, godwit.ErrUnauthenticated
 	}
 	return c.identify(ctx, secret)
+}
+
+// Known is whom a secret stands for as far as this node's own copy knows, for
+// Config.Identify. Error: ErrUnauthenticated.
+func (c *Catalog) Known(secret []byte) (*Principal, error) {
+	if p, ok := c.known(secret); ok {
+		return p, nil
+	}
+	return nil, godwit.ErrUnauthenticated
+}
+
+// known finds a secret's principal, which may have expired.
+func (c *Catalog) known(secret []byte) (*Principal, bool) {
+	hash := sha256.Sum256(secret)
+	if root := c.root.Load(); root != nil && subtle.ConstantTimeCompare(hash[:], root.hash[:]) == 1 {
+		return &root.principal, true
+	}
+	p, ok := c.index.Load().hashes[hash]
+	return p, ok
 }
 
 func (c *Catalog) expired(t *godwit.Token) bool {

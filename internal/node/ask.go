@@ -17,6 +17,11 @@ const (
 	refreshRate     = 200 // a second
 )
 
+var (
+	errTooMany  = errors.New("too many ask for what is not known here")
+	errStarting = errors.New("this node is starting")
+)
+
 func newRefreshes() *rate.Limiter { return rate.NewLimiter(refreshRate, refreshRate) }
 
 // identify asks upstream whom a credential stands for.
@@ -39,7 +44,7 @@ func (n *Node) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	if err := n.refreshes.Wait(ctx); err != nil {
-		return errors.New("too many ask for namespaces that are not known here")
+		return errTooMany
 	}
 	r, err := e.Barrier(ctx)
 	if err != nil {

@@ -83,11 +83,8 @@ func shutdown(ctx context.Context, s *http.Server) error {
 // release closes what is open, from the top down.
 func (n *Node) release() (err error) {
 	err = n.listen.close()
-	if e := n.edge.Load(); e != nil {
-		err = errors.Join(err, e.Close())
-	}
-	if n.log != nil {
-		err = errors.Join(err, n.log.Close())
+	if s := n.stands(); s != nil {
+		err = errors.Join(err, s.Close())
 	}
 	if n.store != nil {
 		err = errors.Join(err, n.store.Close())

@@ -108,6 +108,12 @@ type Config struct {
 	// told to stop. Default: DefaultDrainTimeout.
 	DrainTimeout time.Duration
 
+	// Node is the member's name, of 1 to 32 letters, digits, "-" and "_".
+	Node string
+	// OpenShared opens a log that this node shares with others: with it the node is
+	// a member of a cluster. Default: none.
+	OpenShared func(ctx context.Context) (*Shared, error)
+
 	// FS is the disk; with one, a central node must be given its RootToken.
 	// Default: the machine's.
 	FS store.FS

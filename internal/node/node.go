@@ -20,7 +20,7 @@ import (
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/binding"
 	"github.com/godwitkv/godwit/internal/catalog"
-	"github.com/godwitkv/godwit/internal/central/embedded"
+	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
@@ -38,6 +38,7 @@ const (
 	logRevision = "revision"
 	logVersion  = "version"
 	logError    = "error"
+	logFile     = "file"
 	logTimeout  = "timeout"
 	logAddress  = "address"
 )
@@ -49,14 +50,15 @@ type Node struct {
 	started time.Time
 	clock   *edge.Clock // corrected at an edge
 
-	store   *store.Store
-	origin  origin
-	log     *embedded.Log             // nil at an edge
-	edge    atomic.Pointer[edge.Edge] // nil at the centre
-	catalog atomic.Pointer[catalog.Catalog]
-	feed    *feed.Server
-	hub     *watch.Hub
-	service *api.Service
+	store    *store.Store
+	origin   origin
+	standing atomic.Pointer[standing]
+	edge     atomic.Pointer[edge.Edge]        // nil unless the node is one
+	member   atomic.Pointer[jetstream.Member] // nil unless the node is one
+	catalog  atomic.Pointer[catalog.Catalog]
+	feed     *feed.Server
+	hub      *watch.Hub
+	service  *api.Service
 
 	upstreamTLS *tls.Config
 	passing     *http.Transport // of requests that are passed on; nil at the centre
@@ -121,17 +123,26 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.openFollowers()
-	if n.cfg.edge() {
-		n.passing = newPassTransport(&n.cfg, n.upstreamTLS)
-		err = n.openEdge(ctx)
-	} else if err = n.openRootToken(); err == nil {
-		err = n.openCentre(ctx)
-	}
-	if err != nil {
+	if err := n.openLog(ctx); err != nil {
 		return err
 	}
 	n.openService()
 	return nil
+}
+
+// openLog opens what the node's writes go to, wherever that is.
+func (n *Node) openLog(ctx context.Context) error {
+	switch {
+	case n.cfg.edge():
+		n.passing = newPassTransport(&n.cfg, n.upstreamTLS)
+		return n.openEdge(ctx)
+	case n.cfg.member():
+		return n.openMember(ctx)
+	}
+	if err := n.openRootToken(); err != nil {
+		return err
+	}
+	return n.openCentre(ctx)
 }
 
 // now is the time, corrected by the upstream's at an edge.
@@ -186,7 +197,7 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 		}
 	}
 	n.store, err = store.Open(ctx, store.Config{
-		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Follower: n.cfg.edge(), Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Follower: n.cfg.follows(), Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 		InlineBytes: n.cfg.InlineBytes, DiskReserve: n.cfg.DiskReserve, CacheBytes: n.cfg.CacheBytes,
 		Retention: n.cfg.Retention,
 	})
@@ -205,16 +216,16 @@ func (n *Node) serve() {
 	if n.pprof != nil {
 		n.workers.Go(func() error { return ignoreClosed(n.pprof.Serve(n.listen.pprof)) })
 	}
-	failure, meaning := n.failure()
+	failure := n.stands().Failed()
 	n.workers.Go(func() error {
 		select {
 		case err := <-failure:
-			return fmt.Errorf("%s: %w", meaning, err)
+			return fmt.Errorf("this node can go on no longer: %w", err)
 		case <-done.Done():
 			return nil
 		}
 	})
-	if n.cfg.edge() {
+	if n.cfg.follows() {
 		n.workers.Go(func() error { return n.awaitReady(done) })
 	}
 }
@@ -229,8 +240,11 @@ func ignoreClosed(err error) error {
 func (n *Node) announce() {
 	stats := n.store.Stats()
 	what := "node is ready"
-	if n.cfg.edge() {
+	switch {
+	case n.cfg.edge():
 		what = "edge is listening"
+	case n.cfg.member():
+		what = "member is listening"
 	}
 	n.cfg.Logger.Info(what,
 		slog.String(logVersion, n.cfg.Version), slog.String(logAPI, n.APIURL()), slog.String(logBinding, n.BindingURL()),

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -40,7 +39,7 @@ func (n *Node) openFollowers() {
 		Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	n.hub = watch.New(watch.Config{
-		Store: n.store, Follower: n.cfg.edge(), Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+		Store: n.store, Follower: n.cfg.follows(), Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	n.store.SetOnSystem(func(records []godwit.Record) {
 		if c := n.catalog.Load(); c != nil { // else it reads them from the store
@@ -57,12 +56,13 @@ func (n *Node) openFollowers() {
 
 // openCentre starts the log, and the catalog behind it. Records that come
 // before the catalog is there are in the store when it reads it.
-func (n *Node) openCentre(ctx context.Context) (err error) {
-	n.log, err = embedded.Open(ctx, embedded.Config{Store: n.store, Now: n.now, Logger: n.cfg.Logger})
+func (n *Node) openCentre(ctx context.Context) error {
+	log, err := embedded.Open(ctx, embedded.Config{Store: n.store, Now: n.now, Logger: n.cfg.Logger})
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	n.origin = origin{n.store, n.log, n.store}
+	n.stand(centre{log})
+	n.origin = origin{n.store, log, n.store}
 	close(n.ready)
 	return n.openCatalog(ctx, catalog.Config{})
 }
@@ -93,6 +93,7 @@ func (n *Node) openEdge(ctx context.Context) error {
 		return fmt.Errorf("open edge: %w", err)
 	}
 	n.edge.Store(e)
+	n.stand(e)
 	n.origin = origin{e, e, e}
 	return nil
 }
@@ -108,20 +109,12 @@ func (n *Node) openCatalog(ctx context.Context, cfg catalog.Config) error {
 	return nil
 }
 
-// failure delivers the error that ends the node.
-func (n *Node) failure() (<-chan error, string) {
-	if e := n.edge.Load(); e != nil {
-		return e.Failed(), "this node can follow no longer"
-	}
-	return n.log.Failed(), "the log failed"
-}
-
-// awaitReady notes when an edge's first copy is complete. Error: none; it ends
-// with ctx.
+// awaitReady notes when a follower's copy is complete. Error: none; it ends with
+// ctx.
 func (n *Node) awaitReady(ctx context.Context) error {
 	tick := time.NewTicker(readyEvery)
 	defer tick.Stop()
-	for !n.edge.Load().Ready() {
+	for !n.isReady() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -136,33 +129,6 @@ func (n *Node) awaitReady(ctx context.Context) error {
 
 // Ready is closed once reads are served.
 func (n *Node) Ready() <-chan struct{} { return n.ready }
-
-func (n *Node) isReady() bool {
-	select {
-	case <-n.ready:
-		return true
-	default:
-		return false
-	}
-}
-
-// exact, age and carries are what those who follow this node are told. They are
-// asked from the first commit on, which may come while the edge is being opened.
-
-func (n *Node) exact() bool {
-	e := n.edge.Load()
-	return !n.cfg.edge() || e != nil && e.Exact()
-}
-
-func (n *Node) age() time.Duration {
-	if !n.cfg.edge() {
-		return 0
-	}
-	if e := n.edge.Load(); e != nil {
-		return e.Age()
-	}
-	return math.MaxInt64
-}
 
 func (n *Node) carries() feed.Filter {
 	if e := n.edge.Load(); e != nil {

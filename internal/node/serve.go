@@ -129,10 +129,22 @@ func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
 	case n.draining.Load():
 		plain(w, http.StatusServiceUnavailable, "stopping\n")
 	case !n.isReady():
-		plain(w, http.StatusServiceUnavailable, "first copy is not complete\n")
+		plain(w, http.StatusServiceUnavailable, n.unready()+"\n")
 	default:
 		plain(w, http.StatusOK, "ok\n")
 	}
+}
+
+// unready says why reads are not served.
+func (n *Node) unready() string {
+	m := n.member.Load()
+	switch {
+	case m == nil:
+		return "first copy is not complete"
+	case m.Problem() != "":
+		return m.Problem()
+	}
+	return "this member has yet to catch up with the cluster"
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -170,6 +182,9 @@ func (n *Node) status(host string) native.Status {
 		status.StalenessMS, status.Lag, status.Missing = stalenessMS(s.Staleness), s.Lag, s.Missing
 		status.Upstream, status.Connected = s.Upstream, s.Connected
 		status.Progress, status.Problem = s.Progress, s.Problem
+	}
+	if m := n.member.Load(); m != nil {
+		status.StalenessMS, status.Problem = stalenessMS(m.Staleness()), m.Problem()
 	}
 	return status
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -21,6 +22,15 @@ const (
 
 // edge tells whether c is of an edge.
 func (c *Config) edge() bool { return len(c.Upstreams) > 0 }
+
+// member tells whether c is of one of several that share a log.
+func (c *Config) member() bool { return c.OpenShared != nil }
+
+// openShared opens the log that the members share.
+func (c *Config) openShared(ctx context.Context) (*Shared, error) { return c.OpenShared(ctx) }
+
+// follows tells whether the log is not in the node itself.
+func (c *Config) follows() bool { return c.edge() || c.member() }
 
 // validateUpstream returns what is wrong with what makes an edge.
 func (c *Config) validateUpstream() (problems []error) {

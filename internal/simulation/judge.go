@@ -92,18 +92,29 @@ func (r *reading) end(ans *answer, keys []keyID, all map[keyID]found) error {
 		v.detail = status + " at " + r.machine.plan.name + ": " + v.detail
 		return v
 	}
-	p := place{history, revision}
+	r.saw(s, ans, status, place{history, revision})
+	return nil
+}
+
+// saw keeps what an answer has shown. One that was under way when the node was
+// started again is of the process before it, and tells nothing of this one's copy.
+func (r *reading) saw(s *sighting, ans *answer, status string, p place) {
+	m := r.machine
+	same := m.started() == r.boot
 	switch status {
 	case "MISS":
 		s.passed[r.ns] = p
+		return
 	case "STALE":
-		if m := r.machine; ans.revision() <= m.position() { // else an upstream answered that is stale itself
-			s.local = p
+		if ans.revision() > m.position() { // an upstream answered that is stale itself
+			return
 		}
 	default:
-		s.any, s.local = p, p
+		s.any = p
 	}
-	return nil
+	if same {
+		s.local = p
+	}
 }
 
 // position is how far the node's copy is.

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"io"
+	"math"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -17,6 +18,25 @@ const (
 
 // errNotServing refuses reads of a copy that is not whole yet.
 var errNotServing = &godwit.Error{Code: godwit.CodeUnavailable, Message: "This member has yet to catch up with the cluster: ask another."}
+
+// Exact tells whether the store is a whole state of the log.
+func (m *Member) Exact() bool { return m.serving.Load() && !m.store.Mixed() }
+
+// Age is for how long the copy may have missed a write.
+func (m *Member) Age() time.Duration {
+	if age, known := m.fresh.staleness(); known {
+		return age
+	}
+	return math.MaxInt64
+}
+
+// Staleness is Age, below 0 if it is not known.
+func (m *Member) Staleness() time.Duration {
+	if age, known := m.fresh.staleness(); known {
+		return age
+	}
+	return -1
+}
 
 // Stale tells whether the copy may have missed writes for longer than the way
 // through the log takes.
