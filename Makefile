@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: run demo test simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
+.PHONY: run cluster demo test simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -13,6 +13,10 @@ run: build
 
 build:
 	@$(GO) build -o $(BIN)/godwit ./cmd/godwit
+
+## cluster: three members that share a log, on this machine, until Ctrl-C
+cluster: build
+	@$(GO) run ./examples/cluster -godwit $(BIN)/godwit
 
 ## demo: a centre, two relays and six edges as far apart as their cities, until Ctrl-C
 demo: build

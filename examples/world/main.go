@@ -65,7 +65,7 @@ func run(ctx context.Context, godwit string, every time.Duration) (err error) {
 		return err // the logs stay, to be looked at
 	}
 	defer func() { err = errors.Join(err, w.stop(), os.RemoveAll(dir)) }()
-	fmt.Printf("The tree: godwit status --tree --url http://%s --token %s\n\n", w.nodes[0].api, rootToken)
+	fmt.Printf("The tree: godwit status --tree --url http://%s --token %s\n\n", w.nodes[0].API, rootToken)
 	s, err := newShow(ctx, w, &table{w: os.Stdout, terminal: term.IsTerminal(int(os.Stdout.Fd()))})
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func newShow(ctx context.Context, w *world, t *table) (*show, error) {
 	}
 	var id string
 	for _, n := range w.nodes {
-		c, err := client.New("http://"+n.api, rootToken, client.WithAttempts(1))
+		c, err := client.New("http://"+n.API, rootToken, client.WithAttempts(1))
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +131,7 @@ func (s *show) draw(ctx context.Context) {
 
 // read reads the heartbeat at a node and tells how it was answered.
 func (s *show) read(ctx context.Context, n *node) (status string, took time.Duration) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.api+s.path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.API+s.path, nil)
 	if err != nil {
 		return "error", 0
 	}
@@ -156,12 +156,12 @@ func (s *show) story(ctx context.Context) error {
 	if !sleep(ctx, killAfter) {
 		return nil
 	}
-	centre.kill()
+	centre.Kill()
 	s.tell("The centre was killed: every other node still answers every read.")
 	if !sleep(ctx, restartAfter) {
 		return nil
 	}
-	if err := s.world.startNode(ctx, centre); err != nil {
+	if err := centre.Start(ctx, s.world.godwit); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
