@@ -76,6 +76,17 @@ func TestOnlyTheStoreKnowsPebble(t *testing.T) {
 	}
 }
 
+// TestOnlyTheStreamKnowsNATS holds that nothing else imports the server or the
+// client.
+func TestOnlyTheStreamKnowsNATS(t *testing.T) {
+	for line := range strings.Lines(goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")) {
+		pkg, imports, _ := strings.Cut(line, " ")
+		if strings.Contains(imports, "github.com/nats-io/") && pkg != module+"/internal/central/jetstream/nats" {
+			t.Errorf("%s imports NATS", pkg)
+		}
+	}
+}
+
 // moduleImports returns, for each package of the module, the packages of the
 // module that it imports, without the module's path.
 func moduleImports(t *testing.T) map[string][]string {

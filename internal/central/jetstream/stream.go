@@ -14,8 +14,8 @@ type Stream interface {
 	// of one caller are appended in the order in which they were handed over,
 	// except that any may be lost, or be appended late or twice, where the stream
 	// has no leader or changes it. done is called once: with nil when a quorum
-	// holds the message, else with why that is not known. The stream keeps msg
-	// until then.
+	// holds the message, with ErrFull or ErrTooLarge if the stream certainly did not
+	// take it, else with why that is not known. The stream keeps msg until then.
 	Send(msg []byte, done func(error))
 
 	// Begin appends the first message of an empty stream. Error: ErrNotEmpty if it
@@ -25,7 +25,7 @@ type Stream interface {
 	// Read calls fn for each message from sequence from on, in order, none left
 	// out, as a quorum holds them, until ctx ends or fn fails, with whose error it
 	// returns. It goes on by itself when connections break. fn owns the message.
-	// Error: ErrTrimmed if a message is no longer there.
+	// Error: ErrTrimmed if a message is no longer there, ErrReplaced.
 	Read(ctx context.Context, from uint64, fn func(Message) error) error
 
 	// MaxMessage is how many bytes a message has at the most.
@@ -59,6 +59,9 @@ type State struct {
 var (
 	ErrNotEmpty = errors.New("the stream is not empty")
 	ErrTrimmed  = errors.New("messages of the stream are no longer there")
+	ErrReplaced = errors.New("the stream is not the one that it was")
+	ErrFull     = errors.New("the stream holds as much as it may")
+	ErrTooLarge = errors.New("the message is longer than the stream takes")
 )
 
 // Registry is what the members of a cluster know of each other, beside the log.

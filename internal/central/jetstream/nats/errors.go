@@ -1,0 +1,98 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+)
+
+// RefusedError is what somebody has to put right; waiting does not.
+type RefusedError struct{ Reason string }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.Reason }
+
+// Errors that pass.
+var (
+	errNotConnected = errors.New("there is no connection to nats")
+	errNoLeader     = errors.New("no server leads the stream")
+	errStalled      = errors.New("the stream did not answer in time")
+	errBroken       = errors.New("the connection to nats broke")
+	errStopped      = errors.New("the stream is closed")
+	errNoAnswer     = errors.New("no server of NATS answers for JetStream: it is not enabled, or none can be reached")
+)
+
+// apiError is what JetStream answers instead.
+type apiError struct {
+	Status      int    `json:"code"`
+	Code        int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+func (e *apiError) Error() string {
+	return fmt.Sprintf("nats: %s (%d)", e.Description, e.Code)
+}
+
+// Codes of apiError.
+const (
+	codeNotFound     = 10059 // stream
+	codeExists       = 10058 // a stream with this name and another configuration
+	codeWrongLast    = 10071
+	codeTooLong      = 10054
+	codeFull         = 10077 // maximum bytes exceeded, and the like
+	codeNotEnabled   = 10076
+	codeNotEnabledIn = 10039 // the account
+	codeNoMessage    = 10037
+	codeReplicas     = 10074 // more than NATS can have
+)
+
+func hasCode(err error, codes ...int) bool {
+	var e *apiError
+	if !errors.As(err, &e) {
+		return false
+	}
+	for _, code := range codes {
+		if e.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// api asks JetStream, within the timeout of answers. Errors that time does not heal are a
+// *RefusedError.
+func (c *Conn) api(ctx context.Context, subject string, request, response any) error {
+	if err := c.connection(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	began := time.Now()
+	err := ask(ctx, c.nc, subject, request, response)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, natsgo.ErrNoResponders):
+		return errNoAnswer
+	case hasCode(err, codeNotEnabled, codeNotEnabledIn):
+		return &RefusedError{"JetStream is not enabled for the account that godwit has in NATS"}
+	case errors.Is(err, context.DeadlineExceeded):
+		if denied := c.deniedSince(began); denied != "" {
+			return &RefusedError{"NATS denies what godwit needs: " + denied}
+		}
+		return fmt.Errorf("%w (%s)", errStalled, subject)
+	}
+	return err
+}
+
+func (c *Conn) deniedSince(t time.Time) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.deniedAt.Before(t) {
+		return ""
+	}
+	return c.denied
+}
