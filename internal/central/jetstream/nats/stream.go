@@ -321,6 +321,9 @@ func (s *Stream) Send(msg []byte, done func(error)) {
 	s.sender.send(msg, done)
 }
 
+// MaxMessage implements jetstream.Stream.
+func (s *Stream) MaxMessage() int { return s.conn.MaxMessage() }
+
 // Trim implements jetstream.Stream.
 func (s *Stream) Trim(ctx context.Context, first uint64) error {
 	if err := s.usable(); err != nil {
