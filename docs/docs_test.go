@@ -12,10 +12,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
 	"github.com/godwitkv/godwit/internal/node"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -138,8 +141,8 @@ func TestMetricsAreDescribed(t *testing.T) {
 	}
 }
 
-// registeredMetrics are those of a central node and of an edge, whether they have
-// a value yet or not.
+// registeredMetrics are those of a central node, of an edge and of a member of a
+// cluster, whether they have a value yet or not.
 func registeredMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	found := make(map[string]bool)
@@ -160,10 +163,31 @@ func registeredMetrics(t *testing.T) map[string]bool {
 			t.Error(err)
 		}
 	}
+	addMetrics(found, memberMetrics(t))
 	if len(found) < 10 {
 		t.Fatalf("nodes register %d metrics: nothing is tested", len(found))
 	}
 	return found
+}
+
+// memberMetrics are those of a central node's log that is one of several.
+func memberMetrics(t *testing.T) *prometheus.Registry {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{Dir: "data", FS: store.NewMemFS(), Follower: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	registry := prometheus.NewRegistry()
+	m, err := jetstream.Open(t.Context(), jetstream.Config{
+		Store: s, Stream: streamtest.NewLog(1, time.Now).Stream(), Registry: streamtest.NewRegistry(),
+		Self: jetstream.MemberInfo{Name: "n1"}, Now: time.Now, Metrics: registry,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return registry
 }
 
 func addMetrics(found map[string]bool, registry *prometheus.Registry) {

@@ -91,6 +91,26 @@ func compareDigests(t *testing.T, batch int, replicas []*replica, now int64) {
 			t.Errorf("batch %d: digest of %q is %x at %d, want %x at %d (%v)", batch, r.name, got, revision, want, at, err)
 		}
 	}
+	for _, r := range replicas {
+		if got, want := r.digest(now), replicas[0].digest(now); got != want {
+			t.Errorf("batch %d: digest of all of %q is %x, want %x", batch, r.name, got, want)
+		}
+	}
+}
+
+// digest is that of all that decisions read.
+func (r *replica) digest(now int64) [32]byte {
+	r.t.Helper()
+	v, err := r.store.View(context.Background())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer v.Close()
+	sum, err := v.Digest(context.Background(), now, func() {})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return sum
 }
 
 // replica is one store and how it is run.

@@ -27,6 +27,23 @@ const (
 	TooLate    Verdict = 5 // it was on its way for so long that its proposer has given it up
 )
 
+// String is the verdict in a word or two.
+func (v Verdict) String() string {
+	switch v {
+	case Taken:
+		return "taken"
+	case Duplicate:
+		return "duplicate"
+	case Gap:
+		return "gap"
+	case WrongClock:
+		return "wrong clock"
+	case TooLate:
+		return "too late"
+	}
+	return "unknown"
+}
+
 // How far a batch's time may be from the log's own. What is later than the second
 // is not taken, so that a proposer that is no longer remembered cannot be taken for
 // a new one: store.ProposerWindow is longer.

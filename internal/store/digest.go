@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -34,6 +35,96 @@ func (s *Store) Digest(ctx context.Context, now int64) (sum [32]byte, revision g
 	})
 	h.Sum(sum[:0])
 	return sum, revision, err
+}
+
+// Digest is a hash of a state as far as the log decides it and decisions read it:
+// its epoch and position, the log's time, all entries that are live at now,
+// in unix seconds, and the requests and proposers that are remembered. Two stores
+// that applied the same log have the same digest, wherever their values stand and
+// whatever they have swept, so long as neither clock was past now when the state
+// was: entries are dropped by it. rest is called now and then: who has time pauses.
+func (v *View) Digest(ctx context.Context, now int64, rest func()) (sum [32]byte, err error) {
+	d := &digester{h: sha256.New(), view: v, ctx: ctx, rest: rest}
+	if err := d.position(); err != nil {
+		return sum, err
+	}
+	err = d.scan(prefixEntry, func(k, row []byte) error {
+		e, err := decodeEntryRow(row)
+		if err != nil || e.expiration != 0 && e.expiration <= now {
+			return err
+		}
+		if e.place == placeRow {
+			d.work += int(e.size / digestRow)
+		}
+		return hashEntry(d.h, v.snap, k, &e)
+	})
+	if err == nil {
+		err = d.scan(prefixRequest, func(k, row []byte) error {
+			ms, _, err := decodePair(row)
+			return d.remembered(k, row, int64(ms), RequestWindow, err)
+		})
+	}
+	if err == nil {
+		err = d.scan(prefixProposer, func(k, row []byte) error {
+			_, ms, err := decodePair(row)
+			return d.remembered(k, row, int64(ms), ProposerWindow, err)
+		})
+	}
+	d.h.Sum(sum[:0])
+	return sum, err
+}
+
+// A digester stops for its context and to rest after so many rows, of so many
+// bytes each.
+const (
+	digestRows = 256
+	digestRow  = 256
+)
+
+type digester struct {
+	h    hash.Hash
+	view *View
+	ctx  context.Context
+	rest func()
+	work int // rows since the last rest
+}
+
+// position hashes what there is one of.
+func (d *digester) position() error {
+	var epoch [32]byte // the last one's key and id; those before go at each node's own time
+	err := scanPrefix(d.view.snap, []byte{prefixLineage}, func(k, row []byte) error {
+		clear(epoch[:])
+		copy(epoch[:9], k)
+		copy(epoch[9:], row[:min(len(row), len(godwit.EpochID{}))])
+		return nil
+	})
+	d.h.Write(epoch[:])
+	d.h.Write(appendPair(nil, uint64(d.view.revision), uint64(d.view.time)))
+	return err
+}
+
+func (d *digester) scan(prefix byte, fn func(k, row []byte) error) error {
+	d.h.Write([]byte{prefix})
+	return scanPrefix(d.view.snap, []byte{prefix}, func(k, row []byte) error {
+		if d.work++; d.work >= digestRows {
+			d.rest()
+			d.work = 0
+		}
+		if err := d.ctx.Err(); err != nil {
+			return err
+		}
+		return fn(k, row)
+	})
+}
+
+// remembered hashes a row of two numbers, unless it is only there since it was not
+// swept yet.
+func (d *digester) remembered(k, row []byte, ms int64, window time.Duration, err error) error {
+	if err == nil && d.view.time-ms <= window.Milliseconds() {
+		d.h.Write(k)
+		d.h.Write(row)
+	}
+	return err
 }
 
 func hashEntry(h hash.Hash, r pebble.Reader, k []byte, row *entryRow) error {

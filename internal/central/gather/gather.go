@@ -134,6 +134,13 @@ func (q *Queue) Take(maxTransactions int, maxBytes int64) []*Proposal {
 	return taken
 }
 
+// Len is how many wait.
+func (q *Queue) Len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // Close lets no more proposals wait. Those that do are still to be taken. Closing
 // again changes nothing.
 func (q *Queue) Close(why error) {

@@ -21,7 +21,7 @@ const roomEvery = 250 * time.Millisecond
 
 // take applies one message. Errors are fatal, or errForeign.
 func (m *Member) take(msg Message) error {
-	kind, rest, err := head(msg.Data)
+	kind, rest, err := head(msg.Data, m.cfg.Formats)
 	if err != nil {
 		return fatal(fmt.Errorf("message %d: %w", msg.Sequence, err))
 	}
@@ -50,6 +50,10 @@ func (m *Member) take(msg Message) error {
 	}
 	m.place.Sequence = max(m.place.Sequence, msg.Sequence)
 	m.applied.Store(m.place.Sequence)
+	if !known {
+		m.messages.Add(1)
+	}
+	m.window.add(msg.Sequence, len(msg.Data))
 	return nil
 }
 
@@ -85,6 +89,7 @@ func (m *Member) takeBatch(msg Message, rest []byte) error {
 	}
 	m.board.verdict(verdict)
 	if since, ok := m.proposer.arrived(b, verdict, results); ok {
+		m.met.applied.Observe(time.Since(since).Seconds())
 		m.hear(since, time.Duration(b.Time-b.Ordered)*time.Millisecond)
 	}
 	return nil
@@ -160,10 +165,11 @@ func (m *Member) takeFormat(msg Message, rest []byte) error {
 	if err != nil {
 		return err
 	}
-	if format > LastFormat {
-		return fmt.Errorf("%w: format %d", ErrFormat, format)
+	format = max(format, m.place.Format) // a message that comes late changes nothing
+	if err := m.useFormat(format); err != nil {
+		return err
 	}
-	m.place.Format = max(m.place.Format, format)
+	m.place.Format = format
 	return m.commit(m.store.Begin(), msg.Sequence)
 }
 

@@ -18,7 +18,8 @@ const repeatEvery = time.Minute
 type board struct {
 	log *slog.Logger
 
-	room atomic.Bool // there is none on the disk: nothing is applied
+	room  atomic.Bool // there is none on the disk: nothing is applied
+	brims atomic.Bool // the stream holds as much as it may
 
 	mu       sync.Mutex
 	trouble  string        // why the stream is not followed; "": it is
@@ -26,6 +27,7 @@ type board struct {
 	down     *godwit.Error // why no writes are taken
 	skew     time.Duration // of this machine's clock against the stream's, where that is too much
 	verdicts [state.TooLate + 1]int64
+	errands
 }
 
 // problem notes why the stream is not followed.
@@ -119,8 +121,10 @@ func (m *Member) Problem() string {
 		return fmt.Sprintf("this machine's clock is %v ahead of the cluster's", b.skew.Round(time.Second))
 	case b.trouble != "":
 		return b.trouble
+	case b.brims.Load():
+		return errLogFull.Message
 	case b.down != nil:
 		return b.down.Error()
 	}
-	return ""
+	return b.errands.problem()
 }

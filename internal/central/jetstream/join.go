@@ -24,8 +24,13 @@ func (m *Member) join(ctx context.Context, why error) error {
 	}
 	m.applying.Lock()
 	defer m.applying.Unlock()
+	if err := m.useFormat(p.Format); err != nil {
+		return fatal(err)
+	}
 	m.place, m.noted = p, p.Sequence
 	m.applied.Store(p.Sequence)
+	m.flushed.Store(0) // of the store as it was
+	m.window.reset()
 	return nil
 }
 

@@ -24,6 +24,8 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 	switch {
 	case m.board.isFull():
 		return nil, errDiskFull
+	case m.board.isLogFull():
+		return nil, errLogFull
 	case gather.Puts(txs) && m.store.DiskFull():
 		return nil, godwit.ErrDiskFull
 	case m.store.Stalled():

@@ -15,18 +15,35 @@ import (
 	"github.com/godwitkv/godwit/internal/store"
 )
 
-// Config is what a member needs. All fields but Join, Serving, Logger and Metrics
-// are required.
+// Config is what a member needs. Store, Stream, Registry, Self and Now are
+// required.
 type Config struct {
 	Store    *store.Store // opened with Follower: its log is the stream
 	Stream   Stream
 	Registry Registry
-	Self     MemberInfo
+	Self     MemberInfo // its Formats are Config's
 	Now      func() time.Time
 
 	// Join makes the store a copy of a peer's, exact at a batch's end, and returns
 	// at which message. nil: a member that needs it fails.
 	Join func(ctx context.Context, peers []MemberInfo) (Place, error)
+
+	// Formats is the highest format of messages that this member says to read, and
+	// reads. 0: LastFormat.
+	Formats int
+
+	// TrimWindow is how many bytes of messages the stream keeps at the least, for
+	// members that were away to find their place. 0: 256 MiB.
+	TrimWindow int64
+
+	// TrimCap is how many bytes of messages the stream holds before members that
+	// are absent are not waited for; if then fewer than two hold what is in it,
+	// writes are refused. At least twice the window. 0: 4 GiB.
+	TrimCap int64
+
+	// CompareEvery is how often members compare their stores; less often where that
+	// takes them long. 0: an hour; below 0: never.
+	CompareEvery time.Duration
 
 	// Serving is told once the store has caught up with the cluster, each time the
 	// member starts. Its error is logged, and it is told again.
@@ -43,6 +60,20 @@ func (c *Config) setDefaults() {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
+	if c.Formats == 0 {
+		c.Formats = LastFormat
+	}
+	if c.TrimWindow == 0 {
+		c.TrimWindow = defaultTrimWindow
+	}
+	if c.TrimCap == 0 {
+		c.TrimCap = defaultTrimCap
+	}
+	if c.CompareEvery == 0 {
+		c.CompareEvery = defaultCompareEvery
+	}
+	c.TrimCap = max(c.TrimCap, 2*c.TrimWindow)
+	c.Self.Formats = c.Formats
 }
 
 // Log keys.
@@ -65,11 +96,21 @@ type Member struct {
 	chunks   *assembler
 	fresh    freshness
 	board    board
+	met      *metrics
+
+	registered atomic.Bool
+	roster     roster
+	extent     extent
+	window     window
+	comparison comparison
+	trimmedAt  time.Time // upkeep's own
+	formatSent time.Time // upkeep's own
 
 	applying sync.Mutex // held to change the store, and place
 	place    Place      // up to where the stream is applied
 	noted    uint64     // the sequence that the store's note says
 	applied  atomic.Uint64
+	messages atomic.Int64 // applied since the start
 	flushed  atomic.Uint64
 	serving  atomic.Bool // reads are answered
 
@@ -89,7 +130,8 @@ var (
 )
 
 // Open starts to follow the stream, and returns at once, whether the stream can be
-// reached or not. Errors: those of the store.
+// reached or not. Errors: those of the store, which may be one that was found to
+// differ from the others', or ErrFormat.
 func Open(ctx context.Context, cfg Config) (*Member, error) {
 	cfg.setDefaults()
 	m := &Member{cfg: cfg, store: cfg.Store, log: cfg.Logger, caughtUp: make(chan struct{}), failed: make(chan error, 1)}
@@ -101,10 +143,17 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 	if m.place, err = readPlace(cfg.Store); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(diverged(cfg.Store, cfg.Self.Name), m.useFormat(m.place.Format)); err != nil {
+		return nil, err
+	}
 	m.noted = m.place.Sequence
 	m.applied.Store(m.place.Sequence)
+	m.window.size, m.comparison.since = cfg.TrimWindow, time.Now()
+	m.met = newMetrics(m)
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	for _, work := range []func(context.Context) error{m.proposer.run, m.run, m.flushLoop, m.serveStale, m.settleIn} {
+	for _, work := range []func(context.Context) error{
+		m.proposer.run, m.run, m.flushLoop, m.serveStale, m.settleIn, m.register, m.listen, m.beat, m.upkeep,
+	} {
 		m.work.Go(func() error {
 			if err := work(m.ctx); err != nil && m.ctx.Err() == nil {
 				m.fail(err)
@@ -133,6 +182,7 @@ func (m *Member) Failed() <-chan error { return m.failed }
 func (m *Member) Close() error {
 	m.cancel()
 	_ = m.work.Wait() // its errors went to Failed
+	m.met.unregister()
 	m.chunks.close()
 	return m.flush()
 }

@@ -67,16 +67,16 @@ func (o *opening) lineageEpoch() godwit.Epoch {
 	return godwit.Epoch{ID: o.epoch, First: o.first, After: o.after.Revision}
 }
 
-func appendHead(b []byte, kind byte) []byte { return append(b, firstFormat, kind) }
+func appendHead(b []byte, format, kind byte) []byte { return append(b, format, kind) }
 
-func appendBatch(b []byte, id store.ProposerID, number uint64, batch *godwit.Batch) []byte {
-	b = append(appendHead(b, kindBatch), id[:]...)
+func appendBatch(b []byte, format byte, id store.ProposerID, number uint64, batch *godwit.Batch) []byte {
+	b = append(appendHead(b, format, kindBatch), id[:]...)
 	b = binary.AppendUvarint(b, number)
 	return wire.AppendBatch(b, batch)
 }
 
-func appendChunk(b []byte, c *chunk) []byte {
-	b = append(appendHead(b, kindChunk), c.blob.ID[:]...)
+func appendChunk(b []byte, format byte, c *chunk) []byte {
+	b = append(appendHead(b, format, kindChunk), c.blob.ID[:]...)
 	b = binary.AppendUvarint(b, uint64(c.blob.Size))
 	b = append(b, c.blob.Hash[:]...)
 	b = binary.AppendUvarint(b, uint64(c.offset))
@@ -84,25 +84,25 @@ func appendChunk(b []byte, c *chunk) []byte {
 }
 
 func appendOpening(b []byte, o *opening) []byte {
-	b = append(appendHead(b, kindEpoch), o.cluster[:]...)
+	b = append(appendHead(b, firstFormat, kindEpoch), o.cluster[:]...)
 	b = append(b, o.after.Epoch[:]...)
 	b = binary.AppendUvarint(b, uint64(o.after.Revision))
 	b = append(b, o.epoch[:]...)
 	return binary.AppendUvarint(b, uint64(o.first))
 }
 
-func appendFormat(b []byte, format int) []byte {
-	return binary.AppendUvarint(appendHead(b, kindFormat), uint64(format))
+func appendFormat(b []byte, format byte, next int) []byte {
+	return binary.AppendUvarint(appendHead(b, format, kindFormat), uint64(next))
 }
 
-// head returns a message's kind and what follows it. Errors: ErrFormat,
-// wire.ErrMalformed.
-func head(data []byte) (kind byte, rest []byte, err error) {
+// head returns a message's kind and what follows it, for who reads formats up to
+// one. Errors: ErrFormat, wire.ErrMalformed.
+func head(data []byte, reads int) (kind byte, rest []byte, err error) {
 	if len(data) < 2 {
 		return 0, nil, wire.ErrMalformed
 	}
-	if data[0] < firstFormat || data[0] > LastFormat {
-		return 0, nil, fmt.Errorf("%w: format %d", ErrFormat, data[0])
+	if data[0] < firstFormat || int(data[0]) > reads {
+		return 0, nil, unreadable(int(data[0]), reads)
 	}
 	switch data[1] {
 	case kindBatch, kindChunk, kindEpoch, kindFormat, kindCompare:

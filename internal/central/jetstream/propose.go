@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -53,13 +54,16 @@ type proposer struct {
 	queue  *gather.Queue
 	now    func() time.Time         // for the batches' times
 	news   func(down *godwit.Error) // told when writes stop being taken, and are again
+	format atomic.Int32             // of the messages; see form
+
+	sent, resent, abandoned atomic.Int64 // batches: made, sent again, given up
 
 	mu      sync.Mutex
 	open    bool // the log has been begun, and is followed
 	id      store.ProposerID
 	number  uint64
 	flights []*flight     // in order
-	sent    time.Time     // when the last was made
+	left    time.Time     // when the last was made
 	failed  bool          // something of them must be sent again
 	again   time.Time     // when that was done last
 	down    *godwit.Error // why no writes are taken; nil: they are
@@ -77,6 +81,7 @@ type flight struct {
 
 func newProposer(s Stream, now func() time.Time, news func(*godwit.Error)) *proposer {
 	p := &proposer{stream: s, queue: gather.NewQueue(), now: now, news: news, down: errStarting}
+	p.format.Store(firstFormat)
 	p.startOver()
 	return p
 }
@@ -227,6 +232,7 @@ func (p *proposer) resend(now time.Time) (send []*flight) {
 	for _, f := range p.flights {
 		f.sent = now
 	}
+	p.resent.Add(int64(len(p.flights)))
 	return append(send, p.flights...)
 }
 
@@ -237,7 +243,7 @@ func (p *proposer) depart(now time.Time) *flight {
 		p.queue.Drain(p.down)
 	}
 	proposals := p.queue.Take(maxBatch, p.room())
-	if len(proposals) == 0 && (len(p.flights) > 0 || now.Sub(p.sent) < probeEvery) {
+	if len(proposals) == 0 && (len(p.flights) > 0 || now.Sub(p.left) < probeEvery) {
 		return nil
 	}
 	f := &flight{number: p.number + 1, time: p.now().UnixMilli(), since: now, sent: now, proposals: proposals}
@@ -245,12 +251,13 @@ func (p *proposer) depart(now time.Time) *flight {
 	for _, it := range proposals {
 		batch.Transactions = append(batch.Transactions, it.Transactions...)
 	}
-	f.msg = appendBatch(nil, p.id, f.number, &batch)
+	f.msg = appendBatch(nil, p.form(), p.id, f.number, &batch)
 	if len(f.msg) > p.stream.MaxMessage() {
 		gather.Fail(proposals, errTooLarge)
 		return nil
 	}
-	p.number, p.sent = f.number, now
+	p.number, p.left = f.number, now
+	p.sent.Add(1)
 	p.flights = append(p.flights, f)
 	return f
 }
@@ -260,6 +267,7 @@ func (p *proposer) depart(now time.Time) *flight {
 func (p *proposer) giveUp(why *godwit.Error) {
 	flights := p.flights
 	p.startOver()
+	p.abandoned.Add(int64(len(flights)))
 	if p.down == nil {
 		p.turn(why)
 	}

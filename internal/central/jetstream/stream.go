@@ -107,6 +107,7 @@ type Pulse struct {
 	Flushed  uint64 `json:"flushed"`  // of the last that a crash of this member leaves applied, with its values
 	Revision string `json:"revision"` // that its store holds
 	Ready    bool   `json:"ready"`
+	Problem  string `json:"problem,omitempty"`
 	Epoch    string `json:"epoch"`            // of its store
 	Digest   string `json:"digest,omitempty"` // of its store at DigestAt
 	DigestAt uint64 `json:"digest_at,omitempty"`

@@ -47,7 +47,7 @@ func (m *Member) sendValue(ctx context.Context, b godwit.Blob) error {
 		if _, err := io.ReadFull(r, data); err != nil {
 			return fmt.Errorf("read the value: %w", err)
 		}
-		if err := s.send(ctx, appendChunk(nil, &chunk{blob: b, offset: offset, data: data})); err != nil {
+		if err := s.send(ctx, appendChunk(nil, m.proposer.form(), &chunk{blob: b, offset: offset, data: data})); err != nil {
 			return err
 		}
 		offset += int64(len(data))

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/godwitkv/godwit"
@@ -28,25 +29,34 @@ type cluster struct {
 	registry *streamtest.Registry
 	members  []*member
 	rng      *rand.Rand
+	tune     func(*jetstream.Config) // nil: nothing
 }
 
 // member is one of them, with its disk.
 type member struct {
 	*jetstream.Member
-	c      *cluster
-	name   string
-	fs     *store.MemFS
-	store  *store.Store
-	stream *streamtest.Stream
-	skew   time.Duration
-	join   func(context.Context, []jetstream.MemberInfo) (jetstream.Place, error)
+	c       *cluster
+	name    string
+	tune    func(*jetstream.Config) // nil: nothing
+	fs      *store.MemFS
+	store   *store.Store
+	stream  *streamtest.Stream
+	skew    time.Duration
+	metrics *prometheus.Registry
+	join    func(context.Context, []jetstream.MemberInfo) (jetstream.Place, error)
 }
 
 // play runs a test with n members that have caught up.
 func play(t *testing.T, n int, fn func(c *cluster)) {
 	t.Helper()
+	playTuned(t, n, nil, fn)
+}
+
+// playTuned does with members whose configuration is changed.
+func playTuned(t *testing.T, n int, tune func(*jetstream.Config), fn func(c *cluster)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, log: streamtest.NewLog(1, time.Now), registry: streamtest.NewRegistry(), rng: rand.New(rand.NewPCG(1, 2))}
+		c := &cluster{t: t, log: streamtest.NewLog(1, time.Now), registry: streamtest.NewRegistry(), rng: rand.New(rand.NewPCG(1, 2)), tune: tune}
 		for i := range n {
 			c.add(fmt.Sprintf("n%d", i+1)).start()
 		}
@@ -66,24 +76,42 @@ func (c *cluster) add(name string) *member {
 	return m
 }
 
+func (m *member) now() time.Time { return time.Now().Add(m.skew) }
+
 func (m *member) start() {
 	m.c.t.Helper()
-	now := func() time.Time { return time.Now().Add(m.skew) }
+	m.open()
+	var err error
+	if m.Member, err = jetstream.Open(context.Background(), m.config()); err != nil {
+		m.c.t.Fatalf("%s: open: %v", m.name, err)
+	}
+}
+
+// open opens the member's store.
+func (m *member) open() {
+	m.c.t.Helper()
 	s, err := store.Open(context.Background(), store.Config{
-		Dir: "/data", FS: m.fs, Now: now, Follower: true, InlineBytes: 1024, DiskReserve: -1,
+		Dir: "/data", FS: m.fs, Now: m.now, Follower: true, InlineBytes: 1024, DiskReserve: -1,
 		CacheBytes: 1 << 20, HotBytes: 64 << 10,
 	})
 	if err != nil {
 		m.c.t.Fatalf("%s: open store: %v", m.name, err)
 	}
 	m.store, m.stream = s, m.c.log.Stream()
-	m.Member, err = jetstream.Open(context.Background(), jetstream.Config{
-		Store: s, Stream: m.stream, Registry: m.c.registry, Now: now, Join: m.join,
-		Self: jetstream.MemberInfo{Name: m.name, Identity: m.name}, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		m.c.t.Fatalf("%s: open: %v", m.name, err)
+}
+
+func (m *member) config() jetstream.Config {
+	m.metrics = prometheus.NewRegistry()
+	cfg := jetstream.Config{
+		Store: m.store, Stream: m.stream, Registry: m.c.registry, Now: m.now, Join: m.join, Metrics: m.metrics,
+		Self: jetstream.MemberInfo{Name: m.name, Identity: m.name, URL: "http://" + m.name}, Logger: slog.New(slog.DiscardHandler),
 	}
+	for _, tune := range []func(*jetstream.Config){m.c.tune, m.tune} {
+		if tune != nil {
+			tune(&cfg)
+		}
+	}
+	return cfg
 }
 
 func (m *member) stop() {

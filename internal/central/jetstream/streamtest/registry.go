@@ -15,6 +15,14 @@ type Registry struct {
 	members map[string]jetstream.MemberInfo
 	secrets map[string]string
 	hearers map[*hearer]struct{}
+	away    bool
+}
+
+// SetAway says whether the registry cannot be reached by anybody.
+func (r *Registry) SetAway(is bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = is
 }
 
 type hearer struct{ pulses chan jetstream.Pulse }
@@ -33,6 +41,9 @@ func NewRegistry() *Registry {
 func (r *Registry) Register(_ context.Context, m jetstream.MemberInfo) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.away {
+		return ErrLost
+	}
 	if old, ok := r.members[m.Name]; ok && old.Identity != m.Identity {
 		return &jetstream.TakenError{Name: m.Name, Identity: old.Identity}
 	}
@@ -44,6 +55,9 @@ func (r *Registry) Register(_ context.Context, m jetstream.MemberInfo) error {
 func (r *Registry) Members(context.Context) ([]jetstream.MemberInfo, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.away {
+		return nil, ErrLost
+	}
 	var all []jetstream.MemberInfo
 	for _, m := range r.members {
 		all = append(all, m)
@@ -84,6 +98,9 @@ func (r *Registry) Offer(_ context.Context, name, secret string) (string, error)
 func (r *Registry) Tell(p jetstream.Pulse) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.away {
+		return
+	}
 	for h := range r.hearers {
 		select {
 		case h.pulses <- p:
