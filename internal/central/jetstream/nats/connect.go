@@ -113,6 +113,7 @@ func (c *Conn) MaxMessage() int { return int(c.nc.MaxPayload()) }
 func (c *Conn) options() ([]natsgo.Option, error) {
 	opts := []natsgo.Option{
 		natsgo.Name(c.cfg.Name),
+		natsgo.NoEcho(), // of pulses; nothing else that this connection sends comes back by its subject
 		// A message must not be sent long after it was handed over: what finds no
 		// connection fails.
 		natsgo.ReconnectBufSize(-1),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -19,6 +20,7 @@ func (e *RefusedError) Error() string { return e.Reason }
 var (
 	errNotConnected = errors.New("there is no connection to nats")
 	errNoLeader     = errors.New("no server leads the stream")
+	errNoQuorum     = errors.New("the leader of the stream has lost too many of the other servers")
 	errStalled      = errors.New("the stream did not answer in time")
 	errBroken       = errors.New("the connection to nats broke")
 	errStopped      = errors.New("the stream is closed")
@@ -41,11 +43,13 @@ const (
 	codeNotFound     = 10059 // stream
 	codeExists       = 10058 // a stream with this name and another configuration
 	codeWrongLast    = 10071
+	codeConflict     = 10164 // wrong last sequence, because of one in flight
 	codeTooLong      = 10054
 	codeFull         = 10077 // maximum bytes exceeded, and the like
 	codeNotEnabled   = 10076
 	codeNotEnabledIn = 10039 // the account
 	codeNoMessage    = 10037
+	codeNotPeer      = 10044 // of the cluster
 	codeReplicas     = 10074 // more than NATS can have
 )
 
@@ -80,7 +84,7 @@ func (c *Conn) api(ctx context.Context, subject string, request, response any) e
 	case hasCode(err, codeNotEnabled, codeNotEnabledIn):
 		return &RefusedError{"JetStream is not enabled for the account that godwit has in NATS"}
 	case errors.Is(err, context.DeadlineExceeded):
-		if denied := c.deniedSince(began); denied != "" {
+		if denied := c.deniedSince(began, subject); denied != "" {
 			return &RefusedError{"NATS denies what godwit needs: " + denied}
 		}
 		return fmt.Errorf("%w (%s)", errStalled, subject)
@@ -88,10 +92,11 @@ func (c *Conn) api(ctx context.Context, subject string, request, response any) e
 	return err
 }
 
-func (c *Conn) deniedSince(t time.Time) string {
+// deniedSince returns what NATS said if it denied a question or its answer.
+func (c *Conn) deniedSince(t time.Time, subject string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.deniedAt.Before(t) {
+	if c.deniedAt.Before(t) || !strings.Contains(c.denied, subject) && !strings.Contains(c.denied, natsgo.InboxPrefix) {
 		return ""
 	}
 	return c.denied

@@ -1,5 +1,284 @@
 package nats_test
 
-const childDir = "GODWIT_TEST_CHILD"
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
 
-func child(dir string) int { return 0 }
+	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/central/jetstream/nats"
+)
+
+// lead makes a node's server the stream's leader.
+func (w *world) lead(by *member, node string) {
+	w.t.Helper()
+	w.until(node+" leads", func() bool {
+		status, err := by.stream.Status(w.t.Context())
+		if err != nil || nodeOf(status.Leader) == node {
+			return err == nil
+		}
+		for _, r := range status.Replicas {
+			if r.Node == node && r.Current {
+				request := map[string]any{"placement": map[string]any{"preferred": r.Server}}
+				_ = by.conn.API(w.t.Context(), "$JS.API.STREAM.LEADER.STEPDOWN.godwit_"+cluster, request, nil)
+			}
+		}
+		return false
+	})
+}
+
+// until waits for what another goroutine or a server brings about.
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(40 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			w.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// history is what one reader read, and what a writer was told.
+type history struct {
+	mu    sync.Mutex
+	read  []jetstream.Message
+	acked map[string]bool
+}
+
+// record reads from the stream's start until ctx ends.
+func (h *history) record(ctx context.Context, s jetstream.Stream) error {
+	return s.Read(ctx, 1, func(m jetstream.Message) error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.read = append(h.read, m)
+		return nil
+	})
+}
+
+// holds tells whether all that was acknowledged was read, each sequence once and in
+// order.
+func (h *history) holds(t *testing.T, acked map[string]bool) bool {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := make(map[string]bool)
+	for i, m := range h.read {
+		if m.Sequence != uint64(i)+1 {
+			t.Fatalf("message %d read has sequence %d", i+1, m.Sequence)
+		}
+		seen[string(m.Data)] = true
+	}
+	for text := range acked {
+		if !seen[text] {
+			return false
+		}
+	}
+	return true
+}
+
+// TestKill holds that nothing acknowledged is lost, doubled or late when servers are
+// killed: first a follower, which writers must not notice, then, once it is back,
+// the leader.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	w := prepare(t, 3)
+	a, b := w.start("n1"), w.start("n2")
+	kill := w.spawn("n3")
+	w.wait(a)
+	w.wait(b)
+	writer := w.again(a, nats.DefaultTimeout)
+	w.lead(a, "n1")
+	ctx, cancel := context.WithCancel(t.Context())
+	var near, far history
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel()
+	workers.Go(func() { _ = near.record(ctx, a.stream) })
+	workers.Go(func() { _ = far.record(ctx, b.stream) })
+
+	acked := make(map[string]bool)
+	write := func(n int) (failed int, pause time.Duration) {
+		last := time.Now()
+		for i := 0; i < n; {
+			text := strconv.Itoa(len(acked)) + " " + strconv.Itoa(failed)
+			if err := send(writer.stream, text); err != nil {
+				failed++
+				_ = sleep(ctx, 20*time.Millisecond)
+				continue
+			}
+			acked[text] = true
+			pause = max(pause, time.Since(last))
+			last = time.Now()
+			i++
+		}
+		return failed, pause
+	}
+	write(50)
+	kill()
+	if failed, pause := write(50); failed > 0 {
+		t.Errorf("%d writes failed as a follower was killed", failed)
+	} else {
+		t.Logf("a follower killed: the longest pause of writes was %v", pause)
+	}
+	kill = w.spawn("n3")
+	w.until("n3 is back", func() bool { return w.current(a, "n3") })
+	w.lead(a, "n3")
+	write(50)
+	kill()
+	killed := time.Now()
+	_, pause := write(50)
+	t.Logf("the leader killed: the longest pause of writes was %v", pause)
+	w.until("both readers have all", func() bool { return near.holds(t, acked) && far.holds(t, acked) })
+	if pause > 20*time.Second {
+		t.Errorf("writes went on %v after the leader was killed", time.Since(killed))
+	}
+}
+
+// current tells whether a node's replica is.
+func (w *world) current(by *member, node string) bool {
+	status, err := by.stream.Status(w.t.Context())
+	if err != nil {
+		return false
+	}
+	for _, r := range status.Replicas {
+		if r.Node == node && r.Current && !r.Offline {
+			return true
+		}
+	}
+	return nodeOf(status.Leader) == node
+}
+
+// TestWipedDisk holds that an emptied directory does not come back as the voter that
+// it was: with one other member it is no quorum of the stream. Once the old one is
+// removed it becomes a replica.
+func TestWipedDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3)
+	a := w.servers["n1"]
+	for _, p := range w.peers {
+		if err := registry(w, p.Name).Register(t.Context(), jetstream.MemberInfo{Name: p.Name, Identity: "of " + p.Name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustSend(t, a.stream, "kept")
+	w.stop("n3")
+	if err := os.RemoveAll(w.servers["n3"].dir); err != nil {
+		t.Fatal(err)
+	}
+	was := status(t, a)
+	c := w.start("n3")
+	w.wait(c)
+	if got := readN(t, c.stream, 1, 1); string(got[0].Data) != "kept" {
+		t.Errorf("n3 read %q", got[0].Data)
+	}
+	mustSend(t, c.stream, "a quorum is there")
+	for _, r := range append(status(t, a).Replicas, was.Replicas...) {
+		if r.Server == c.server.Name() {
+			t.Error("the new server has the name of the old one")
+		}
+	}
+
+	w.stop("n2")
+	if err := send(w.again(a, time.Second).stream, "lost"); err == nil {
+		t.Error("an emptied disk voted as the one that it replaced")
+	}
+	b := w.start("n2")
+	w.wait(b)
+	w.until("there is a leader again", func() bool { _, err := a.stream.State(t.Context()); return err == nil })
+	mustSend(t, a.stream, "again")
+
+	if err := registry(w, "n1").Remove(t.Context(), "n3"); err != nil {
+		t.Fatal(err)
+	}
+	if err := registry(w, "n3").Register(t.Context(), jetstream.MemberInfo{Name: "n3", Identity: "new"}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the new disk is a replica", func() bool { return w.current(a, "n3") })
+	if r := status(t, a).Replicas; len(r) != 2 {
+		t.Errorf("replicas: %+v", r)
+	}
+}
+
+// TestQuorumLost holds that with two of three gone nothing hangs.
+func TestQuorumLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3)
+	mustSend(t, w.servers["n1"].stream, "kept")
+	a := w.again(w.servers["n1"], time.Second)
+	w.stop("n2")
+	w.stop("n3")
+	began := time.Now()
+	results := make(chan error, 10)
+	for i := range cap(results) {
+		a.stream.Send(fmt.Append(nil, i), func(err error) { results <- err })
+	}
+	for range cap(results) {
+		if err := <-results; err == nil {
+			t.Error("a message was acknowledged without a quorum")
+		}
+	}
+	if _, err := a.stream.State(t.Context()); err == nil {
+		w.until("it is known that there is no leader", func() bool { _, err := a.stream.State(t.Context()); return err != nil })
+	}
+	t.Logf("told after %v", time.Since(began))
+	if got := readN(t, a.stream, 1, 1); string(got[0].Data) != "kept" {
+		t.Errorf("read %q of what this member holds", got[0].Data)
+	}
+	if err := a.stream.Begin(t.Context(), []byte("x")); err == nil {
+		t.Error("began without a quorum")
+	}
+	w.start("n2")
+	w.until("two are enough again", func() bool { return send(a.stream, "again") == nil })
+}
+
+// TestHandOver holds that writes hardly pause when the leader is stopped in good
+// order.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3)
+	a := w.servers["n1"]
+	w.lead(a, "n3")
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.stop("n3") }()
+	var longest time.Duration
+	last, after := time.Now(), 0
+	for after < 20 {
+		select {
+		case <-ended:
+			after++
+		default:
+		}
+		if send(a.stream, "x") == nil {
+			longest = max(longest, time.Since(last))
+			last = time.Now()
+		}
+		_ = sleep(t.Context(), 5*time.Millisecond)
+	}
+	t.Logf("the longest pause was %v", longest)
+	if limit := 3 * time.Second; longest > limit { // a busy machine; an election takes 4 s and more
+		t.Errorf("writes paused for %v", longest)
+	}
+	if _, err := os.Stat(filepath.Join(w.servers["n3"].dir, "nats-identity")); err != nil {
+		t.Error(err)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

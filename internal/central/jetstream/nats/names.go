@@ -16,5 +16,10 @@ func tailSubject(cluster string) string { return "godwit." + cluster + ".tail" }
 
 func pulseSubject(cluster string) string { return "godwit." + cluster + ".pulse" }
 
+// electedSubject is where NATS tells that the stream has a leader.
+func electedSubject(cluster string) string {
+	return "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED." + streamName(cluster)
+}
+
 // registryMaxBytes bounds the bucket.
 const registryMaxBytes = 64 << 20

@@ -172,9 +172,30 @@ func (s *sender) tell(lost []*sent, err error) {
 	}
 }
 
+// expireEvery is how exactly timeouts are kept.
+const expireEvery = 50 * time.Millisecond
+
+// hasten leaves what waits no more time than lateAnswers: the stream has a new
+// leader, and what the old one did not answer it never will. Without this, one
+// message that an old leader dropped as it stepped down would hold up its sender
+// for the whole timeout.
+func (s *sender) hasten() {
+	due := time.Now().Add(lateAnswers)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.oldest {
+		if m.due.After(due) {
+			m.due = due
+		}
+	}
+}
+
+// lateAnswers is how long answers of a leader may come after news of the next.
+const lateAnswers = 150 * time.Millisecond
+
 // expireLoop gives up what got no answer in time, until ctx ends.
 func (s *sender) expireLoop(ctx context.Context) {
-	tick := time.NewTicker(s.conn.cfg.Timeout / 20)
+	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
 	for {
 		select {

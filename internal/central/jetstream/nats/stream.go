@@ -45,6 +45,7 @@ type Stream struct {
 	cancel  context.CancelFunc
 	workers errgroup.Group
 	unhook  func()
+	elected *natsgo.Subscription
 
 	mu      sync.Mutex
 	id      string // "" until the stream was found to be as it must be
@@ -72,6 +73,10 @@ func OpenStream(ctx context.Context, cfg StreamConfig) (*Stream, error) {
 	}
 	s := &Stream{cfg: cfg, conn: cfg.Conn, sender: sender, problem: errLooking, changed: make(chan struct{})}
 	s.root, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.elected, err = cfg.Conn.nc.Subscribe(electedSubject(cfg.Cluster), func(*natsgo.Msg) { sender.hasten() })
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to elections: %w", err)
+	}
 	s.unhook = cfg.Conn.onBreak(sender.fail)
 	s.workers.Go(s.look)
 	s.workers.Go(func() error { sender.expireLoop(s.root); return nil })
@@ -84,6 +89,7 @@ var errLooking = errors.New("the stream was not reached yet")
 func (s *Stream) Close() error {
 	s.unhook()
 	s.cancel()
+	_ = s.elected.Unsubscribe() // or the connection is gone, and it with it
 	s.sender.close()
 	return s.workers.Wait()
 }
@@ -213,6 +219,31 @@ type clusterInfo struct {
 	} `json:"replicas"`
 }
 
+// lostAfter is how long a follower may say nothing, which says something every
+// second, until the leader cannot count on it.
+const lostAfter = 5 * time.Second
+
+// led returns why there is no leader. Without one, each replica answers for itself;
+// one that has lost its followers goes on to lead for ten seconds, and more.
+func (c *clusterInfo) led() error {
+	if c == nil { // a single server
+		return nil
+	}
+	if c.Leader == "" {
+		return errNoLeader
+	}
+	heard := 1
+	for _, r := range c.Replicas {
+		if !r.Offline && r.Active < lostAfter {
+			heard++
+		}
+	}
+	if heard <= (1+len(c.Replicas))/2 {
+		return errNoQuorum
+	}
+	return nil
+}
+
 // id is of this very stream. A restored copy of one has the same metadata, but
 // another time of creation.
 func (i *info) id() string {
@@ -273,6 +304,9 @@ func (s *Stream) State(ctx context.Context) (jetstream.State, error) {
 		return jetstream.State{}, err
 	}
 	i, err := s.info(ctx)
+	if err == nil {
+		err = i.Cluster.led()
+	}
 	if err != nil {
 		return jetstream.State{}, fmt.Errorf("ask for the stream's state: %w", err)
 	}
@@ -303,13 +337,23 @@ func (s *Stream) Begin(ctx context.Context, msg []byte) error {
 	if err == nil {
 		err = acknowledged(answer)
 	}
-	if hasCode(err, codeWrongLast) {
-		return jetstream.ErrNotEmpty
+	if hasCode(err, codeWrongLast, codeConflict) {
+		return s.notEmpty(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("begin stream: %w", err)
 	}
 	return nil
+}
+
+// notEmpty tells a stream that has begun from one whose first message is on its way,
+// and may get lost.
+func (s *Stream) notEmpty(ctx context.Context) error {
+	state, err := s.State(ctx)
+	if err == nil && state.Last > 0 {
+		return jetstream.ErrNotEmpty
+	}
+	return fmt.Errorf("begin stream: another member is about to: %w", errors.Join(err, errConflict))
 }
 
 // Send implements jetstream.Stream.

@@ -21,6 +21,10 @@ func TestStream(t *testing.T) {
 	t.Run("order", func(t *testing.T) { testOrder(t, w) })
 	t.Run("size", func(t *testing.T) { testSize(t, w) })
 	t.Run("trim", func(t *testing.T) { testTrim(t, w) })
+	t.Run("register", func(t *testing.T) { testRegister(t, w) })
+	t.Run("secret", func(t *testing.T) { testSecret(t, w) })
+	t.Run("pulse", func(t *testing.T) { testPulse(t, w) })
+	t.Run("status", func(t *testing.T) { testStatus(t, w) })
 }
 
 func testBegin(t *testing.T, w *world) {

@@ -133,6 +133,21 @@ func (w *world) connect(m *member, cfg nats.Config, replicas int) {
 	}
 }
 
+// again is a member's second connection, with another timeout of answers.
+func (w *world) again(m *member, timeout time.Duration) *member {
+	w.t.Helper()
+	second := &member{name: m.name, server: m.server}
+	w.connect(second, nats.Config{Server: m.server, Logger: logger(), Timeout: timeout}, len(w.peers))
+	w.t.Cleanup(func() {
+		if err := second.stream.Close(); err != nil {
+			w.t.Error(err)
+		}
+		second.conn.Close()
+	})
+	w.wait(second)
+	return second
+}
+
 func (w *world) wait(m *member) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 40*time.Second)

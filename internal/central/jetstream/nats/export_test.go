@@ -1,0 +1,34 @@
+package nats
+
+import (
+	"context"
+
+	natsgo "github.com/nats-io/nats.go"
+)
+
+// Client is the client under a connection.
+func (c *Conn) Client() *natsgo.Conn { return c.nc }
+
+// API asks JetStream.
+func (c *Conn) API(ctx context.Context, subject string, request, response any) error {
+	return c.api(ctx, subject, request, response)
+}
+
+// Differences are those of a configuration from that of the stream of cfg.
+func Differences(cfg StreamConfig, change func(map[string]any)) []string {
+	is := wanted(&cfg, "id")
+	change(is)
+	return differences(is, wanted(&cfg, ""))
+}
+
+// Look looks at the stream at once.
+func (s *Stream) Look(ctx context.Context) {
+	id, err := s.find(ctx)
+	s.found(id, err)
+}
+
+// NodeOf is whose a server is, by its name.
+var NodeOf = nodeOf
+
+// Stop ends a server without handing over.
+func (s *Server) Stop() { s.stop() }
