@@ -44,30 +44,69 @@ func (l *lab) startNode(ctx context.Context, name string) (*node, error) {
 }
 
 func (l *lab) startNodeOn(ctx context.Context, cpu int, name string, more ...string) (*node, error) {
-	n := &node{}
-	var err error
-	if n.api, err = freeAddr(); err != nil {
-		return nil, err
-	}
-	if n.binding, err = freeAddr(); err != nil {
-		return nil, err
-	}
-	args := []string{"serve", "--data", filepath.Join(l.dir, name), "--listen", n.api, "--binding-listen", n.binding,
-		"--root-token", rootToken, "--account", account}
-	args = append(args, more...)
 	if l.pprof != "" {
-		args = append(args, "--pprof-listen", l.pprof)
+		more = append(more, "--pprof-listen", l.pprof)
 	}
 	began := time.Now()
-	ready := func() bool {
-		status, err := n.call(ctx, http.MethodGet, "/readyz", nil, nil)
-		return err == nil && status == http.StatusOK
-	}
-	if n.process, err = l.startOn(ctx, cpu, name, ready, nil, l.godwit, args...); err != nil {
+	n, err := l.launchNode(name, cpu, more...)
+	if err != nil {
 		return nil, err
 	}
+	err = n.until(ctx, n.isReady(ctx))
 	n.opened = time.Since(began)
-	return n, nil
+	return n, err
+}
+
+// launchNode starts a node and does not wait for it.
+func (l *lab) launchNode(name string, cpu int, more ...string) (*node, error) {
+	api, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	binding, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	return l.launchNodeAt(name, cpu, api, binding, more...)
+}
+
+func (l *lab) launchNodeAt(name string, cpu int, api, binding string, more ...string) (*node, error) {
+	args := append([]string{"serve", "--data", filepath.Join(l.dir, name), "--listen", api, "--binding-listen", binding,
+		"--root-token", rootToken, "--account", account}, more...)
+	p, err := start(cpu, l.dir, name, nil, l.godwit, args...)
+	if err != nil {
+		return nil, err
+	}
+	l.processes = append(l.processes, p)
+	return &node{process: p, api: api, binding: binding}, nil
+}
+
+// isReady asks the node whether it serves reads.
+func (n *node) isReady(ctx context.Context) func() bool {
+	return func() bool {
+		status, err := n.do(ctx, http.MethodGet, "/readyz")
+		return err == nil && status == http.StatusOK
+	}
+}
+
+// do makes a request whose answer does not matter.
+func (n *node) do(ctx context.Context, method, path string) (int, error) {
+	return n.call(ctx, method, path, nil, nil)
+}
+
+// native reads a path of godwit's own API.
+func (n *node) native(ctx context.Context, path string, result any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.api+"/godwit/v1/"+path, nil)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+rootToken)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("send request: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	return json.NewDecoder(res.Body).Decode(result)
 }
 
 // call makes one request of the API port and decodes the answer's result.

@@ -148,22 +148,73 @@ func (l *lab) etcdPutter(ctx context.Context) (contestant, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.start(ctx, "etcd", accepts(addr), nil, "etcd", "--data-dir", filepath.Join(l.dir, "etcd"),
+	if _, err := l.start(ctx, "etcd", accepts(addr), nil, "etcd", "--data-dir", filepath.Join(l.dir, "etcd"),
 		"--listen-client-urls", "http://"+addr, "--advertise-client-urls", "http://"+addr,
 		"--listen-peer-urls", "http://"+peer, "--initial-advertise-peer-urls", "http://"+peer,
-		"--initial-cluster", "default=http://"+peer)
-	if err != nil {
+		"--initial-cluster", "default=http://"+peer); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (measure, error) { return l.etcdTurn(ctx, p, putter, addr) }, nil
+	return func(ctx context.Context) (measure, error) {
+		return l.etcdTurn(ctx, strconv.Itoa(l.loadOn), putter, addr)
+	}, nil
 }
 
-func (l *lab) etcdTurn(ctx context.Context, p *process, putter, addr string) (measure, error) {
-	cmd := exec.CommandContext(ctx, "taskset", "-c", strconv.Itoa(l.loadOn), putter, "-addr", addr, "-clients", strconv.Itoa(clients),
+// etcdCluster returns the contestant that puts into three etcd, and what ends
+// them.
+func (l *lab) etcdCluster(ctx context.Context) (contestant, func(), error) {
+	putter := filepath.Join(l.dir, "etcdput")
+	if err := build(ctx, filepath.Join("bench", "etcdput"), putter, "."); err != nil {
+		return nil, nil, err
+	}
+	var addrs, peers, initial []string
+	for i := range members {
+		addr, err := freeAddr()
+		if err != nil {
+			return nil, nil, err
+		}
+		peer, err := freeAddr()
+		if err != nil {
+			return nil, nil, err
+		}
+		addrs, peers = append(addrs, addr), append(peers, peer)
+		initial = append(initial, fmt.Sprintf("m%d=http://%s", i, peer))
+	}
+	var all []*process
+	stop := func() {
+		for _, p := range all {
+			_ = p.stop()
+		}
+	}
+	for i := range members {
+		p, err := start(i%2, l.dir, fmt.Sprintf("etcd-m%d", i), nil, "etcd", "--name", fmt.Sprintf("m%d", i),
+			"--data-dir", filepath.Join(l.dir, fmt.Sprintf("etcd-m%d", i)),
+			"--listen-client-urls", "http://"+addrs[i], "--advertise-client-urls", "http://"+addrs[i],
+			"--listen-peer-urls", "http://"+peers[i], "--initial-advertise-peer-urls", "http://"+peers[i],
+			"--initial-cluster", strings.Join(initial, ","))
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		all = append(all, p)
+	}
+	for i, p := range all {
+		if err := p.until(ctx, accepts(addrs[i])); err != nil {
+			stop()
+			return nil, nil, err
+		}
+	}
+	turn := func(ctx context.Context) (measure, error) {
+		return l.etcdTurn(ctx, fmt.Sprintf("%d,%d", l.serverOn, l.loadOn), putter, strings.Join(addrs, ","))
+	}
+	return turn, stop, nil
+}
+
+func (l *lab) etcdTurn(ctx context.Context, cpus, putter, addr string) (measure, error) {
+	cmd := exec.CommandContext(ctx, "taskset", "-c", cpus, putter, "-addr", addr, "-clients", strconv.Itoa(clients),
 		"-keys", strconv.FormatInt(l.keys, 10), "-size", strconv.Itoa(valueBytes), "-warmup", l.warmup.String(), "-duration", l.window.String())
 	out, err := cmd.Output()
 	if err != nil {
-		return measure{}, fmt.Errorf("load %s: %w", p.name, err)
+		return measure{}, fmt.Errorf("load etcd: %w", err)
 	}
 	var got struct{ Requests, Seconds float64 }
 	if err := json.Unmarshal(out, &got); err != nil {

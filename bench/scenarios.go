@@ -35,6 +35,9 @@ func scenarios(o options) []scenario {
 		{"world", "the same over a network as slow as the real one", acrossTheWorld},
 		{"first-copy", "an edge's first copy of all keys", firstCopy},
 		{"followers", "300 followers: memory, propagation", followers},
+		{"cluster-put", "durable writes to three members beside three etcd", clusterPut},
+		{"cluster-failover", "the pause of writes when the leader goes", clusterFailover},
+		{"cluster-join", "a new member of a cluster with all keys", clusterJoin},
 		{"memory", "memory while 64 clients stream values of 25 MiB", streamMemory},
 	}
 }

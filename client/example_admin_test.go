@@ -193,3 +193,19 @@ func ExampleClient_RotateRootToken() {
 	fmt.Println(errors.Is(err, client.ErrUnauthenticated))
 	// Output: true
 }
+
+func ExampleClient_Cluster() {
+	c, stop := connected()
+	defer stop()
+	_, err := c.Cluster(context.Background()) // of a node that is a member of none
+	fmt.Println(errors.Is(err, client.ErrInvalid))
+	// Output: true
+}
+
+func ExampleClient_RemoveMember() {
+	c, stop := connected()
+	defer stop()
+	err := c.RemoveMember(context.Background(), "n3")
+	fmt.Println(errors.Is(err, client.ErrInvalid))
+	// Output: true
+}

@@ -59,7 +59,16 @@ func startServer(t testing.TB, args ...string) *server {
 // start starts the process and waits until it is ready.
 func (s *server) start() {
 	s.t.Helper()
-	readyFile := s.log.Name() + ".ready"
+	s.launch()
+	s.awaitReady(s.readyFile())
+}
+
+func (s *server) readyFile() string { return s.log.Name() + ".ready" }
+
+// launch starts the process.
+func (s *server) launch() {
+	s.t.Helper()
+	readyFile := s.readyFile()
 	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.t.Fatal(err)
 	}
@@ -76,7 +85,6 @@ func (s *server) start() {
 	exited := make(chan error, 1)
 	s.exited = exited
 	go func(cmd *exec.Cmd) { exited <- cmd.Wait() }(s.cmd)
-	s.awaitReady(readyFile)
 }
 
 // awaitReady waits for the file that says where the process listens.
@@ -225,6 +233,18 @@ func (s *server) environment(home string) []string {
 		"CLOUDFLARE_API_TOKEN=" + rootToken,
 		"CLOUDFLARE_ACCOUNT_ID=" + account,
 	}
+}
+
+// run runs a client command against the server.
+func (s *server) run(args ...string) string {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), clients.godwit, args...)
+	cmd.Env = append(os.Environ(), "GODWIT_URL=http://"+s.api, "GODWIT_TOKEN="+rootToken)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("godwit %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
 
 // createToken returns a token that may do this in one namespace.

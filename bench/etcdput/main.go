@@ -31,7 +31,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.addr, "addr", "127.0.0.1:2379", "etcd's client address")
+	flag.StringVar(&o.addr, "addr", "127.0.0.1:2379", "etcd's client addresses: clients take them in turn")
 	flag.IntVar(&o.clients, "clients", 64, "clients, each with a connection and one put in flight")
 	flag.Int64Var(&o.keys, "keys", 1_000_000, "keys to put, at random")
 	flag.IntVar(&o.size, "size", 288, "bytes of a value")
@@ -49,9 +49,10 @@ func run(o options) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	for range o.clients {
+	addrs := strings.Split(o.addr, ",")
+	for i := range o.clients {
 		client, err := clientv3.New(clientv3.Config{
-			Endpoints:   []string{o.addr},
+			Endpoints:   []string{addrs[i%len(addrs)]},
 			DialTimeout: 5 * time.Second,
 			Logger:      zap.NewNop(), // it reports the puts cut off at the end
 		})

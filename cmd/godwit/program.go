@@ -28,6 +28,7 @@ type commands struct {
 	Bulk      bulkCmd      `cmd:"" help:"Put, get and delete many keys."`
 	Token     tokenCmd     `cmd:"" help:"Create, list, revoke and rotate tokens."`
 	Status    statusCmd    `cmd:"" help:"Show a node's status."`
+	Cluster   clusterCmd   `cmd:"" help:"Show the members of a cluster, and remove one."`
 	Probe     probeCmd     `cmd:"" help:"Measure how long writes take to every node."`
 	Bench     benchCmd     `cmd:"" help:"Load a node's binding port and measure what it answers."`
 	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running."`

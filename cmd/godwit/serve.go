@@ -34,6 +34,17 @@ type serveCmd struct {
 	ValueCacheBytes size     `help:"Bytes of longer values to keep on the disk; 0 is the default, 1 GiB." default:"0" placeholder:"N"`
 	Advertise       string   `help:"URL by which other nodes reach this one. Default: the address it listens on." placeholder:"URL"`
 
+	Cluster       string   `help:"Name of the cluster of which this node is a member. Default: none." placeholder:"NAME"`
+	Node          string   `help:"This member's name, its own in the cluster." placeholder:"NAME"`
+	ClusterListen string   `help:"Address by which members reach each other." placeholder:"ADDR"`
+	ClusterPeers  []string `help:"All members, this one too: one, three or five." placeholder:"NAME=HOST:PORT,..."`
+	ClusterCert   string   `help:"PEM file with the certificate that this member shows to others." placeholder:"FILE"`
+	ClusterKey    string   `help:"PEM file with its key." placeholder:"FILE"`
+	ClusterCA     string   `name:"cluster-ca" help:"PEM file of those who may have signed members' certificates." placeholder:"FILE"`
+	NATS          []string `name:"nats" help:"A NATS that you run, in place of --cluster-listen and --cluster-peers." placeholder:"URL,..."`
+	NATSCreds     string   `name:"nats-creds" help:"Credentials file for it." placeholder:"FILE"`
+	NATSCA        string   `name:"nats-ca" help:"PEM file of those who may have signed its certificate. Default: the system's." placeholder:"FILE"`
+
 	MinExpirationTTL duration `name:"min-expiration-ttl" help:"Shortest life that a key may be given (${default})." default:"60s" placeholder:"D"`
 	MinCacheTTL      duration `name:"min-cache-ttl" help:"Smallest cache_ttl that a read may ask for (${default})." default:"30s" placeholder:"D"`
 	MaxValueBytes    size     `help:"Largest value (${default})." default:"25MiB" placeholder:"N"`
@@ -54,9 +65,6 @@ type serveCmd struct {
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	keepRunningDuringSync()
-	if err := refusePlanned(); err != nil {
-		return wrongUsage{err}
-	}
 	if c.Namespaces != nil && len(c.Namespaces) == 0 { // a variable that was not set, say: that is not "all"
 		return wrongUsage{errors.New("--namespaces is empty: name some, or leave it out for all")}
 	}
@@ -103,17 +111,6 @@ func (c *serveCmd) serve(ctx context.Context, n *node.Node, logger *slog.Logger)
 	return err
 }
 
-// refusePlanned refuses what this version would otherwise pass over in silence:
-// variables that make a node a member of a cluster.
-func refusePlanned() error {
-	for _, name := range []string{"GODWIT_CLUSTER", "GODWIT_CLUSTER_LISTEN", "GODWIT_CLUSTER_PEERS", "GODWIT_NATS"} {
-		if os.Getenv(name) != "" {
-			return fmt.Errorf("%s is set, but this version has one central node and its edges only", name)
-		}
-	}
-	return nil
-}
-
 func (c *serveCmd) config(p *program) node.Config {
 	return node.Config{
 		Dir:           c.Data,
@@ -131,6 +128,17 @@ func (c *serveCmd) config(p *program) node.Config {
 		MaxValue:        int64(c.MaxValue),
 		ValueCacheBytes: int64(c.ValueCacheBytes),
 		AdvertiseURL:    c.Advertise,
+
+		Cluster:       c.Cluster,
+		Node:          c.Node,
+		ClusterListen: c.ClusterListen,
+		ClusterPeers:  c.ClusterPeers,
+		ClusterCert:   c.ClusterCert,
+		ClusterKey:    c.ClusterKey,
+		ClusterCA:     c.ClusterCA,
+		NATS:          c.NATS,
+		NATSCreds:     c.NATSCreds,
+		NATSCA:        c.NATSCA,
 
 		Limits: godwit.Limits{
 			MinExpirationTTL: time.Duration(c.MinExpirationTTL),

@@ -108,10 +108,24 @@ type Config struct {
 	// told to stop. Default: DefaultDrainTimeout.
 	DrainTimeout time.Duration
 
-	// Node is the member's name, of 1 to 32 letters, digits, "-" and "_".
+	// Cluster is the name of the cluster of which this node is a member. Default:
+	// none.
+	Cluster string
+	// Node is the member's name, 1 to 32 letters, digits, "-" and "_".
 	Node string
-	// OpenShared opens a log that this node shares with others: with it the node is
-	// a member of a cluster. Default: none.
+	// ClusterListen is host:port by which members reach each other, and ClusterPeers
+	// are all members, this one too, as name=host:port: one, three or five.
+	ClusterListen string
+	ClusterPeers  []string
+	// ClusterCert, ClusterKey and ClusterCA are PEM files for mutual TLS between
+	// members. Without them the port must be on loopback.
+	ClusterCert, ClusterKey, ClusterCA string
+	// NATS are the URLs of a NATS that is run elsewhere, in place of ClusterListen
+	// and ClusterPeers. NATSCreds and NATSCA are files to sign in there with.
+	NATS              []string
+	NATSCreds, NATSCA string
+	// OpenShared opens a log that this node shares with others, in place of all
+	// these but Node. Default: NATS.
 	OpenShared func(ctx context.Context) (*Shared, error)
 
 	// FS is the disk; with one, a central node must be given its RootToken.
@@ -196,6 +210,7 @@ func (c Config) Validate() error {
 		complain("--cache-bytes", "%d is below 0", c.CacheBytes)
 	}
 	problems = append(problems, c.validateUpstream()...)
+	problems = append(problems, c.validateCluster()...)
 	return errors.Join(append(problems, validateLimits(c.Limits)...)...)
 }
 

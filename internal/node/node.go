@@ -61,7 +61,8 @@ type Node struct {
 	service  *api.Service
 
 	upstreamTLS *tls.Config
-	passing     *http.Transport // of requests that are passed on; nil at the centre
+	passing     *http.Transport    // of requests to other nodes; nil at the centre
+	registry    jetstream.Registry // of the members; nil unless the node is one
 	refreshes   *rate.Limiter
 	ready       chan struct{} // closed once reads are served
 
@@ -137,6 +138,7 @@ func (n *Node) openLog(ctx context.Context) error {
 		n.passing = newPassTransport(&n.cfg, n.upstreamTLS)
 		return n.openEdge(ctx)
 	case n.cfg.member():
+		n.passing = newPassTransport(&n.cfg, n.upstreamTLS)
 		return n.openMember(ctx)
 	}
 	if err := n.openRootToken(); err != nil {

@@ -70,7 +70,7 @@ func (n *Node) dispatch() http.Handler {
 	})
 	own := native.New(native.Config{
 		Service: n.service, Feed: n.feed, Status: n.status, Tree: n.tree, Size: n.store.NamespaceStats,
-		RotateRoot: n.rotateRootToken, PassOn: passOn, Watch: n.hub, PassWatch: passWatch, Logger: n.cfg.Logger,
+		RotateRoot: n.rotateRootToken, Cluster: n.cluster, RemoveMember: n.removeMember, PassOn: passOn, Watch: n.hub, PassWatch: passWatch, Logger: n.cfg.Logger,
 	})
 	exact := map[string]http.Handler{
 		"/":        landing(),
@@ -185,6 +185,7 @@ func (n *Node) status(host string) native.Status {
 	}
 	if m := n.member.Load(); m != nil {
 		status.StalenessMS, status.Problem = stalenessMS(m.Staleness()), m.Problem()
+		status.Cluster = n.cluster()
 	}
 	return status
 }

@@ -47,10 +47,11 @@ func (n *Node) openMember(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shared, err := n.cfg.openShared(n.root)
+	shared, err := n.openShared(n.root)
 	if err != nil {
 		return fmt.Errorf("open the cluster's log: %w", err)
 	}
+	n.registry = shared.Registry
 	m, err := jetstream.Open(n.root, jetstream.Config{
 		Store: n.store, Stream: shared.Stream, Registry: shared.Registry, Now: n.cfg.Now,
 		Self: jetstream.MemberInfo{

@@ -43,32 +43,48 @@ func (n *Node) advertised() string {
 	return n.APIURL()
 }
 
-// tree is this node with those that follow it; at an edge the whole tree, if
-// the upstream shows it to whose credential is in ctx.
-func (n *Node) tree(ctx context.Context) feed.Node {
+// tree is this node with those that follow it; whole: all nodes, if those above or
+// beside this one show them to whose credential is in ctx.
+func (n *Node) tree(ctx context.Context, whole bool) feed.Node {
 	own := feed.Node{NodeInfo: n.self(), Followers: n.feed.Followers()}
-	if !n.cfg.edge() {
-		return own
+	switch {
+	case n.cfg.edge():
+		s := n.edge.Load().Status()
+		own.Lag, own.StalenessMS, own.Progress = s.Lag, stalenessMS(s.Staleness), s.Progress
+	case n.cfg.member():
+		own.StalenessMS = stalenessMS(n.member.Load().Staleness())
 	}
-	s := n.edge.Load().Status()
-	own.Lag, own.StalenessMS, own.Progress = s.Lag, stalenessMS(s.Staleness), s.Progress
-	base, err := n.upstreamURL()
-	if err != nil {
+	if !whole || !n.cfg.follows() {
 		return own
 	}
 	ctx, cancel := context.WithTimeout(ctx, treeTimeout)
 	defer cancel()
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/godwit/v1/status?tree=1", nil)
+	if n.cfg.member() {
+		return n.clusterTree(ctx, own)
+	}
+	base, err := n.upstreamURL()
 	if err != nil {
 		return own
 	}
+	if above := n.askTree(ctx, base, "1"); above != nil {
+		return *above
+	}
+	return own
+}
+
+// askTree returns the tree that another node shows, nil if it shows none.
+func (n *Node) askTree(ctx context.Context, base, which string) *feed.Node {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/godwit/v1/status?tree="+which, nil)
+	if err != nil {
+		return nil
+	}
 	q.Header.Set("Authorization", "Bearer "+godwit.CredentialOf(ctx))
 	a, err := n.askUpstream(q)
-	var above struct{ Tree *feed.Node }
-	if err != nil || a.status != http.StatusOK || json.Unmarshal(a.body, &above) != nil || above.Tree == nil {
-		return own
+	var shown struct{ Tree *feed.Node }
+	if err != nil || a.status != http.StatusOK || json.Unmarshal(a.body, &shown) != nil {
+		return nil
 	}
-	return *above.Tree
+	return shown.Tree
 }
 
 // stalenessMS is -1 for what is not known.

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -22,12 +21,6 @@ const (
 
 // edge tells whether c is of an edge.
 func (c *Config) edge() bool { return len(c.Upstreams) > 0 }
-
-// member tells whether c is of one of several that share a log.
-func (c *Config) member() bool { return c.OpenShared != nil }
-
-// openShared opens the log that the members share.
-func (c *Config) openShared(ctx context.Context) (*Shared, error) { return c.OpenShared(ctx) }
 
 // follows tells whether the log is not in the node itself.
 func (c *Config) follows() bool { return c.edge() || c.member() }

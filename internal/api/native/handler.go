@@ -52,9 +52,14 @@ type Config struct {
 	// Size counts the keys of a namespace and the bytes of their values.
 	Size func(godwit.NamespaceID) (keys, bytes int64)
 
-	// Tree is the node, or the one at the root of its tree if that answers, with
-	// all that follow it. ctx carries the credential of who asks.
-	Tree func(ctx context.Context) feed.Node
+	// Tree is the node with all that follow it; whole: the one at the root of its
+	// tree, if that answers. ctx carries the credential of who asks.
+	Tree func(ctx context.Context, whole bool) feed.Node
+
+	// Cluster is what the node shares its log with, nil if with nobody.
+	// RemoveMember forgets a member that is gone.
+	Cluster      func() *Cluster
+	RemoveMember func(ctx context.Context, name string) error
 
 	// RotateRoot puts another root token in force and returns it. Errors are
 	// *godwit.Error where the node has no way to keep a new one.
@@ -116,6 +121,12 @@ func routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		{path: "status", methods: map[string]endpoint{get: (*Handler).status}},
+		{path: "cluster", methods: map[string]endpoint{get: (*Handler).clusterStatus}, passOn: []string{get}},
+		{
+			path:    "cluster/members/*",
+			methods: map[string]endpoint{http.MethodDelete: (*Handler).removeMember},
+			passOn:  []string{http.MethodDelete},
+		},
 		{
 			path:    "tokens",
 			methods: map[string]endpoint{get: (*Handler).listTokens, post: (*Handler).createToken},

@@ -37,6 +37,7 @@ type world struct {
 	hub      *watch.Hub
 	one, two *godwit.Namespace
 	rotated  int
+	removed  int
 }
 
 func newWorld(t *testing.T) *world {
@@ -78,7 +79,17 @@ func newWorld(t *testing.T) *world {
 			w.rotated++
 			return "another-root-token", nil
 		},
-		Tree:   func(context.Context) feed.Node { return feed.Node{NodeInfo: feed.NodeInfo{ID: "self"}} },
+		Tree: func(context.Context, bool) feed.Node { return feed.Node{NodeInfo: feed.NodeInfo{ID: "self"}} },
+		Cluster: func() *native.Cluster {
+			return &native.Cluster{Name: "main", Node: "a", Leader: "b", Members: []native.Member{{Name: "a"}, {Name: "b"}}}
+		},
+		RemoveMember: func(_ context.Context, name string) error {
+			if name != "b" {
+				return godwit.Errorf(godwit.CodeInvalidRequest, "No member has this name.")
+			}
+			w.removed++
+			return nil
+		},
 		Feed:   new(peers),
 		Watch:  hub,
 		Logger: logger,
@@ -156,6 +167,8 @@ func TestPermissions(t *testing.T) {
 		{"POST", "/godwit/v1/tokens", `{"permission":"read"}`, admins},
 		{"DELETE", "/godwit/v1/tokens/00000000000000000000000000000001", "", admins},
 		{"POST", "/godwit/v1/root-token/rotate", "", root},
+		{"GET", "/godwit/v1/cluster", "", anyone},
+		{"DELETE", "/godwit/v1/cluster/members/b", "", admins},
 	} {
 		for name, secret := range tokens {
 			status, body := w.do(tt.method, tt.uri, secret, tt.body)
@@ -163,6 +176,9 @@ func TestPermissions(t *testing.T) {
 				t.Errorf("%s %s with %s: %s, want %s (%d %s)", tt.method, tt.uri, name, got, want, status, body)
 			}
 		}
+	}
+	if w.removed != 2 {
+		t.Errorf("a member was removed %d times, want twice", w.removed)
 	}
 	if w.rotated != 1 {
 		t.Errorf("the root token was replaced %d times, want once", w.rotated)

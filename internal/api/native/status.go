@@ -26,17 +26,24 @@ type Status struct {
 	Lag       int64  `json:"lag"`                // revisions behind it
 	Missing   int    `json:"missing,omitempty"`  // large values still to be fetched
 	Progress  string `json:"progress,omitempty"` // of becoming a copy
-	Problem   string `json:"problem,omitempty"`  // why it does not follow
+	Problem   string `json:"problem,omitempty"`  // why it does not follow, or what is wrong with a member
 
-	Tree *feed.Node `json:"tree,omitempty"` // if it was asked for
+	Cluster *Cluster   `json:"cluster,omitempty"` // of a member
+	Tree    *feed.Node `json:"tree,omitempty"`    // if it was asked for
 }
 
-// status is for whoever has a token; with tree=1 in the query it shows all nodes
-// that follow this one, or the one at the root of its tree.
+// What tree may be in the query.
+const (
+	treeWhole = "1"   // all nodes, from the root
+	treeOwn   = "own" // this node and those that follow it
+)
+
+// status is for whoever has a token. With tree in the query it shows other nodes
+// too.
 func (h *Handler) status(r *request) (any, error) {
 	s := h.cfg.Status(r.Host)
-	if r.URL.Query().Get("tree") == "1" {
-		tree := h.cfg.Tree(r.Context())
+	if want := r.URL.Query().Get("tree"); want == treeWhole || want == treeOwn {
+		tree := h.cfg.Tree(r.Context(), want == treeWhole)
 		s.Tree = &tree
 	}
 	return s, nil

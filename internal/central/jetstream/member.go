@@ -99,6 +99,7 @@ type Member struct {
 	met      *metrics
 
 	registered atomic.Bool
+	stranger   atomic.Bool // its name is another's
 	roster     roster
 	extent     extent
 	window     window
@@ -189,7 +190,7 @@ func (m *Member) Close() error {
 
 // Ready tells whether the member is one to send clients to: reads are served, and
 // its clock is right.
-func (m *Member) Ready() bool { return m.serving.Load() && !m.board.clockIsOff() }
+func (m *Member) Ready() bool { return m.serving.Load() && !m.board.clockIsOff() && !m.stranger.Load() }
 
 // Pauses after what went wrong.
 const (

@@ -17,16 +17,21 @@ const (
 
 var errRemoved = errors.New("this member was removed from the cluster: stop it, or start it again for it to be a member again")
 
-// register tells the registry who this member is, until it takes it.
+// register tells the registry who this member is, until it takes it. A member whose
+// name is another's waits until that is removed: its server is needed meanwhile to
+// decide so.
 func (m *Member) register(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := m.registerOnce(ctx)
 		if err == nil {
 			m.registered.Store(true)
+			m.stranger.Store(false)
+			m.board.registering(nil)
 			return nil
 		}
 		if t := (*TakenError)(nil); errors.As(err, &t) {
-			return taken(t)
+			m.stranger.Store(true)
+			err = taken(t)
 		}
 		m.board.registering(err)
 		sleep(ctx, registryPause)
@@ -42,8 +47,8 @@ func (m *Member) registerOnce(ctx context.Context) error {
 
 // taken says what to do about a name that is another's.
 func taken(t *TakenError) error {
-	return fatal(fmt.Errorf("%w: either this member's disk is new, or two nodes have one name. "+
-		"If the other is gone for good, run \"godwit cluster remove %s\" and start this one again", t, t.Name))
+	return fmt.Errorf("%w: either this member's disk is new, or two nodes have one name. "+
+		"If the other is gone for good, run \"godwit cluster remove %s\" at a member: this one then takes its place", t, t.Name)
 }
 
 // listen hears what the others tell.
@@ -109,7 +114,9 @@ func (m *Member) lookAround(ctx context.Context) error {
 		return nil
 	}
 	m.roster.register(all)
-	m.board.registering(nil)
+	if !m.stranger.Load() {
+		m.board.registering(nil)
+	}
 	if !registered {
 		return nil
 	}
@@ -117,7 +124,7 @@ func (m *Member) lookAround(ctx context.Context) error {
 		if i.Name == m.cfg.Self.Name {
 			m.board.removal(false)
 			if i.Identity != m.cfg.Self.Identity {
-				return taken(&TakenError{Name: i.Name, Identity: i.Identity})
+				return fatal(taken(&TakenError{Name: i.Name, Identity: i.Identity}))
 			}
 			return nil
 		}
