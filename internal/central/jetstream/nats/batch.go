@@ -17,7 +17,7 @@ import (
 const (
 	batchMessages = 1024
 	batchBytes    = 4 << 20
-	batchTimeout  = 500 * time.Millisecond // between two messages of an answer
+	batchTimeout  = time.Second // between two messages of an answer
 )
 
 // batch asks replicas for messages, one question at a time. NATS gives each
@@ -47,19 +47,15 @@ func (b *batch) close() {
 	}
 }
 
-// get returns messages from a sequence on, in order, and whether there are more.
-// There are none for now where no replica answers. Error: of a subscription that
-// ended.
+// get returns messages from a sequence on, in order, and whether there are more. If
+// the first is a later one, what is between is not there. There are none for now
+// where no replica answers. Error: of a subscription that ended.
 func (b *batch) get(ctx context.Context, from uint64) (msgs []jetstream.Message, more bool, err error) {
-	request, err := json.Marshal(object{"seq": from, "batch": batchMessages, "max_bytes": batchBytes})
+	inbox, err := b.ask(from)
 	if err != nil {
-		return nil, false, err
-	}
-	b.asked++
-	inbox := b.inbox + strconv.FormatUint(b.asked, 36)
-	if err := b.conn.PublishRequest(b.subject, inbox, request); err != nil {
 		return nil, false, ctx.Err() // no connection: nothing for now
 	}
+	next := from
 	for {
 		answer, err := b.answers.NextMsg(batchTimeout)
 		switch {
@@ -67,10 +63,12 @@ func (b *batch) get(ctx context.Context, from uint64) (msgs []jetstream.Message,
 			return nil, false, errors.Join(ctx.Err(), natsgo.ErrBadSubscription)
 		case err != nil: // too late, or some were dropped: what came so far is good
 			return msgs, false, nil
-		case answer.Subject != inbox: // an answer to an earlier question
-			continue
 		}
+		current := answer.Subject == inbox
 		if status := answer.Header.Get("Status"); status != "" {
+			if !current {
+				continue
+			}
 			pending, _ := strconv.ParseUint(answer.Header.Get("Nats-Num-Pending"), 10, 64)
 			return msgs, status == statusEnd && pending > 0, nil
 		}
@@ -78,8 +76,24 @@ func (b *batch) get(ctx context.Context, from uint64) (msgs []jetstream.Message,
 		if err != nil {
 			return nil, false, err
 		}
-		msgs = append(msgs, msg)
+		// An answer to an earlier question, which came too late for it, is as good:
+		// else a slow way would never bring the longest message.
+		if msg.Sequence == next || current && msg.Sequence > next {
+			msgs = append(msgs, msg)
+			next = msg.Sequence + 1
+		}
 	}
+}
+
+// ask asks for a batch, and returns where the answers go.
+func (b *batch) ask(from uint64) (inbox string, err error) {
+	request, err := json.Marshal(object{"seq": from, "batch": batchMessages, "max_bytes": batchBytes})
+	if err != nil {
+		return "", err
+	}
+	b.asked++
+	inbox = b.inbox + strconv.FormatUint(b.asked, 36)
+	return inbox, b.conn.PublishRequest(b.subject, inbox, request)
 }
 
 // statusEnd ends a batch.

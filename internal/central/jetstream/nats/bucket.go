@@ -83,9 +83,11 @@ func (r *Registry) put(ctx context.Context, key string, value []byte, since uint
 	m := natsgo.NewMsg(bucketSubject(r.cfg.Cluster, key))
 	m.Header.Set("Nats-Expected-Last-Subject-Sequence", strconv.FormatUint(since, 10))
 	m.Data = value
-	answer, err := r.conn.nc.RequestMsgWithContext(ctx, m)
-	if err == nil {
-		err = acknowledged(answer)
+	err := r.conn.store(ctx, m)
+	for errors.Is(err, errNoLeader) { // it was made a moment ago, or elects
+		if err = sleep(ctx, conflictPause); err == nil {
+			err = r.conn.store(ctx, m)
+		}
 	}
 	switch {
 	case hasCode(err, codeWrongLast, codeConflict):

@@ -12,15 +12,25 @@ import (
 
 // peer is a server that the cluster counts on.
 type peer struct {
-	Name    string `json:"name"`
+	ID      string `json:"peer"`
+	Name    string `json:"name"` // some words where NATS has forgotten it
 	Offline bool   `json:"offline"`
 }
 
-// evict takes the stopped servers of a node out of the cluster: they count no longer
-// where it elects, and their replicas are made anew on servers that run, as soon as
-// there are enough. A server of the same node that runs stays: it is the one with a
-// new disk.
-func (s *Server) evict(ctx context.Context, node string) error {
+// peer is what the cluster calls the server; "" if there is none.
+func (s *Server) peer() string {
+	if s == nil {
+		return ""
+	}
+	return s.server.Node()
+}
+
+// evict takes the stopped servers of a member out of the cluster, whatever disks they
+// had: they count no longer where it elects, and their replicas are made anew on
+// servers that run, as soon as there are enough. So it does with those that are gone,
+// have no name any more and are of no other member. A server of the same node that
+// runs stays: it is the one with a new disk.
+func (s *Server) evict(ctx context.Context, gone entry, others map[string]entry) error {
 	ctx, cancel := context.WithTimeout(ctx, evictTimeout)
 	defer cancel()
 	nc, err := natsgo.Connect("", s.inProcess(s.admin), natsgo.NoReconnect())
@@ -32,24 +42,22 @@ func (s *Server) evict(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	var runs, stopped int
+	known := make(map[string]bool)
+	for _, m := range others {
+		known[m.Peer] = true
+	}
 	for _, p := range peers {
 		switch {
-		case nodeOf(p.Name) != node:
-			continue
-		case !p.Offline:
-			runs++
+		case p.ID == gone.Peer && !p.Offline:
+			return errRuns
+		case !p.Offline, known[p.ID], isServerName(p.Name) && nodeOf(p.Name) != gone.Name:
 			continue
 		}
-		stopped++
-		request := object{"peer": p.Name}
+		request := object{"peer_id": p.ID}
 		if err := ask(ctx, nc, server.JSApiRemoveServer, request, nil); err != nil && !hasCode(err, codeNotPeer) {
 			return fmt.Errorf("remove server %s: %w", p.Name, err)
 		}
 		s.cfg.Logger.Info("nats server removed", logServer, p.Name)
-	}
-	if runs > 0 && stopped == 0 {
-		return errRuns
 	}
 	return nil
 }
@@ -77,6 +85,7 @@ func askPeers(ctx context.Context, nc *natsgo.Conn) ([]peer, error) {
 			Data struct {
 				Meta *struct {
 					Leader   string `json:"leader"`
+					Peer     string `json:"peer"`
 					Replicas []peer `json:"replicas"`
 				} `json:"meta_cluster"`
 			} `json:"data"`
@@ -85,7 +94,7 @@ func askPeers(ctx context.Context, nc *natsgo.Conn) ([]peer, error) {
 			return nil, fmt.Errorf("decode the cluster's servers: %w", err)
 		}
 		if meta := answer.Data.Meta; meta != nil && len(meta.Replicas) > 0 {
-			return append(meta.Replicas, peer{Name: meta.Leader}), nil
+			return append(meta.Replicas, peer{ID: meta.Peer, Name: meta.Leader}), nil
 		}
 	}
 }

@@ -130,8 +130,13 @@ func syncDir(dir string) error {
 func serverName(node, identity string) string { return node + "-" + identity }
 
 func nodeOf(server string) string {
-	if i := strings.LastIndexByte(server, '-'); i > 0 && isIdentity(server[i+1:]) {
-		return server[:i]
+	if isServerName(server) {
+		return server[:strings.LastIndexByte(server, '-')]
 	}
 	return server
+}
+
+func isServerName(server string) bool {
+	i := strings.LastIndexByte(server, '-')
+	return i > 0 && isIdentity(server[i+1:])
 }

@@ -60,13 +60,22 @@ const (
 
 // Register implements jetstream.Registry.
 func (r *Registry) Register(ctx context.Context, m jetstream.MemberInfo) error {
-	return r.change(ctx, func(members map[string]jetstream.MemberInfo) error {
+	return r.change(ctx, func(members map[string]entry) error {
 		if kept, ok := members[m.Name]; ok && kept.Identity != m.Identity {
 			return &jetstream.TakenError{Name: m.Name, Identity: kept.Identity}
 		}
-		members[m.Name] = m
+		members[m.Name] = entry{MemberInfo: m, Peer: r.conn.cfg.Server.peer()}
 		return nil
 	})
+}
+
+// entry is a member as the bucket has it.
+type entry struct {
+	jetstream.MemberInfo
+	// Peer is what the cluster calls the member's server, if it has one. The
+	// server's name alone would not do: NATS forgets those of servers that are
+	// gone.
+	Peer string `json:"peer,omitempty"`
 }
 
 // Members implements jetstream.Registry.
@@ -77,7 +86,7 @@ func (r *Registry) Members(ctx context.Context) ([]jetstream.MemberInfo, error) 
 	}
 	list := make([]jetstream.MemberInfo, 0, len(members))
 	for _, m := range members {
-		list = append(list, m)
+		list = append(list, m.MemberInfo)
 	}
 	slices.SortFunc(list, func(a, b jetstream.MemberInfo) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
@@ -90,15 +99,17 @@ func (r *Registry) Remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := members[name]; !ok {
+	gone, ok := members[name]
+	if !ok {
 		return jetstream.ErrNoMember
 	}
 	if s := r.conn.cfg.Server; s != nil && len(s.cfg.Peers) > 1 {
-		if err := s.evict(ctx, name); err != nil {
+		delete(members, name)
+		if err := s.evict(ctx, gone, members); err != nil {
 			return fmt.Errorf("remove server of %s: %w", name, err)
 		}
 	}
-	return r.change(ctx, func(members map[string]jetstream.MemberInfo) error {
+	return r.change(ctx, func(members map[string]entry) error {
 		if _, ok := members[name]; !ok {
 			return jetstream.ErrNoMember
 		}
@@ -135,7 +146,7 @@ func (r *Registry) Offer(ctx context.Context, name, secret string) (string, erro
 
 // change replaces the members by what fn makes of them, which it is told again if
 // they changed meanwhile.
-func (r *Registry) change(ctx context.Context, fn func(map[string]jetstream.MemberInfo) error) error {
+func (r *Registry) change(ctx context.Context, fn func(map[string]entry) error) error {
 	for {
 		members, sequence, err := r.members(ctx)
 		if err != nil {
@@ -157,12 +168,12 @@ func (r *Registry) change(ctx context.Context, fn func(map[string]jetstream.Memb
 	}
 }
 
-func (r *Registry) members(ctx context.Context) (map[string]jetstream.MemberInfo, uint64, error) {
+func (r *Registry) members(ctx context.Context) (map[string]entry, uint64, error) {
 	value, sequence, err := r.get(ctx, membersKey)
 	if err != nil {
 		return nil, 0, err
 	}
-	members := make(map[string]jetstream.MemberInfo)
+	members := make(map[string]entry)
 	if len(value) > 0 {
 		if err := json.Unmarshal(value, &members); err != nil {
 			return nil, 0, fmt.Errorf("decode members: %w", err)

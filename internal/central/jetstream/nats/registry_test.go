@@ -13,7 +13,11 @@ import (
 )
 
 func registry(w *world, name string) *nats.Registry {
-	return nats.NewRegistry(nats.RegistryConfig{Conn: w.servers[name].conn, Cluster: cluster, Replicas: len(w.peers), Logger: logger()})
+	return registryOf(w.servers[name])
+}
+
+func registryOf(m *member) *nats.Registry {
+	return nats.NewRegistry(nats.RegistryConfig{Conn: m.conn, Cluster: cluster, Logger: logger()})
 }
 
 func testRegister(t *testing.T, w *world) {

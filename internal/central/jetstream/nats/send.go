@@ -112,6 +112,18 @@ func (s *sender) answered(answer *natsgo.Msg) {
 	s.finish(key, acknowledged(answer))
 }
 
+// store publishes one message and waits for the answer.
+func (c *Conn) store(ctx context.Context, m *natsgo.Msg) error {
+	answer, err := c.nc.RequestMsgWithContext(ctx, m)
+	switch {
+	case errors.Is(err, natsgo.ErrNoResponders):
+		return errNoLeader
+	case err != nil:
+		return err
+	}
+	return acknowledged(answer)
+}
+
 var failedPart = []byte(`"error"`)
 
 // acknowledged returns nil if an answer says that the message was stored.

@@ -41,7 +41,7 @@ func (s *Stream) Status(ctx context.Context) (Status, error) {
 	status.Leader = i.Cluster.Leader
 	for _, r := range i.Cluster.Replicas {
 		replica := Replica{Server: r.Name, Current: r.Current, Offline: r.Offline, Lag: r.Lag, Seen: r.Active}
-		if s.conn.cfg.Server != nil {
+		if s.conn.cfg.Server != nil && isServerName(r.Name) {
 			replica.Node = nodeOf(r.Name)
 		}
 		status.Replicas = append(status.Replicas, replica)

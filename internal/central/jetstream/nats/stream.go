@@ -333,10 +333,7 @@ func (s *Stream) Begin(ctx context.Context, msg []byte) error {
 	m := natsgo.NewMsg(logSubject(s.cfg.Cluster))
 	m.Header.Set("Nats-Expected-Last-Sequence", "0")
 	m.Data = msg
-	answer, err := s.conn.nc.RequestMsgWithContext(ctx, m)
-	if err == nil {
-		err = acknowledged(answer)
-	}
+	err := s.conn.store(ctx, m)
 	if hasCode(err, codeWrongLast, codeConflict) {
 		return s.notEmpty(ctx)
 	}

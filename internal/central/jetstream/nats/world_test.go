@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -31,6 +32,9 @@ type world struct {
 	peers   []nats.Peer
 	timeout time.Duration // of answers: long, since the machine may be busy with other tests
 	servers map[string]*member
+
+	maxBytes int64 // of the stream
+	tls      func(node string) *tls.Config
 }
 
 // member is a server with a connection and the cluster's stream.
@@ -58,7 +62,7 @@ func newWorld(t testing.TB, n int) *world {
 // prepare makes a cluster of which nothing runs yet.
 func prepare(t testing.TB, n int) *world {
 	t.Helper()
-	w := &world{t: t, timeout: 20 * time.Second, servers: make(map[string]*member)}
+	w := &world{t: t, timeout: 20 * time.Second, maxBytes: testMaxBytes / 2, servers: make(map[string]*member)}
 	for i := range n {
 		name := fmt.Sprintf("n%d", i+1)
 		w.peers = append(w.peers, nats.Peer{Name: name, Address: freeAddress(t)})
@@ -86,6 +90,9 @@ func freeAddress(t testing.TB) string {
 func (w *world) config(name string) nats.ServerConfig {
 	cfg := nats.ServerConfig{
 		Cluster: cluster, Node: name, Dir: w.servers[name].dir, Peers: w.peers, MaxBytes: testMaxBytes, Logger: logger(),
+	}
+	if w.tls != nil {
+		cfg.TLS = w.tls(name)
 	}
 	for _, p := range w.peers {
 		if p.Name == name {
@@ -126,7 +133,7 @@ func (w *world) connect(m *member, cfg nats.Config, replicas int) {
 		w.t.Fatal(err)
 	}
 	m.stream, err = nats.OpenStream(w.t.Context(), nats.StreamConfig{
-		Conn: m.conn, Cluster: cluster, Replicas: replicas, MaxBytes: testMaxBytes / 2, Logger: logger(),
+		Conn: m.conn, Cluster: cluster, Replicas: replicas, MaxBytes: w.maxBytes, Logger: logger(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
