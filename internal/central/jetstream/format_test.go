@@ -1,0 +1,149 @@
+package jetstream_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/central/jetstream"
+)
+
+// version is one of godwit that reads messages of formats up to one.
+func version(formats int) func(*jetstream.Config) {
+	return func(cfg *jetstream.Config) { cfg.Formats = formats }
+}
+
+const newFormat = jetstream.LastFormat + 1
+
+// formats are those of the messages behind a sequence.
+func (c *cluster) formats(after uint64) (found []byte) {
+	for _, m := range c.log.Messages() {
+		if f := m.Data[0]; m.Sequence > after && !slices.Contains(found, f) {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// TestNewFormat: a new format is used once all members read it, and not before;
+// who reads it no more cannot come back.
+func TestNewFormat(t *testing.T) {
+	playTuned(t, 3, nil, func(c *cluster) {
+		old := c.members[0]
+		old.propose(createNamespace())
+		for _, m := range c.members[1:] {
+			m.stop()
+			m.tune = version(newFormat)
+			m.start()
+		}
+		time.Sleep(time.Minute)
+		for _, m := range c.members {
+			m.propose(put("key", m.name))
+		}
+		if got := c.formats(0); !slices.Equal(got, []byte{jetstream.LastFormat}) {
+			t.Fatalf("one reads no more than %d, and messages have formats %v", jetstream.LastFormat, got)
+		}
+		old.stop()
+		old.tune = version(newFormat)
+		old.start()
+		time.Sleep(time.Minute)
+		from := c.state().Last
+		for _, m := range c.members {
+			m.propose(put("key", m.name))
+			if s := m.Status(); s.Format != newFormat || s.Problem != "" {
+				t.Errorf("%s: %+v", m.name, s)
+			}
+		}
+		if got := c.formats(from); !slices.Equal(got, []byte{newFormat}) {
+			t.Errorf("all read %d, and messages have formats %v", newFormat, got)
+		}
+		if n := c.switches(); n != 1 {
+			t.Errorf("it was switched on %d times", n)
+		}
+		old.stop()
+		old.tune = nil
+		old.refusesFormat()
+		old.tune = version(newFormat)
+		old.start()
+		c.settle()
+	})
+}
+
+// switches is how many messages of the log switch a format on.
+func (c *cluster) switches() (n int) {
+	for _, m := range c.log.Messages() {
+		if m.Data[1] == 'f' {
+			n++
+		}
+	}
+	return n
+}
+
+// refusesFormat holds that a member is told at its start that the log is too new
+// for it.
+func (m *member) refusesFormat() {
+	m.c.t.Helper()
+	m.open()
+	_, err := jetstream.Open(m.c.t.Context(), m.config())
+	if !errors.Is(err, jetstream.ErrFormat) || !strings.Contains(err.Error(), "Start this member with the version that the others run") {
+		m.c.t.Errorf("opened: %v", err)
+	}
+	if err := m.store.Close(); err != nil {
+		m.c.t.Error(err)
+	}
+	m.store = nil
+}
+
+// TestOldMemberComes: who reads too little and is new stops at what it cannot read,
+// and nothing is lost by its having been registered.
+func TestOldMemberComes(t *testing.T) {
+	playTuned(t, 2, version(newFormat), func(c *cluster) {
+		c.members[0].propose(createNamespace())
+		time.Sleep(time.Minute)
+		late := c.add("a") // the first by name
+		late.tune = version(jetstream.LastFormat)
+		late.start()
+		why := late.failure()
+		if !strings.Contains(why, "cannot read") || late.Ready() {
+			t.Errorf("stopped by %q", why)
+		}
+		late.stop()
+		time.Sleep(time.Minute)
+		from := c.state().Last
+		c.members[1].propose(put("key", "value"))
+		time.Sleep(5 * time.Second)
+		if got := c.formats(from); !slices.Equal(got, []byte{newFormat}) {
+			t.Errorf("messages have formats %v", got)
+		}
+	})
+}
+
+// TestFormatAndLoss: that a message which switches a format on is lost, or comes
+// again later, makes no difference.
+func TestFormatAndLoss(t *testing.T) {
+	playTuned(t, 3, version(newFormat), func(c *cluster) {
+		c.log.SetLeader(false)
+		time.Sleep(30 * time.Second)
+		c.log.SetLeader(true)
+		time.Sleep(2 * time.Second)
+		c.members[0].propose(createNamespace())
+		time.Sleep(30 * time.Second)
+		c.log.Append([]byte{jetstream.LastFormat, 'f', jetstream.LastFormat}) // one of before
+		c.settle()
+		for _, m := range c.members {
+			m.stop()
+			m.start()
+			if s := m.Status(); s.Format != newFormat {
+				t.Errorf("%s: %+v", m.name, s)
+			}
+			if r := m.store.Stats().Revision; r == godwit.Revision(0) {
+				t.Errorf("%s has nothing", m.name)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		c.settle()
+	})
+}
