@@ -76,6 +76,7 @@ func (tx *Tx) Commit(d Durability) (Commit, error) {
 		return c, tx.batch.Close() // nothing changed; Wait still waits its turn
 	}
 	exact := !tx.mixed && !tx.inexact
+	tx.writeIndex()
 	tx.writeMixed()
 	tx.writeCounts()
 	tx.key = append(tx.key[:0], metaApplied...)
@@ -143,6 +144,10 @@ func (tx *Tx) publish(d Durability) error {
 	s.ahead = tx.ahead
 	if !tx.mixed {
 		s.mixed.Store(false)
+	}
+	if len(tx.replaced) > 0 {
+		s.replacedRows++
+		s.replaced.Add(int64(len(tx.replaced)))
 	}
 	if tx.purged != 0 {
 		s.purged.Store(uint64(tx.purged))

@@ -18,12 +18,21 @@ func (c Config) WithoutSweeper() Config {
 	return c
 }
 
+// Collecting lets the index be collected once it has so many replaced records more
+// than there are keys, and looks at so many in each run.
+func (c Config) Collecting(after int64, each int) Config {
+	c.collectAfter, c.collectEach = after, each
+	return c
+}
+
 // Encoders of rows' keys.
 var (
 	EntryKey     = appendEntryKey[string]
 	TombstoneKey = appendTombstoneKey[string]
 	ValueKey     = appendValueKey
 	RevisionKey  = appendRevisionKey
+	IndexKey     = appendIndexKey
+	ReplacedKey  = appendReplacedKey
 	DueKey       = appendDueKey
 	BlobKey      = appendBlobKey
 	GarbageKey   = appendGarbageKey
@@ -47,6 +56,8 @@ var (
 	EntryRow          = appendEntryRow
 	RevisionRow       = appendRevisionRow
 	DecodeRevisionRow = decodeRevisionRow
+	ReplacedRow       = appendReplacedRow
+	DecodeReplacedRow = decodeReplacedRow
 	Pair              = appendPair
 	DecodePair        = decodePair
 	BlobRow           = appendBlobRow
@@ -130,3 +141,32 @@ func (s *Store) MeasureDisk() { s.space.measure() }
 func (s *Store) Hot(ns godwit.NamespaceID, key string) bool {
 	return s.hot.get(hotHash(s.hot, ns, key), ns, []byte(key)) != nil
 }
+
+// Indexed is a record of the index by revision.
+type Indexed struct {
+	Revision  godwit.Revision
+	Op        godwit.Op
+	Namespace godwit.NamespaceID
+	Key       string
+}
+
+// IndexRow encodes a row of i.
+func IndexRow(records ...Indexed) []byte {
+	var rows []indexed
+	for _, r := range records {
+		rows = append(rows, indexed{r.Revision, r.Op, r.Namespace, []byte(r.Key)})
+	}
+	return appendIndexRow(nil, rows)
+}
+
+// DecodeIndexRow decodes a row of i.
+func DecodeIndexRow(last godwit.Revision, row []byte) (records []Indexed, err error) {
+	err = decodeIndexRow(last, row, func(r indexed) error {
+		records = append(records, Indexed{r.revision, r.op, r.ns, string(r.key)})
+		return nil
+	})
+	return records, err
+}
+
+// Replaced is how many replaced records the index is known to have.
+func (s *Store) Replaced() int64 { return s.replaced.Load() }

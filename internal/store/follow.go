@@ -53,6 +53,7 @@ func (tx *Tx) Install(r *godwit.Record) error {
 // mix notes that the transaction does not continue the log, and how far it looks
 // ahead in it.
 func (tx *Tx) mix(r godwit.Revision) {
+	tx.single()
 	tx.inexact = true
 	tx.ahead = max(tx.ahead, r)
 }
@@ -94,6 +95,9 @@ func (tx *Tx) revive(key string) error {
 	if slices.Contains(tx.dropped, ns) {
 		return fmt.Errorf("namespace %s is deleted and made again in one transaction", ns)
 	}
+	if tx.rewound {
+		return fmt.Errorf("namespace %s is made again in a transaction that rewinds", ns)
+	}
 	_, closer, err := tx.s.db.Get(appendNS(tx.key[:0], prefixDropped, ns))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil
@@ -101,7 +105,8 @@ func (tx *Tx) revive(key string) error {
 	if err != nil {
 		return fmt.Errorf("read dropped row: %w", err)
 	}
-	return errors.Join(closer.Close(), tx.s.sweepDropped(context.Background()))
+	ctx := context.Background()
+	return errors.Join(closer.Close(), tx.s.sweepDropped(ctx), tx.s.collectAll(ctx))
 }
 
 // Remove takes away what stands under a key and leaves no tombstone. Removing a
@@ -142,6 +147,10 @@ func (tx *Tx) Reach(r godwit.Revision) error {
 // removed before; tombstones from after r go, since they would keep out what the
 // log brings under their keys. The store counts as mixed until Reach.
 func (tx *Tx) Rewind(r godwit.Revision) {
+	tx.single()
+	if !tx.rewound || r < tx.floor {
+		tx.floor = r
+	}
 	tx.inexact, tx.rewound = true, true
 	tx.revision, tx.ahead = r, 0
 	for _, h := range tx.heads {
@@ -149,22 +158,7 @@ func (tx *Tx) Rewind(r godwit.Revision) {
 			tx.ahead = max(tx.ahead, h.Revision)
 		}
 	}
-	tx.check(scanRange(tx.s.db, appendRevisionKey(nil, r+1), []byte{prefixRevision + 1}, func(k, row []byte) error {
-		_, ns, key, err := decodeRevisionRow(row)
-		if err != nil || len(k) != 9 {
-			return fmt.Errorf("read revision: %w", ErrCorrupt)
-		}
-		h, err := tx.Head(ns, string(key))
-		switch {
-		case err != nil || h.kind == headNone || h.Revision <= r:
-		case h.kind == headEntry:
-			tx.ahead = max(tx.ahead, h.Revision)
-		default:
-			tx.removeHead(ns, string(key), h)
-			tx.heads[entryID{ns, string(key)}] = Head{}
-		}
-		return err
-	}))
+	tx.check(tx.takeApart(r))
 }
 
 // Mixed tells that the store holds parts of more than one state of the log: it

@@ -25,7 +25,7 @@ var followCrashes = flag.Int("follow.crashes", 60/effort, "power cuts of a follo
 // too.
 func TestFollowerCrash(t *testing.T) {
 	w := &crashedFollower{t: t, rng: rand.New(rand.NewPCG(5, 5)), choose: rand.New(rand.NewPCG(6, 6)), states: []followState{{content: map[string]string{}}}}
-	w.disk = newFollower(t, store.Config{Retention: 1000 * 3600e9})
+	w.disk = newFollower(t, store.Config{Retention: 1000 * 3600e9}.Collecting(10, 30))
 	storetest.SetDiskUsage(w.disk.mem, 1<<26, 1<<26) // for a small memtable
 	w.disk.reopen()
 	w.disk.faults.Inject(w.mayCrash)

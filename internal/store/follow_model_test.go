@@ -56,6 +56,7 @@ type followWorld struct {
 	ahead    godwit.Revision
 	mixed    bool
 	next     godwit.Revision // never given before
+	given    map[string][]godwit.Revision
 	log      []string
 }
 
@@ -66,7 +67,10 @@ func newFollowWorld(t *testing.T, seed uint64) *followWorld {
 	if seed%2 == 0 {
 		cfg.CacheBytes, cfg.HotBytes = 8<<20, 1<<20
 	}
-	w := &followWorld{t: t, rng: rand.New(rand.NewPCG(seed, 11)), disk: newFollower(t, cfg), heads: map[string]modelHead{}, next: 100}
+	if seed%4 < 2 {
+		cfg = cfg.Collecting(int64(seed), 25)
+	}
+	w := &followWorld{t: t, rng: rand.New(rand.NewPCG(seed, 11)), disk: newFollower(t, cfg), heads: map[string]modelHead{}, given: map[string][]godwit.Revision{}, next: 100}
 	w.disk.tx(func(tx *store.Tx) error { return tx.Follow(strings.Repeat("00", 16), nil, 0) })
 	return w
 }
@@ -107,6 +111,9 @@ func (w *followWorld) transaction(tx *store.Tx) error {
 			inexact, ahead = true, max(ahead, r.Revision)
 			err = tx.CatchUp(r)
 		case k < 6:
+			if old := w.given[r.Key]; len(old) > 0 && w.rng.IntN(3) == 0 {
+				r.Revision = old[w.rng.IntN(len(old))] // an older one comes back
+			}
 			inexact, ahead = true, max(ahead, r.Revision)
 			changed = w.do("install", r, false)
 			err = tx.Install(r)
@@ -185,6 +192,7 @@ func (w *followWorld) do(name string, r *godwit.Record, yields bool) (changes bo
 	}
 	w.log = append(w.log, fmt.Sprintf("%s %s@%d op=%d swept=%v until %d", name, r.Key, r.Revision, r.Op, r.Swept, r.Expiration))
 	if changes = !yields || !is || old.revision < r.Revision; changes {
+		w.given[r.Key] = append(w.given[r.Key], r.Revision)
 		w.heads[r.Key] = modelHead{r.Revision, r.Expiration, string(r.Value.Inline), r.Op == godwit.OpDelete || r.Swept}
 	}
 	return changes
@@ -193,6 +201,7 @@ func (w *followWorld) do(name string, r *godwit.Record, yields bool) (changes bo
 func (w *followWorld) check() {
 	w.t.Helper()
 	w.disk.wantState(w.position, w.mixed)
+	w.checkIndex()
 	now := w.disk.clock.Now().Unix()
 	var want []string
 	for i := range followKeys {
@@ -218,5 +227,26 @@ func (w *followWorld) check() {
 			w.t.Errorf("keys (-want +got):\n%s", cmp.Diff(want, got))
 			return
 		}
+	}
+}
+
+// checkIndex holds the index by revision against the model.
+func (w *followWorld) checkIndex() {
+	w.t.Helper()
+	want, got := map[godwit.Revision]string{}, map[godwit.Revision]string{}
+	for key, h := range w.heads {
+		want[h.revision] = key
+	}
+	v := w.disk.view()
+	defer v.Close()
+	last := godwit.Revision(0)
+	for _, r := range changes(w.t, v, 0, godwit.MaxRevision) {
+		if got[r.Revision] = r.Key; r.Revision <= last {
+			w.t.Errorf("revision %d comes after %d", r.Revision, last)
+		}
+		last = r.Revision
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }

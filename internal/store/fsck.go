@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -51,8 +52,11 @@ type fsck struct {
 	files   *blob.Store
 	follows bool // the store is a follower's
 	dropped map[godwit.NamespaceID]bool
-	blobs   map[godwit.BlobID]bool // named by an entry
-	counts  map[godwit.NamespaceID]count
+
+	replaced revisionSet
+	packed   godwit.Revision        // the last of the row of i that was looked at
+	blobs    map[godwit.BlobID]bool // named by an entry
+	counts   map[godwit.NamespaceID]count
 }
 
 func (f *fsck) run() error {
@@ -65,7 +69,7 @@ func (f *fsck) run() error {
 		return err
 	}
 	f.follows = follower != nil
-	if err := f.findDropped(); err != nil {
+	if err := errors.Join(f.findDropped(), f.findReplaced()); err != nil {
 		return err
 	}
 	if _, statErr := f.s.cfg.FS.Stat(f.s.blobDir()); statErr == nil {
@@ -77,7 +81,7 @@ func (f *fsck) run() error {
 		prefix byte
 		row    func(k, v []byte)
 	}{
-		{prefixEntry, f.entry}, {prefixTombstone, f.tombstone}, {prefixRevision, f.revision},
+		{prefixEntry, f.entry}, {prefixTombstone, f.tombstone}, {prefixIndex, f.index}, {prefixRevision, f.revision},
 		{prefixDue, f.due}, {prefixValue, f.value}, {prefixBlob, f.blobRow}, {prefixGarbage, f.garbage},
 		{prefixRequest, f.request}, {prefixReqTime, f.requestTime}, {prefixProposer, f.proposer},
 	} {
@@ -110,10 +114,25 @@ func (f *fsck) findDropped() error {
 	})
 }
 
+func (f *fsck) findReplaced() error {
+	f.replaced = make(revisionSet)
+	return scanPrefix(f.s.db, []byte{prefixReplaced}, func(k, row []byte) error {
+		_, keyErr := cutReplacedKey(k)
+		_, revisions, err := decodeReplacedRow(row)
+		if err != nil || keyErr != nil {
+			f.problem("replaced %q: damaged row", k)
+		}
+		for _, r := range revisions {
+			f.replaced.add(r)
+		}
+		return nil
+	})
+}
+
 // strangers reports rows of no kind in the key table.
 func (f *fsck) strangers() error {
 	var lower []byte
-	for _, prefix := range []byte("bcdeglmnpqrtvx") {
+	for _, prefix := range []byte("bcdegilmnpqrtuvx") {
 		if err := f.stranger(lower, []byte{prefix}); err != nil {
 			return err
 		}
@@ -209,10 +228,28 @@ func (f *fsck) tombstone(k, v []byte) {
 }
 
 func (f *fsck) expectRevision(op godwit.Op, r godwit.Revision, ns godwit.NamespaceID, key []byte) {
-	got := f.get(appendRevisionKey(nil, r))
-	if string(got) != string(appendRevisionRow(nil, op, ns, string(key))) {
-		f.problem("key %s %q: revision %d is not in the index by revision", ns, key, r)
+	for _, rec := range f.mutations(r) {
+		if rec.op == op && rec.ns == ns && string(rec.key) == string(key) {
+			return
+		}
 	}
+	f.problem("key %s %q: revision %d is not in the index by revision", ns, key, r)
+}
+
+// mutations is what the index has of a revision.
+func (f *fsck) mutations(r godwit.Revision) (found []indexed) {
+	if r == 0 || r > godwit.MaxRevision {
+		return nil
+	}
+	err := scanRevisions(f.s.db, r-1, r, func(rec indexed) error {
+		rec.key = bytes.Clone(rec.key)
+		found = append(found, rec)
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrCorrupt) { // damaged rows are told of by themselves
+		f.problem("revision %d: %v", r, err)
+	}
+	return found
 }
 
 func (f *fsck) expectDue(due int64, ns godwit.NamespaceID, key []byte, r godwit.Revision) {
@@ -233,14 +270,36 @@ func (f *fsck) head(ns godwit.NamespaceID, key []byte) (Head, bool) {
 }
 
 func (f *fsck) revision(k, v []byte) {
-	_, ns, key, err := decodeRevisionRow(v)
-	if err != nil || len(k) != 9 {
+	r, err := decodeSingle(k, v)
+	if err != nil {
 		f.problem("revision %q: damaged row", k)
 		return
 	}
-	r := godwit.Revision(binary.BigEndian.Uint64(k[1:]))
-	if h, ok := f.head(ns, key); (!ok || h.Revision != r) && !f.dropped[ns] {
-		f.problem("revision %d: key %s %q is not at it", r, ns, key)
+	f.stands(r)
+}
+
+func (f *fsck) index(k, v []byte) {
+	last, err := cutIndexKey(k)
+	before := f.packed
+	if err == nil {
+		f.packed = last
+		err = decodeIndexRow(last, v, func(r indexed) error {
+			if r.revision <= before {
+				f.problem("revision %d: is in the index by revision twice", r.revision)
+			}
+			f.stands(r)
+			return nil
+		})
+	}
+	if err != nil {
+		f.problem("index %q: damaged row", k)
+	}
+}
+
+// stands expects what is under a key to be of a revision, unless that was replaced.
+func (f *fsck) stands(r indexed) {
+	if h, ok := f.head(r.ns, r.key); (!ok || h.Revision != r.revision) && !f.dropped[r.ns] && !f.replaced.has(r.revision) {
+		f.problem("revision %d: key %s %q is not at it", r.revision, r.ns, r.key)
 	}
 }
 
@@ -266,14 +325,17 @@ func (f *fsck) value(k, _ []byte) {
 		return
 	}
 	r := godwit.Revision(binary.BigEndian.Uint64(k[1+nsLen:]))
-	_, ns, key, err := decodeRevisionRow(f.get(appendRevisionKey(nil, r)))
-	if err != nil {
+	found := f.mutations(r)
+	for _, rec := range found {
+		if h, ok := f.head(rec.ns, rec.key); ok && h.Revision == r && h.at == placeRow {
+			return
+		}
+	}
+	if len(found) == 0 {
 		f.problem("value of revision %d: no entry has it", r)
 		return
 	}
-	if h, ok := f.head(ns, key); !ok || h.Revision != r || h.at != placeRow {
-		f.problem("value of revision %d: entry %s %q does not use it", r, ns, key)
-	}
+	f.problem("value of revision %d: entry %s %q does not use it", r, found[0].ns, found[0].key)
 }
 
 func (f *fsck) blobRow(k, v []byte) {

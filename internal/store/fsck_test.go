@@ -26,6 +26,9 @@ func everyRow(t *testing.T) *disk {
 	d.clock.advance(time.Second)
 	d.sweep()
 	d.write(put(ns2, "k", "v"), dropNS(ns2))
+	d.tx(func(tx *store.Tx) error { // out of order, so that it has rows of its own
+		return errors.Join(tx.CatchUp(at(d.Revision()+8, put(ns1, "single", "v"))), tx.Reach(d.Revision()+8))
+	})
 	tx := d.Begin()
 	tx.Remember(request, d.Revision())
 	c, err := tx.Commit(store.Sync)
@@ -46,7 +49,7 @@ func TestFsckHealthy(t *testing.T) {
 	if err := d.Rows(func(k, _ []byte) { kinds[k[0]] = true }); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range "evtrxcbgdqplm" {
+	for _, kind := range "evtirxucbgdqplm" {
 		if !kinds[byte(kind)] {
 			t.Errorf("no row of %q, so that fsck is not tested with one", kind)
 		}
@@ -66,10 +69,23 @@ func TestFsckFinds(t *testing.T) {
 		plant func(d *disk) error
 		want  string
 	}{
-		"entry without revision": {func(d *disk) error { return d.Delete(store.RevisionKey(nil, d.revisionOf("inline"))) }, "is not in the index by revision"},
-		"revision of another key": {func(d *disk) error {
-			return d.Set(store.RevisionKey(nil, d.revisionOf("inline")), store.RevisionRow(nil, godwit.OpPut, ns1, "row"))
-		}, "is not in the index by revision"},
+		"entry without revision":  {func(d *disk) error { return d.reindex(nil) }, `"inline": revision 1767225600000001 is not in the index by revision`},
+		"revision of another key": {func(d *disk) error { return d.reindex(func(r *store.Indexed) { r.Key = "row" }) }, `"row" is not at it`},
+		"revision of another op":  {func(d *disk) error { return d.reindex(func(r *store.Indexed) { r.Op = godwit.OpDelete }) }, `"inline": revision 1767225600000001 is not in the index by revision`},
+		"single without revision": {func(d *disk) error { return d.Delete(store.RevisionKey(nil, d.revisionOf("single"))) }, `"single": revision 1767225600000019 is not in the index`},
+		"index of nothing": {func(d *disk) error {
+			return d.Set(store.IndexKey(nil, 5), store.IndexRow(store.Indexed{Revision: 4, Op: godwit.OpPut, Namespace: ns1, Key: "none"}, store.Indexed{Revision: 5, Op: godwit.OpPut, Namespace: ns1, Key: "inline"}))
+		}, `revision 4: key 00000000000000000000000000000001 "none" is not at it`},
+		"index rows across each other": {func(d *disk) error {
+			r := d.revisionOf("row")
+			return d.Set(store.IndexKey(nil, r), store.IndexRow(store.Indexed{Revision: r, Op: godwit.OpPut, Namespace: ns1, Key: "row"}))
+		}, "is in the index by revision twice"},
+		"damaged index":     {func(d *disk) error { return d.Set(store.IndexKey(nil, 5), short) }, "damaged row"},
+		"damaged index key": {func(d *disk) error { return d.Set([]byte("i123"), short) }, "damaged row"},
+		"damaged replaced":  {func(d *disk) error { return d.Set(store.ReplacedKey(nil, 1<<40), short) }, "store is corrupt"},
+		"damaged first replaced": {func(d *disk) error {
+			return errors.Join(d.Set(store.ReplacedKey(nil, 1<<40), store.ReplacedRow(nil, 0, []godwit.Revision{1})), d.Set(store.ReplacedKey(nil, 0), short))
+		}, "damaged row"},
 		"revision of nothing": {func(d *disk) error {
 			return d.Set(store.RevisionKey(nil, 5), store.RevisionRow(nil, godwit.OpPut, ns1, "none"))
 		}, `revision 5: key 00000000000000000000000000000001 "none" is not at it`},
@@ -123,9 +139,9 @@ func TestFsckFinds(t *testing.T) {
 			return nil
 		}, "blob is damaged"},
 		"missing blob directory":   {func(d *disk) error { return d.mem.RemoveAll("/data/blobs") }, "blob directory is missing"},
-		"counters too high":        {func(d *disk) error { return d.Set(store.CounterKey(ns1), store.Pair(nil, 99, 99)) }, "counters say 99 keys of 99 bytes, there are 5 of"},
+		"counters too high":        {func(d *disk) error { return d.Set(store.CounterKey(ns1), store.Pair(nil, 99, 99)) }, "counters say 99 keys of 99 bytes, there are 6 of"},
 		"counters of nothing":      {func(d *disk) error { return d.Set(store.CounterKey(godwit.NamespaceID{9}), store.Pair(nil, 1, 1)) }, "counters say 1 keys of 1 bytes, there are 0 of 0"},
-		"no counters":              {func(d *disk) error { return d.Delete(store.CounterKey(ns1)) }, "no counters for 5 keys"},
+		"no counters":              {func(d *disk) error { return d.Delete(store.CounterKey(ns1)) }, "no counters for 6 keys"},
 		"damaged counters":         {func(d *disk) error { return d.Set(store.CounterKey(ns1), short) }, "store is corrupt"},
 		"entry of dropped":         {func(d *disk) error { return d.Set(store.DroppedKey(ns1), nil) }, "is of a namespace that was deleted"},
 		"damaged dropped":          {func(d *disk) error { return d.Set([]byte("d123"), nil) }, "damaged key"},
@@ -216,4 +232,30 @@ func TestFsckRefuses(t *testing.T) {
 	if names, err := d.mem.List("/elsewhere"); err == nil {
 		t.Errorf("fsck made %v", names)
 	}
+}
+
+// reindex changes the record of "inline" in its row of the index, or takes it out.
+func (d *disk) reindex(change func(r *store.Indexed)) error {
+	r := d.revisionOf("inline")
+	var key []byte
+	var kept []store.Indexed
+	err := d.Rows(func(k, v []byte) {
+		if k[0] != 'i' || key != nil || revisionIn(k) < r {
+			return
+		}
+		key = append(key, k...)
+		records, err := store.DecodeIndexRow(revisionIn(k), v)
+		if err != nil {
+			d.t.Error(err)
+		}
+		for _, rec := range records {
+			if rec.Revision == r && change != nil {
+				change(&rec)
+			} else if rec.Revision == r {
+				continue
+			}
+			kept = append(kept, rec)
+		}
+	})
+	return errors.Join(err, d.Set(key, store.IndexRow(kept...)))
 }

@@ -122,6 +122,41 @@ func FuzzRevisionRow(f *testing.F) {
 	})
 }
 
+func FuzzIndexRow(f *testing.F) {
+	f.Add(uint64(9), store.IndexRow(store.Indexed{Revision: 9, Op: godwit.OpPut, Namespace: ns1, Key: "some/key"}))
+	f.Add(uint64(1<<53), store.IndexRow(
+		store.Indexed{Revision: 3, Op: godwit.OpPut, Namespace: ns1, Key: "a"},
+		store.Indexed{Revision: 4, Op: godwit.OpDelete, Namespace: ns1, Key: ""},
+		store.Indexed{Revision: 1 << 53, Op: godwit.OpPut, Namespace: ns2, Key: "b"}))
+	f.Fuzz(func(t *testing.T, last uint64, row []byte) {
+		records, err := store.DecodeIndexRow(godwit.Revision(last), row)
+		corruptOrNil(t, err)
+		if err != nil || len(records) == 0 {
+			return
+		}
+		for i := 1; i < len(records); i++ {
+			if records[i].Revision <= records[i-1].Revision {
+				t.Fatalf("%+v are out of order", records)
+			}
+		}
+		again, err := store.DecodeIndexRow(godwit.Revision(last), store.IndexRow(records...))
+		if diff := cmp.Diff(records, again); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	})
+}
+
+func FuzzReplacedRow(f *testing.F) {
+	f.Add(store.ReplacedRow(nil, 7, []godwit.Revision{1, 1 << 53}))
+	f.Fuzz(func(t *testing.T, row []byte) {
+		before, revisions, err := store.DecodeReplacedRow(row)
+		corruptOrNil(t, err)
+		if err == nil && !bytes.Equal(store.ReplacedRow(nil, before, revisions), row) {
+			t.Errorf("%d %v is not encoded to what it was decoded from", before, revisions)
+		}
+	})
+}
+
 func FuzzPair(f *testing.F) {
 	f.Add(store.Pair(nil, 1, 1<<63))
 	f.Add([]byte("short"))

@@ -13,7 +13,10 @@ import (
 //	e ns key          entry: header, and the value if it is small (row.go)
 //	v ns revision:8   value of 1 KiB to the inline limit, out of list's way
 //	t ns key          tombstone of a deleted or swept key (row.go)
-//	r revision:8      by revision: op:1 ns key of every entry and tombstone
+//	i revision:8      by revision: what several mutations changed, up to this one
+//	                  (index.go); also what has been replaced since, see u
+//	r revision:8      the same of one mutation that came out of order: op:1 ns key
+//	u number:8        which revisions in i and r were replaced (collect.go)
 //	x due:8 ns key    by time, unix seconds: revision:8. An entry's expiration,
 //	                  or when a tombstone has outlived the retention
 //	c ns              counters: keys, bytes
@@ -21,7 +24,8 @@ import (
 //	                  an older version wrote it
 //	g due:8 blob:16   a blob that none names, and when its file goes: empty; at a
 //	                  follower the ns that it was of, where it may be named again
-//	d ns              a deleted namespace whose rows in r, x and b are not yet gone
+//	d ns              a deleted namespace whose rows in x and b are not yet gone: empty;
+//	                  or whose records in i and r are not: goneRow
 //	q request:16      a remembered transaction: time:8 revision:8
 //	p time:8 request  by time: the remembered transactions
 //	n proposer:16     a proposer of a shared log: number:8 of its last batch, time:8
@@ -31,13 +35,15 @@ import (
 //	                  that is here before the position is there:8 0:8), note/ and a
 //	                  name: a follower's own notes
 //
-// Rows of r, x and b that a deleted namespace left behind are recognised by its
+// Rows of x and b and records of i and r that a deleted namespace left behind are recognised by its
 // row in d, and ignored.
 const (
 	prefixEntry     = 'e'
 	prefixValue     = 'v'
 	prefixTombstone = 't'
+	prefixIndex     = 'i'
 	prefixRevision  = 'r'
+	prefixReplaced  = 'u'
 	prefixDue       = 'x'
 	prefixCounter   = 'c'
 	prefixBlob      = 'b'
@@ -88,6 +94,28 @@ func appendValueKey(b []byte, ns godwit.NamespaceID, r godwit.Revision) []byte {
 
 func appendRevisionKey(b []byte, r godwit.Revision) []byte {
 	return binary.BigEndian.AppendUint64(append(b, prefixRevision), uint64(r))
+}
+
+func appendIndexKey(b []byte, last godwit.Revision) []byte {
+	return binary.BigEndian.AppendUint64(append(b, prefixIndex), uint64(last))
+}
+
+func cutIndexKey(b []byte) (last godwit.Revision, err error) {
+	if len(b) != 9 {
+		return 0, fmt.Errorf("read index row: %w", ErrCorrupt)
+	}
+	return godwit.Revision(binary.BigEndian.Uint64(b[1:])), nil
+}
+
+func appendReplacedKey(b []byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, prefixReplaced), number)
+}
+
+func cutReplacedKey(b []byte) (number uint64, err error) {
+	if len(b) != 9 {
+		return 0, fmt.Errorf("read row of replaced revisions: %w", ErrCorrupt)
+	}
+	return binary.BigEndian.Uint64(b[1:]), nil
 }
 
 func appendDueKey(b []byte, due int64, ns godwit.NamespaceID, key string) []byte {

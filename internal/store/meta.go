@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -28,8 +29,8 @@ func (s *Store) load() error {
 		if err := s.initialise(); err != nil {
 			return err
 		}
-	} else if v := string(found); v != fmt.Sprint(FormatVersion) {
-		return fmt.Errorf("%w: the database has format %q, this godwit reads format %d", ErrVersion, v, FormatVersion)
+	} else if v := string(found); !knownVersion(v, strconv.Itoa) {
+		return fmt.Errorf("%w: the database has format %q, this godwit reads formats %d to %d", ErrVersion, v, oldestFormat, FormatVersion)
 	}
 	id, err := s.getMeta(metaCluster)
 	if err != nil || len(id) != nsLen {
@@ -40,7 +41,7 @@ func (s *Store) load() error {
 	if err := s.loadPosition(); err != nil {
 		return err
 	}
-	if err := s.loadLineage(); err != nil {
+	if err := errors.Join(s.loadLineage(), s.loadReplaced()); err != nil {
 		return err
 	}
 	return s.counts.load(s.db)
@@ -51,10 +52,23 @@ func (s *Store) initialise() error {
 	defer b.Close()
 	id := make([]byte, nsLen)
 	_, _ = rand.Read(id)
-	_ = b.Set(metaFormat, []byte(fmt.Sprint(FormatVersion)), nil)
+	_ = b.Set(metaFormat, []byte(strconv.Itoa(FormatVersion)), nil)
 	_ = b.Set(metaCluster, id, nil)
 	if err := b.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("write first rows: %w", err)
+	}
+	return nil
+}
+
+// upgrade makes the database one of this version, before it gets rows that an older
+// one does not know. All rows of older versions stay as they are.
+func (s *Store) upgrade() error {
+	found, err := s.getMeta(metaFormat)
+	if err != nil || string(found) == strconv.Itoa(FormatVersion) {
+		return err
+	}
+	if err := s.db.Set(metaFormat, []byte(strconv.Itoa(FormatVersion)), pebble.Sync); err != nil {
+		return fmt.Errorf("write format: %w", err)
 	}
 	return nil
 }

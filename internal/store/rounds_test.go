@@ -59,6 +59,9 @@ type roundWorld struct {
 
 func newRoundWorld(t *testing.T, seed uint64) *roundWorld {
 	cfg := store.Config{InlineBytes: 3000, Retention: 40 * time.Second, BlobGrace: time.Second}
+	if seed%2 == 0 {
+		cfg = cfg.Collecting(int64(seed), 50)
+	}
 	w := &roundWorld{t: t, rng: rand.New(rand.NewPCG(seed, 9)), counts: map[string]int{}}
 	w.centre, w.follower = newDisk(t, cfg), newFollower(t, cfg)
 	w.clock = w.centre.clock

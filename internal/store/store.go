@@ -62,7 +62,9 @@ type Config struct {
 	// it catches up.
 	Follower bool
 
-	sweepEvery time.Duration
+	sweepEvery   time.Duration
+	collectAfter int64 // see collectBound
+	collectEach  int   // see collectEachRun
 }
 
 func (c *Config) setDefaults() {
@@ -97,6 +99,9 @@ func (c *Config) setDefaults() {
 	if c.sweepEvery <= 0 {
 		c.sweepEvery = time.Second
 	}
+	if c.collectEach <= 0 {
+		c.collectAfter, c.collectEach = collectBound, collectEachRun
+	}
 }
 
 // ErrInUse tells that another process, or another store of this one, has the
@@ -127,6 +132,10 @@ type Store struct {
 	durable durable         // what a crash leaves
 
 	dropping sync.Mutex // held while the rows of deleted namespaces are cleared
+
+	replaced     atomic.Int64 // revisions in the rows of u; written under writing
+	replacedRows uint64       // the number of the next of them, under writing
+	collecting   *collection  // the walk that clears them away, if there is one; under writing
 
 	collectors []prometheus.Collector
 
@@ -172,6 +181,9 @@ func (s *Store) open() (err error) {
 	}
 	if err := s.openDatabase(dir); err != nil {
 		return fmt.Errorf("%s: %w", s.cfg.Dir, err)
+	}
+	if err := s.upgrade(); err != nil {
+		return err
 	}
 	if err := writeVersion(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err

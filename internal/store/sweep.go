@@ -60,6 +60,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 		s.sweepProposers(ctx),
 		s.sweepGarbage(ctx),
 		s.sweepDropped(ctx),
+		s.sweepIndex(ctx),
 	)
 }
 
@@ -289,18 +290,40 @@ func (s *Store) removeUnnamed(id godwit.BlobID, ns []byte) error {
 	return s.blobs.Remove(id)
 }
 
-// sweepDropped clears away what deleted namespaces left in b, r and x. Ids are
-// never reused, so nobody else touches these rows.
+// goneRow is the row of d of a namespace of which nothing but records in i and r is
+// left.
+var goneRow = []byte{1}
+
+// goneNamespaces are those whose records in i and r are to be left out.
+func (s *Store) goneNamespaces() (map[godwit.NamespaceID]bool, error) {
+	gone := make(map[godwit.NamespaceID]bool)
+	return gone, s.scanDropped(func(ns godwit.NamespaceID, row []byte) {
+		if len(row) > 0 {
+			gone[ns] = true
+		}
+	})
+}
+
+func (s *Store) scanDropped(fn func(ns godwit.NamespaceID, row []byte)) error {
+	return scanPrefix(s.db, []byte{prefixDropped}, func(k, row []byte) error {
+		if len(k) != 1+nsLen {
+			return fmt.Errorf("read dropped row: %w", ErrCorrupt)
+		}
+		fn(godwit.NamespaceID(k[1:]), row)
+		return nil
+	})
+}
+
+// sweepDropped clears away what deleted namespaces left in b and x; sweepIndex does
+// the rest. Ids are never reused, so nobody else touches these rows.
 func (s *Store) sweepDropped(ctx context.Context) error {
 	s.dropping.Lock()
 	defer s.dropping.Unlock()
 	var dropped []godwit.NamespaceID
-	err := scanPrefix(s.db, []byte{prefixDropped}, func(k, _ []byte) error {
-		if len(k) != 1+nsLen {
-			return fmt.Errorf("read dropped row: %w", ErrCorrupt)
+	err := s.scanDropped(func(ns godwit.NamespaceID, row []byte) {
+		if len(row) == 0 {
+			dropped = append(dropped, ns)
 		}
-		dropped = append(dropped, godwit.NamespaceID(k[1:]))
-		return nil
 	})
 	if err != nil || len(dropped) == 0 {
 		return err
@@ -315,13 +338,13 @@ func (s *Store) sweepDropped(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.dropIndexes(ctx, gone); err != nil {
+	if err := s.dropDues(ctx, gone); err != nil {
 		return err
 	}
 	b := s.db.NewBatch()
 	defer b.Close()
 	for _, ns := range dropped {
-		if err := b.Delete(appendNS(nil, prefixDropped, ns), nil); err != nil {
+		if err := b.Set(appendNS(nil, prefixDropped, ns), goneRow, nil); err != nil {
 			return fmt.Errorf("gather write: %w", err)
 		}
 	}
@@ -339,19 +362,8 @@ func (s *Store) dropBlobs(ctx context.Context, ns godwit.NamespaceID) error {
 	})
 }
 
-func (s *Store) dropIndexes(ctx context.Context, gone map[godwit.NamespaceID]bool) error {
-	lower, upper := []byte{prefixRevision}, []byte{prefixRevision + 1}
-	err := s.deleteRange(ctx, lower, upper, func(b *pebble.Batch, k, v []byte) error {
-		_, ns, _, err := decodeRevisionRow(v)
-		if err != nil || !gone[ns] {
-			return err
-		}
-		return b.Delete(k, nil)
-	})
-	if err != nil {
-		return err
-	}
-	lower, upper = []byte{prefixDue}, []byte{prefixDue + 1}
+func (s *Store) dropDues(ctx context.Context, gone map[godwit.NamespaceID]bool) error {
+	lower, upper := []byte{prefixDue}, []byte{prefixDue + 1}
 	return s.deleteRange(ctx, lower, upper, func(b *pebble.Batch, k, _ []byte) error {
 		if _, ns, _, ok := cutDueKey(k); !ok || !gone[ns] {
 			return nil

@@ -48,7 +48,7 @@ func TestCounters(t *testing.T) {
 
 // TestSweepManyAtOnce sweeps more than one hold of the write lock takes.
 func TestSweepManyAtOnce(t *testing.T) {
-	d := newDisk(t, store.Config{Retention: time.Minute})
+	d := newDisk(t, store.Config{Retention: time.Minute}.Collecting(0, 1<<20))
 	soon := d.clock.Now().Unix() + 1
 	var ms []godwit.Mutation
 	for i := range 2000 {

@@ -26,7 +26,10 @@ type Tx struct {
 	heads     map[entryID]Head
 	counts    map[godwit.NamespaceID]count
 	changes   []change
-	rows      []byte // of the entries put, as changes refer to them
+	rows      []byte    // of the entries put, as changes refer to them
+	indexed   []indexed // for rows of i
+	indexKeys []byte    // their keys
+	replaced  []godwit.Revision
 	dropped   []godwit.NamespaceID
 	system    []godwit.Record
 	requests  []request             // remembered in this transaction
@@ -46,6 +49,7 @@ type following struct {
 	inexact bool            // the transaction does not continue the log
 	reached bool
 	rewound bool
+	floor   godwit.Revision // the lowest position that it was rewound to
 
 	cluster *string // nil: it stays
 	lineage *godwit.Lineage
@@ -141,6 +145,10 @@ func (tx *Tx) release() {
 	if cap(tx.rows) > keepRows {
 		tx.rows = nil
 	}
+	if cap(tx.indexed) > keepHeads {
+		tx.indexed, tx.indexKeys, tx.replaced = nil, nil, nil
+	}
+	clear(tx.indexed)
 	clear(tx.heads)
 	clear(tx.counts)
 	clear(tx.changes)
@@ -149,6 +157,7 @@ func (tx *Tx) release() {
 	}
 	tx.told, tx.onCommit = nil, nil
 	tx.changes, tx.rows, tx.requests = tx.changes[:0], tx.rows[:0], tx.requests[:0]
+	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
 	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
 	tx.s.writing.Unlock()
 }
@@ -258,9 +267,7 @@ func (tx *Tx) take(r *godwit.Record, old Head) error {
 	}
 	from := len(tx.rows)
 	h := tx.replace(r, old)
-	tx.key = appendRevisionKey(tx.key[:0], r.Revision)
-	tx.row = appendRevisionRow(tx.row[:0], r.Op, r.Namespace, r.Key)
-	tx.set(tx.key, tx.row)
+	tx.index(r)
 	tx.forgetRow(old)
 	tx.changes = append(tx.changes, change{hotHash(tx.s.hot, r.Namespace, r.Key), entryID{r.Namespace, r.Key}, from, len(tx.rows)})
 	h.change = len(tx.changes)
@@ -269,7 +276,8 @@ func (tx *Tx) take(r *godwit.Record, old Head) error {
 	return tx.err
 }
 
-// replace writes all rows of what a record puts under a key but that of r.
+// replace writes all rows of what a record puts under a key but those of the index
+// by revision.
 func (tx *Tx) replace(r *godwit.Record, old Head) Head {
 	retention := int64(tx.s.cfg.Retention / time.Second)
 	if planted.ForgetTombstone {
@@ -348,18 +356,18 @@ func (tx *Tx) putTombstone(ns godwit.NamespaceID, key string, t tombstoneRow) He
 	return h
 }
 
-// removeHead deletes what removeBody does, and the row of r.
+// removeHead deletes what removeBody does, and takes it out of the index by
+// revision.
 func (tx *Tx) removeHead(ns godwit.NamespaceID, key string, h Head) {
 	if h.kind == headNone {
 		return
 	}
 	tx.removeBody(ns, key, h)
-	tx.key = appendRevisionKey(tx.key[:0], h.Revision)
-	tx.delete(tx.key)
+	tx.unindex(h.Revision)
 }
 
-// removeBody deletes every row of what stands under a key but that of r and the
-// entry's own, which what comes next overwrites or, a tombstone, deletes.
+// removeBody deletes every row of what stands under a key but those of the index by
+// revision and the entry's own, which what comes next overwrites or, a tombstone, deletes.
 func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head) {
 	if h.kind != headEntry {
 		tx.delete(appendTombstoneKey(tx.key[:0], ns, key))
@@ -442,7 +450,7 @@ func namespaceOf(key string) (godwit.NamespaceID, bool) {
 }
 
 // dropNamespace deletes all of a namespace's keys in a few rows. What it leaves
-// behind in r, x and b the sweeper clears away.
+// behind in i, r, x and b the sweeper clears away.
 func (tx *Tx) dropNamespace(ns godwit.NamespaceID) {
 	for _, prefix := range []byte{prefixEntry, prefixValue, prefixTombstone} {
 		lower := appendNS(nil, prefix, ns)

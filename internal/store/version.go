@@ -11,8 +11,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// FormatVersion is the version of the key table and of its rows.
-const FormatVersion = 1
+// FormatVersion is the version of the key table and of its rows. Those of oldestFormat
+// on are read: opening a directory makes it one of this version, which an older godwit
+// then refuses. In format 1 there were no rows of i and u.
+const (
+	FormatVersion = 2
+	oldestFormat  = 1
+)
 
 // ErrVersion tells that the directory was written by another version of godwit.
 var ErrVersion = errors.New("unknown format version")
@@ -22,34 +27,52 @@ const (
 	versionStart = "godwit store, format "
 )
 
-var versionText = fmt.Sprintf("%s%d\n", versionStart, FormatVersion)
+func versionText(version int) string { return fmt.Sprintf("%s%d\n", versionStart, version) }
+
+// knownVersion tells whether text is what some version that is read is named by.
+func knownVersion(text string, name func(version int) string) bool {
+	for v := oldestFormat; v <= FormatVersion; v++ {
+		if text == name(v) {
+			return true
+		}
+	}
+	return false
+}
 
 // checkVersion looks at the directory before anything in it is opened. One
 // without the file is new, or its first opening did not come to its end.
 func checkVersion(fsys FS, dir string) error {
-	f, err := fsys.Open(filepath.Join(dir, versionName))
+	text, err := readVersion(fsys, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("open format file: %w", err)
+		return err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 256))
-	if err != nil {
-		return fmt.Errorf("read format file: %w", err)
-	}
-	if text := string(b); text != versionText {
+	if !knownVersion(text, versionText) {
 		found, ok := strings.CutPrefix(strings.TrimSpace(text), versionStart)
 		if !ok {
 			found = fmt.Sprintf("%q", text)
 		}
-		return fmt.Errorf("%s: %w: the directory has format %s, this godwit reads format %d", dir, ErrVersion, found, FormatVersion)
+		return fmt.Errorf("%s: %w: the directory has format %s, this godwit reads formats %d to %d", dir, ErrVersion, found, oldestFormat, FormatVersion)
 	}
 	if _, err := fsys.Stat(filepath.Join(dir, "db")); err != nil {
 		return fmt.Errorf("%s: database is missing: %w", dir, ErrCorrupt)
 	}
 	return nil
+}
+
+func readVersion(fsys FS, dir string) (string, error) {
+	f, err := fsys.Open(filepath.Join(dir, versionName))
+	if err != nil {
+		return "", fmt.Errorf("open format file: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 256))
+	if err != nil {
+		return "", fmt.Errorf("read format file: %w", err)
+	}
+	return string(b), nil
 }
 
 // hasVersion tells whether the directory has once been opened to the end.
@@ -58,13 +81,14 @@ func hasVersion(fsys FS, dir string) bool {
 	return err == nil
 }
 
-// writeVersion is the last step of making a directory.
+// writeVersion is the last step of making a directory, or of making it one of this
+// version.
 func writeVersion(fsys FS, dir string) error {
 	name := filepath.Join(dir, versionName)
-	if hasVersion(fsys, dir) {
+	if text, err := readVersion(fsys, dir); err == nil && text == versionText(FormatVersion) {
 		return nil
 	}
-	if err := writeFile(fsys, name+".new", versionText); err != nil {
+	if err := writeFile(fsys, name+".new", versionText(FormatVersion)); err != nil {
 		return fmt.Errorf("write format file: %w", err)
 	}
 	if err := fsys.Rename(name+".new", name); err != nil {

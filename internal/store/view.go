@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -93,24 +92,19 @@ func (v *View) Changes(ctx context.Context, after, upTo godwit.Revision, fn func
 	if after >= upTo {
 		return nil
 	}
-	rows := 0
-	return scanRange(v.snap, appendRevisionKey(nil, after+1), appendRevisionKey(nil, upTo+1), func(k, row []byte) error {
-		if rows++; rows%checkEvery == 0 && ctx.Err() != nil {
+	records := 0
+	return scanRevisions(v.snap, after, upTo, func(r indexed) error {
+		if records++; records%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		op, ns, key, err := decodeRevisionRow(row)
-		if err != nil || len(k) != 9 {
-			return fmt.Errorf("read revision: %w", ErrCorrupt)
+		if r.op == godwit.OpDelete {
+			return v.dead(r.ns, r.key, r.revision, fn)
 		}
-		r := godwit.Revision(binary.BigEndian.Uint64(k[1:]))
-		if op == godwit.OpDelete {
-			return v.dead(ns, key, r, fn)
-		}
-		found, err := v.live(ns, key, r, fn)
+		found, err := v.live(r.ns, r.key, r.revision, fn)
 		if found || err != nil {
 			return err
 		}
-		return v.dead(ns, key, r, fn)
+		return v.dead(r.ns, r.key, r.revision, fn)
 	})
 }
 
@@ -127,8 +121,8 @@ func (v *View) live(ns godwit.NamespaceID, key []byte, r godwit.Revision, fn fun
 	return found, err
 }
 
-// dead calls fn with a key's tombstone, if it has one of that revision. Rows of
-// r that a deleted namespace left behind have none.
+// dead calls fn with a key's tombstone, if it has one of that revision. Records
+// that were replaced, or that a deleted namespace left behind, have none.
 func (v *View) dead(ns godwit.NamespaceID, key []byte, r godwit.Revision, fn func(*godwit.Record) error) error {
 	_, err := v.get(appendTombstoneKey(nil, ns, key), func(row []byte) error {
 		t, err := decodeTombstoneRow(row)
