@@ -17,9 +17,16 @@ const FormatVersion = 1
 // ErrVersion tells that the directory was written by another version of godwit.
 var ErrVersion = errors.New("unknown format version")
 
+// ErrUnfinished tells that the directory is what a restore left that did not come
+// to its end.
+var ErrUnfinished = errors.New("the restore of this directory did not come to its end: remove it and restore again")
+
 const (
 	versionName  = "FORMAT"
 	versionStart = "godwit store, format "
+	// unfinishedText stands in place of the version while a directory is being
+	// filled: any godwit refuses what has it, older ones for an unknown format.
+	unfinishedText = versionStart + "unfinished\n"
 )
 
 var versionText = fmt.Sprintf("%s%d\n", versionStart, FormatVersion)
@@ -38,6 +45,9 @@ func checkVersion(fsys FS, dir string) error {
 	b, err := io.ReadAll(io.LimitReader(f, 256))
 	if err != nil {
 		return fmt.Errorf("read format file: %w", err)
+	}
+	if string(b) == unfinishedText {
+		return fmt.Errorf("%s: %w", dir, ErrUnfinished)
 	}
 	if text := string(b); text != versionText {
 		found, ok := strings.CutPrefix(strings.TrimSpace(text), versionStart)
@@ -60,11 +70,16 @@ func hasVersion(fsys FS, dir string) bool {
 
 // writeVersion is the last step of making a directory.
 func writeVersion(fsys FS, dir string) error {
-	name := filepath.Join(dir, versionName)
 	if hasVersion(fsys, dir) {
 		return nil
 	}
-	if err := writeFile(fsys, name+".new", versionText); err != nil {
+	return replaceVersion(fsys, dir, versionText)
+}
+
+// replaceVersion puts a text into the format file, whole or not at all.
+func replaceVersion(fsys FS, dir, text string) error {
+	name := filepath.Join(dir, versionName)
+	if err := writeFile(fsys, name+".new", text); err != nil {
 		return fmt.Errorf("write format file: %w", err)
 	}
 	if err := fsys.Rename(name+".new", name); err != nil {
