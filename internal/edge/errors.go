@@ -16,6 +16,8 @@ var (
 	errFrame      = errors.New("the feed makes no sense")
 	errSilent     = errors.New("the upstream fell silent")
 	errDiskFull   = errors.New("the disk is full: nothing is applied until there is room")
+	errOlder      = errors.New("the upstream is of a centre that was replaced: nothing of it is applied")
+	errNewer      = errors.New("another upstream is of a later generation of the log")
 	errCluster    = errors.New("the upstream is of another cluster: nothing of it is applied")
 	errBehind     = errors.New("the upstream is behind this node")
 	errStale      = errors.New("the upstream has lost touch with its own")
@@ -37,7 +39,7 @@ var kinds = []struct {
 }{
 	{errGap, true}, {errFrame, true}, {wire.ErrMalformed, true}, {errDiskFull, true}, {errSlow, true},
 	{errSuspended, true}, {errStale, true}, {errPreferred, true}, {errReconciles, true},
-	{errSilent, false}, {errCluster, false}, {errBehind, false}, {errClosing, false}, {errRevoked, false},
+	{errSilent, false}, {errCluster, false}, {errOlder, false}, {errNewer, false}, {errBehind, false}, {errClosing, false}, {errRevoked, false},
 	{errRefused, false}, {errRedirects, false},
 }
 
@@ -114,8 +116,15 @@ type redirectError struct{ url string }
 
 func (e *redirectError) Error() string { return "the upstream has too many followers" }
 
-// endError makes an error of a stream's last frame. position is the store's.
-func endError(h *feed.Hello, end *feed.End, position godwit.Position) error {
+// newerError says which upstream is of a later generation than the one followed.
+type newerError struct{ index int }
+
+func (e *newerError) Error() string { return errNewer.Error() }
+func (e *newerError) Unwrap() error { return errNewer }
+
+// endError makes an error of a stream's last frame. position and generation are the
+// store's.
+func endError(h *feed.Hello, end *feed.End, position godwit.Position, generation uint64) error {
 	says := func(err error) error {
 		if end.Message == "" {
 			return err
@@ -126,7 +135,7 @@ func endError(h *feed.Hello, end *feed.End, position godwit.Position) error {
 	case feed.EndClosing:
 		return says(errClosing)
 	case feed.EndTooOld, feed.EndDiverged:
-		if h == nil || !mayReplace(h, position) {
+		if h == nil || !mayReplace(h, position, generation) {
 			return says(errBehind)
 		}
 		return &copyError{copyReason(end.Reason, position)}

@@ -50,6 +50,10 @@ func (l *loop) run(ctx context.Context) error {
 		if f := (*fatalError)(nil); errors.As(err, &f) {
 			return err
 		}
+		if newer := (*newerError)(nil); errors.As(err, &newer) {
+			l.route.at = newer.index
+			continue
+		}
 		if !sleep(ctx, l.route.lost(ready, err)) {
 			return nil
 		}

@@ -163,6 +163,7 @@ func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 // position.
 func (tx *Tx) StartEpoch(e godwit.Epoch) {
 	tx.revision = e.First
+	tx.RaiseGeneration(e.Generation)
 	tx.set(appendLineageKey(tx.key[:0], e.First), appendLineageRow(nil, e))
 	l := append(tx.s.trimLineage(tx), e)
 	tx.lineage = &l
