@@ -28,6 +28,8 @@ var (
 	errRefused    = errors.New("the upstream refuses")
 	errRedirects  = errors.New("the upstreams send this node from one to another")
 	errPreferred  = errors.New("an upstream that is preferred answers again")
+	errHeld       = errors.New("the copy is held as it is")
+	errEnded      = errors.New("this node has ended its work")
 	errReconciles = errors.New("the upstream asks for one copy after another")
 )
 
@@ -58,7 +60,7 @@ func kindOf(err error) string {
 func isStep(err error) bool {
 	var elsewhere *redirectError
 	var copied *copyError
-	return errors.As(err, &elsewhere) || errors.As(err, &copied)
+	return errors.As(err, &elsewhere) || errors.As(err, &copied) || errors.Is(err, errHeld)
 }
 
 // answers tells whether the upstream may still be asked after err.

@@ -42,7 +42,7 @@ func (l *loop) run(ctx context.Context) error {
 	if l.apply.isMixed() {
 		l.apply.mix()
 	}
-	for {
+	for l.hold.pass(ctx) {
 		ready, err := l.visit(ctx, l.route.at)
 		if ctx.Err() != nil {
 			return nil
@@ -54,10 +54,14 @@ func (l *loop) run(ctx context.Context) error {
 			l.route.at = newer.index
 			continue
 		}
+		if errors.Is(err, errHeld) {
+			continue
+		}
 		if !sleep(ctx, l.route.lost(ready, err)) {
 			return nil
 		}
 	}
+	return nil
 }
 
 // visit follows upstream i, or who it sends this node to, until that can go on no

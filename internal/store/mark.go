@@ -68,6 +68,15 @@ func Empty(fsys FS, dir string) (bool, error) {
 	return err == nil && len(names) == 0, err
 }
 
+// Begun tells whether a store was once opened in a directory.
+func Begun(fsys FS, dir string) (bool, error) {
+	_, err := fsys.Stat(filepath.Join(dir, versionName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // checkDirectory looks at the directory before anything in it is opened.
 func (c *Config) checkDirectory() error {
 	err := checkVersion(c.FS, c.Dir)
