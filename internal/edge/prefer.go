@@ -7,26 +7,33 @@ import (
 	"github.com/godwitkv/godwit/internal/feed"
 )
 
-// preferEvery is how often an edge looks at the upstreams that it does not follow.
-const preferEvery = 30 * time.Second
+// preferEvery is how often an edge looks at the upstreams that it does not follow,
+// and preferFirst after how long for the first time: nobody is to follow a centre
+// that was replaced for long, if there is one who can tell.
+const (
+	preferEvery = 30 * time.Second
+	preferFirst = time.Second
+)
 
 // prefer ends the session once an upstream that comes before its own answers
 // again, so that the next one is with that; and once any other is of a later
 // generation of the log. Whoever is asked hears what generation this node has
 // followed: where a node knows of two centres, both come to know of it.
 func (l *loop) prefer(ctx context.Context) error {
-	tick := time.NewTicker(preferEvery)
-	defer tick.Stop()
+	next := time.NewTimer(preferFirst)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-next.C:
 		}
 		s := l.session.Load()
 		if s == nil || !l.follow.exact() {
+			next.Reset(preferFirst)
 			continue
 		}
+		next.Reset(preferEvery)
 		if why := l.elsewhere(ctx, s.index); why != nil {
 			s.cancel(why)
 		}
