@@ -101,6 +101,13 @@ var (
 	ErrBusy              = &Error{Code: CodeUnavailable, Message: "Service temporarily unavailable: too many writes are waiting."}
 )
 
+// Fenced is the error of writing to a centre of one generation that a later one has
+// taken the log over from. It is for clients.
+func Fenced(generation, by uint64) *Error {
+	return Errorf(CodeUnavailable, "This centre was replaced: generation %d of the cluster has taken over, this is generation %d. "+
+		"Write to the new centre. The operator decides: start this node with --upstream as an edge of the new one, or stop it and run godwit promote.", by, generation)
+}
+
 // CodeOf returns the code of the first *Error in err's chain, or CodeInternal.
 func CodeOf(err error) Code {
 	var e *Error

@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"internal/api"},
 	{"internal/central/jetstream/nats"},
 	{"internal/central/jetstream/streamtest"},
-	{"replica", "internal/central/embedded", "internal/central/jetstream"},
+	{"replica", "internal/backup", "internal/central/embedded", "internal/central/jetstream"},
 	{"internal/central/gather"},
 	{"internal/edge"},
 	{"internal/feed", "internal/watch"},

@@ -38,10 +38,14 @@ func (id EpochID) String() string { return hex.EncodeToString(id[:]) }
 // an epoch before it gave beyond that is lost, as when an old copy of the log was
 // put back. 0: nothing is.
 type Epoch struct {
-	ID    EpochID
-	First Revision
-	After Revision
+	ID         EpochID
+	First      Revision
+	After      Revision
+	Generation uint64 // which centre's life it is of; never less than that of the epoch before
 }
+
+// MaxGeneration is below 2^53, as revisions are.
+const MaxGeneration uint64 = 1<<53 - 1
 
 // Lineage is the epochs of a log, oldest first. Two stores with the same
 // (epoch, revision) hold the same content.
@@ -55,6 +59,16 @@ func (l Lineage) At(r Revision) (Epoch, bool) {
 		}
 	}
 	return Epoch{}, false
+}
+
+// Generation is that of the epoch that goes on. A copy of a centre that is made a
+// centre itself goes on with the log under a higher one: of two logs of one
+// cluster the higher is the one to follow. 0: nothing of the kind has happened.
+func (l Lineage) Generation() uint64 {
+	if len(l) == 0 {
+		return 0
+	}
+	return l[len(l)-1].Generation
 }
 
 // End is the last revision of the epoch at index i that the log still holds, and

@@ -5,7 +5,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // The exit codes. They are documented in the help and in docs/cli.md.
@@ -39,14 +41,29 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, client.ErrKeyNotFound), errors.Is(err, client.ErrNamespaceNotFound), errors.Is(err, client.ErrTokenNotFound):
 		return exitNotFound
-	case errors.Is(err, client.ErrUnauthenticated), errors.Is(err, client.ErrForbidden):
+	case isUnauthenticated(err), isForbidden(err):
 		return exitRefused
 	case errors.Is(err, client.ErrPrecondition):
 		return exitCondition
-	case errors.Is(err, client.ErrUnavailable), errors.Is(err, client.ErrOutcomeUnknown), errors.Is(err, client.ErrTooManyRequests):
+	case isUnavailable(err), errors.Is(err, client.ErrOutcomeUnknown), errors.Is(err, client.ErrTooManyRequests):
 		return exitUnavailable
 	}
 	return exitFailed
+}
+
+// A node's own errors come as the domain's from a feed, and as the client's from an
+// API.
+
+func isUnauthenticated(err error) bool {
+	return errors.Is(err, client.ErrUnauthenticated) || errors.Is(err, godwit.ErrUnauthenticated)
+}
+
+func isForbidden(err error) bool {
+	return errors.Is(err, client.ErrForbidden) || errors.Is(err, godwit.ErrForbidden)
+}
+
+func isUnavailable(err error) bool {
+	return errors.Is(err, client.ErrUnavailable) || godwit.CodeOf(err) == godwit.CodeUnavailable
 }
 
 // helpFor is the command that helps with what was typed.
@@ -63,11 +80,13 @@ func helpFor(typed *kong.Context) string {
 func hint(err error, typed *kong.Context) string {
 	var usage wrongUsage
 	switch {
+	case errors.Is(err, store.ErrFollower):
+		return `give --upstream to run it as one, or make it a centre's with "godwit promote DIR"`
 	case errors.As(err, &usage):
 		return `see "` + helpFor(typed) + `"`
-	case errors.Is(err, client.ErrUnauthenticated):
+	case isUnauthenticated(err):
 		return "give a token by --token or GODWIT_TOKEN; a node keeps its root token in DATA/root-token"
-	case errors.Is(err, client.ErrForbidden):
+	case isForbidden(err):
 		return `"godwit token create" makes one that may`
 	case errors.Is(err, client.ErrNamespaceNotFound):
 		return `"godwit namespace list" shows those there are`
@@ -77,7 +96,7 @@ func hint(err error, typed *kong.Context) string {
 		return "the key is not as you asked for; read it again"
 	case errors.Is(err, client.ErrOutcomeUnknown):
 		return "read the key to see whether the write took effect"
-	case errors.Is(err, client.ErrUnavailable):
+	case isUnavailable(err):
 		return `is "godwit serve" running there? --url or GODWIT_URL says where to look`
 	}
 	return ""

@@ -23,6 +23,7 @@ type child struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	client *client.Client
+	url    string
 }
 
 func startChild(t *testing.T, dir string) *child {
@@ -47,6 +48,7 @@ func startChild(t *testing.T, dir string) *child {
 			t.Fatal("the node did not come up")
 		}
 	}
+	c.url = r.API
 	var err error
 	if c.client, err = client.New(r.API, "root-token-of-the-tests", client.WithAttempts(1)); err != nil {
 		t.Fatal(err)

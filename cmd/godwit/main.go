@@ -1,9 +1,9 @@
 // Command godwit runs a godwit node and talks to one: Workers KV that anyone can
 // run. There is one file for each command, and no logic in any.
 //
-// A command may import the public client, internal/node to run a node, and
-// internal/store to check one that is not running; nothing else of a node's
-// inside.
+// A command may import the public client, internal/node to run a node,
+// internal/store to check one that is not running, and internal/backup to copy
+// one; nothing else of a node's inside.
 package main
 
 import (

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/godwitkv/godwit/client"
 )
 
 // raceOptions keep a binary built with the race detector from waiting for a
@@ -54,6 +56,8 @@ func TestScripts(t *testing.T) {
 			"mode":     cmdMode,
 			"field":    cmdField,
 			"await":    cmdAwait,
+
+			"await-fenced": cmdAwaitFenced,
 		},
 	})
 }
@@ -210,6 +214,29 @@ func cmdField(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no line of %s holds %s", args[1], args[2])
+}
+
+// cmdAwaitFenced waits until a centre knows that it was replaced:
+// await-fenced URL TOKEN
+func cmdAwaitFenced(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await-fenced URL TOKEN")
+	}
+	c, err := client.New(args[0], args[1])
+	ts.Check(err)
+	defer c.Close()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+		s, err := c.Status(context.Background())
+		ts.Check(err)
+		if s.FencedBy != 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is not fenced", args[0])
+		}
+	}
 }
 
 // cmdAwait waits until a line of a file matches: await FILE REGEXP

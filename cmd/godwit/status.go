@@ -43,6 +43,7 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	t.row("followers", strconv.Itoa(s.Followers))
 	t.row("binding", s.BindingURL)
 	t.row("version", s.Version)
+	t.row("generation", strconv.FormatUint(s.Generation, 10))
 	t.row("uptime", (time.Duration(s.UptimeSeconds) * time.Second).String())
 	if s.Role == "edge" {
 		t.row("upstream", orDash(s.Upstream))
@@ -50,6 +51,8 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 		t.row("lag", strconv.FormatInt(s.Lag, 10))
 		t.row("missing", strconv.Itoa(s.Missing))
 		t.row("progress", orDash(s.Progress))
+	}
+	if s.Role == "edge" || s.Problem != "" {
 		t.row("problem", orDash(s.Problem))
 	}
 	return t.close()

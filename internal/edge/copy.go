@@ -45,7 +45,7 @@ func (l *loop) copyFailed(ctx context.Context, c *feed.Client, err error) error 
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &end):
-		err = endError(nil, end, position(l.store))
+		err = endError(nil, end, position(l.store), l.store.Generation())
 	case isCode(err, godwit.CodeDiskFull):
 		err = errDiskFull
 	}

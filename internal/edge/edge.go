@@ -64,6 +64,7 @@ type Edge struct {
 	metrics  *metrics
 	session  atomic.Pointer[session] // the stream that is followed; nil: none
 
+	hold       hold
 	behind     behind
 	barriers   *barriers
 	identities *identities

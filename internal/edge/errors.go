@@ -16,6 +16,8 @@ var (
 	errFrame      = errors.New("the feed makes no sense")
 	errSilent     = errors.New("the upstream fell silent")
 	errDiskFull   = errors.New("the disk is full: nothing is applied until there is room")
+	errOlder      = errors.New("the upstream is of a centre that was replaced: nothing of it is applied")
+	errNewer      = errors.New("another upstream is of a later generation of the log")
 	errCluster    = errors.New("the upstream is of another cluster: nothing of it is applied")
 	errBehind     = errors.New("the upstream is behind this node")
 	errStale      = errors.New("the upstream has lost touch with its own")
@@ -26,6 +28,8 @@ var (
 	errRefused    = errors.New("the upstream refuses")
 	errRedirects  = errors.New("the upstreams send this node from one to another")
 	errPreferred  = errors.New("an upstream that is preferred answers again")
+	errHeld       = errors.New("the copy is held as it is")
+	errEnded      = errors.New("this node has ended its work")
 	errReconciles = errors.New("the upstream asks for one copy after another")
 )
 
@@ -37,7 +41,7 @@ var kinds = []struct {
 }{
 	{errGap, true}, {errFrame, true}, {wire.ErrMalformed, true}, {errDiskFull, true}, {errSlow, true},
 	{errSuspended, true}, {errStale, true}, {errPreferred, true}, {errReconciles, true},
-	{errSilent, false}, {errCluster, false}, {errBehind, false}, {errClosing, false}, {errRevoked, false},
+	{errSilent, false}, {errCluster, false}, {errOlder, false}, {errNewer, false}, {errBehind, false}, {errClosing, false}, {errRevoked, false},
 	{errRefused, false}, {errRedirects, false},
 }
 
@@ -56,7 +60,7 @@ func kindOf(err error) string {
 func isStep(err error) bool {
 	var elsewhere *redirectError
 	var copied *copyError
-	return errors.As(err, &elsewhere) || errors.As(err, &copied)
+	return errors.As(err, &elsewhere) || errors.As(err, &copied) || errors.Is(err, errHeld)
 }
 
 // answers tells whether the upstream may still be asked after err.
@@ -114,8 +118,15 @@ type redirectError struct{ url string }
 
 func (e *redirectError) Error() string { return "the upstream has too many followers" }
 
-// endError makes an error of a stream's last frame. position is the store's.
-func endError(h *feed.Hello, end *feed.End, position godwit.Position) error {
+// newerError says which upstream is of a later generation than the one followed.
+type newerError struct{ index int }
+
+func (e *newerError) Error() string { return errNewer.Error() }
+func (e *newerError) Unwrap() error { return errNewer }
+
+// endError makes an error of a stream's last frame. position and generation are the
+// store's.
+func endError(h *feed.Hello, end *feed.End, position godwit.Position, generation uint64) error {
 	says := func(err error) error {
 		if end.Message == "" {
 			return err
@@ -126,7 +137,7 @@ func endError(h *feed.Hello, end *feed.End, position godwit.Position) error {
 	case feed.EndClosing:
 		return says(errClosing)
 	case feed.EndTooOld, feed.EndDiverged:
-		if h == nil || !mayReplace(h, position) {
+		if h == nil || !mayReplace(h, position, generation) {
 			return says(errBehind)
 		}
 		return &copyError{copyReason(end.Reason, position)}

@@ -42,7 +42,7 @@ func (l *loop) run(ctx context.Context) error {
 	if l.apply.isMixed() {
 		l.apply.mix()
 	}
-	for {
+	for l.hold.pass(ctx) {
 		ready, err := l.visit(ctx, l.route.at)
 		if ctx.Err() != nil {
 			return nil
@@ -50,10 +50,18 @@ func (l *loop) run(ctx context.Context) error {
 		if f := (*fatalError)(nil); errors.As(err, &f) {
 			return err
 		}
+		if newer := (*newerError)(nil); errors.As(err, &newer) {
+			l.route.at = newer.index
+			continue
+		}
+		if errors.Is(err, errHeld) {
+			continue
+		}
 		if !sleep(ctx, l.route.lost(ready, err)) {
 			return nil
 		}
 	}
+	return nil
 }
 
 // visit follows upstream i, or who it sends this node to, until that can go on no

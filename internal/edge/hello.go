@@ -9,7 +9,7 @@ import (
 )
 
 // greet takes the first frame of a stream, and those that come when the lineage
-// grows. Errors: errCluster; a *copyError if what is carried is more
+// grows. Errors: errCluster; errOlder; a *copyError if what is carried is more
 // than the store holds; a fatal one of the store.
 func (a *applier) greet(h *feed.Hello) error {
 	if err := a.commit(); err != nil {
@@ -32,6 +32,9 @@ func (a *applier) checkHello(h *feed.Hello) error {
 	own := a.store.Stats().ClusterID
 	if a.hasData() && h.Cluster != own {
 		return fmt.Errorf("%w: it says %s, this node holds data of %s", errCluster, h.Cluster, own)
+	}
+	if g := h.Lineage.Generation(); g < a.store.Generation() && (h.Owner || len(h.Lineage) > 0) {
+		return fmt.Errorf("%w: it is of generation %d, this node has followed generation %d", errOlder, g, a.store.Generation())
 	}
 	if a.note.Account != "" && h.Account != a.note.Account {
 		return fmt.Errorf("%w: it says account %s, this node holds data of %s", errCluster, h.Account, a.note.Account)

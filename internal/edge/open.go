@@ -63,7 +63,9 @@ func (e *Edge) recall(n note) {
 	if n.Copied {
 		e.follow.carry(n.Carries)
 	}
-	e.follow.setUpstream(nil, e.clients[0]) // until it turns out to be away
+	if e.store.Generation() == 0 { // else it may be of a centre that was replaced
+		e.follow.setUpstream(nil, e.clients[0]) // until it turns out to be away
+	}
 }
 
 func (e *Edge) start(ctx context.Context, l *loop) {

@@ -7,57 +7,90 @@ import (
 	"github.com/godwitkv/godwit/internal/feed"
 )
 
-// preferEvery is how often an edge that follows another upstream than its first
-// looks whether a better one is back.
-const preferEvery = 30 * time.Second
+// preferEvery is how often an edge looks at the upstreams that it does not follow,
+// and preferFirst after how long for the first time: nobody is to follow a centre
+// that was replaced for long, if there is one who can tell.
+const (
+	preferEvery = 30 * time.Second
+	preferFirst = time.Second
+)
 
 // prefer ends the session once an upstream that comes before its own answers
-// again, so that the next one is with that.
+// again, so that the next one is with that; and once any other is of a later
+// generation of the log. Whoever is asked hears what generation this node has
+// followed: where a node knows of two centres, both come to know of it.
 func (l *loop) prefer(ctx context.Context) error {
-	tick := time.NewTicker(preferEvery)
-	defer tick.Stop()
+	next := time.NewTimer(preferFirst)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-next.C:
 		}
 		s := l.session.Load()
 		if s == nil || !l.follow.exact() {
+			next.Reset(preferFirst)
 			continue
 		}
-		for _, c := range l.clients[:s.index] {
-			if l.wouldDo(ctx, c) {
-				s.cancel(errPreferred)
-				break
-			}
+		next.Reset(preferEvery)
+		if why := l.elsewhere(ctx, s.index); why != nil {
+			s.cancel(why)
 		}
 	}
 }
 
-// wouldDo tells whether an upstream could be followed now: it takes the store's
-// position and is fresh itself.
-func (l *loop) wouldDo(ctx context.Context, c *feed.Client) bool {
+// elsewhere tells why another upstream is to be followed than the one at an index,
+// nil if none is.
+func (l *loop) elsewhere(ctx context.Context, index int) error {
+	var why error
+	for i, c := range l.clients {
+		if i == index {
+			continue
+		}
+		newer, would := l.wouldDo(ctx, c, i < index)
+		if newer {
+			return &newerError{i}
+		}
+		if would && why == nil {
+			why = errPreferred
+		}
+	}
+	return why
+}
+
+// wouldDo asks an upstream whether its log is of a later generation and, if it is to
+// wait for that, whether it could be followed now: it takes the store's position and
+// is fresh itself.
+func (l *loop) wouldDo(ctx context.Context, c *feed.Client, wait bool) (newer, would bool) {
 	ctx, cancel := context.WithTimeout(ctx, silent)
 	defer cancel()
 	st, err := c.Follow(ctx, feed.FollowRequest{
-		After: position(l.store), Cluster: l.store.Stats().ClusterID,
+		After: position(l.store), Cluster: l.store.Cluster(), Generation: l.store.Generation(),
 		Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue,
 	})
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer st.Close()
 	for {
 		f, err := st.Next()
 		if err != nil {
-			return false
+			return false, false
 		}
 		switch f := f.(type) {
+		case *feed.Hello:
+			own, g := l.store.Generation(), f.Lineage.Generation()
+			if f.Cluster != l.store.Cluster() || g < own {
+				return false, false
+			}
+			if g > own || !wait {
+				return g > own, false
+			}
 		case *feed.Heartbeat:
-			return f.Age <= staleAfter
+			return false, f.Age <= staleAfter
 		case *feed.End:
-			return false
+			return false, false
 		}
 	}
 }

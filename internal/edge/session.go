@@ -89,7 +89,7 @@ func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err err
 }
 
 func (l *loop) request() feed.FollowRequest {
-	q := feed.FollowRequest{Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue}
+	q := feed.FollowRequest{Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue, Generation: l.store.Generation()}
 	if l.apply.hasData() {
 		q.Cluster = l.store.Stats().ClusterID
 	}
@@ -104,7 +104,7 @@ func (l *loop) frame(s *session, f feed.Frame) error {
 	case *feed.Hello:
 		return l.greet(s, f)
 	case *feed.End:
-		return endError(l.helloOf(s), f, position(l.store))
+		return endError(l.helloOf(s), f, position(l.store), l.store.Generation())
 	}
 	if !s.greeted {
 		return fmt.Errorf("%w: it does not start with who it is", errFrame)

@@ -19,7 +19,7 @@ func (v *values) through(ctx context.Context, w want) (io.ReadCloser, error) {
 		return nil, godwit.ErrNoUpstream
 	}
 	ctx, cancel := v.follow.bind(ctx, c)
-	r, err := c.Value(ctx, w.ns, w.key, w.revision)
+	r, err := c.Value(ctx, w.ns, w.key, w.revision, w.blob)
 	if err != nil {
 		cancel()
 		v.follow.lost(c, err)

@@ -108,7 +108,7 @@ func TestMayReplace(t *testing.T) {
 		{"a relay of before our epoch", feed.Hello{Revision: 99, Lineage: godwit.Lineage{old}}, at, false},
 		{"a relay without a log", feed.Hello{Revision: 600}, at, false},
 	} {
-		if got := edge.MayReplace(&tc.hello, tc.at); got != tc.want {
+		if got := edge.MayReplace(&tc.hello, tc.at, 3); got != tc.want {
 			t.Errorf("%s: %t", tc.name, got)
 		}
 	}

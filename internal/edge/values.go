@@ -142,7 +142,7 @@ func (v *values) fetch(c *feed.Client, w want) error {
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, fetchTimeout)
 	defer stop()
-	r, err := c.Value(ctx, w.ns, w.key, w.revision)
+	r, err := c.Value(ctx, w.ns, w.key, w.revision, w.blob)
 	if err != nil {
 		v.follow.lost(c, err)
 		return err

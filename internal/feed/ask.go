@@ -50,7 +50,7 @@ func (s *Server) newAsk(r *http.Request, p *catalog.Principal) (*ask, error) {
 	}
 	q.filter = newFilter(f, scopeOf(p))
 	q.check(s)
-	return q, nil
+	return q, q.checkGeneration(s)
 }
 
 // askNamespaces sets what is asked for: names given, or all that the token may.

@@ -37,6 +37,10 @@ func samples() map[string]feed.Frame {
 			Cluster: "00112233445566778899aabbccddeeff", Account: "0123456789abcdef0123456789abcdef", Lineage: lineage,
 			Purged: 400, Revision: 1000, Owner: true, Session: 0x0102030405060708, Location: "lhr", Clock: 1767225600000,
 		},
+		"hello-generation": &feed.Hello{
+			Cluster: "c", Lineage: append(lineage[:2:2], godwit.Epoch{ID: godwit.EpochID{3}, First: 900, After: 800, Generation: 1_700_000_000_000}),
+			Revision: 1000, Owner: true,
+		},
 		"hello-partial": &feed.Hello{
 			Cluster: "c", Lineage: godwit.Lineage{}, Carries: feed.Filter{Namespaces: []godwit.NamespaceID{{1}, {2}}, MaxValue: 1024},
 		},
@@ -158,6 +162,10 @@ func TestFramesThatAreRefused(t *testing.T) {
 		"neither yes nor no":   sealed(2, 0, []byte{1, 2, 3, 2, 0}),
 		"unknown page flag":    sealed(6, 0, []byte{1, 1, 4, 0}),
 		"unknown version":      sealed(1, 0, []byte{2}),
+		"another version":      sealed(1, 0, append([]byte{3}, frames(t, samples()["hello-generation"])[feed.HeadBytes+1:]...)),
+		"no generation":        sealed(1, 0, append([]byte{2, 1, 'c', 0, 0}, frames(t, samples()["hello-partial"])[feed.HeadBytes+5:]...)),
+		"generations back":     hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2, Generation: 6}, {First: 3, Generation: 5}} }),
+		"generation too high":  hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2, Generation: godwit.MaxGeneration + 1}} }),
 		"epochs out of order":  hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2}, {First: 2}} }),
 		"namespaces unordered": hello(func(h *feed.Hello) { h.Carries.Namespaces = []godwit.NamespaceID{{2}, {1}} }),
 		"namespaces twice":     hello(func(h *feed.Hello) { h.Carries.Namespaces = []godwit.NamespaceID{{2}, {2}} }),

@@ -16,14 +16,15 @@ import (
 //
 // with namespaces in order, each once.
 //
-//	Hello      version:1 cluster account count{epoch:16 first after} purged revision owner:1 filter session:8 location clock
+//	Hello      version:1 cluster account count{epoch:16 first after [generation]} purged revision owner:1 filter session:8 location clock
 //	Records    prev revision time round:1 count record...
 //	Ready      revision time purged
 //	Heartbeat  revision age ping clock
 //	End        reason:1 message
 //	Page       revision time flags:1 count record...       flags: 1 heads, 2 done
 const (
-	helloVersion    = 1
+	helloVersion    = 1 // of a log of generation 0, whose epochs say none
+	helloGeneration = 2
 	maxTextBytes    = 256
 	maxMessageText  = 4096
 	maxEpochs       = 1 << 20
@@ -110,19 +111,32 @@ func pageFlags(p *Page) (flags byte) {
 }
 
 func appendHello(b []byte, h *Hello) []byte {
-	b = append(b, helloVersion)
+	version := helloVersionOf(h)
+	b = append(b, version)
 	b = wire.AppendCounted(b, h.Cluster)
 	b = wire.AppendCounted(b, h.Account)
 	b = binary.AppendUvarint(b, uint64(len(h.Lineage)))
 	for i := range h.Lineage {
 		b = append(b, h.Lineage[i].ID[:]...)
 		b = appendNumbers(b, uint64(h.Lineage[i].First), uint64(h.Lineage[i].After))
+		if version == helloGeneration {
+			b = binary.AppendUvarint(b, h.Lineage[i].Generation)
+		}
 	}
 	b = appendNumbers(b, uint64(h.Purged), uint64(h.Revision))
 	b = appendFilter(appendBool(b, h.Owner), h.Carries)
 	b = binary.BigEndian.AppendUint64(b, h.Session)
 	b = wire.AppendCounted(b, h.Location)
 	return appendNumbers(b, uint64(h.Clock))
+}
+
+// helloVersionOf is the lowest version that says all of h: who does not know of
+// generations can follow until there is one.
+func helloVersionOf(h *Hello) byte {
+	if h.Lineage.Generation() == 0 {
+		return helloVersion
+	}
+	return helloGeneration
 }
 
 func appendFilter(b []byte, f Filter) []byte {
@@ -202,11 +216,15 @@ func decodePage(d *wire.Decoder) *Page {
 }
 
 func decodeHello(d *wire.Decoder) *Hello {
-	if d.Byte() != helloVersion {
+	version := d.Byte()
+	if version != helloVersion && version != helloGeneration {
 		d.Fail()
 	}
 	h := &Hello{Cluster: string(d.Counted(maxTextBytes)), Account: string(d.Counted(maxTextBytes))}
-	h.Lineage = decodeLineage(d)
+	h.Lineage = decodeLineage(d, version)
+	if version != helloVersionOf(h) {
+		d.Fail()
+	}
 	h.Purged, h.Revision, h.Owner = d.Revision(), d.Revision(), decodeBool(d)
 	h.Carries = decodeFilter(d)
 	h.Session = d.Uint64()
@@ -215,7 +233,7 @@ func decodeHello(d *wire.Decoder) *Hello {
 	return h
 }
 
-func decodeLineage(d *wire.Decoder) godwit.Lineage {
+func decodeLineage(d *wire.Decoder, version byte) godwit.Lineage {
 	n := d.Int()
 	if n > maxEpochs || n > int64(d.Len()/(len(godwit.EpochID{})+2)) {
 		d.Fail()
@@ -225,7 +243,13 @@ func decodeLineage(d *wire.Decoder) godwit.Lineage {
 	for i := range l {
 		copy(l[i].ID[:], d.Bytes(int64(len(l[i].ID))))
 		l[i].First, l[i].After = d.Revision(), d.Revision()
-		if l[i].After >= max(l[i].First, 1) || i > 0 && l[i].First <= l[i-1].First {
+		if version == helloGeneration {
+			l[i].Generation = uint64(d.Int())
+		}
+		if l[i].After >= max(l[i].First, 1) || l[i].Generation > godwit.MaxGeneration {
+			d.Fail()
+		}
+		if i > 0 && (l[i].First <= l[i-1].First || l[i].Generation < l[i-1].Generation) {
 			d.Fail()
 		}
 	}

@@ -76,10 +76,13 @@ func (c *Client) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQ
 	return list, nil
 }
 
-// Value returns the value that a key had at revision r. Error:
-// godwit.ErrReplaced if that is gone. The caller closes it.
-func (c *Client) Value(ctx context.Context, ns godwit.NamespaceID, key string, r godwit.Revision) (io.ReadCloser, error) {
+// Value returns the value b that a key had at revision r. Error:
+// godwit.ErrReplaced if that is gone. The caller closes it, and compares it with b.
+func (c *Client) Value(ctx context.Context, ns godwit.NamespaceID, key string, r godwit.Revision, b godwit.Blob) (io.ReadCloser, error) {
 	query := url.Values{"namespace": {ns.String()}, "key": {keyText.EncodeToString([]byte(key))}, "revision": {r.String()}}
+	if !b.IsZero() {
+		query.Set("blob", formatBlob(b))
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	req, err := c.request(ctx, http.MethodGet, "/value", query, nil)
 	if err != nil {

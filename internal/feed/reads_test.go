@@ -154,7 +154,7 @@ func TestValue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := c.Value(t.Context(), ns.ID, key, e.Revision)
+		v, err := c.Value(t.Context(), ns.ID, key, e.Revision, godwit.Blob{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,18 +164,18 @@ func TestValue(t *testing.T) {
 		if err = errors.Join(err, v.Close(), own.Close()); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: %d bytes, %v", key, len(got), err)
 		}
-		if _, err := c.Value(t.Context(), ns.ID, key, e.Revision-1); err != error(godwit.ErrReplaced) {
+		if _, err := c.Value(t.Context(), ns.ID, key, e.Revision-1, godwit.Blob{}); err != error(godwit.ErrReplaced) {
 			t.Errorf("%s at an earlier revision: %v", key, err)
 		}
 	}
 	for key, revision := range map[string]godwit.Revision{"absent": 5, "expired": 5} {
-		if _, err := c.Value(t.Context(), ns.ID, key, revision); err != error(godwit.ErrReplaced) {
+		if _, err := c.Value(t.Context(), ns.ID, key, revision, godwit.Blob{}); err != error(godwit.ErrReplaced) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
 	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.Value(soon, ns.ID, "small", s.store.Revision()+1000); godwit.CodeOf(err) != godwit.CodeUnavailable || err == error(godwit.ErrReplaced) {
+	if _, err := c.Value(soon, ns.ID, "small", s.store.Revision()+1000, godwit.Blob{}); godwit.CodeOf(err) != godwit.CodeUnavailable || err == error(godwit.ErrReplaced) {
 		t.Errorf("a revision that is not there yet: %v", err)
 	}
 }
@@ -220,7 +220,7 @@ func readAll(t *testing.T, c *feed.Client, ns godwit.NamespaceID) map[string]err
 	t.Helper()
 	_, _, entries := c.Entries(t.Context(), ns, []string{"small"}, feed.Filter{}, godwit.ReadOptions{})
 	_, list := c.List(t.Context(), ns, godwit.ListQuery{Limit: 10}, godwit.ReadOptions{})
-	v, value := c.Value(t.Context(), ns, "small", 1)
+	v, value := c.Value(t.Context(), ns, "small", 1, godwit.Blob{})
 	if value == nil {
 		v.Close()
 	}
@@ -290,7 +290,7 @@ func TestReadsThroughARelay(t *testing.T) {
 		}
 	}
 	r.err = godwit.ErrReplaced
-	if _, err := c.Value(t.Context(), ns.ID, "k", 5); err != error(godwit.ErrReplaced) {
+	if _, err := c.Value(t.Context(), ns.ID, "k", 5, godwit.Blob{}); err != error(godwit.ErrReplaced) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -305,7 +305,7 @@ func TestValueThatBreaksOff(t *testing.T) {
 		"fails":     io.MultiReader(strings.NewReader("123"), failing{}),
 	} {
 		r.value = from
-		v, err := s.client(rootToken).Value(t.Context(), ns.ID, "k", 5)
+		v, err := s.client(rootToken).Value(t.Context(), ns.ID, "k", 5, godwit.Blob{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,7 +331,7 @@ func TestValueThatStalls(t *testing.T) {
 			<-r.Context().Done()
 		}))
 		start := time.Now()
-		v, err := c.Value(t.Context(), godwit.NamespaceID{1}, "k", 5)
+		v, err := c.Value(t.Context(), godwit.NamespaceID{1}, "k", 5, godwit.Blob{})
 		if err != nil {
 			t.Fatal(err)
 		}

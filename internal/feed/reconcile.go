@@ -114,6 +114,14 @@ func (r *Reconcile) Run(ctx context.Context) (*Reconciled, error) {
 	return &Reconciled{Hello: w.hello, From: w.note.Lowest.position(), Highest: w.note.Highest.Revision}, nil
 }
 
+// cluster is that of the store's data, "" if it has none.
+func (r *Reconcile) cluster() string {
+	if r.Store.Revision() == 0 {
+		return ""
+	}
+	return r.Store.Cluster()
+}
+
 // maxOpenings bounds how often a walk is opened anew because the upstream is not
 // what it was a moment ago.
 const maxOpenings = 3
@@ -133,6 +141,7 @@ func (r *Reconcile) open(ctx context.Context) (*walk, error) {
 		w := &walk{Reconcile: r, note: n}
 		if w.stream, err = r.Client.Walk(ctx, WalkRequest{
 			After: n.place(), Heads: !n.takesAll(), Namespaces: r.Namespaces, MaxValue: r.MaxValue,
+			Cluster: r.cluster(), Generation: r.Store.Generation(),
 		}); err != nil {
 			return nil, err
 		}

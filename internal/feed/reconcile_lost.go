@@ -21,13 +21,14 @@ func (w *walk) forgetLost(ctx context.Context) (err error) {
 	if slices.Equal(w.note.lineage(), w.hello.Lineage) {
 		return nil
 	}
+	i := &installer{walk: w}
+	defer i.rollback()
+	i.begin().RaiseGeneration(w.hello.Lineage.Generation())
 	view, err := w.Store.View(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, view.Close()) }()
-	i := &installer{walk: w}
-	defer i.rollback()
 	err = view.Changes(ctx, max(w.others, 1)-1, godwit.MaxRevision, func(r *godwit.Record) error {
 		if err := i.begin().Remove(store.Place{Namespace: r.Namespace, Key: strings.Clone(r.Key)}); err != nil {
 			return fmt.Errorf("remove what was lost: %w", err)

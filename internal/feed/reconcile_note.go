@@ -35,6 +35,8 @@ type notedEpoch struct {
 	ID    []byte          `json:"id"`
 	First godwit.Revision `json:"first"`
 	After godwit.Revision `json:"after,omitempty"`
+
+	Generation uint64 `json:"generation,omitempty"`
 }
 
 type notedPosition struct {
@@ -89,7 +91,7 @@ func (n *resumption) passed(p store.Place) {
 func (n *resumption) lineage() godwit.Lineage {
 	l := make(godwit.Lineage, len(n.Lineage))
 	for i, e := range n.Lineage {
-		l[i] = godwit.Epoch{First: e.First, After: e.After}
+		l[i] = godwit.Epoch{First: e.First, After: e.After, Generation: e.Generation}
 		copy(l[i].ID[:], e.ID)
 	}
 	return l
@@ -98,7 +100,7 @@ func (n *resumption) lineage() godwit.Lineage {
 func (n *resumption) setLineage(l godwit.Lineage) {
 	n.Lineage = make([]notedEpoch, len(l))
 	for i, e := range l {
-		n.Lineage[i] = notedEpoch{slices.Clone(e.ID[:]), e.First, e.After}
+		n.Lineage[i] = notedEpoch{slices.Clone(e.ID[:]), e.First, e.After, e.Generation}
 	}
 }
 

@@ -68,6 +68,9 @@ func (w *walk) take(h *Hello) error {
 	if len(h.Lineage) == 0 { // whoever has entries has an epoch
 		return broken(fmt.Errorf("%w: a walk of no epoch", wire.ErrMalformed))
 	}
+	if g, own := h.Lineage.Generation(), w.Store.Generation(); g < own {
+		return &End{EndRefused, fmt.Sprintf("it is of generation %d of the log, this node has followed generation %d", g, own)}
+	}
 	w.hello = h
 	w.common, w.others = compareLineages(w.note.lineage(), h.Lineage)
 	return nil

@@ -54,7 +54,7 @@ func client(t testing.TB, h http.Handler) *feed.Client {
 		switch state {
 		case http.StateNew:
 			serving.Add(1)
-		case http.StateClosed:
+		case http.StateClosed, http.StateHijacked:
 			serving.Done()
 		}
 	}}

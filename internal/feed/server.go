@@ -21,8 +21,8 @@ import (
 // Prefix starts the path of every request that one node makes of another.
 const Prefix = "/godwit/v1/feed"
 
-// ServerConfig is what a Server needs. All fields but Exact, Age, Carries, Self
-// and the bounds are required.
+// ServerConfig is what a Server needs. All fields but Exact, Age, Carries, Self,
+// Outranked and the bounds are required.
 type ServerConfig struct {
 	Store    *store.Store
 	Reader   godwit.Reader // answers the reads that followers pass on
@@ -37,6 +37,11 @@ type ServerConfig struct {
 	Carries func() Filter        // what the node itself carries; nil: all
 	Self    func() NodeInfo      // for the tree
 
+	// Outranked is told that a follower has followed a later generation of the log,
+	// which this node owned: it is to take no more writes. nil: nobody
+	// is told.
+	Outranked func(generation uint64)
+
 	MaxFollowers  int // streams at once; default 1024
 	MaxReconciles int // walks at once; default 4
 	RingBytes     int // of recent batches; default 64 MiB
@@ -47,6 +52,9 @@ type ServerConfig struct {
 }
 
 func (c *ServerConfig) setDefaults() {
+	if c.Outranked == nil {
+		c.Outranked = func(uint64) {}
+	}
 	if c.MaxFollowers <= 0 {
 		c.MaxFollowers = 1024
 	}
@@ -60,11 +68,12 @@ func (c *ServerConfig) setDefaults() {
 
 // Keys of the log.
 const (
-	logError  = "error"
-	logLasted = "lasted"
-	logReason = "reason"
-	logToken  = "token"
-	logWalk   = "walk"
+	logError      = "error"
+	logGeneration = "generation"
+	logLasted     = "lasted"
+	logReason     = "reason"
+	logToken      = "token"
+	logWalk       = "walk"
 )
 
 // Server serves followers.
@@ -80,7 +89,8 @@ type Server struct {
 	streams   map[*outgoing]struct{} // admitted
 	followers map[uint64]*follower   // by session
 	suspended bool
-	suspends  int // how often that was
+	suspends  int  // how often that was
+	fenced    *End // why no stream is taken any more; nil: they are
 	closed    bool
 	gone      chan struct{} // closed once closed is set and the streams are over
 }
@@ -154,6 +164,8 @@ func (s *Server) admit(o *outgoing, f *follower) *End {
 	switch {
 	case s.closed:
 		return errClosing
+	case s.fenced != nil:
+		return s.fenced
 	case s.suspended || !exact:
 		return errSuspended
 	case f != nil && len(s.followers) >= s.cfg.MaxFollowers:

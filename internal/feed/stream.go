@@ -27,6 +27,7 @@ const silence = 10 * time.Second
 type FollowRequest struct {
 	After      godwit.Position // zero: from nothing, which is answered with EndTooOld
 	Cluster    string          // "": any
+	Generation uint64          // the highest that the follower has followed
 	Namespaces []string        // ids or titles; nil: all that the token may
 	MaxValue   int64           // 0: all values
 }
@@ -35,6 +36,8 @@ type FollowRequest struct {
 type WalkRequest struct {
 	After      *store.Place // nil: from the start
 	Heads      bool         // without values
+	Cluster    string
+	Generation uint64
 	Namespaces []string
 	MaxValue   int64
 }
@@ -45,9 +48,7 @@ func (c *Client) Follow(ctx context.Context, q FollowRequest) (*Stream, error) {
 	if q.After != (godwit.Position{}) {
 		query.Set("after", q.After.Epoch.String()+":"+q.After.Revision.String())
 	}
-	if q.Cluster != "" {
-		query.Set("cluster", q.Cluster)
-	}
+	setLog(query, q.Cluster, q.Generation)
 	return c.stream(ctx, "", query)
 }
 
@@ -60,6 +61,7 @@ func (c *Client) Walk(ctx context.Context, q WalkRequest) (*Stream, error) {
 	if q.Heads {
 		query.Set("heads", "1")
 	}
+	setLog(query, q.Cluster, q.Generation)
 	return c.stream(ctx, "/walk", query)
 }
 
@@ -73,6 +75,16 @@ func filterQuery(namespaces []string, maxValue int64) url.Values {
 		q.Set("max_value", strconv.FormatInt(maxValue, 10))
 	}
 	return q
+}
+
+// setLog is how a request says what log the follower's data is of.
+func setLog(q url.Values, cluster string, generation uint64) {
+	if cluster != "" {
+		q.Set("cluster", cluster)
+	}
+	if generation > 0 {
+		q.Set("generation", strconv.FormatUint(generation, 10))
+	}
 }
 
 // formatPlace writes a place as requests name it.

@@ -41,6 +41,10 @@ const (
 	logFile     = "file"
 	logTimeout  = "timeout"
 	logAddress  = "address"
+
+	logGeneration = "generation"
+	logFencedBy   = "fenced_by"
+	logAdvice     = "advice"
 )
 
 // Node is a running node. Its methods may be called from many goroutines.
@@ -72,6 +76,7 @@ type Node struct {
 	listen   listeners
 	draining atomic.Bool
 
+	fence        fence
 	rotating     sync.Mutex // held to replace the root token
 	rootByFlag   bool
 	newRootToken string

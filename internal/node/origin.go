@@ -35,7 +35,7 @@ func (n *Node) openFollowers() {
 	n.feed = feed.NewServer(feed.ServerConfig{
 		Store: n.store, Reader: &n.origin, Log: &n.origin, Uploader: &n.origin,
 		Catalog: n.catalog.Load, Limits: n.cfg.Limits, Owner: !n.cfg.edge(),
-		Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self,
+		Outranked: n.outranked, Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self,
 		Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	n.hub = watch.New(watch.Config{
@@ -62,7 +62,11 @@ func (n *Node) openCentre(ctx context.Context) error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	n.stand(centre{log})
-	n.origin = origin{n.store, log, n.store}
+	n.origin = origin{&centreReader{n.store}, log, n.store}
+	n.fence.log = log
+	if by := n.store.Fenced(); by != 0 {
+		n.tellFenced(by)
+	}
 	close(n.ready)
 	return n.openCatalog(ctx, catalog.Config{})
 }

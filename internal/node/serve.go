@@ -176,6 +176,11 @@ func (n *Node) status(host string) native.Status {
 		Version:       n.cfg.Version,
 		UptimeSeconds: int64(n.cfg.Now().Sub(n.started) / time.Second),
 		Connected:     true,
+		Generation:    n.store.Generation(),
+	}
+	if by := n.store.Fenced(); by != 0 && !n.cfg.edge() {
+		status.FencedBy, status.StalenessMS = by, -1
+		status.Problem = godwit.Fenced(status.Generation, by).Message
 	}
 	if e := n.edge.Load(); e != nil {
 		s := e.Status()

@@ -13,6 +13,10 @@ import (
 // HasBlob tells whether a blob's file is here.
 func (s *Store) HasBlob(id godwit.BlobID) bool { return s.blobs.Has(id) }
 
+// OpenBlob opens the content of a blob whose file is here, whether an entry names it
+// or not. Error: blob.ErrNotFound.
+func (s *Store) OpenBlob(b godwit.Blob) (io.ReadCloser, error) { return s.blobs.Open(b) }
+
 // ImportBlob reads the content of b from r and keeps it durably under b's id.
 // Errors: blob.ErrDamaged if length or hash are others, CodeDiskFull, r's error
 // wrapped; each leaves nothing behind. Whether an entry names b is not asked: an

@@ -152,6 +152,9 @@ func (tx *Tx) publish(d Durability) error {
 	if tx.purged != 0 {
 		s.purged.Store(uint64(tx.purged))
 	}
+	if tx.owner != nil {
+		s.owner.Store(tx.owner)
+	}
 	return nil
 }
 

@@ -181,19 +181,24 @@ func (tx *Tx) writeMixed() {
 	}
 }
 
-// Follow takes over an upstream's identity: its cluster id, lineage and a purge
-// floor of at least purged. From then on the store is a follower's: values that
-// are not here can be had again. Error: the identity is none.
+// Follow takes over an upstream's identity: its cluster id, lineage with its
+// generation, and a purge floor of at least purged. From then on the store is a
+// follower's: values that are not here can be had again. Error: the identity is
+// none, or of an older generation than the store's.
 func (tx *Tx) Follow(cluster string, l godwit.Lineage, purged godwit.Revision) error {
 	id, err := hex.DecodeString(cluster)
 	if err != nil || len(id) != nsLen {
 		return fmt.Errorf("%q is not a cluster id", cluster)
 	}
 	for i, e := range l {
-		if e.First == 0 || e.First > godwit.MaxRevision || e.After >= e.First || i > 0 && (e.First <= l[i-1].First || e.After != 0 && e.After < l[i-1].First) {
+		if e.First == 0 || e.First > godwit.MaxRevision || e.After >= e.First || i > 0 && (e.First <= l[i-1].First || e.After != 0 && e.After < l[i-1].First || e.Generation < l[i-1].Generation) {
 			return fmt.Errorf("epoch %s at revision %d is out of order", e.ID, e.First)
 		}
 	}
+	if g := l.Generation(); g < tx.ownership().generation {
+		return fmt.Errorf("the log is of generation %d, and the store of %d", g, tx.ownership().generation)
+	}
+	tx.RaiseGeneration(l.Generation())
 	tx.set(metaCluster, id)
 	tx.set(metaFollower, nil)
 	tx.cluster = &cluster

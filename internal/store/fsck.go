@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -17,30 +16,12 @@ import (
 // Fsck holds every index of a closed store against every other, reads every
 // value, and reports what does not fit, in no order. It changes nothing. Errors
 // are about not being able to look: those of Open, the context's.
-func Fsck(ctx context.Context, cfg Config, report func(problem string)) error {
-	cfg.setDefaults()
-	if err := checkVersion(cfg.FS, cfg.Dir); err != nil {
-		return err
-	}
-	dir := filepath.Join(cfg.Dir, "db")
-	if _, err := cfg.FS.Stat(dir); err != nil {
-		return fmt.Errorf("%s is not a data directory: %w", cfg.Dir, err)
-	}
-	lock, err := lockDirectory(cfg.FS, cfg.Dir)
+func Fsck(ctx context.Context, cfg Config, report func(problem string)) (err error) {
+	s, err := openReadOnly(cfg)
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
-	if err := checkSeal(cfg.FS, cfg.Dir); err != nil {
-		return fmt.Errorf("%s: %w", cfg.Dir, err)
-	}
-	s := &Store{cfg: cfg, hot: newHotTable(0, 0), space: newSpace(cfg)}
-	opts := s.pebbleOptions()
-	opts.Lock, opts.ReadOnly = lock, true
-	if s.db, err = openPebble(dir, opts); err != nil {
-		return fmt.Errorf("%s: %w", cfg.Dir, err)
-	}
-	defer s.db.Close()
+	defer func() { err = errors.Join(err, s.release()) }()
 	f := &fsck{s: s, ctx: ctx, report: report, blobs: make(map[godwit.BlobID]bool), counts: make(map[godwit.NamespaceID]count)}
 	return f.run()
 }
@@ -362,12 +343,12 @@ func (f *fsck) blobRow(k, v []byte) {
 	}
 }
 
-// garbage of a follower may have got a name again: its row tells where to look
+// garbage that was a follower's may have got a name again: its row tells where to look
 // before the file goes.
 func (f *fsck) garbage(k, v []byte) {
 	if len(k) != 1+8+idLen {
 		f.problem("garbage %q: damaged key", k)
-	} else if id := godwit.BlobID(k[9:]); f.blobs[id] && (!f.follows || len(v) != nsLen) {
+	} else if id := godwit.BlobID(k[9:]); f.blobs[id] && len(v) != nsLen {
 		f.problem("blob %s: an entry names it, and it is to be removed", id)
 	}
 }
@@ -413,7 +394,7 @@ func (f *fsck) compareCounts() {
 func (f *fsck) lineage() {
 	l := f.s.Lineage()
 	for i := 1; i < len(l); i++ {
-		if l[i].First <= l[i-1].First {
+		if l[i].First <= l[i-1].First || l[i].Generation < l[i-1].Generation {
 			f.problem("lineage: epoch %s does not come after the one before it", l[i].ID)
 		}
 	}
@@ -421,9 +402,3 @@ func (f *fsck) lineage() {
 		f.problem("lineage: epoch %s begins beyond the applied position", l[n-1].ID)
 	}
 }
-
-// readOnlyFS lets a blob store be opened and change nothing.
-type readOnlyFS struct{ blobFS }
-
-func (readOnlyFS) MkdirAll(string) error { return nil }
-func (readOnlyFS) Remove(string) error   { return nil }

@@ -29,11 +29,14 @@ import (
 //	q request:16      a remembered transaction: time:8 revision:8
 //	p time:8 request  by time: the remembered transactions
 //	n proposer:16     a proposer of a shared log: number:8 of its last batch, time:8
-//	l revision:8      lineage: the epoch (16 bytes) that starts at this revision, and what it came after (8 bytes), if anything
+//	l revision:8      lineage: the epoch (16 bytes) that starts at this revision,
+//	                  what it came after:8, its generation:8; zeros at the end
+//	                  are left out
 //	m name            format, cluster, applied (revision:8 time:8), purged
 //	                  (revision:8 0:8), follower (empty), mixed (the newest revision
-//	                  that is here before the position is there:8 0:8), note/ and a
-//	                  name: a follower's own notes
+//	                  that is here before the position is there:8 0:8), generation
+//	                  (the log's:8, the one that has fenced it off:8), note/ and
+//	                  a name: a follower's own notes
 //
 // Rows of x and b and records of i and r that a deleted namespace left behind are recognised by its
 // row in d, and ignored.
@@ -70,6 +73,8 @@ var (
 
 	metaFollower = []byte("mfollower")
 	metaMixed    = []byte("mmixed")
+
+	metaGeneration = []byte("mgeneration")
 )
 
 func appendNS(b []byte, prefix byte, ns godwit.NamespaceID) []byte {

@@ -44,6 +44,9 @@ func (s *Store) load() error {
 	if err := errors.Join(s.loadLineage(), s.loadReplaced()); err != nil {
 		return err
 	}
+	if err := s.loadGeneration(); err != nil {
+		return err
+	}
 	return s.counts.load(s.db)
 }
 
@@ -149,11 +152,14 @@ func (s *Store) Purged() godwit.Revision { return godwit.Revision(s.purged.Load(
 // OpenEpoch starts an epoch whose first revision is above all before it and at
 // least the time in microseconds, so that an old copy of the directory, put
 // back, never gives a revision twice. It is durable on return, and takes that
-// first revision itself. Epochs that the purge floor has passed are forgotten.
+// first revision itself. Its generation is the store's. Epochs that the purge floor
+// has passed are forgotten.
 func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 	tx := s.Begin()
 	now := s.cfg.Now()
-	e := godwit.Epoch{First: max(tx.revision+1, godwit.Revision(max(now.UnixMicro(), 1))), After: tx.revision}
+	e := godwit.Epoch{
+		First: max(tx.revision+1, godwit.Revision(max(now.UnixMicro(), 1))), After: tx.revision, Generation: s.Generation(),
+	}
 	if planted.ReuseRevision && tx.revision > 0 {
 		e.First = tx.revision + 1
 	}
@@ -171,6 +177,7 @@ func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 // position.
 func (tx *Tx) StartEpoch(e godwit.Epoch) {
 	tx.revision = e.First
+	tx.RaiseGeneration(e.Generation)
 	tx.set(appendLineageKey(tx.key[:0], e.First), appendLineageRow(nil, e))
 	l := append(tx.s.trimLineage(tx), e)
 	tx.lineage = &l

@@ -15,6 +15,8 @@ func (s *Store) metrics() []prometheus.Collector {
 		gauge("bytes", "Bytes of keys, values and metadata in all namespaces.", func() float64 { _, b := s.counts.total(); return float64(b) }),
 		gauge("revision", "Last durable revision.", func() float64 { return float64(s.Revision()) }),
 		gauge("purged_revision", "Purge floor: tombstones up to this revision may be gone.", func() float64 { return float64(s.Purged()) }),
+		gauge("generation", "Generation of the log: it grows when a copy is made a centre.", func() float64 { return float64(s.Generation()) }),
+		gauge("fenced", "1 if a later generation has taken the log over: no write is taken.", func() float64 { return float64(min(s.Fenced(), 1)) }),
 		gauge("disk_free_bytes", "Bytes free on the data directory's disk.", func() float64 { return float64(s.space.free()) }),
 		gauge("disk_reserve_bytes", "Bytes below which puts are refused.", func() float64 { return float64(s.space.reserve()) }),
 		gauge("database_bytes", "Bytes of the database on disk.", func() float64 { return float64(s.db.Metrics().DiskSpaceUsage()) }),

@@ -221,18 +221,24 @@ func decodePair(b []byte) (x, y uint64, err error) {
 // appendLineageRow is the row of an epoch, whose first revision is in its key.
 func appendLineageRow(b []byte, e godwit.Epoch) []byte {
 	b = append(b, e.ID[:]...)
-	if e.After != 0 {
+	if e.After != 0 || e.Generation != 0 {
 		b = binary.BigEndian.AppendUint64(b, uint64(e.After))
+	}
+	if e.Generation != 0 {
+		b = binary.BigEndian.AppendUint64(b, e.Generation)
 	}
 	return b
 }
 
 func decodeLineageRow(row []byte) (e godwit.Epoch, err error) {
-	if len(row) != nsLen && len(row) != nsLen+8 {
+	if len(row) != nsLen && len(row) != nsLen+8 && len(row) != nsLen+16 {
 		return e, fmt.Errorf("read lineage: %w", ErrCorrupt)
 	}
 	if copy(e.ID[:], row); len(row) > nsLen {
 		e.After = godwit.Revision(binary.BigEndian.Uint64(row[nsLen:]))
+	}
+	if len(row) > nsLen+8 {
+		e.Generation = binary.BigEndian.Uint64(row[nsLen+8:])
 	}
 	return e, nil
 }

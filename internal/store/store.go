@@ -62,9 +62,13 @@ type Config struct {
 	// it catches up.
 	Follower bool
 
+	// Backup is for a directory that MarkBackup has marked, and no other.
+	Backup bool
+
 	sweepEvery   time.Duration
 	collectAfter int64 // see collectBound
 	collectEach  int   // see collectEachRun
+	promoting    bool  // the directory may be a backup, or unfinished
 }
 
 func (c *Config) setDefaults() {
@@ -119,6 +123,7 @@ type Store struct {
 
 	cluster atomic.Pointer[string]
 	lineage atomic.Pointer[godwit.Lineage]
+	owner   atomic.Pointer[ownership]
 	purged  atomic.Uint64 // the purge floor
 	counts  counters
 
@@ -149,11 +154,11 @@ var (
 )
 
 // Open opens the store in cfg.Dir, which it makes if it is not there. Errors, to
-// be told by errors.Is: ErrInUse, ErrVersion, ErrCorrupt; each leaves the
-// directory as it was.
+// be told by errors.Is: ErrInUse, ErrVersion, ErrCorrupt, ErrFollower, ErrBackup,
+// ErrUnfinished; each leaves the directory as it was.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg.setDefaults()
-	if err := checkVersion(cfg.FS, cfg.Dir); err != nil {
+	if err := cfg.checkDirectory(); err != nil {
 		return nil, err
 	}
 	if err := (blobFS{cfg.FS}).MkdirAll(cfg.Dir); err != nil {
@@ -214,6 +219,9 @@ func (s *Store) openDatabase(dir string) (err error) {
 	}
 	if err := s.load(); err != nil {
 		return errors.Join(corrupt(err), s.closeDatabase())
+	}
+	if err := s.checkOwner(); err != nil {
+		return errors.Join(err, s.closeDatabase())
 	}
 	if err := removeSeal(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err

@@ -53,6 +53,7 @@ type following struct {
 
 	cluster *string // nil: it stays
 	lineage *godwit.Lineage
+	owner   *ownership
 	purged  godwit.Revision // the purge floor; 0: it stays
 
 	ownNS               godwit.NamespaceID // whose own entry ownKey is

@@ -22,9 +22,16 @@ const (
 // ErrVersion tells that the directory was written by another version of godwit.
 var ErrVersion = errors.New("unknown format version")
 
+// ErrUnfinished tells that the directory is what a restore left that did not come
+// to its end.
+var ErrUnfinished = errors.New("the restore of this directory did not come to its end: remove it and restore again")
+
 const (
 	versionName  = "FORMAT"
 	versionStart = "godwit store, format "
+	// unfinishedText stands in place of the version while a directory is being
+	// filled: any godwit refuses what has it, older ones for an unknown format.
+	unfinishedText = versionStart + "unfinished\n"
 )
 
 func versionText(version int) string { return fmt.Sprintf("%s%d\n", versionStart, version) }
@@ -48,6 +55,9 @@ func checkVersion(fsys FS, dir string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if text == unfinishedText {
+		return fmt.Errorf("%s: %w", dir, ErrUnfinished)
 	}
 	if !knownVersion(text, versionText) {
 		found, ok := strings.CutPrefix(strings.TrimSpace(text), versionStart)
@@ -84,11 +94,16 @@ func hasVersion(fsys FS, dir string) bool {
 // writeVersion is the last step of making a directory, or of making it one of this
 // version.
 func writeVersion(fsys FS, dir string) error {
-	name := filepath.Join(dir, versionName)
 	if text, err := readVersion(fsys, dir); err == nil && text == versionText(FormatVersion) {
 		return nil
 	}
-	if err := writeFile(fsys, name+".new", versionText(FormatVersion)); err != nil {
+	return replaceVersion(fsys, dir, versionText(FormatVersion))
+}
+
+// replaceVersion puts a text into the format file, whole or not at all.
+func replaceVersion(fsys FS, dir, text string) error {
+	name := filepath.Join(dir, versionName)
+	if err := writeFile(fsys, name+".new", text); err != nil {
 		return fmt.Errorf("write format file: %w", err)
 	}
 	if err := fsys.Rename(name+".new", name); err != nil {

@@ -18,6 +18,9 @@ type Status struct {
 	DiskFull      bool   `json:"disk_full"`
 	Version       string `json:"version"`
 	UptimeSeconds int64  `json:"uptime_seconds"`
+	Generation    uint64 `json:"generation"`          // of the log
+	FencedBy      uint64 `json:"fenced_by,omitempty"` // the later one that has taken over from this centre
+	Problem       string `json:"problem,omitempty"`   // why a centre takes no writes, or an edge does not follow
 
 	// Of an edge:
 
@@ -26,7 +29,6 @@ type Status struct {
 	Lag       int64  `json:"lag"`                // revisions behind it
 	Missing   int    `json:"missing,omitempty"`  // large values still to be fetched
 	Progress  string `json:"progress,omitempty"` // of becoming a copy
-	Problem   string `json:"problem,omitempty"`  // why it does not follow, or what is wrong with a member
 
 	Cluster *Cluster   `json:"cluster,omitempty"` // of a member
 	Tree    *feed.Node `json:"tree,omitempty"`    // if it was asked for

@@ -67,7 +67,8 @@ type proposal struct {
 	done    chan struct{}
 }
 
-// Open starts an epoch and takes proposals.
+// Open starts an epoch and takes proposals, unless the store is fenced off: then
+// all are refused.
 func Open(_ context.Context, cfg Config) (*Log, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -75,17 +76,42 @@ func Open(_ context.Context, cfg Config) (*Log, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	epoch, err := cfg.Store.OpenEpoch()
-	if err != nil {
-		return nil, fmt.Errorf("open epoch: %w", err)
-	}
 	l := &Log{
-		cfg: cfg, epoch: epoch, wake: make(chan struct{}, 1),
+		cfg: cfg, wake: make(chan struct{}, 1),
 		synced: make(chan commit), failed: make(chan error, 1), workers: new(errgroup.Group),
+	}
+	if err := l.begin(); err != nil {
+		return nil, err
 	}
 	l.workers.Go(l.commitLoop)
 	l.workers.Go(l.acknowledgeLoop)
 	return l, nil
+}
+
+// begin opens an epoch, unless a later generation has taken the log over: then
+// nothing is to be added to it.
+func (l *Log) begin() (err error) {
+	if by := l.cfg.Store.Fenced(); by != 0 {
+		l.stop(godwit.Fenced(l.cfg.Store.Generation(), by))
+		return nil
+	}
+	if l.epoch, err = l.cfg.Store.OpenEpoch(); err != nil {
+		return fmt.Errorf("open epoch: %w", err)
+	}
+	return nil
+}
+
+// Fence ends the log since generation by of it is another centre's: what is being
+// committed is carried through, what waits and what comes is refused. It is durable
+// on return, and stays so. Error: the store's.
+func (l *Log) Fence(by uint64) error {
+	why := godwit.Fenced(l.cfg.Store.Generation(), by)
+	l.stop(why)
+	l.refuse()
+	if err := l.cfg.Store.Fence(by); err != nil {
+		return fmt.Errorf("note that the log was taken over: %w", err)
+	}
+	return nil
 }
 
 // Failed delivers an error once the log can take no more writes because the
@@ -157,12 +183,16 @@ func (l *Log) enqueue(p *proposal) error {
 	return nil
 }
 
-// Barrier implements godwit.Log: every acknowledged write is durable here.
+// Barrier implements godwit.Log: every acknowledged write is durable here. That is
+// not so once another centre takes writes.
 func (l *Log) Barrier(context.Context) (godwit.Revision, error) {
+	if by := l.cfg.Store.Fenced(); by != 0 {
+		return 0, godwit.Fenced(l.cfg.Store.Generation(), by)
+	}
 	return l.cfg.Store.Revision(), nil
 }
 
-// Epoch is the epoch that opening this log started.
+// Epoch is the epoch that opening this log started; none if it is fenced off.
 func (l *Log) Epoch() godwit.Epoch { return l.epoch }
 
 // fail ends the log after the disk failed under a batch.

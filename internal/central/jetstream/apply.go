@@ -144,11 +144,9 @@ func (m *Member) takeOpening(msg Message, rest []byte) error {
 		return fmt.Errorf("%w: the log begins behind revision %d of cluster %s", errForeign, o.after.Revision, cluster)
 	}
 	tx := m.store.Begin()
-	if blank {
-		if err := tx.Follow(cluster, nil, 0); err != nil {
-			tx.Rollback()
-			return err
-		}
+	if err := tx.Follow(cluster, lineage, 0); err != nil {
+		tx.Rollback()
+		return err
 	}
 	tx.Advance(msg.Time)
 	tx.StartEpoch(o.lineageEpoch())

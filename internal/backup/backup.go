@@ -1,0 +1,230 @@
+// Package backup takes a node's data out while it runs, puts it back as a new
+// centre's, and makes a centre's of any whole copy.
+//
+// A backup is a store that follows the node as an edge does, until it is a whole
+// state of the log, and is then closed: it goes on from there the next time. It must
+// not import a node.
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/edge"
+	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// Config is what a backup needs. Dir, URL and Token are required.
+type Config struct {
+	Dir   string
+	URL   string // of the node's API port
+	Token string // it may replicate everything
+	// Patience is for how long the node may be away in the middle. Default: a
+	// minute.
+	Patience time.Duration
+	Logger   *slog.Logger     // default: none
+	Progress func(Progress)   // told several times a second; default: nobody
+	Now      func() time.Time // default: time.Now
+}
+
+func (c *Config) setDefaults() {
+	if c.Patience <= 0 {
+		c.Patience = time.Minute
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Progress == nil {
+		c.Progress = func(Progress) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+}
+
+// Progress is how far a backup has come.
+type Progress struct {
+	Stage   string // what is being done
+	Keys    int64  // that are here
+	Missing int    // large values still to be fetched
+}
+
+// Result is what a directory holds in the end.
+type Result struct {
+	Dir        string          `json:"dir"`
+	Cluster    string          `json:"cluster_id"`
+	Revision   godwit.Revision `json:"revision"`
+	Generation uint64          `json:"generation"`
+	Keys       int64           `json:"keys"`
+	Bytes      int64           `json:"bytes"`
+}
+
+// Run makes cfg.Dir a backup of the node at cfg.URL, or brings the one that is
+// there up to date: a state of the log at or after the moment of the call, with all
+// values, checked in every index and every value. A directory that is something else
+// stays as it is. What a run that ends early has brought in is kept for the next.
+// Errors: those of asking the node, *godwit.Error with its code; the directory's.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	cfg.setDefaults()
+	c, err := feed.NewClient(feed.ClientConfig{URL: cfg.URL, Token: cfg.Token, Agent: "godwit-backup"})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	source, err := ask(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(ctx, cfg.Dir, source.hello); err != nil {
+		return nil, err
+	}
+	if err := cfg.follow(ctx, source); err != nil {
+		return nil, err
+	}
+	cfg.Progress(Progress{Stage: "checking"})
+	return check(ctx, cfg.Dir)
+}
+
+// source is the node that is copied.
+type source struct {
+	hello *feed.Hello
+	least godwit.Revision // all that was acknowledged before is at or below it
+}
+
+// ask asks the node who it is, and whether it may be copied with this token.
+func ask(ctx context.Context, c *feed.Client) (*source, error) {
+	st, err := c.Follow(ctx, feed.FollowRequest{})
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	f, err := st.Next()
+	if err != nil {
+		return nil, err
+	}
+	h, ok := f.(*feed.Hello)
+	if !ok {
+		return nil, fmt.Errorf("the node begins with a %T", f)
+	}
+	if h.Carries.Namespaces != nil {
+		return nil, godwit.Errorf(godwit.CodeForbidden, "The token is limited to namespaces, and a backup is of all of them.")
+	}
+	if f, err = st.Next(); err != nil {
+		return nil, err
+	}
+	if end, ok := f.(*feed.End); ok && end.Reason != feed.EndTooOld {
+		return nil, refused(end)
+	}
+	s := &source{hello: h, least: h.Revision}
+	r, err := c.Barrier(ctx)
+	if err == nil {
+		s.least = max(s.least, r)
+	} else if h.Owner { // an edge whose centre is gone is copied as it is
+		return nil, err
+	}
+	return s, nil
+}
+
+// refused is the error of a stream that was ended before it began. What is so for a
+// while only is worth another attempt.
+func refused(end *feed.End) error {
+	if end.Reason == feed.EndRefused {
+		return fmt.Errorf("the node refuses to be copied: %s", end.Message)
+	}
+	return godwit.Errorf(godwit.CodeUnavailable, "%s", end.Error())
+}
+
+// prepare makes sure that a directory is a backup of the node, or may become one.
+func prepare(ctx context.Context, dir string, h *feed.Hello) error {
+	disk := store.Disk()
+	empty, err := store.Empty(disk, dir)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", dir, err)
+	}
+	if empty {
+		return store.MarkBackup(disk, dir, h.Cluster)
+	}
+	cluster, is, err := store.BackupOf(disk, dir)
+	switch {
+	case err != nil:
+		return err
+	case !is:
+		return fmt.Errorf("%s is neither empty nor a backup", dir)
+	case cluster != h.Cluster:
+		return fmt.Errorf("%s is a backup of cluster %s, and the node is of cluster %s", dir, cluster, h.Cluster)
+	}
+	return compareGeneration(ctx, dir, h)
+}
+
+// compareGeneration refuses to take a backup back to a centre that was replaced.
+func compareGeneration(ctx context.Context, dir string, h *feed.Hello) error {
+	if begun, err := store.Begun(store.Disk(), dir); err != nil || !begun {
+		return err
+	}
+	return store.Look(ctx, store.Config{Dir: dir, Follower: true, Backup: true}, func(_ context.Context, s *store.Store) error {
+		if g, own := h.Lineage.Generation(), s.Generation(); g < own {
+			return fmt.Errorf("%s is of generation %d of the cluster, and the node is of generation %d: it was replaced", dir, own, g)
+		}
+		return nil
+	})
+}
+
+// follow follows the node until the directory holds all of it.
+func (c *Config) follow(ctx context.Context, source *source) (err error) {
+	clock := edge.NewClock(c.Now)
+	s, err := store.Open(ctx, store.Config{Dir: c.Dir, Follower: true, Backup: true, Now: clock.Now, Logger: c.Logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	e, err := edge.Open(ctx, edge.Config{
+		Store: s, Clock: clock, Upstreams: []string{c.URL}, Token: c.Token, Logger: c.Logger,
+		Self: func() feed.NodeInfo { return feed.NodeInfo{ID: "backup", Role: "backup"} },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return c.complete(ctx, s, e, source.least)
+}
+
+// progressEvery is how often it is told how far a backup has come.
+const progressEvery = 200 * time.Millisecond
+
+// complete waits until the edge has all, fails, or has been without its upstream for
+// too long.
+func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, least godwit.Revision) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- e.Complete(ctx, least) }()
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	heard := time.Now()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case err := <-e.Failed():
+			cancel()
+			<-done
+			return err
+		case <-tick.C:
+		}
+		status, stats := e.Status(), s.Stats()
+		c.Progress(Progress{Stage: "copying", Keys: stats.Keys, Missing: status.Missing})
+		if status.Problem == "" || status.Connected || status.Progress != "" {
+			heard = time.Now()
+		}
+		if time.Since(heard) > c.Patience {
+			cancel()
+			<-done
+			return godwit.Errorf(godwit.CodeUnavailable, "The node was not to be followed for %s: %s", c.Patience, status.Problem)
+		}
+	}
+}

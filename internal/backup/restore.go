@@ -1,0 +1,51 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// Restore makes dir, which is absent or empty, a data directory that a centre can be
+// started on: a copy of a backup, or of any whole data directory that no node runs
+// on, of a generation of its own. The backup is checked in every index and every
+// value before, and stays as it is. Until all is done dir is refused by who would run
+// on it, also after a crash. copied is told how many bytes were written.
+func Restore(ctx context.Context, from, dir string, copied func(bytes int64)) (*Result, error) {
+	empty, err := store.Empty(store.Disk(), dir)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", dir, err)
+	}
+	if !empty {
+		return nil, fmt.Errorf("%s is not empty: name a directory that is, or is not there yet", dir)
+	}
+	was, err := check(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Copy(ctx, store.Config{Dir: from}, dir, copied); err != nil {
+		return nil, err
+	}
+	return promote(ctx, dir, was)
+}
+
+// Promote makes a closed store a centre's: any that is whole, a centre's own too. Its
+// generation is then above all that it knows of.
+func Promote(ctx context.Context, dir string) (*Result, error) {
+	was, err := look(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return promote(ctx, dir, was)
+}
+
+func promote(ctx context.Context, dir string, was *Result) (*Result, error) {
+	g, err := store.Promote(ctx, store.Config{Dir: dir}, was.Revision)
+	if err != nil {
+		return nil, err
+	}
+	now := *was
+	now.Dir, now.Generation = dir, g
+	return &now, nil
+}
