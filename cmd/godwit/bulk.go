@@ -38,8 +38,8 @@ type bulkItem struct {
 	Value         *string         `json:"value"`
 	Base64        bool            `json:"base64"`
 	Metadata      json.RawMessage `json:"metadata"`
-	Expiration    int64           `json:"expiration"`
-	ExpirationTTL int64           `json:"expiration_ttl"`
+	Expiration    *int64          `json:"expiration"`
+	ExpirationTTL *int64          `json:"expiration_ttl"`
 }
 
 func (b bulkItem) pair() (client.Pair, error) {
@@ -48,15 +48,19 @@ func (b bulkItem) pair() (client.Pair, error) {
 		return client.Pair{}, errors.New("an item without a key")
 	case b.Value == nil:
 		return client.Pair{}, fmt.Errorf("key %q has no value", b.Key)
-	case b.ExpirationTTL > 1<<33 || b.ExpirationTTL < -1<<33:
-		return client.Pair{}, fmt.Errorf("key %q: expiration_ttl is too long", b.Key)
 	}
-	p := client.Pair{
-		Key: b.Key, Value: []byte(*b.Value), Metadata: b.Metadata,
-		ExpirationTTL: time.Duration(b.ExpirationTTL) * time.Second,
+	p := client.Pair{Key: b.Key, Value: []byte(*b.Value), Metadata: b.Metadata}
+	if ttl := b.ExpirationTTL; ttl != nil {
+		if *ttl == 0 || *ttl > 1<<33 || *ttl < -1<<33 {
+			return client.Pair{}, fmt.Errorf("key %q: %d is no expiration_ttl", b.Key, *ttl)
+		}
+		p.ExpirationTTL = time.Duration(*ttl) * time.Second
 	}
-	if b.Expiration != 0 {
-		p.Expiration = time.Unix(b.Expiration, 0)
+	if b.Expiration != nil {
+		if *b.Expiration <= 0 && p.ExpirationTTL == 0 {
+			return client.Pair{}, fmt.Errorf("key %q: %d is no expiration", b.Key, *b.Expiration)
+		}
+		p.Expiration = time.Unix(*b.Expiration, 0)
 	}
 	if b.Base64 {
 		value, err := base64.StdEncoding.DecodeString(*b.Value)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 
 	"github.com/alecthomas/kong"
@@ -86,6 +87,8 @@ func hint(err error, typed *kong.Context) string {
 		return `see "` + helpFor(typed) + `"`
 	case isUnauthenticated(err):
 		return "give a token by --token or GODWIT_TOKEN; a node keeps its root token in DATA/root-token"
+	case isForbidden(err) && typed != nil && typed.Command() == "token rotate":
+		return "a node keeps its root token in DATA/root-token"
 	case isForbidden(err):
 		return `"godwit token create" makes one that may`
 	case errors.Is(err, client.ErrNamespaceNotFound):
@@ -96,6 +99,8 @@ func hint(err error, typed *kong.Context) string {
 		return "the key is not as you asked for; read it again"
 	case errors.Is(err, client.ErrOutcomeUnknown):
 		return "read the key to see whether the write took effect"
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return "set SSL_CERT_FILE to a PEM file of those who may have signed it"
 	case isUnavailable(err):
 		return `is "godwit serve" running there? --url or GODWIT_URL says where to look`
 	}

@@ -23,7 +23,7 @@ func (c *fsckCmd) Run(ctx context.Context, p *program) error {
 	problems := 0
 	err := store.Fsck(ctx, store.Config{Dir: c.Dir}, func(problem string) {
 		problems++
-		fmt.Fprintln(p.stdout, problem)
+		fmt.Fprintln(p.stdout, oneLine(problem))
 	})
 	if err != nil {
 		return err

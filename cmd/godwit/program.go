@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -81,7 +82,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 // code.
 func (p *program) fail(err error, typed *kong.Context) int {
 	code := exitCode(err)
-	message := strings.ReplaceAll(err.Error(), "\n", "; ")
+	message := oneLine(plain(err))
 	if message == "" {
 		return code
 	}
@@ -90,4 +91,19 @@ func (p *program) fail(err error, typed *kong.Context) int {
 	}
 	fmt.Fprintf(p.stderr, "godwit: %s\n", message)
 	return code
+}
+
+// oneLine is text without line breaks.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+
+// What the library says of a flag without its value, which only it understands.
+var (
+	noValue   = regexp.MustCompile(`expected \S+ value but got "EOL" \(<EOL>\)$`)
+	flagValue = regexp.MustCompile(`expected \S+ value but got ("[^"]*") \((?:short|long) flag\); perhaps try (--\S+?)="[^"]*"\?$`)
+)
+
+// plain is what err says, in words for whoever typed the command.
+func plain(err error) string {
+	text := noValue.ReplaceAllString(err.Error(), "needs a value")
+	return flagValue.ReplaceAllString(text, "$1 looks like a flag: write $2=$1")
 }

@@ -16,12 +16,12 @@ import (
 // putCmd writes a key.
 type putCmd struct {
 	place
-	Key        string   `arg:"" help:"The key."`
-	Value      *string  `arg:"" optional:"" help:"The value; - reads it from standard input."`
-	Path       string   `env:"-" help:"File to read the value from." placeholder:"FILE"`
-	Metadata   string   `env:"-" help:"Metadata, as JSON." placeholder:"JSON"`
-	TTL        duration `name:"ttl" env:"-" help:"How long the key lives: seconds, or a time span such as 12h." placeholder:"D"`
-	Expiration moment   `env:"-" help:"When the key ends: unix seconds, a date, a time, or a time span from now." placeholder:"WHEN"`
+	Key        string    `arg:"" help:"The key."`
+	Value      *string   `arg:"" optional:"" help:"The value; - reads it from standard input."`
+	Path       string    `env:"-" help:"File to read the value from." placeholder:"FILE"`
+	Metadata   string    `env:"-" help:"Metadata, as JSON." placeholder:"JSON"`
+	TTL        *duration `name:"ttl" env:"-" help:"How long the key lives: seconds, or a time span such as 12h." placeholder:"D"`
+	Expiration moment    `env:"-" help:"When the key ends: unix seconds, a date, a time, or a time span from now." placeholder:"WHEN"`
 	conditions
 	JSON bool `name:"json" help:"Show the revision of the write as JSON."`
 }
@@ -37,25 +37,15 @@ func revision(s string) string { return strings.Trim(s, `"`) }
 
 // Run puts the key.
 func (c *putCmd) Run(ctx context.Context, p *program) error {
+	opts, err := c.options(time.Now())
+	if err != nil {
+		return wrongUsage{err}
+	}
 	value, size, err := c.value(p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = value.Close() }()
-	opts := client.PutOptions{
-		ExpirationTTL: time.Duration(c.TTL),
-		IfMatch:       revision(c.IfMatch),
-		IfNoneMatch:   revision(c.IfNoneMatch),
-	}
-	if sec := c.Expiration.unix(time.Now()); sec != 0 {
-		opts.Expiration = time.Unix(sec, 0)
-	}
-	if c.Metadata != "" {
-		if !json.Valid([]byte(c.Metadata)) {
-			return wrongUsage{errors.New("--metadata is not JSON")}
-		}
-		opts.Metadata = json.RawMessage(c.Metadata)
-	}
 	kv, err := c.open()
 	if err != nil {
 		return err
@@ -71,6 +61,27 @@ func (c *putCmd) Run(ctx context.Context, p *program) error {
 	}
 	p.note("Wrote %q, revision %s.", c.Key, written)
 	return nil
+}
+
+// options are what the flags ask of the write.
+func (c *putCmd) options(now time.Time) (client.PutOptions, error) {
+	opts := client.PutOptions{IfMatch: revision(c.IfMatch), IfNoneMatch: revision(c.IfNoneMatch)}
+	if c.TTL != nil {
+		if *c.TTL == 0 {
+			return opts, errors.New("--ttl: 0 is no life: leave it out for a key that stays")
+		}
+		opts.ExpirationTTL = time.Duration(*c.TTL)
+	}
+	if sec := c.Expiration.unix(now); sec != 0 {
+		opts.Expiration = time.Unix(sec, 0)
+	}
+	if c.Metadata != "" {
+		if !json.Valid([]byte(c.Metadata)) {
+			return opts, errors.New("--metadata is not JSON")
+		}
+		opts.Metadata = json.RawMessage(c.Metadata)
+	}
+	return opts, nil
 }
 
 // value opens what is to be written. size is 0 where it is not known.

@@ -48,7 +48,11 @@ func (c *tokenCreateCmd) Run(ctx context.Context, p *program) error {
 	if c.JSON {
 		return p.writeJSON(t)
 	}
-	p.note("Created token %s. Its secret is shown this once:", t.ID)
+	if isTerminal(p.stdout) {
+		p.note("Created token %s. Its secret is shown this once:", t.ID)
+	} else {
+		p.note("Created token %s. Its secret went where standard output goes, this once.", t.ID)
+	}
 	_, err = fmt.Fprintln(p.stdout, t.Secret)
 	return err
 }

@@ -53,13 +53,11 @@ type moment struct {
 func (m *moment) UnmarshalText(text []byte) error {
 	s := string(text)
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		m.at = time.Unix(n, 0)
-		return nil
+		return m.set(time.Unix(n, 0), s)
 	}
 	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
 		if at, err := time.Parse(layout, s); err == nil {
-			m.at = at
-			return nil
+			return m.set(at, s)
 		}
 	}
 	var d duration
@@ -67,6 +65,15 @@ func (m *moment) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not unix seconds, a date, a time (2030-01-31T12:00:00Z) or a time span (30d)", s)
 	}
 	m.in = time.Duration(d)
+	return nil
+}
+
+// set takes a time. 0 would be the same as none at all: a key, or a token, for ever.
+func (m *moment) set(at time.Time, text string) error {
+	if at.Unix() <= 0 {
+		return fmt.Errorf("%q is no time to come", text)
+	}
+	m.at = at
 	return nil
 }
 

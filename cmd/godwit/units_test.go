@@ -39,9 +39,11 @@ func TestMoment(t *testing.T) {
 	if got := (moment{}).unix(now); got != 0 {
 		t.Errorf("none given: got %d", got)
 	}
-	var m moment
-	if err := m.UnmarshalText([]byte("tomorrow")); err == nil {
-		t.Error("tomorrow was taken")
+	for _, text := range []string{"tomorrow", "", "0", "-1", "1970-01-01", "0s", "-1d"} {
+		var m moment
+		if err := m.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was taken, as %d", text, m.unix(now))
+		}
 	}
 }
 

@@ -19,6 +19,10 @@ const SecretPrefix = "gdw_"
 // maxTokenNameRunes bounds what a token may be called.
 const maxTokenNameRunes = 256
 
+// maxSecretBytes bounds what is looked up, or asked upstream, as a secret: a root
+// token that was given is the longest there is.
+const maxSecretBytes = 512
+
 // Principal is who a credential stands for: shared and immutable.
 type Principal struct {
 	Token *godwit.Token
@@ -53,7 +57,7 @@ func (c *Catalog) SetRootHash(hash [sha256.Size]byte) {
 // Secrets are compared by their hashes, so how long it takes tells nothing of
 // how near a guess came.
 func (c *Catalog) Authenticate(ctx context.Context, secret []byte) (*Principal, error) {
-	if len(secret) == 0 {
+	if len(secret) == 0 || len(secret) > maxSecretBytes {
 		return nil, godwit.ErrUnauthenticated
 	}
 	p, ok := c.known(secret)

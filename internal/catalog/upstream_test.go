@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -91,8 +92,13 @@ func TestUnknownTokenIsAskedUpstream(t *testing.T) {
 	if up.asked != 4 {
 		t.Errorf("asked %d times", up.asked)
 	}
+	_, err := c.Authenticate(t.Context(), bytes.Repeat([]byte("x"), 5000))
+	wantCode(t, "longer than any token", err, godwit.CodeUnauthenticated)
+	if up.asked != 4 {
+		t.Error("the upstream was asked for what no token can be")
+	}
 	up.err = godwit.ErrNoUpstream
-	_, err := c.Authenticate(t.Context(), []byte("known"))
+	_, err = c.Authenticate(t.Context(), []byte("known"))
 	wantCode(t, "while the upstream is away", err, godwit.CodeUnavailable)
 	up.err = errors.New("another")
 	_, err = c.Authenticate(t.Context(), []byte("known"))

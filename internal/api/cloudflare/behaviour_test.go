@@ -326,6 +326,25 @@ func TestFaultsAreLogged(t *testing.T) {
 	}
 }
 
+// TestClientsFaultsAreNotLogged: whoever can reach the port could fill the log
+// else, and raise alerts.
+func TestClientsFaultsAreNotLogged(t *testing.T) {
+	srv, url, log := openBroken(t, &broken{fault: godwit.ErrNoUpstream})
+	for path, status := range map[string]int{
+		url:                            http.StatusServiceUnavailable,
+		srv.URL + kvPath + "?page=0":   http.StatusBadRequest,
+		srv.URL + "/client/v4/nothing": http.StatusNotFound,
+		strings.Replace(url, "values/key", "bulk", 1): http.StatusMethodNotAllowed,
+	} {
+		if resp, body, err := get(t, path); err != nil || resp.StatusCode != status {
+			t.Errorf("%s: %s %s %v, want %d", path, resp.Status, body, err, status)
+		}
+	}
+	if log.Len() != 0 {
+		t.Errorf("logged %q", log)
+	}
+}
+
 // TestDamagedValue checks that a value found damaged at its end never looks
 // whole.
 func TestDamagedValue(t *testing.T) {

@@ -66,7 +66,8 @@ func readKey(s *scanner) (string, error) {
 	return key, godwit.ValidateKey(key)
 }
 
-// atItem says which element of a bulk request an error is about. Errors about
+// atItem says which element of a bulk request an error is about, counted from 1, as
+// people do, though i is from 0. Errors about
 // the body as such say where in it they are.
 func atItem(i int, err error) error {
 	var whole *problem
@@ -77,7 +78,7 @@ func atItem(i int, err error) error {
 	if p.status >= http.StatusInternalServerError || p.status == http.StatusTooManyRequests {
 		return err
 	}
-	p.message = fmt.Sprintf("item %d: %s", i, p.message)
+	p.message = fmt.Sprintf("item %d: %s", i+1, p.message)
 	return &p
 }
 

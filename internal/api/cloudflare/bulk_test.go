@@ -89,18 +89,18 @@ func TestBulk(t *testing.T) {
 		{`[{"key":"a","value":"1","metadata":{a}}]`, parse + `expected a string, at byte 37'`},
 		{`[{"key":"a","value":"1","metadata":"\q"}]`, parse + `metadata is not valid JSON, at byte 39'`},
 		{"[{\"key\":\"a\",\"value\":\"\xff\"}]", parse + `invalid UTF-8, at byte 21'`},
-		{`[{"key":"b","value":"1"},{"key":".","value":"1"}]`, `400 10023 item 1: Illegal key name ".". Please use a different name.`},
-		{`[{"key":"","value":"1"}]`, `400 10023 item 0: Key names must not be empty`},
-		{`[{"key":"` + strings.Repeat("é", 257) + `","value":"1"}]`, `414 10030 item 0: UTF-8 encoded length of 514 exceeds key length limit of 512.`},
-		{`[{"key":"` + strings.Repeat("k", 1<<20) + `","value":"1"}]`, `414 10030 item 0: UTF-8 encoded length of 1048576 exceeds key length limit of 512.`},
-		{`[{"key":"a","value":"1","expiration_ttl":59}]`, `400 10034 item 0: Invalid expiration_ttl of 59. Expiration TTL must be at least 60.`},
-		{`[{"key":"a","value":"1","expiration_ttl":60.5}]`, `400 10034 item 0: Invalid expiration_ttl of 60.5. Please specify integer greater than 0.`},
-		{`[{"key":"a","value":"1","expiration_ttl":1e300}]`, `400 10034 item 0: Invalid expiration_ttl of 1e300. Please specify integer greater than 0.`},
-		{`[{"key":"a","value":"1","metadata":"` + strings.Repeat("x", 1023) + `"}]`, `413 10047 item 0: Metadata length of 1025 exceeds limit of 1024.`},
-		{`[{"key":"a","value":"1","metadata":"` + strings.Repeat("x", 1<<20) + `"}]`, `413 10047 item 0: Metadata length of over 65536 exceeds limit of 1024.`},
-		{`[{"key":"a","value":"!","base64":true}]`, `400 10012 item 0: value is not valid base64`},
-		{`[{"key":"a","value":"aGk","base64":true}]`, `400 10012 item 0: value is not valid base64`},
-		{`[{"base64":true,"key":"a","value":"aGk=aGk="}]`, `400 10012 item 0: value is not valid base64`},
+		{`[{"key":"b","value":"1"},{"key":".","value":"1"}]`, `400 10023 item 2: Illegal key name ".". Please use a different name.`},
+		{`[{"key":"","value":"1"}]`, `400 10023 item 1: Key names must not be empty`},
+		{`[{"key":"` + strings.Repeat("é", 257) + `","value":"1"}]`, `414 10030 item 1: UTF-8 encoded length of 514 exceeds key length limit of 512.`},
+		{`[{"key":"` + strings.Repeat("k", 1<<20) + `","value":"1"}]`, `414 10030 item 1: UTF-8 encoded length of 1048576 exceeds key length limit of 512.`},
+		{`[{"key":"a","value":"1","expiration_ttl":59}]`, `400 10034 item 1: Invalid expiration_ttl of 59. Expiration TTL must be at least 60.`},
+		{`[{"key":"a","value":"1","expiration_ttl":60.5}]`, `400 10034 item 1: Invalid expiration_ttl of 60.5. Please specify integer greater than 0.`},
+		{`[{"key":"a","value":"1","expiration_ttl":1e300}]`, `400 10034 item 1: Invalid expiration_ttl of 1e300. Please specify integer greater than 0.`},
+		{`[{"key":"a","value":"1","metadata":"` + strings.Repeat("x", 1023) + `"}]`, `413 10047 item 1: Metadata length of 1025 exceeds limit of 1024.`},
+		{`[{"key":"a","value":"1","metadata":"` + strings.Repeat("x", 1<<20) + `"}]`, `413 10047 item 1: Metadata length of over 65536 exceeds limit of 1024.`},
+		{`[{"key":"a","value":"!","base64":true}]`, `400 10012 item 1: value is not valid base64`},
+		{`[{"key":"a","value":"aGk","base64":true}]`, `400 10012 item 1: value is not valid base64`},
+		{`[{"base64":true,"key":"a","value":"aGk=aGk="}]`, `400 10012 item 1: value is not valid base64`},
 	} {
 		for _, one := range []bool{false, true} {
 			s := newShelf()
@@ -155,12 +155,12 @@ func TestBulkLargeValues(t *testing.T) {
 	for _, tt := range []struct{ name, body, want, problem string }{
 		{"plain", item(large, ""), large, ""},
 		{"plain, said so", item(large, `,"base64":false`), large, ""},
-		{"plain, called base64", item(large, `,"base64":true`), "", "400 10012 item 0: value is not valid base64"},
+		{"plain, called base64", item(large, `,"base64":true`), "", "400 10012 item 1: value is not valid base64"},
 		{"base64", item(encoded, `,"base64":true`), large, ""},
 		{"base64, not called so", item(encoded, ""), encoded, ""},
 		{"base64, said before", `[{"base64":true,` + item(encoded, "")[2:], large, ""},
-		{"too large, base64", item(over, `,"base64":true`), "", "413 10024 item 0: Value length of 27651 exceeds limit of 25600."},
-		{"too large, plain", item(over, ``), "", "413 10024 item 0: Value length of 27651 exceeds limit of 25600."},
+		{"too large, base64", item(over, `,"base64":true`), "", "413 10024 item 1: Value length of 27651 exceeds limit of 25600."},
+		{"too large, plain", item(over, ``), "", "413 10024 item 1: Value length of 27651 exceeds limit of 25600."},
 		{"cut", item(large, "")[:2_000], "", "400 10012 could not parse array of key-value pairs from request body: 'unexpected end of JSON input, at byte 2000'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -199,8 +199,8 @@ func TestReadKeys(t *testing.T) {
 		{`{"keys":["a"]}`, parse + `expected an array, at byte 0'`},
 		{`[{"name":"a"}]`, parse + `expected a string, at byte 1'`},
 		{`["a",null]`, parse + `expected a string, at byte 5'`},
-		{`["a",".."]`, `400 10023 item 1: Illegal key name "..". Please use a different name.`},
-		{`["` + strings.Repeat("x", 513) + `"]`, `414 10030 item 0: UTF-8 encoded length of 513 exceeds key length limit of 512.`},
+		{`["a",".."]`, `400 10023 item 2: Illegal key name "..". Please use a different name.`},
+		{`["` + strings.Repeat("x", 513) + `"]`, `414 10030 item 1: UTF-8 encoded length of 513 exceeds key length limit of 512.`},
 		{`["a"`, parse + `unexpected end of JSON input, at byte 4'`},
 	} {
 		keys, err := cloudflare.ReadKeys(strings.NewReader(tt.body))

@@ -113,7 +113,7 @@ func (c *call) fail(err error) {
 	p := problemOf(err, c.endpoint.operation)
 	if c.ctx().Err() != nil && errors.Is(err, c.ctx().Err()) {
 		p = problemOf(godwit.ErrBusy, "") // nobody is there to read it
-	} else if code := godwit.CodeOf(err); code == godwit.CodeInternal || code == godwit.CodeOutcomeUnknown {
+	} else if p.isFault() {
 		c.log(slog.LevelError, "a request failed", err)
 	}
 	c.body.finish(c.r)

@@ -102,6 +102,12 @@ func (p problem) retryable() bool {
 	return p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable
 }
 
+// isFault tells whether this is for the log: a fault of ours, or a write of unknown
+// outcome. What a client did wrong, or can wait for, is not.
+func (p problem) isFault() bool {
+	return p.code == rules[godwit.CodeInternal].code || p.code == rules[godwit.CodeOutcomeUnknown].code
+}
+
 func badRequest(code int, format string, args ...any) *problem {
 	return &problem{status: http.StatusBadRequest, code: code, message: fmt.Sprintf(format, args...)}
 }

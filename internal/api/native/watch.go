@@ -71,7 +71,10 @@ func (h *Handler) watched(r *request) (*godwit.Namespace, error) {
 // watchRequest reads what is to be watched. The header says where to go on from
 // where both do: it is what a client sends by itself when it comes back.
 func watchRequest(r *http.Request, ns godwit.NamespaceID) (watch.Request, error) {
-	query := r.URL.Query()
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // else what cannot be read would be left out, and all keys be told
+		return watch.Request{}, godwit.Errorf(godwit.CodeInvalidRequest, "The query is malformed.")
+	}
 	q := watch.Request{Namespace: ns, Prefix: query.Get("prefix"), After: r.Header.Get("Last-Event-ID")}
 	if q.After == "" {
 		q.After = query.Get("after")

@@ -165,6 +165,8 @@ func TestWatchRefuses(t *testing.T) {
 		{"GET", "/godwit/v1/namespaces/%FF/watch", rootToken, 404, "namespace_not_found"},
 		{"GET", "/godwit/v1/namespaces/one/watch?values=yes", rootToken, 400, "invalid_request"},
 		{"GET", "/godwit/v1/namespaces/one/watch?after=x", rootToken, 400, "invalid_request"},
+		{"GET", "/godwit/v1/namespaces/one/watch?prefix=%zz", rootToken, 400, "invalid_request"},
+		{"GET", "/godwit/v1/namespaces/one/watch?after=1;prefix=a", rootToken, 400, "invalid_request"},
 		{"GET", "/godwit/v1/namespaces/one/watch?after=1.2.3", rootToken, 400, "invalid_request"},
 		{"GET", "/godwit/v1/namespaces/one/watch?prefix=" + strings.Repeat("x", 513), rootToken, 414, "key_too_long"},
 		{"GET", "/godwit/v1/namespaces/one/watch", ofTwo, 403, "forbidden"},
