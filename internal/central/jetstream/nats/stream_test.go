@@ -16,6 +16,7 @@ import (
 // TestStream holds what one cluster can be held by that stays whole: starting one
 // takes some seconds.
 func TestStream(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3)
 	t.Run("begin", func(t *testing.T) { testBegin(t, w) })
 	t.Run("order", func(t *testing.T) { testOrder(t, w) })
