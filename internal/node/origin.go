@@ -34,7 +34,7 @@ type origin struct {
 func (n *Node) openFollowers() {
 	n.feed = feed.NewServer(feed.ServerConfig{
 		Store: n.store, Reader: &n.origin, Log: &n.origin, Uploader: &n.origin,
-		Catalog: n.catalog.Load, Limits: n.cfg.Limits, Owner: !n.cfg.edge(),
+		Catalog: n.catalog.Load, Limits: n.cfg.Limits, Owner: !n.cfg.follows(),
 		Outranked: n.outranked, Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self,
 		Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
@@ -20,6 +21,10 @@ type Shared struct {
 	Registry jetstream.Registry
 	// Close ends both, after the member.
 	Close func() error
+
+	// TrimWindow, TrimCap and CompareEvery are those of jetstream.Config.
+	TrimWindow, TrimCap int64
+	CompareEvery        time.Duration
 }
 
 // Names of what the registry keeps for all members.
@@ -57,6 +62,7 @@ func (n *Node) openMember(ctx context.Context) error {
 		Self: jetstream.MemberInfo{
 			Name: n.cfg.Node, Identity: identity, URL: n.advertised(), Version: n.cfg.Version, Formats: jetstream.LastFormat,
 		},
+		TrimWindow: shared.TrimWindow, TrimCap: shared.TrimCap, CompareEvery: shared.CompareEvery,
 		Serving: func(ctx context.Context) error { return n.settleIn(ctx, shared.Registry) },
 		Logger:  n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})

@@ -127,6 +127,8 @@ func (s *Store) sweepRows(rows []dueRow) error {
 			if tell != nil {
 				expired = append(expired, Expired{r.id.ns, r.id.key, h.Revision, h.Expiration})
 			}
+		case h.kind == headSwept && h.due == r.due && s.cfg.Follower && h.Live(s.logTime.Load()/1000):
+			tx.postpone(r.id, h)
 		case h.kind != headNone && h.kind != headEntry && h.due == r.due:
 			tx.removeHead(r.id.ns, r.id.key, h)
 			tx.heads[r.id] = Head{}
@@ -156,6 +158,16 @@ func (tx *Tx) sweepExpired(id entryID, h Head) {
 		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
 	})
 	tx.changes = append(tx.changes, change{hash: hotHash(tx.s.hot, id.ns, id.key), id: id})
+}
+
+// postpone keeps the header of an entry that has not expired by the log's time
+// yet, which is behind: what comes next in the log is decided on it.
+func (tx *Tx) postpone(id entryID, h Head) {
+	tx.removeBody(id.ns, id.key, h)
+	due := tx.s.cfg.Now().Unix() + max(int64(tx.s.cfg.Retention/time.Second), 1)
+	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
+		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
+	})
 }
 
 // sweepRequests forgets transactions after RequestWindow, a chunk at a time and

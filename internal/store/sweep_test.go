@@ -299,3 +299,29 @@ func TestScan(t *testing.T) {
 		t.Errorf("stopped: %v", err)
 	}
 }
+
+// TestSweepBehindTheLog: a follower that was away for long has the log to decide
+// on still, by the log's time: what it decides on stays until that has come, too.
+func TestSweepBehindTheLog(t *testing.T) {
+	d := newDisk(t, store.Config{Retention: 10 * time.Second, Follower: true})
+	then := d.clock.Now().Unix()
+	d.write(putUntil(ns1, "brief", "1", then+5))
+	for range 3 {
+		d.clock.advance(time.Minute)
+		d.sweep()
+		tx := d.Begin()
+		h, err := tx.Head(ns1, "brief")
+		tx.Rollback()
+		if err != nil || h.Live(then+5) || !h.Live(then+4) {
+			t.Fatalf("the header is %+v, %v", h, err)
+		}
+	}
+	d.wantAbsent(ns1, "brief")
+	d.write(put(ns1, "other", "1")) // at the time that it is
+	d.clock.advance(time.Minute)
+	d.sweep()
+	if d.Purged() != 1 {
+		t.Errorf("purge floor %d", d.Purged())
+	}
+	d.healthy()
+}

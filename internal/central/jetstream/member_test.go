@@ -180,7 +180,16 @@ func TestCutOff(t *testing.T) {
 		m.propose(createNamespace(), put("key", "old"))
 		c.settle()
 		m.stream.Cut(true)
-		time.Sleep(10 * time.Second)
+		time.Sleep(4 * time.Second)
+		for most, want := range map[time.Duration]godwit.CacheStatus{
+			0: godwit.StatusHit, time.Minute: godwit.StatusHit, 2 * time.Second: godwit.StatusStale,
+		} {
+			_, served, err := m.Get(context.Background(), ns, []byte("key"), godwit.ReadOptions{MaxStaleness: most})
+			if err != nil || served.Status != want {
+				t.Errorf("cut off for 4 s, a read that takes %v is %v, %v", most, served.Status, err)
+			}
+		}
+		time.Sleep(6 * time.Second)
 		other.propose(put("key", "new"))
 		if _, served, err := m.Get(context.Background(), ns, []byte("key"), godwit.ReadOptions{}); err != nil || served.Status != godwit.StatusStale || m.value("key") != "old" {
 			t.Errorf("cut off: %v, %v", served, err)
