@@ -212,8 +212,7 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 			return err
 		case err := <-e.Failed():
 			cancel()
-			<-done
-			return err
+			return errors.Join(err, ended(<-done))
 		case <-tick.C:
 		}
 		status, stats := e.Status(), s.Stats()
@@ -223,8 +222,15 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 		}
 		if time.Since(heard) > c.Patience {
 			cancel()
-			<-done
-			return godwit.Errorf(godwit.CodeUnavailable, "The node was not to be followed for %s: %s", c.Patience, status.Problem)
+			return errors.Join(godwit.Errorf(godwit.CodeUnavailable, "The node was not to be followed for %s: %s", c.Patience, status.Problem), ended(<-done))
 		}
 	}
+}
+
+// ended is the error of what was told to end, unless it is just that.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }

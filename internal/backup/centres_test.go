@@ -116,7 +116,7 @@ func TestPromoteAnEdge(t *testing.T) {
 	two := newWorld(t, filepath.Join(t.TempDir(), "two"), old.url())
 	for _, e := range []*world{one, two} {
 		e.await("it is a copy", func() bool {
-			return e.get("birds", "large") != "" && e.store.Revision() == old.store.Revision() && e.status().Missing == 0
+			return e.isCopyOf(old)
 		})
 	}
 	old.stop()
@@ -262,19 +262,12 @@ func TestPromoteRefuses(t *testing.T) {
 		w.stop()
 		change(w)
 		w.start()
-		w.await("it is ready", func() bool { return w.get("birds", "large") != "" || len(w.cfg.Namespaces) > 0 && w.status().Ready })
+		w.await("it is a copy", func() bool { return w.isCopyOf(centre) })
 		w.stop()
 		return w.cfg.Dir
 	}
 	some := edge("some", func(w *world) { w.cfg.Namespaces = []string{"fish"} })
-	withheld := filepath.Join(t.TempDir(), "withheld")
-	w := newWorld(t, withheld, centre.url())
-	w.stop()
-	w.cfg.MaxValue, w.cfg.Dir = 1000, filepath.Join(t.TempDir(), "withheld")
-	w.start()
-	w.await("it is ready", func() bool { return w.status().Ready })
-	w.stop()
-	withheld = w.cfg.Dir
+	withheld := edge("withheld", func(w *world) { w.cfg.MaxValue, w.cfg.Dir = 1000, filepath.Join(t.TempDir(), "withheld") })
 	never := newWorld(t, filepath.Join(t.TempDir(), "never"), "http://127.0.0.1:1")
 	never.stop()
 	mixed := edge("mixed", func(*world) {})

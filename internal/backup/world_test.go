@@ -64,8 +64,9 @@ func newWorld(t testing.TB, dir string, upstreams ...string) *world {
 	t.Helper()
 	w := &world{t: t, cfg: node.Config{
 		Dir: dir, Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", RootToken: rootToken, CacheBytes: 8 << 20,
-		Upstreams: upstreams, DrainTimeout: time.Second,
+		Upstreams: upstreams, DrainTimeout: time.Second, Limits: godwit.DefaultLimits(),
 	}}
+	w.cfg.Limits.MinExpirationTTL = time.Second
 	if len(upstreams) > 0 {
 		w.cfg.UpstreamToken = rootToken
 	}
@@ -153,6 +154,12 @@ func (w *world) get(title, key string) string {
 	_, err = b.ReadFrom(v)
 	check(w.t, errors.Join(err, v.Close()))
 	return b.String()
+}
+
+// isCopyOf tells whether an edge has all that another node has.
+func (w *world) isCopyOf(of *world) bool {
+	s := w.status()
+	return s.Ready && s.Connected && s.Missing == 0 && !w.store.Mixed() && w.store.Revision() == of.store.Revision()
 }
 
 func (w *world) status() *client.Status {

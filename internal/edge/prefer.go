@@ -22,7 +22,7 @@ const (
 func (l *loop) prefer(ctx context.Context) error {
 	next := time.NewTimer(preferFirst)
 	defer next.Stop()
-	for {
+	for first := true; ; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -34,21 +34,22 @@ func (l *loop) prefer(ctx context.Context) error {
 			continue
 		}
 		next.Reset(preferEvery)
-		if why := l.elsewhere(ctx, s.index); why != nil {
+		if why := l.elsewhere(ctx, s.index, !first); why != nil {
 			s.cancel(why)
 		}
+		first = false
 	}
 }
 
 // elsewhere tells why another upstream is to be followed than the one at an index,
-// nil if none is.
-func (l *loop) elsewhere(ctx context.Context, index int) error {
+// nil if none is. Without preferred, that it comes before is no reason.
+func (l *loop) elsewhere(ctx context.Context, index int, preferred bool) error {
 	var why error
 	for i, c := range l.clients {
 		if i == index {
 			continue
 		}
-		newer, would := l.wouldDo(ctx, c, i < index)
+		newer, would := l.wouldDo(ctx, c, preferred && i < index)
 		if newer {
 			return &newerError{i}
 		}

@@ -22,7 +22,13 @@ func TestFailover(t *testing.T) {
 		defer n.stop()
 		s := first.next()
 		s.send(hello(100), ready(100))
-		first.beats(s, 100, 3*time.Second)
+		first.beats(s, 100, 2*time.Second)
+		look := second.next() // whether it is of a later generation
+		look.send(hello(100))
+		first.beats(s, 100, time.Second)
+		if !look.over() || s.over() {
+			t.Errorf("it looked and went on %t, it left for one that is no later %t", look.over(), s.over())
+		}
 		was := time.Now()
 		net.cut("first", true)
 		s = second.next()

@@ -18,7 +18,9 @@ func outrankable(t *testing.T) (s *served, told *[]uint64) {
 	s = newServed(t, store.Config{}, func(c *feed.ServerConfig) {
 		c.Outranked = func(g uint64) {
 			*told = append(*told, g)
-			c.Store.Fence(g) //nolint:errcheck // it is looked at below
+			if err := c.Store.Fence(g); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	return s, told

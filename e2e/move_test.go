@@ -1,0 +1,93 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// command runs godwit, which is to succeed.
+func (s *server) command(args ...string) {
+	s.t.Helper()
+	out, err := exec.CommandContext(s.t.Context(), clients.godwit, args...).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("godwit %v: %v\n%s", args, err, out)
+	}
+}
+
+// TestCentreIsLost has a centre lost after a backup, and restored elsewhere: its
+// edges follow that by another --upstream, reconcile what differs, and nothing of
+// the lost one comes back when that is started again.
+func TestCentreIsLost(t *testing.T) {
+	t.Parallel()
+	centre := startServer(t)
+	ns := centre.createNamespace("birds")
+	put := func(s *server, key, value string) {
+		t.Helper()
+		for _, p := range s.ports(ns) {
+			if got := p.ask("PUT", key, value); got.status != 200 {
+				t.Fatalf("%s: put at %s: %d %s", key, p.name, got.status, got.body)
+			}
+		}
+	}
+	for i := range 50 {
+		put(centre, fmt.Sprintf("same %d", i), "v")
+	}
+	put(centre, "k", "kept")
+	put(centre, "large", strings.Repeat("x", 200_000))
+	edges := []*server{startEdge(t, centre), startEdge(t, centre)}
+	backup := filepath.Join(t.TempDir(), "backup")
+	centre.command("backup", backup, "--url", "http://"+centre.api, "--token", rootToken)
+	put(centre, "k", "lost")
+	put(centre, "lost", "lost")
+	for _, e := range edges {
+		for _, p := range e.ports(ns) {
+			eventually(t, "the edge has what will be lost", func() bool { return p.ask("GET", "lost", "").body == "lost" })
+		}
+	}
+	centre.kill()
+
+	restored := newServer(t)
+	restored.command("restore", backup, restored.dir)
+	restored.start()
+	for _, e := range edges {
+		e.stop()
+		e.args = []string{"--upstream", "http://" + restored.api, "--upstream-token", rootToken}
+		e.start()
+	}
+	for _, e := range edges {
+		for _, p := range e.ports(ns) {
+			eventually(t, "the edge is a copy of the restored centre", func() bool {
+				return p.ask("GET", "k", "").body == "kept" && p.ask("GET", "lost", "").status == 404
+			})
+			if got := p.ask("GET", "large", ""); len(got.body) != 200_000 {
+				t.Errorf("%s: large has %d bytes", p.name, len(got.body))
+			}
+		}
+		put(e, "written at "+e.name(), "v")
+		eventually(t, "the revisions are the same", func() bool { return e.status().Revision == restored.status().Revision })
+	}
+
+	// The lost one comes back, and an edge is pointed at it: it is not followed, and
+	// takes no more writes.
+	centre.start()
+	edges[0].stop()
+	edges[0].args = []string{"--upstream", "http://" + centre.api, "--upstream-token", rootToken}
+	edges[0].start()
+	eventually(t, "the edge says why it does not follow", func() bool { return strings.Contains(edges[0].status().Problem, "was replaced") })
+	for _, p := range centre.ports(ns) {
+		eventually(t, "the lost centre takes no writes", func() bool { return p.ask("PUT", "k", "lost").status == 503 })
+		if got := p.ask("GET", "k", ""); got.body != "lost" || got.header.Get("CF-Cache-Status") != "STALE" {
+			t.Errorf("%s: it answers %q (%s)", p.name, got.body, got.header.Get("CF-Cache-Status"))
+		}
+	}
+	for _, p := range edges[0].ports(ns) {
+		if got := p.ask("GET", "k", ""); got.body != "kept" {
+			t.Errorf("%s: the edge has %q", p.name, got.body)
+		}
+	}
+	centre.stop()
+	centre.fsck()
+}
