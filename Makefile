@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: run cluster demo test simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
+.PHONY: run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -24,8 +24,18 @@ demo: build
 
 ## test: install what the tests need, then run all of them
 test: lint cross fuzz e2e-deps planted
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 20m -skip $(CHAOS) ./...
+	$(GO) test -timeout 10m -run $(CHAOS) ./e2e
 	@$(MAKE) --no-print-directory simulate SEEDS=200
+
+# What happens to three members is measured against bounds of time, so nothing else
+# runs beside it.
+CHAOS := '^TestThreeMembers'
+
+## chaos: what happens to a cluster's members, again and again
+ROUNDS ?= 10
+chaos: e2e-deps
+	$(GO) test -timeout 90m -run $(CHAOS) -v ./e2e -args -chaos.rounds $(ROUNDS)
 
 ## simulate: SEEDS whole worlds from seed FROM on; fails when a promise broke in one
 SEEDS ?= 1000

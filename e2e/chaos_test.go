@@ -20,10 +20,10 @@ const (
 	answerBound   = 2500 * time.Millisecond
 )
 
-// TestClusterFaults: whatever happens to one of three members, no acknowledged
+// TestThreeMembersUnderFaults: whatever happens to one of three members, no acknowledged
 // write is lost, none takes effect twice, writes and strong reads are linearizable,
 // every answer comes soon, and all are the same at the end.
-func TestClusterFaults(t *testing.T) {
+func TestThreeMembersUnderFaults(t *testing.T) {
 	c := startCluster(t)
 	for _, fault := range []struct {
 		name string
@@ -75,9 +75,9 @@ func hang(t *testing.T, s *server, span time.Duration) {
 	}
 }
 
-// TestQuorumLost: with two of three members gone reads go on, writes and strong
+// TestThreeMembersLoseQuorum: with two of three members gone reads go on, writes and strong
 // reads are refused soon with a reason, and nothing is lost when they return.
-func TestQuorumLost(t *testing.T) {
+func TestThreeMembersLoseQuorum(t *testing.T) {
 	c := startCluster(t)
 	last := c.members[0]
 	if got := last.ports(c.namespace)[0].ask("PUT", "key", "before"); got.status != 200 {
@@ -118,9 +118,9 @@ func TestQuorumLost(t *testing.T) {
 	c.settle()
 }
 
-// TestWipedMember: a member whose disk is gone does not come back as the old one;
+// TestThreeMembersLoseADisk: a member whose disk is gone does not come back as the old one;
 // once that is removed it joins as a new one.
-func TestWipedMember(t *testing.T) {
+func TestThreeMembersLoseADisk(t *testing.T) {
 	c := startCluster(t)
 	m := c.members[2]
 	c.under(func() {

@@ -196,9 +196,9 @@ func (c *cluster) follower() *server {
 	return nil
 }
 
-// TestCluster: a write at any member is there at once, at the others and at the
+// TestThreeMembers: a write at any member is there at once, at the others and at the
 // edge soon, with the same revision; tokens and namespaces too.
-func TestCluster(t *testing.T) {
+func TestThreeMembers(t *testing.T) {
 	c := startCluster(t)
 	for i, m := range c.members {
 		for _, p := range m.ports(c.namespace) {
