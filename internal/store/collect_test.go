@@ -53,13 +53,13 @@ func (d *disk) allChanges() []godwit.Record {
 // TestCollect: however often keys are written again, the index has at most so many
 // records more than keys, and always those of what stands.
 func TestCollect(t *testing.T) {
-	const keys, bound, each = 300, 100, 150
+	const keys, bound, each = 60, 40, 50
 	d := newDisk(t, store.Config{Retention: time.Hour}.Collecting(bound, each))
 	rng := rand.New(rand.NewPCG(1, 2))
 	most := 0
-	for i := range 300 {
+	for i := range 120 {
 		var ms []godwit.Mutation
-		for range 30 {
+		for range 10 {
 			if key := keyN(rng.IntN(keys)); rng.IntN(8) == 0 {
 				ms = append(ms, del(ns1, key))
 			} else {
@@ -72,7 +72,7 @@ func TestCollect(t *testing.T) {
 		if diff := cmp.Diff(lines(before), lines(d.allChanges())); diff != "" {
 			t.Fatalf("step %d: the sweep changed the index (-before +after):\n%s", i, diff)
 		}
-		if i%50 == 49 {
+		if i%40 == 39 {
 			d.healthy()
 			d.open()
 		}
