@@ -12,4 +12,7 @@ const (
 	ForgetTombstone = false
 	HalfTransaction = false
 	TrustRelay      = false
+	SkipGapCheck    = false
+	StaleBarrier    = false
+	EarlyMember     = false
 )

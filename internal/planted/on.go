@@ -23,6 +23,13 @@ var (
 	HalfTransaction = plant("half-transaction")
 	// TrustRelay lets an edge take its upstream for as fresh as the centre.
 	TrustRelay = plant("trust-relay")
+	// SkipGapCheck lets members of a cluster take a batch though the one before it
+	// was lost, and its proposer take that for the one it waits for.
+	SkipGapCheck = plant("skip-gap-check")
+	// StaleBarrier lets a member answer a barrier at once.
+	StaleBarrier = plant("stale-barrier")
+	// EarlyMember lets a member serve before it has caught up.
+	EarlyMember = plant("early-member")
 )
 
 // Bugs are their names, in the order of the above.

@@ -22,6 +22,7 @@ type driver struct {
 	progress time.Duration // between two lines of progress; 0: none
 	env      []string      // of the workers, beside ours
 	first    bool          // stop at the first broken world
+	step     uint64        // from one seed to the next, one at a time; 0: all
 
 	mu      sync.Mutex
 	next    uint64
@@ -107,11 +108,15 @@ func (d *driver) tellProgress(done chan struct{}) {
 func (d *driver) take() (first uint64, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.stopped {
+	if d.stopped || d.next >= d.end {
 		return 0, 0
 	}
 	first = d.next
 	n = share
+	if d.step > 0 {
+		d.next += d.step
+		return first, min(1, int(d.end-first))
+	}
 	if d.first {
 		n = 1
 	}

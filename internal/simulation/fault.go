@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
 )
 
 // faultKind is what goes wrong.
@@ -23,6 +25,12 @@ const (
 	faultFrail   faultKind = "frail" // connections break in the middle of what they carry
 	faultSlow    faultKind = "slow"
 	faultFull    faultKind = "full disk"
+
+	// Of a cluster's log.
+	faultLeader faultKind = "no leader"
+	faultApart  faultKind = "cut from the log" // a member
+	faultLossy  faultKind = "lossy log"
+	faultFar    faultKind = "far from the log" // a member
 )
 
 // fault is one thing that goes wrong, from one time to another, after the start
@@ -37,12 +45,14 @@ type fault struct {
 	loss     int         // percent of what was not synced that a crash leaves
 	bytes    int         // after which connections break
 	delay    time.Duration
+	member   string            // whose way to the log is concerned
+	log      streamtest.Faults // that the log has
 }
 
 func (f fault) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s from %v to %v", f.kind, f.from.Round(time.Millisecond), f.to.Round(time.Millisecond))
-	if who := f.node + f.disk; who != "" {
+	if who := f.node + f.disk + f.member; who != "" {
 		fmt.Fprintf(&b, " of %s", who)
 	}
 	if f.turned {
@@ -53,8 +63,10 @@ func (f fault) String() string {
 		fmt.Fprintf(&b, ", %d%% of what was not synced stays", f.loss)
 	case faultFrail:
 		fmt.Fprintf(&b, ", about every %d bytes", f.bytes)
-	case faultSlow:
+	case faultSlow, faultFar:
 		fmt.Fprintf(&b, " by %v", f.delay.Round(time.Millisecond))
+	case faultLossy:
+		fmt.Fprintf(&b, " %+.2v", f.log)
 	}
 	for _, l := range f.links {
 		fmt.Fprintf(&b, " %s-%s", l[0], l[1])
@@ -67,7 +79,6 @@ func (p *plan) planFaults(r *rand.Rand) {
 	if chance(r, 12) {
 		return // a world without faults must hold as well
 	}
-	down := make(map[string]time.Duration) // until when
 	for range 1 + r.IntN(11) {
 		f := fault{from: between(r, time.Second, p.duration-2*time.Second)}
 		f.to = min(f.from+p.length(r), p.duration-time.Second)
@@ -93,6 +104,15 @@ func (p *plan) planFaults(r *rand.Rand) {
 		p.faults = append(p.faults, f)
 	}
 	p.oneBack()
+	if p.members > 0 {
+		p.planClusterFaults(p.rng("cluster faults"))
+	}
+	p.orderFaults()
+}
+
+// orderFaults puts faults in order, and drops those of nodes that are down.
+func (p *plan) orderFaults() {
+	down := make(map[string]time.Duration) // until when
 	slices.SortFunc(p.faults, func(a, b fault) int { return int(a.from - b.from) })
 	p.faults = slices.DeleteFunc(p.faults, func(f fault) bool {
 		if f.node == "" {
@@ -140,7 +160,7 @@ func (p *plan) planCrash(r *rand.Rand, f *fault) {
 	}
 	switch r.IntN(8) {
 	case 0:
-		f.kind, f.node = faultBack, centre
+		f.kind, f.node = faultBack, p.anyCentre(r)
 	case 1:
 		f.kind = faultBack
 	}

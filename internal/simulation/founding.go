@@ -22,7 +22,7 @@ type founder struct {
 const founderName = "founder"
 
 func newFounder(w *world) *founder {
-	return &founder{caller: newCaller(w, clientPlan{name: founderName, home: centre, think: 200 * time.Millisecond})}
+	return &founder{caller: newCaller(w, clientPlan{name: founderName, home: w.plan.nodes[0].name, think: 200 * time.Millisecond})}
 }
 
 // work makes one namespace after another, until ctx ends or a promise is broken.

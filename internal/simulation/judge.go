@@ -20,6 +20,7 @@ type reading struct {
 	ns      godwit.NamespaceID
 	taken   godwit.Revision // the node had acknowledged that of the namespace
 	serves  bool            // it had to answer a read that asks for no more than its copy
+	begun   time.Time       // when the node's process was
 }
 
 // begin notes what is true before a read is sent.
@@ -27,7 +28,7 @@ func (c *caller) begin(m *machine, ns godwit.NamespaceID, q *request) *reading {
 	r := &reading{caller: c, machine: m, demand: c.demand(q), since: c.world.model.moment(), ns: ns}
 	r.mixes, r.mixed = m.state()
 	r.boot, r.serves = m.serves(time.Now().Add(-readyTime))
-	r.taken = c.world.model.takenBy(m, ns)
+	r.taken, r.begun = c.world.model.takenBy(m, ns), m.begun()
 	return r
 }
 
@@ -35,6 +36,9 @@ func (c *caller) begin(m *machine, ns godwit.NamespaceID, q *request) *reading {
 const (
 	readyTime  = 2 * time.Second // until a node that was started serves its copy
 	answerTime = 3 * time.Second // until a read is answered, whatever the upstream does
+
+	memberStale = 5 * time.Second         // after which a member's answers are STALE
+	refuseTime  = 2150 * time.Millisecond // until a member that is cut off refuses, with the way there and back
 )
 
 // unanswered tells whether a read should have been answered that was not, or was
@@ -56,10 +60,42 @@ func (r *reading) unanswered(ans *answer) error {
 	return broken(promiseAnswer, "%s has a copy, and a read of it was answered with %v", m.plan.name, ans)
 }
 
+func (m *machine) begun() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.since
+}
+
 func (m *machine) started() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.boot
+}
+
+// refused holds that a member that could not write to the log refused what needs
+// that, and soon.
+func (c *caller) refused(m *machine, q *request, a *answer) error {
+	boot, ready := m.serves(a.from)
+	if !m.member() || !ready || boot != a.boot || !q.needsLog() || !c.world.network.sound(c.plan.name, m.plan.name, a.from.Add(-timeout)) {
+		return nil
+	}
+	apart := c.world.cluster.apart(m.plan.name)
+	if apart.IsZero() || !apart.Before(a.from) {
+		return nil
+	}
+	if a.status == http.StatusOK || a.to.Sub(a.from) > refuseTime { // a connection that broke long ago is no answer
+		return broken(promiseSoon, "%s could not write to the log for %v when it was asked, and answered with %v", m.plan.name, a.from.Sub(apart), a)
+	}
+	return nil
+}
+
+// needsLog tells whether a member must have the log to answer a request.
+func (q *request) needsLog() bool {
+	switch q.method {
+	case http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return q.header["Godwit-Consistency"] == "strong"
 }
 
 // takenBy is the last revision of a namespace that a node has acknowledged.
@@ -159,17 +195,21 @@ func (r *reading) floors(o *observation, s *sighting, stale bool, ans *answer) {
 	} else {
 		add(promiseOwn, r.taken)
 		add(promiseOrder, max(s.any.revision, s.passed[r.ns].revision))
-		add(promiseStale, r.caller.world.model.acknowledgedBy(ans.from.Add(-r.demand.stale-slack)))
+		model, most := r.caller.world.model, r.demand.stale
+		if r.machine.member() {
+			add(promiseCaught, model.acknowledgedBy(r.begun))
+			most = min(most, memberStale)
+		}
+		add(promiseStale, model.acknowledgedBy(ans.from.Add(-most-slack)))
 	}
 	add(promiseTold, ans.revision())
 }
 
 // clocks bounds the time by which entries were taken for expired.
 func (r *reading) clocks(o *observation, ans *answer) {
-	w := r.caller.world
-	clock := w.order[0].clock
+	clock := r.machine.clock
 	if !r.machine.central() {
-		o.bound = w.skew()
+		clock, o.bound = r.caller.world.clock, r.caller.world.skew()
 	}
 	o.lo, o.hi = clock.at(ans.from).Add(-o.bound).Unix(), clock.at(ans.to).Add(o.bound).Unix()
 }
@@ -177,15 +217,26 @@ func (r *reading) clocks(o *observation, ans *answer) {
 // skew is how far an edge's clock may be off: by what it is off by itself where
 // it has not heard of its upstream's.
 func (w *world) skew() time.Duration {
-	bound := maxSkew
-	for _, m := range w.order[1:] {
+	bound := maxSkew + w.off()
+	for _, m := range w.order {
 		m.mu.Lock()
-		if !m.reached {
-			bound = max(bound, maxSkew+(m.plan.offset-w.order[0].plan.offset).Abs())
+		if !m.central() && !m.reached {
+			bound = max(bound, maxSkew+(m.plan.offset-w.clock.offset).Abs())
 		}
 		m.mu.Unlock()
 	}
 	return bound
+}
+
+// off is how far the clocks of nodes that have the log may be off.
+func (w *world) off() (most time.Duration) {
+	if w.cluster == nil {
+		return 0
+	}
+	for _, m := range w.order[:w.plan.members] {
+		most = max(most, time.Until(m.clock.now()).Abs()+slack)
+	}
+	return most
 }
 
 // plausible tells whether each key of an observation was so at some time.

@@ -36,10 +36,12 @@ type machine struct {
 	mixes   int             // changes between mixed and exact
 	mixed   bool            // the copy is no prefix of the log for now
 	since   time.Time       // of the last start
+	ready   time.Time       // when the last start was seen to serve; zero: it was not
 	reached bool            // the copy was exact since the last start
 	at      godwit.Revision // the copy's position
 	up      bool            // the process runs, and nobody has told it to end
 	whole   bool            // the copy has all namespaces
+	turned  bool            // it was told to carry another part of the namespaces once
 	copied  time.Time       // since when there is a whole copy on the disk; zero: there may be none
 }
 
@@ -50,7 +52,9 @@ func newMachine(w *world, p nodePlan) *machine {
 	}
 }
 
+// central tells whether the node has the log, member whether it shares that.
 func (m *machine) central() bool { return len(m.plan.upstreams) == 0 }
+func (m *machine) member() bool  { return m.central() && m.world.cluster != nil }
 
 func (m *machine) url() string { return "http://" + m.plan.name + ":80" }
 
@@ -63,13 +67,13 @@ func (m *machine) start(back bool) error {
 	m.mu.Lock()
 	m.boot++
 	boot := m.boot
-	m.reached, m.up, m.since = false, true, time.Now()
+	m.reached, m.up, m.since, m.ready = false, true, time.Now(), time.Time{}
 	m.whole = m.whole && !m.plan.partial
 	if back || time.Since(m.copied) < copyTime {
 		m.copied = time.Time{}
 	}
 	m.mu.Unlock()
-	if m.central() {
+	if m.central() && !m.member() {
 		m.world.model.started(boot)
 	}
 	cfg := node.Config{
@@ -79,9 +83,14 @@ func (m *machine) start(back bool) error {
 		Limits: limits(), InlineBytes: m.plan.inline, CacheBytes: 1 << 20, DiskReserve: diskReserve,
 		Retention: m.plan.retention, DrainTimeout: time.Second, Observer: m.observer(boot, back),
 	}
-	if m.central() {
+	switch {
+	case m.member():
+		cfg.Node = m.plan.name
+		cfg.OpenShared = func(context.Context) (*node.Shared, error) { return m.world.cluster.open(m.plan.name), nil }
+		fallthrough
+	case m.central():
 		cfg.RootToken, cfg.Account = rootToken, account
-	} else {
+	default:
 		cfg.UpstreamToken = m.world.replicate
 		for _, name := range m.plan.upstreams {
 			cfg.Upstreams = append(cfg.Upstreams, m.world.machines[name].url())
@@ -134,91 +143,11 @@ func limits() godwit.Limits {
 	return l
 }
 
-// observer is told what a process of the machine does.
-func (m *machine) observer(boot int, back bool) *node.Observer {
-	return &node.Observer{
-		Opened:    func(s *store.Store) { m.opened(s, back) },
-		Committed: func(c *store.Committed) { m.committed(boot, c) },
-		Mixed: func() {
-			m.note("is mixed from now on")
-			m.turn(boot, true)
-		},
-		Exact: func(reset bool) {
-			m.note("is exact, reset %v", reset)
-			m.turn(boot, false)
-		},
-	}
-}
-
-// copyTime is how old a first copy is that no crash takes back.
-const copyTime = 3 * time.Second
-
-// serves tells whether the node must answer reads of its copy, and has had to
-// since a time: whether its upstream can be reached does not matter.
-func (m *machine) serves(since time.Time) (boot int, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	copied := m.central() || !m.copied.IsZero() && m.copied.Before(since)
-	return m.boot, m.up && copied && m.since.Before(since)
-}
-
 // down notes that the process ends.
 func (m *machine) down() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.up = false
-}
-
-func (m *machine) turn(boot int, mixed bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if boot != m.boot {
-		return
-	}
-	m.mixes++
-	m.mixed = mixed
-	if !mixed {
-		m.reached, m.whole = true, !m.plan.partial
-		if m.copied.IsZero() {
-			m.copied = time.Now()
-		}
-	}
-}
-
-func (m *machine) opened(s *store.Store, back bool) {
-	m.running.Lock()
-	m.store = s
-	m.running.Unlock()
-	m.mu.Lock()
-	m.at = s.Revision()
-	m.mu.Unlock()
-	if !m.central() {
-		return
-	}
-	if v := m.world.model.reopened(s.Revision(), back); v != nil {
-		m.world.report(m.plan.name, v)
-	}
-	m.note("opens its disk at revision %d", s.Revision())
-	m.inspect()
-}
-
-// committed holds what the node commits against the log. The centre's commits
-// are the log.
-func (m *machine) committed(boot int, c *store.Committed) {
-	if m.central() {
-		m.note("commits %d to %d", c.Prev, c.Revision)
-		if v := m.world.model.committed(boot, c); v != nil {
-			m.world.report(m.plan.name, v)
-		}
-		return
-	}
-	m.mu.Lock()
-	m.at = c.Revision
-	m.mu.Unlock()
-	m.note("applies %d to %d, %d records, exact %v", c.Prev, c.Revision, len(c.Records), c.Exact)
-	if v := m.world.model.applied(m, c); v != nil {
-		m.world.report(m.plan.name, v)
-	}
 }
 
 // doomWait is how long a crash waits for a sync to come before.
@@ -235,9 +164,7 @@ func (m *machine) crash(f *fault, rng *rand.Rand) {
 	die := func() {
 		m.down()
 		m.world.network.kill(m.plan.name, f.kind != faultPower)
-		if m.central() {
-			m.world.model.killed()
-		}
+		m.gone()
 		clone = m.disk.CrashClone(store.CrashClone{UnsyncedDataPercent: f.loss, RNG: rng})
 		m.note("dies")
 		close(dead)
@@ -266,8 +193,13 @@ func (m *machine) end() {
 		m.running.Lock()
 		m.store = nil
 		m.running.Unlock()
-		if err := n.Close(); err != nil {
-			m.note("closes: %v", err)
+		err := n.Close()
+		if err == nil {
+			return
+		}
+		m.note("closes: %v", err)
+		if strings.Contains(err.Error(), "can go on no longer") {
+			m.world.report(m.plan.name, broken(promiseAlive, "it closes: %v", err))
 		}
 	})
 }
@@ -281,7 +213,15 @@ func (m *machine) stop() {
 	m.end()
 	m.zombies.Wait()
 	m.world.network.kill(m.plan.name, true)
-	if m.central() {
+	m.gone()
+}
+
+// gone tells those who must know that the process is no more.
+func (m *machine) gone() {
+	switch {
+	case m.member():
+		m.world.cluster.gone(m.plan.name)
+	case m.central():
 		m.world.model.killed()
 	}
 }

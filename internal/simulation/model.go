@@ -93,6 +93,12 @@ const (
 	promiseWatch     promise = "a watch tells what makes the log's state again"
 	promiseAlive     promise = "no node ends by itself"
 	promiseAnswer    promise = "requests are answered as they should be"
+
+	// Of a cluster.
+	promiseAlike  promise = "all members commit the same log"
+	promiseCaught promise = "a member serves once it has what the log had at its start"
+	promiseSoon   promise = "a member that is cut off refuses within two seconds"
+	promiseMove   promise = "an edge moves between members and follows on"
 )
 
 func (m *model) current() *history { return m.histories[len(m.histories)-1] }
@@ -149,6 +155,34 @@ func (m *model) take(h *history, r *record) *violation {
 			return broken(promiseOnce, "%s took effect at revisions %d and %d", r.tag, earlier.revision, r.revision)
 		}
 	}
+	return nil
+}
+
+// shared takes what a member committed: it is the log if no other has committed
+// that before, else what the other has.
+func (m *model) shared(e *machine, c *store.Committed) *violation {
+	if !c.Exact {
+		return nil // it becomes a copy of another
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := m.current()
+	if c.Revision <= h.end {
+		v := h.applied(e, c)
+		if v != nil && v.promise == promisePrefix {
+			v.promise = promiseAlike
+		}
+		return v
+	}
+	if c.Prev != h.end {
+		return broken(promiseAlike, "%s goes on from %d to %d, and the log ends at %d", e.plan.name, c.Prev, c.Revision, h.end)
+	}
+	for i := range c.Records {
+		if v := m.take(h, newRecord(&c.Records[i])); v != nil {
+			return v
+		}
+	}
+	h.end = c.Revision
 	return nil
 }
 

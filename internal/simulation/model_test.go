@@ -71,6 +71,47 @@ func want(t *testing.T, v *violation, p promise) {
 	}
 }
 
+// TestSharedLog: the log is what the first member commits, and all others must
+// commit the same, in whatever portions.
+func TestSharedLog(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		commits []*store.Committed
+		promise promise
+	}{
+		{"the same", []*store.Committed{commit(0, put(1, "a", "a1"), put(2, "b", "b1")), commit(2, del(3, "a"))}, ""},
+		{"in other portions", []*store.Committed{commit(0, put(1, "a", "a1")), commit(1, put(2, "b", "b1"), del(3, "a"))}, ""},
+		{"nothing new", []*store.Committed{commit(3)}, ""},
+		{"further", []*store.Committed{commit(3, put(4, "a", "a2"))}, ""},
+		{"one is left out", []*store.Committed{commit(0, put(1, "a", "a1")), commit(1, del(3, "a"))}, promiseAlike},
+		{"one is another", []*store.Committed{commit(0, put(1, "a", "a1"), put(2, "b", "b2"))}, promiseAlike},
+		{"one under another key", []*store.Committed{commit(0, put(1, "b", "a1"))}, promiseAlike},
+		{"another was deleted", []*store.Committed{commit(2, del(3, "b"))}, promiseAlike},
+		{"a gap", []*store.Committed{commit(4, put(5, "a", "a2"))}, promiseAlike},
+		{"over the end", []*store.Committed{commit(2, del(3, "a"), put(4, "a", "a2"))}, promiseAlike},
+		{"twice", []*store.Committed{commit(3, put(4, "a", "a1"))}, promiseOnce},
+		{"nobody asked for it", []*store.Committed{commit(3, put(4, "c", "?"))}, promiseOnce},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{plan: &plan{members: 2}, clock: new(clock), model: asked("a1", "a2", "b1", "b2")}
+				w.cluster = new(cluster)
+				first, second := newMachine(w, nodePlan{name: "member1"}), newMachine(w, nodePlan{name: "member2"})
+				want(t, w.model.shared(first, commit(0, put(1, "a", "a1"), put(2, "b", "b1"))), "")
+				want(t, w.model.shared(first, commit(2, del(3, "a"))), "")
+				for i, c := range tc.commits {
+					v := w.model.shared(second, c)
+					if i == len(tc.commits)-1 {
+						want(t, v, tc.promise)
+					} else {
+						want(t, v, "")
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestObservations: what reads show is explained by one state of the log, or is
 // blamed on the promise that it breaks.
 func TestObservations(t *testing.T) {

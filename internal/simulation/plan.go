@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
 )
 
 // plan is all that a seed chooses before anything happens: the same seed has the
@@ -12,6 +14,7 @@ import (
 type plan struct {
 	seed     uint64
 	duration time.Duration // of work and faults
+	members  int           // of the cluster that is the centre; 0: it is one node
 	nodes    []nodePlan    // the centre first, each behind those it follows
 	clients  []clientPlan
 	watchers []string
@@ -29,6 +32,8 @@ type nodePlan struct {
 	retention  time.Duration // 0: a week
 	inline     int
 	valueCache int64
+	log        streamtest.Latency // of a member
+	compare    time.Duration      // between two comparisons of members' stores
 }
 
 type clientPlan struct {
@@ -48,11 +53,17 @@ func (p *plan) rng(names ...string) *rand.Rand {
 
 const centre = "centre"
 
+// clusters is how many worlds there are for each whose centre is a cluster.
+const clusters = 3
+
 // newPlan makes the plan of a seed.
 func newPlan(seed uint64) *plan {
 	p := &plan{seed: seed}
 	r := p.rng("plan")
 	p.duration = between(r, 15*time.Second, 60*time.Second)
+	if seed%clusters == 0 {
+		p.members = []int{3, 3, 3, 3, 3, 3, 1, 5}[p.rng("members").IntN(8)]
+	}
 	p.planNodes(r)
 	p.planClients(r)
 	for i := range r.IntN(3) {
@@ -85,19 +96,24 @@ func (p *plan) planNodes(r *rand.Rand) {
 		p.nodes = append(p.nodes, n)
 		return &p.nodes[len(p.nodes)-1]
 	}
-	add(centre)
+	if p.members == 0 {
+		add(centre)
+	}
+	for i := range p.members {
+		p.planMember(r, add(memberName(i)))
+	}
 	var above []string
 	for i := range r.IntN(3) {
 		name := fmt.Sprintf("relay%d", i+1)
-		upstreams := []string{centre}
+		upstreams := p.centres(r)
 		if i > 0 && chance(r, 3) {
-			upstreams = []string{above[0], centre}
+			upstreams = append([]string{above[0]}, upstreams...)
 		}
 		add(name, upstreams...)
 		above = append(above, name)
 	}
 	for i := range 1 + r.IntN(3) {
-		n := add(fmt.Sprintf("edge%d", i+1), edgeUpstreams(r, above)...)
+		n := add(fmt.Sprintf("edge%d", i+1), p.edgeUpstreams(r, above)...)
 		if chance(r, 5) {
 			n.partial = true
 		}
@@ -108,14 +124,14 @@ func (p *plan) planNodes(r *rand.Rand) {
 }
 
 // edgeUpstreams are what an edge follows: relays where there are any, mostly.
-func edgeUpstreams(r *rand.Rand, relays []string) []string {
+func (p *plan) edgeUpstreams(r *rand.Rand, relays []string) []string {
 	if len(relays) == 0 || chance(r, 4) {
-		return []string{centre}
+		return p.centres(r)
 	}
 	list := append([]string(nil), relays...)
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	if chance(r, 2) {
-		list = append(list, centre)
+		list = append(list, p.centres(r)...)
 	}
 	return list
 }
@@ -150,7 +166,7 @@ func (p *plan) planLinks(r *rand.Rand) {
 
 func (p *plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %v of work\n", p.seed, p.duration.Round(time.Millisecond))
+	fmt.Fprintf(&b, "seed %d: %v of work, %d members\n", p.seed, p.duration.Round(time.Millisecond), p.members)
 	for _, n := range p.nodes {
 		fmt.Fprintf(&b, "node %s follows %v, clock off by %v gaining %.2g, retention %v, inline %d", n.name, n.upstreams,
 			n.offset.Round(time.Millisecond), n.drift, n.retention.Round(time.Millisecond), n.inline)
@@ -159,6 +175,10 @@ func (p *plan) String() string {
 		}
 		if n.maxValue > 0 {
 			fmt.Fprintf(&b, ", values up to %d", n.maxValue)
+		}
+		if t := n.log; t.Send > 0 {
+			fmt.Fprintf(&b, ", %v to the log, %v back and %v to read", t.Send.Round(time.Microsecond),
+				t.Back.Round(time.Microsecond), t.Read.Round(time.Microsecond))
 		}
 		b.WriteByte('\n')
 	}

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -9,6 +10,7 @@ import (
 func TestPlansAreRepeated(t *testing.T) {
 	kinds := make(map[faultKind]int)
 	var partial, withheld, relayed int
+	members := make(map[int]int)
 	for seed := uint64(1); seed <= 500; seed++ {
 		p := newPlan(seed)
 		if again := newPlan(seed).String(); again != p.String() {
@@ -17,24 +19,29 @@ func TestPlansAreRepeated(t *testing.T) {
 		for _, f := range p.faults {
 			kinds[f.kind]++
 		}
-		for _, n := range p.nodes[1:] {
+		members[p.members]++
+		for _, n := range p.nodes[max(p.members, 1):] {
 			if n.partial {
 				partial++
 			}
 			if n.maxValue > 0 {
 				withheld++
 			}
-			if n.upstreams[0] != centre {
+			if strings.HasPrefix(n.upstreams[0], "relay") {
 				relayed++
 			}
 		}
 	}
 	for _, kind := range []faultKind{
 		faultKill, faultPower, faultRestart, faultBack, faultCut, faultStall, faultHalf, faultFrail, faultSlow, faultFull,
+		faultLeader, faultApart, faultLossy, faultFar,
 	} {
 		if kinds[kind] < 20 {
 			t.Errorf("%d faults of kind %s", kinds[kind], kind)
 		}
+	}
+	if members[0] < 300 || members[3] < 80 || min(members[1], members[5]) < 5 {
+		t.Errorf("members: %v", members)
 	}
 	if min(partial, withheld, relayed) < 50 {
 		t.Errorf("%d partial edges, %d that withhold, %d behind others", partial, withheld, relayed)

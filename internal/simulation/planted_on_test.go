@@ -3,6 +3,7 @@
 package simulation
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,9 @@ const buildFlags = " -tags planted"
 // most is how many worlds may pass before a planted bug is found.
 const most = 100
 
+// ofCluster are the bugs of a cluster: they are looked for in worlds that have one.
+var ofCluster = []string{"skip-gap-check", "stale-barrier", "early-member"}
+
 // TestPlantedBugsAreFound plants one bug after another and runs worlds until one
 // of them breaks a promise.
 func TestPlantedBugsAreFound(t *testing.T) {
@@ -24,6 +28,10 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	for _, bug := range planted.Bugs() {
 		t.Run(bug, func(t *testing.T) {
 			d := newDriver(*firstSeed, most)
+			if slices.Contains(ofCluster, bug) {
+				d = newDriver(clusters, clusters*most)
+				d.step = clusters
+			}
 			d.say, d.first = t.Logf, true
 			d.env = []string{planted.Variable + "=" + bug}
 			s := d.run()

@@ -122,12 +122,14 @@ type snapshot struct {
 
 // expired is the latest time, in unix seconds, that the node may take for now.
 func (m *machine) expired() int64 {
-	now := m.world.order[0].clock.now()
-	if !m.central() {
-		now = now.Add(m.world.skew())
+	if m.central() {
+		return m.clock.now().Unix()
 	}
-	return now.Unix()
+	return m.world.latest()
 }
+
+// latest is the latest time, in unix seconds, that any node may take for now.
+func (w *world) latest() int64 { return w.clock.now().Add(w.skew()).Unix() }
 
 func (m *machine) view() (*snapshot, error) {
 	out := &snapshot{records: make(map[keyID]*record)}

@@ -40,14 +40,20 @@ type answer struct {
 	body     []byte
 	header   http.Header
 	from, to time.Time
+	boot     int // the node's, when it was asked
 }
 
 // ask sends a request to a node, and waits for its answer.
 func (c *caller) ask(ctx context.Context, m *machine, ns godwit.NamespaceID, q request) *answer {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	a := &answer{from: time.Now()}
-	defer func() { a.to = time.Now() }()
+	a := &answer{from: time.Now(), boot: m.started()}
+	defer func() {
+		a.to = time.Now()
+		if err := c.refused(m, &q, a); err != nil {
+			c.world.report(c.plan.name, err)
+		}
+	}()
 	target := m.url() + "/client/v4/accounts/" + account + "/storage/kv/namespaces/" + ns.String() + q.path
 	if q.path[0] != '/' {
 		target = m.url() + "/" + q.path

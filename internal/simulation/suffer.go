@@ -19,7 +19,7 @@ func (w *world) nodeFault(f *fault, rng *rand.Rand) []event {
 	}
 	start := func() error {
 		if f.turned && !m.central() {
-			m.plan.partial = !m.plan.partial
+			m.plan.partial, m.turned = !m.plan.partial, true
 		}
 		return m.start(back && m.old != nil)
 	}

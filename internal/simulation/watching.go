@@ -155,7 +155,7 @@ func (w *watcher) ready(m *machine, id string) error {
 		switch {
 		case has && (r == nil || r.revision != f.revision):
 			return broken(promiseWatch, "ready up to %d at %s: %s is %+v by its events, and in the log %+v", revision, m.plan.name, k.key, f, r)
-		case !has && r.live(m.expired()):
+		case !has && r.live(w.world.latest()): // by any node's clock: another may have told of it
 			return broken(promiseWatch, "ready up to %d at %s: %s is absent by its events, and in the log %+v", revision, m.plan.name, k.key, r)
 		}
 	}

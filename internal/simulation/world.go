@@ -39,6 +39,8 @@ type world struct {
 	trace     *trace
 	network   *network
 	model     *model
+	cluster   *cluster // nil: the centre is one node
+	clock     *clock   // that of the centre; of a cluster: the right one
 	machines  map[string]*machine
 	order     []*machine // as planned
 	spaces    []godwit.NamespaceID
@@ -118,6 +120,11 @@ func (w *world) build() {
 		w.machines[n.name] = m
 		w.order = append(w.order, m)
 	}
+	w.clock = w.order[0].clock
+	if w.plan.members > 0 {
+		w.clock = &clock{start: w.start}
+		w.cluster = newCluster(w)
+	}
 	for _, l := range w.plan.links {
 		w.network.with(l.a, l.b, func(link *link) { link.delay, link.jitter = l.delay, l.jitter })
 	}
@@ -149,7 +156,7 @@ func (w *world) live() error {
 
 // found starts the centre, makes namespaces and tokens, and starts the others.
 func (w *world) found() error {
-	if err := w.order[0].start(false); err != nil {
+	if err := w.startCentre(); err != nil {
 		return err
 	}
 	c, idle, err := w.client(operator, w.order[0])
@@ -175,12 +182,26 @@ func (w *world) found() error {
 		}
 		*secret = t.Secret
 	}
-	for _, m := range w.order[1:] {
-		if err := m.start(false); err != nil {
-			return err
+	for _, m := range w.order {
+		if m.node == nil {
+			if err := m.start(false); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// startCentre starts the nodes that have the log, and waits for them.
+func (w *world) startCentre() error {
+	for _, m := range w.order {
+		if m.central() {
+			if err := m.start(false); err != nil {
+				return err
+			}
+		}
+	}
+	return w.await("the centre serves", w.ready)
 }
 
 // client returns a client of the API, and what closes its connections.
@@ -262,6 +283,9 @@ func (w *world) await(what string, fn func() (string, bool)) error {
 // ready tells whether all nodes serve reads.
 func (w *world) ready() (string, bool) {
 	for _, m := range w.order {
+		if m.node == nil {
+			continue
+		}
 		select {
 		case <-m.node.Ready():
 		default:
@@ -292,7 +316,7 @@ func (w *world) judge() error {
 		return v
 	}
 	var want [32]byte
-	now := w.order[0].clock.now().Add(2 * maxSkew).Unix()
+	now := w.clock.now().Add(2*maxSkew + w.off()).Unix()
 	for i, m := range w.order {
 		m.inspect()
 		if m.plan.partial {
@@ -305,7 +329,7 @@ func (w *world) judge() error {
 		if i == 0 {
 			want = sum
 		} else if sum != want && m.plan.maxValue == 0 {
-			return broken(promiseEqual, "the digest of %s at %d is %x, and the centre's %x", m.plan.name, r, sum, want)
+			return broken(promiseEqual, "the digest of %s at %d is %x, and that of %s %x", m.plan.name, r, sum, w.order[0].plan.name, want)
 		}
 	}
 	return nil
@@ -318,6 +342,9 @@ func (w *world) end() {
 		w.order[i].zombies.Wait()
 	}
 	w.cancel()
+	if w.cluster != nil {
+		w.cluster.end()
+	}
 	if !w.failed() {
 		m := w.order[w.plan.rng("check").IntN(len(w.order))]
 		if v := m.check(context.Background()); v != nil {
@@ -347,6 +374,8 @@ func (w *world) schedule() (events []event) {
 		f := &w.plan.faults[i]
 		rng := rand.New(rand.NewPCG(w.plan.seed, uint64(i)))
 		switch {
+		case f.ofLog():
+			events = append(events, w.logFault(f)...)
 		case f.node != "":
 			events = append(events, w.nodeFault(f, rng)...)
 		case f.disk != "":

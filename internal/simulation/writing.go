@@ -172,8 +172,8 @@ func (m *model) judged(c *caller, since logTime, a *attempt, k keyID, cond *cond
 	case ans.status != http.StatusPreconditionFailed:
 		return nil
 	}
-	clock := c.world.order[0].clock
-	lo, hi := clock.at(ans.from).Unix(), clock.at(ans.to).Unix()
+	clock, off := c.world.clock, c.world.off()
+	lo, hi := clock.at(ans.from).Add(-off).Unix(), clock.at(ans.to).Add(off).Unix()
 	for _, h := range m.histories[since.history:] {
 		for _, r := range h.moments([]keyID{k}, since.revision) {
 			if at := h.at(k, r); !cond.holds(at, lo) || !cond.holds(at, hi) {

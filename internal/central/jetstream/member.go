@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/planted"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -151,6 +152,9 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 	m.applied.Store(m.place.Sequence)
 	m.window.size, m.comparison.since = cfg.TrimWindow, time.Now()
 	m.met = newMetrics(m)
+	if planted.EarlyMember && m.place.Sequence > 0 {
+		m.hear(time.Now(), 0)
+	}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, work := range []func(context.Context) error{
 		m.proposer.run, m.run, m.flushLoop, m.serveStale, m.settleIn, m.register, m.listen, m.beat, m.upkeep,
