@@ -234,7 +234,7 @@ func (w *world) off() (most time.Duration) {
 		return 0
 	}
 	for _, m := range w.order[:w.plan.members] {
-		most = max(most, (m.clock.now().Sub(time.Now())).Abs()+slack)
+		most = max(most, time.Until(m.clock.now()).Abs()+slack)
 	}
 	return most
 }
