@@ -44,7 +44,7 @@ func TestThreeMembersUnderFaults(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			for range *chaosRounds {
 				r := c.under(func() { fault.do(t, c) })
-				if r.pause > electionPause+time.Second {
+				if r.pause > electionPause+answerBound {
 					t.Errorf("writes paused for %v", r.pause)
 				}
 			}

@@ -99,7 +99,7 @@ func (r register) step(in operation, out outcome) (bool, any) {
 type recorder struct {
 	t         testing.TB
 	namespace string
-	began     time.Time
+	began     time.Time // its keys are its own by that
 	http      *http.Client
 
 	mu           sync.Mutex
@@ -113,7 +113,7 @@ type recorder struct {
 func newRecorder(t testing.TB, namespace string) *recorder {
 	return &recorder{
 		t: t, namespace: namespace, began: time.Now(),
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}, Timeout: 10 * time.Second},
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}, Timeout: answerBound},
 	}
 }
 
@@ -123,7 +123,7 @@ func (r *recorder) client(ctx context.Context, number int, servers []*server) {
 	known := make(map[string]string) // by key: the revision last seen
 	for n := 0; ctx.Err() == nil; n++ {
 		s := servers[rng.IntN(len(servers))]
-		op := operation{key: fmt.Sprint("key", rng.IntN(5)), value: fmt.Sprintf("%d/%d", number, n)}
+		op := operation{key: fmt.Sprint(r.began.UnixNano(), "/", rng.IntN(5)), value: fmt.Sprintf("%d/%d", number, n)}
 		switch rng.IntN(6) {
 		case 0, 1:
 			op.kind = opPut
