@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"time"
 
 	"github.com/godwitkv/godwit/bench/load"
@@ -37,6 +39,11 @@ func largeNamespace(ctx context.Context, l *lab) ([]row, error) {
 		return rows, err
 	}
 	rows = append(append(rows, few), memory...)
+	disk, err := diskOf(filepath.Join(l.dir, n.name))
+	if err != nil {
+		return rows, err
+	}
+	rows = append(rows, row{Name: "disk of a key with a value of 288 bytes", Unit: "bytes", Value: disk / manyKeys})
 	if err := n.kill(); err != nil {
 		return rows, err
 	}
@@ -50,6 +57,24 @@ func largeNamespace(ctx context.Context, l *lab) ([]row, error) {
 		return rows, fmt.Errorf("read after the kill: %w", err)
 	}
 	return rows, again.stop()
+}
+
+// diskOf is how many bytes the files of a directory take.
+func diskOf(dir string) (total float64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += float64(info.Size())
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("measure %s: %w", dir, err)
+	}
+	return total, nil
 }
 
 func (n *node) memoryRows() ([]row, error) {
