@@ -84,16 +84,16 @@ func (f figures) print(w io.Writer) {
 	fmt.Fprintln(w, "| keys | disk of a node | an edge's first copy |")
 	fmt.Fprintln(w, "|---|---|---|")
 	for keys := 1e6; keys <= largest; keys *= 10 {
-		fmt.Fprintf(w, "| %.0f | %s | %s |\n", keys, bytes(keys*f.of(diskOfKey)), span(keys/f.of(firstCopy)))
+		fmt.Fprintf(w, "| %.0f | %s | %s |\n", keys, size(keys*f.of(diskOfKey)), span(keys/f.of(firstCopy)))
 	}
 	fmt.Fprintln(w, "\n| writes a second | bytes a second to each follower | followers that one gigabit carries |")
 	fmt.Fprintln(w, "|---|---|---|")
 	for _, rate := range []float64{100, 1000, f.of(clusterPuts), f.of(singlePuts)} {
 		each := rate * recordBytes
-		fmt.Fprintf(w, "| %s | %s | %s |\n", plain(rate), bytes(each), plain(math.Floor(gigabit/each)))
+		fmt.Fprintf(w, "| %s | %s | %s |\n", plain(rate), size(each), plain(math.Floor(gigabit/each)))
 	}
 	fmt.Fprintf(w, "\n%d locations that follow one node take %s of its memory while nothing is written.\n",
-		locations, bytes(f.of(idle)*(1<<20)/300*locations))
+		locations, size(f.of(idle)*(1<<20)/300*locations))
 	fmt.Fprintf(w, "%d locations answer %s reads of hot keys a second for each core that they have.\n",
 		locations, plain(locations*f.of(edgeReads)))
 }
@@ -107,7 +107,7 @@ func plain(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-func bytes(v float64) string {
+func size(v float64) string {
 	if math.IsNaN(v) {
 		return notMeasured
 	}
