@@ -93,6 +93,12 @@ func (s *serving) die() {
 
 func openCentre(t testing.TB, n *network, fs store.FS) *centre {
 	t.Helper()
+	return openCentreAs(t, n, fs, func(*feed.ServerConfig) {})
+}
+
+// openCentreAs opens a centre that serves its followers in its own way.
+func openCentreAs(t testing.TB, n *network, fs store.FS, change func(*feed.ServerConfig)) *centre {
+	t.Helper()
 	st, err := store.Open(t.Context(), store.Config{
 		Dir: "/data", FS: fs, InlineBytes: 4096, CacheBytes: 8 << 20, HotBytes: 1 << 20, Retention: time.Hour,
 	})
@@ -100,10 +106,12 @@ func openCentre(t testing.TB, n *network, fs store.FS) *centre {
 		t.Fatalf("open store: %v", err)
 	}
 	c := &centre{serving: &serving{t: t, net: n, name: "centre", store: st}}
-	c.feed = feed.NewServer(feed.ServerConfig{
+	cfg := feed.ServerConfig{
 		Store: st, Reader: st, Log: c, Uploader: st, Catalog: func() *catalog.Catalog { return c.catalog }, Limits: godwit.DefaultLimits(),
 		Owner: true, RingBytes: 64 << 10, Now: time.Now, Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
-	})
+	}
+	change(&cfg)
+	c.feed = feed.NewServer(cfg)
 	st.SetOnCommit(c.feed.Committed)
 	st.SetOnSystem(func(r []godwit.Record) {
 		if c.catalog != nil {

@@ -16,6 +16,9 @@ func (l *loop) copy(ctx context.Context, c *feed.Client, reason string, times in
 	if times > mostCopies {
 		return errReconciles
 	}
+	if err := l.awaitUnbound(ctx); err != nil {
+		return err
+	}
 	if err := l.apply.beginCopy(reason); err != nil {
 		return err
 	}

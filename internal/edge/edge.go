@@ -65,6 +65,7 @@ type Edge struct {
 	session  atomic.Pointer[session] // the stream that is followed; nil: none
 
 	hold       hold
+	bound      bound
 	behind     behind
 	barriers   *barriers
 	identities *identities

@@ -19,10 +19,10 @@ func (a *applier) greet(h *feed.Hello) error {
 		return err
 	}
 	a.hello = h
-	if a.note.Reconciling != "" || a.note.Carries == nil {
+	if a.note.Reconciling != "" {
 		return nil
 	}
-	if err := a.adopt(h); err != nil {
+	if err := a.adopt(h); err != nil || a.note.Carries == nil {
 		return err
 	}
 	return a.compareCarried(h.Carries)

@@ -62,7 +62,9 @@ func (r *reporter) report(ctx context.Context, s *session) {
 	}
 	s.pings.add(rep.Ping, time.Now())
 	if err := s.client.Report(ctx, rep); err != nil {
-		r.follow.lost(s.client, err)
+		if isDial(err) { // and the next second tells: what is lost must not ask for the probe that has just failed
+			r.follow.setUpstream(s.client, nil)
+		}
 		return
 	}
 	s.revive(r.follow)

@@ -78,6 +78,9 @@ func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err err
 			}
 			return since, err
 		}
+		if err := l.awaitBound(ctx, f); err != nil {
+			return since, err
+		}
 		if err := l.frame(s, f); err != nil {
 			return since, err
 		}

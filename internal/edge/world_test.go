@@ -365,6 +365,7 @@ type options struct {
 	carries  feed.Filter     // that it holds of it
 	cfg      edge.Config
 	skew     time.Duration // of the machine's clock
+	shared   bool          // to its followers it is one of several that own the log
 	reserve  int64
 	cache    int64
 	upstream []*upstream
@@ -411,6 +412,7 @@ func start(t testing.TB, o options) *node {
 	n.server = feed.NewServer(feed.ServerConfig{
 		Store: n.store, Reader: n, Log: n, Uploader: n, Catalog: n.catalog.Load, Limits: godwit.DefaultLimits(),
 		Exact: func() bool { return n.Edge != nil && n.Exact() }, Age: func() time.Duration { return n.Age() },
+		Owner: o.shared, Shared: o.shared,
 		Carries: func() feed.Filter { return n.Carries() }, Now: n.clock.Now, Logger: slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // Filter is what a follower carries of its upstream's data.
@@ -92,7 +93,21 @@ type Page struct {
 	Done     bool
 }
 
-// Frame is one of *Hello, *Records, *Ready, *Heartbeat, *End, *Page.
+// State is a state of a node whose log is shared, and what of it decisions read
+// beside entries follows: Known, and Pages of entries that have expired.
+type State struct {
+	Position godwit.Position
+	Time     int64  // the log's, unix milliseconds
+	Place    []byte // in the shared log, as its members write it
+}
+
+// Known is what decisions remember in a State, or a part of it.
+type Known struct {
+	Proposers []store.KnownProposer
+	Requests  []store.KnownRequest
+}
+
+// Frame is one of *Hello, *Records, *Ready, *Heartbeat, *End, *Page, *State, *Known.
 type Frame any
 
 // Report is what a follower tells its upstream once a second.

@@ -78,20 +78,22 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// judge tells whether a follower can go on from a position, or why not.
+// judge tells whether a follower can go on from a position, or why not. What this
+// node has not heard of yet the log has lost only if nobody else has the log too.
 func (s *Server) judge(p godwit.Position) *End {
 	own, lineage := s.ring.position(), s.cfg.Store.Lineage()
+	first := s.cfg.Owner && !s.cfg.Shared // to hold what there is
 	i := slices.IndexFunc(lineage, func(e godwit.Epoch) bool { return e.ID == p.Epoch })
 	switch {
 	case p == godwit.Position{}:
 		return &End{EndTooOld, "there is no position to go on from"}
-	case i < 0 && p.Revision > own && !s.cfg.Owner:
+	case i < 0 && p.Revision > own && !first:
 		return &End{EndAhead, "the follower is ahead of this node"}
 	case i < 0 || p.Revision < lineage[i].First:
 		return &End{EndTooOld, "the position is of no epoch that is known here"}
 	case p.Revision > lineage.End(i):
 		return &End{EndDiverged, "the follower has what the log has lost: it was taken back"}
-	case p.Revision > own && s.cfg.Owner:
+	case p.Revision > own && first:
 		return &End{EndDiverged, "the follower has what the log has not: the log was taken back"}
 	case p.Revision > own:
 		return &End{EndAhead, "the follower is ahead of this node"}

@@ -44,6 +44,8 @@ const (
 	kindHeartbeat kind = 4
 	kindEnd       kind = 5
 	kindPage      kind = 6
+	kindState     kind = 7
+	kindKnown     kind = 8
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -87,7 +89,7 @@ type frameHead struct {
 func parseHead(b []byte) (h frameHead, err error) {
 	n := binary.BigEndian.Uint32(b)
 	h = frameHead{int(n), kind(b[4]), b[5], binary.BigEndian.Uint32(b[6:headBytes])}
-	if n > MaxFrameBytes || h.kind < kindHello || h.kind > kindPage || h.flags&^allFlags != 0 {
+	if n > MaxFrameBytes || h.kind < kindHello || h.kind > kindKnown || h.flags&^allFlags != 0 {
 		return h, fmt.Errorf("read frame: %w", wire.ErrMalformed)
 	}
 	return h, nil

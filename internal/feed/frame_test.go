@@ -16,6 +16,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/wire"
 )
 
@@ -51,6 +52,14 @@ func samples() map[string]feed.Frame {
 		"end":       &feed.End{Reason: feed.EndRedirect, Message: "https://lhr.example"},
 		"page":      &feed.Page{Revision: 1002, Time: 1_700_000_001_000, Records: records[:1]},
 		"page-last": &feed.Page{Revision: 1002, Heads: true, Done: true, Records: []godwit.Record{}},
+		"state": &feed.State{
+			Position: godwit.Position{Epoch: godwit.EpochID{2}, Revision: 1002}, Time: 1_700_000_001_000, Place: []byte(`{"sequence":7}`),
+		},
+		"known": &feed.Known{
+			Proposers: []store.KnownProposer{{ID: store.ProposerID{8}, Number: 5, Time: 1_700_000_001_000}},
+			Requests:  []store.KnownRequest{{Key: godwit.RequestKey{9}, Revision: 1001, Time: 1_700_000_000_000}},
+		},
+		"known-nothing": &feed.Known{Proposers: []store.KnownProposer{}, Requests: []store.KnownRequest{}},
 	}
 }
 
@@ -152,7 +161,11 @@ func TestFramesThatAreRefused(t *testing.T) {
 		return frames(t, &h)
 	}
 	for name, b := range map[string][]byte{
-		"unknown kind":         sealed(7, 0, nil),
+		"unknown kind":         sealed(9, 0, nil),
+		"too much known":       sealed(8, 0, []byte{0xff, 0xff, 0x03}),
+		"proposer cut":         sealed(8, 0, []byte{1, 2, 3, 4}),
+		"state without place":  sealed(7, 0, make([]byte, 18)),
+		"place too long":       frames(t, &feed.State{Place: make([]byte, 4097)}),
 		"no kind":              sealed(0, 0, nil),
 		"unknown flag":         sealed(3, 2, []byte{1, 1, 1}),
 		"too long":             {0xff, 0xff, 0xff, 0xff, 3, 0, 0, 0, 0, 0},

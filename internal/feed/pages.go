@@ -47,18 +47,31 @@ func (s *Server) serveWalk(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 	if heads != "" && heads != "0" && heads != "1" {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "heads must be 0 or 1.")
 	}
-	turn, cancel := context.WithTimeout(r.Context(), walkPatience)
-	defer cancel()
-	if s.walks.Acquire(turn, 1) != nil {
-		return godwit.Errorf(godwit.CodeTooManyRequests, "Too many nodes are being copied to: try again.")
+	if err := s.takeTurn(r.Context()); err != nil {
+		return err
 	}
-	defer s.walks.Release(1)
-	s.metrics.walks.Inc()
-	defer s.metrics.walks.Dec()
+	defer s.giveTurn()
 	s.stream(w, r, q, nil, func(ctx context.Context, o *outgoing) error {
 		return (&pager{outgoing: o, after: after, heads: heads == "1"}).run(ctx)
 	})
 	return nil
+}
+
+// takeTurn waits until one more node may be copied to, which giveTurn ends. Error:
+// CodeTooManyRequests.
+func (s *Server) takeTurn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, walkPatience)
+	defer cancel()
+	if s.walks.Acquire(ctx, 1) != nil {
+		return godwit.Errorf(godwit.CodeTooManyRequests, "Too many nodes are being copied to: try again.")
+	}
+	s.metrics.walks.Inc()
+	return nil
+}
+
+func (s *Server) giveTurn() {
+	s.metrics.walks.Dec()
+	s.walks.Release(1)
 }
 
 // run sends all pages. The error, never nil, says how that ended.

@@ -22,6 +22,8 @@ import (
 //	Heartbeat  revision age ping clock
 //	End        reason:1 message
 //	Page       revision time flags:1 count record...       flags: 1 heads, 2 done
+//	State      epoch:16 revision time place
+//	Known      count{proposer:16 number time} count{request:16 revision time}
 const (
 	helloVersion    = 1 // of a log of generation 0, whose epochs say none
 	helloGeneration = 2
@@ -53,6 +55,10 @@ func appendPayload(b []byte, f Frame) ([]byte, kind) {
 		return wire.AppendCounted(append(b, byte(f.Reason)), message), kindEnd
 	case *Page:
 		return appendRecords(appendPageHead(b, f), f.Records), kindPage
+	case *State:
+		return appendState(b, f), kindState
+	case *Known:
+		return appendKnown(b, f), kindKnown
 	default:
 		panic(fmt.Sprintf("%T is no frame", f))
 	}
@@ -64,6 +70,8 @@ func countRecords(f Frame) int {
 		return len(f.Records)
 	case *Page:
 		return len(f.Records)
+	case *Known:
+		return len(f.Proposers) + len(f.Requests)
 	}
 	return 0
 }
@@ -170,6 +178,10 @@ func Decode(k kind, payload []byte) (Frame, error) {
 		f = &End{Reason: EndReason(d.Byte()), Message: string(d.Counted(maxMessageText))}
 	case kindPage:
 		f = decodePage(&d)
+	case kindState:
+		f = decodeState(&d)
+	case kindKnown:
+		f = decodeKnown(&d)
 	default:
 		d.Fail()
 	}

@@ -21,8 +21,8 @@ import (
 // Prefix starts the path of every request that one node makes of another.
 const Prefix = "/godwit/v1/feed"
 
-// ServerConfig is what a Server needs. All fields but Exact, Age, Carries, Self,
-// Outranked and the bounds are required.
+// ServerConfig is what a Server needs. All fields but Shared, Exact, Age, Carries,
+// Self, Place, Outranked and the bounds are required.
 type ServerConfig struct {
 	Store    *store.Store
 	Reader   godwit.Reader // answers the reads that followers pass on
@@ -32,6 +32,7 @@ type ServerConfig struct {
 	Limits   godwit.Limits
 
 	Owner   bool                 // the node owns the log
+	Shared  bool                 // it does so together with others, and may lag behind them
 	Exact   func() bool          // the store is an exact prefix of the log; nil: always
 	Age     func() time.Duration // for how long the node may have missed a write; nil: 0
 	Carries func() Filter        // what the node itself carries; nil: all
@@ -41,6 +42,11 @@ type ServerConfig struct {
 	// which this node owned: it is to take no more writes. nil: nobody
 	// is told.
 	Outranked func(generation uint64)
+
+	// Place is where in a shared log a state of the store stands, as its members
+	// write it. Error: the state is of no use to another member. nil: no state is
+	// handed over.
+	Place func(*store.View) ([]byte, error)
 
 	MaxFollowers  int // streams at once; default 1024
 	MaxReconciles int // walks at once; default 4
@@ -122,6 +128,7 @@ func endpoints() map[string]map[string]endpoint {
 	return map[string]map[string]endpoint{
 		"":        {get: (*Server).serveFeed},
 		"/walk":   {get: (*Server).serveWalk, post: (*Server).servePlaces},
+		"/state":  {get: (*Server).serveState},
 		"/report": {post: (*Server).serveReport},
 
 		"/entries":  {post: (*Server).serveEntries},

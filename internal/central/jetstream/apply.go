@@ -28,10 +28,13 @@ func (m *Member) take(msg Message) error {
 	m.waitRoom()
 	m.applying.Lock()
 	defer m.applying.Unlock()
+	m.chunks.forget(msg.Time)
 	known := msg.Sequence <= m.place.Sequence // it is read again for the chunks in it
 	switch {
 	case kind == kindChunk:
 		err = m.takeChunk(msg, rest)
+	case known && kind == kindBatch:
+		err = m.passBatch(msg, rest)
 	case known:
 	case kind == kindBatch:
 		err = m.takeBatch(msg, rest)
@@ -82,6 +85,9 @@ func (m *Member) takeBatch(msg Message, rest []byte) error {
 		tx.Rollback()
 		return err
 	}
+	if verdict == state.Taken {
+		m.chunks.named(&b.Batch)
+	}
 	if verdict != state.Taken && verdict != state.WrongClock {
 		tx.Rollback()
 	} else if err := m.commit(tx, msg.Sequence); err != nil {
@@ -93,6 +99,16 @@ func (m *Member) takeBatch(msg Message, rest []byte) error {
 		m.hear(since, time.Duration(b.Time-b.Ordered)*time.Millisecond)
 	}
 	return nil
+}
+
+// passBatch takes a batch that is applied already: the values that it names came
+// again, and whatever became of it, it is no use to wait for another one that does.
+func (m *Member) passBatch(msg Message, rest []byte) error {
+	b, err := decodeBatch(rest, msg.Time)
+	if err != nil {
+		return err
+	}
+	return m.chunks.passed(m.ctx, &b.Batch)
 }
 
 // hear notes that all acknowledged before since is here. ahead is by how much this
@@ -121,7 +137,7 @@ func (m *Member) commit(tx *store.Tx, sequence uint64) error {
 		err = c.Wait()
 	}
 	if err == nil {
-		m.noted = p.Sequence
+		m.noted, m.place.Chunks = p.Sequence, p.Chunks
 	}
 	return err
 }
@@ -185,7 +201,10 @@ const foundWait = 3 * time.Second
 // holds. One member does: the others find the stream begun.
 func (m *Member) found(ctx context.Context) error {
 	o := opening{after: position(m.store)}
-	if m.store.Revision() == 0 {
+	switch {
+	case m.unfinished():
+		return errors.New("the log is to be begun, and not by this member: it is half a copy of another")
+	case m.store.Revision() == 0:
 		sleep(ctx, foundWait)
 		o.after = godwit.Position{}
 	}

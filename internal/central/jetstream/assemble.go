@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -11,8 +12,10 @@ import (
 )
 
 const (
-	// maxAssemblies bounds how many values come in at once.
+	// maxAssemblies bounds how many values come in at once, and maxUnnamed of how
+	// many that have come in it is known that nothing names them yet.
 	maxAssemblies = 1024
+	maxUnnamed    = 1 << 16
 	// abandonAfter is how long a value's next chunk may take to come, by the stream's
 	// time, before nobody counts on it any more: its sender is gone.
 	abandonAfter = 10 * time.Minute
@@ -20,12 +23,15 @@ const (
 
 // assembler puts the chunks of values together, as they come by the stream.
 // Chunks of one value come in order, and begin again where their sender tried
-// again; those of others may stand between them.
+// again; those of others may stand between them. A value that is whole and that no
+// batch has named is remembered too: a start removes its file, as it does every file
+// that no entry names, and so the chunks have to be read again.
 type assembler struct {
 	store *store.Store
 
-	mu  sync.Mutex
-	all map[godwit.BlobID]*assembly
+	mu      sync.Mutex
+	all     map[godwit.BlobID]*assembly
+	unnamed map[godwit.BlobID]*assembly // whole; file is nil
 }
 
 type assembly struct {
@@ -35,19 +41,71 @@ type assembly struct {
 }
 
 func newAssembler(s *store.Store) *assembler {
-	return &assembler{store: s, all: make(map[godwit.BlobID]*assembly)}
+	return &assembler{store: s, all: make(map[godwit.BlobID]*assembly), unnamed: make(map[godwit.BlobID]*assembly)}
 }
 
-// first is the first message of values that are not whole yet; 0: there are none.
+// first is the first message of values that are not whole yet, or not named; 0:
+// there are none.
 func (a *assembler) first() (first uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, it := range a.all {
-		if first == 0 || it.first < first {
-			first = it.first
+	for _, some := range []map[godwit.BlobID]*assembly{a.all, a.unnamed} {
+		for _, it := range some {
+			if first == 0 || it.first < first {
+				first = it.first
+			}
 		}
 	}
 	return first
+}
+
+// named is told of a batch before what it does is committed.
+func (a *assembler) named(b *godwit.Batch) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.unnamed) == 0 {
+		return
+	}
+	for _, m := range blobs(b) {
+		delete(a.unnamed, m.Value.Blob.ID)
+	}
+}
+
+// passed is told of a batch that was committed long ago. Values of its that came
+// again and that no entry holds any more go. Errors: the disk's.
+func (a *assembler) passed(ctx context.Context, b *godwit.Batch) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range blobs(b) {
+		id := m.Value.Blob.ID
+		if a.unnamed[id] == nil {
+			continue
+		}
+		delete(a.unnamed, id)
+		e, _, err := a.store.Get(ctx, m.Namespace, []byte(m.Key), godwit.ReadOptions{})
+		gone := errors.Is(err, godwit.ErrKeyNotFound) || errors.Is(err, godwit.ErrNamespaceNotFound)
+		if err != nil && !gone {
+			return err
+		}
+		if gone || e.Value.Blob.ID != id {
+			if err := a.store.RemoveBlob(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// blobs are the mutations of a batch whose values are blobs.
+func blobs(b *godwit.Batch) (all []*godwit.Mutation) {
+	for i := range b.Transactions {
+		for j := range b.Transactions[i].Mutations {
+			if m := &b.Transactions[i].Mutations[j]; !m.Value.Blob.IsZero() {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
 }
 
 // add takes a chunk. A value that is here already needs none. One whose chunks do
@@ -56,7 +114,6 @@ func (a *assembler) first() (first uint64) {
 func (a *assembler) add(sequence uint64, now int64, c *chunk) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.forget(now)
 	if a.store.HasBlob(c.blob.ID) {
 		a.drop(c.blob.ID)
 		return nil
@@ -86,13 +143,18 @@ func (a *assembler) add(sequence uint64, now int64, c *chunk) error {
 		return nil
 	}
 	delete(a.all, c.blob.ID)
-	if err := it.file.Commit(); err != nil && !errors.Is(err, blob.ErrDamaged) {
-		return err
+	err := it.file.Commit()
+	switch {
+	case errors.Is(err, blob.ErrDamaged):
+		return nil
+	case err == nil && len(a.unnamed) < maxUnnamed:
+		it.file = nil
+		a.unnamed[c.blob.ID] = it
 	}
-	return nil
+	return err
 }
 
-// drop and forget need a.mu held.
+// drop needs a.mu held.
 func (a *assembler) drop(id godwit.BlobID) {
 	if it := a.all[id]; it != nil {
 		it.file.Abort()
@@ -100,7 +162,15 @@ func (a *assembler) drop(id godwit.BlobID) {
 	}
 }
 
+// forget drops what nobody counts on any more.
 func (a *assembler) forget(now int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, it := range a.unnamed {
+		if now-it.last > abandonAfter.Milliseconds() {
+			delete(a.unnamed, id)
+		}
+	}
 	for id, it := range a.all {
 		if now-it.last > abandonAfter.Milliseconds() {
 			a.drop(id)
@@ -114,6 +184,7 @@ func (a *assembler) close() {
 	for id := range a.all {
 		a.drop(id)
 	}
+	clear(a.unnamed)
 }
 
 // takeChunk takes a part of a value.

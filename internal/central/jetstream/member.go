@@ -25,9 +25,11 @@ type Config struct {
 	Self     MemberInfo // its Formats are Config's
 	Now      func() time.Time
 
-	// Join makes the store a copy of a peer's, exact at a batch's end, and returns
-	// at which message. nil: a member that needs it fails.
-	Join func(ctx context.Context, peers []MemberInfo) (Place, error)
+	// Join makes the store a copy of a peer's, exact at a message's end, and returns
+	// at which one. The store holds that place then, durably. See Joiner. nil: a
+	// member that needs it fails. JoinProgress tells how far it is; nil: nobody does.
+	Join         func(ctx context.Context, peers []MemberInfo) (Place, error)
+	JoinProgress func() string
 
 	// Formats is the highest format of messages that this member says to read, and
 	// reads. 0: LastFormat.
@@ -115,6 +117,7 @@ type Member struct {
 	messages atomic.Int64 // applied since the start
 	flushed  atomic.Uint64
 	serving  atomic.Bool // reads are answered
+	joining  atomic.Bool // the store becomes a copy of a peer's
 
 	caught   sync.Once
 	caughtUp chan struct{} // closed once the member has caught up since it started
@@ -304,5 +307,5 @@ func (m *Member) serveStale(ctx context.Context) error {
 func (m *Member) complete() bool {
 	m.applying.Lock()
 	defer m.applying.Unlock()
-	return m.place.Stream != "" && !m.store.Mixed()
+	return m.place.Stream != "" && !m.place.Joining && !m.store.Mixed()
 }

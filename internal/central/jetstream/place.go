@@ -13,10 +13,14 @@ import (
 type Place struct {
 	Stream   string `json:"stream"`
 	Sequence uint64 `json:"sequence"`
-	// Chunks is the first message of values that were not whole yet; 0: none.
+	// Chunks is the first message of values that were not whole yet, or that nothing
+	// named; 0: none.
 	Chunks uint64 `json:"chunks,omitempty"`
 	// Format is what messages may have by the log's own word.
 	Format int `json:"format,omitempty"`
+	// Joining is set as long as the store becomes a copy of a peer's, whose place is
+	// still to come: the store is at none.
+	Joining bool `json:"joining,omitempty"`
 }
 
 const placeNote = "stream"
@@ -26,6 +30,10 @@ func readPlace(s *store.Store) (p Place, err error) {
 	if err != nil || text == nil {
 		return p, err
 	}
+	return decodePlace(text)
+}
+
+func decodePlace(text []byte) (p Place, err error) {
 	if err := json.Unmarshal(text, &p); err != nil {
 		return p, fmt.Errorf("read the place in the stream: %w", err)
 	}
@@ -42,25 +50,42 @@ func SetPlace(tx *store.Tx, p Place) error {
 	return nil
 }
 
+// PlaceIn is where in the stream a state of this member's store stands, for a
+// member that becomes a copy of it. Error: this one is no whole member itself.
+func (m *Member) PlaceIn(v *store.View) ([]byte, error) {
+	if !m.Ready() {
+		return nil, errNotServing
+	}
+	text, err := v.Note(placeNote)
+	if err != nil {
+		return nil, err
+	}
+	if p, err := decodePlace(text); err != nil || p.Stream == "" || p.Joining {
+		return nil, errNotServing
+	}
+	return text, nil
+}
+
 // errAhead tells that the stream ends before what the store holds: for a moment
 // that may be a leader that has just been elected; if it stays so, the stream has
 // lost what a quorum had.
 var errAhead = errors.New("the stream is behind this member")
 
-// resume returns the first message that is still to be applied, or why the store
-// cannot go on from there.
+// resume returns the first message that is still to be read, or why the store
+// cannot go on from there: one without the beginning of values that are still to be
+// named would lack them for good.
 func (m *Member) resume(st State) (from uint64, why error) {
 	m.applying.Lock()
 	defer m.applying.Unlock()
 	switch {
-	case m.store.Mixed():
-		return 0, fmt.Errorf("%w: the store was becoming a copy", errForeign)
+	case m.store.Mixed() || m.place.Joining:
+		return 0, fmt.Errorf("%w: it was becoming a copy of a peer, and that was cut off", errForeign)
 	case m.place.Stream == st.ID && m.place.Sequence > st.Last:
-		return 0, fmt.Errorf("%w: it ends at message %d, and this member has applied %d", errAhead, st.Last, m.place.Sequence)
+		return 0, fmt.Errorf("%w: it ends at message %d, and this member has applied %d: a quorum of the cluster has lost what it had", errAhead, st.Last, m.place.Sequence)
 	case m.place.Stream == st.ID:
 		from = m.place.Sequence + 1
 		if c := m.place.Chunks; c != 0 {
-			from = min(from, max(c, st.First))
+			from = min(from, c)
 		}
 	case m.place.Stream != "":
 		return 0, fmt.Errorf("%w: the store was of another stream", errForeign)

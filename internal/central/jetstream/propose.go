@@ -169,6 +169,16 @@ func (p *proposer) begin() {
 	p.open = true
 }
 
+// pause lets no batches leave until begin, and gives up those on their way: what
+// becomes of them this member is not told.
+func (p *proposer) pause() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = false
+	p.turn(errStarting)
+	p.giveUp(errStarting)
+}
+
 // close gives up all there is: a batch on its way may yet be taken.
 func (p *proposer) close() {
 	p.queue.Close(errClosing)

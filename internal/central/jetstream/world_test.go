@@ -1,11 +1,15 @@
 package jetstream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +21,7 @@ import (
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
+	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -27,6 +32,7 @@ type cluster struct {
 	t        *testing.T
 	log      *streamtest.Log
 	registry *streamtest.Registry
+	net      *network
 	members  []*member
 	rng      *rand.Rand
 	tune     func(*jetstream.Config) // nil: nothing
@@ -43,7 +49,13 @@ type member struct {
 	stream  *streamtest.Stream
 	skew    time.Duration
 	metrics *prometheus.Registry
-	join    func(context.Context, []jetstream.MemberInfo) (jetstream.Place, error)
+	disk    store.FS // in front of fs; nil: nothing is
+	clock   *edge.Clock
+	face    *face
+	joiner  *jetstream.Joiner
+	join    func(context.Context, []jetstream.MemberInfo) (jetstream.Place, error) // in its place; nil: none
+	logs    logs
+	running atomic.Pointer[jetstream.Member]
 }
 
 // play runs a test with n members that have caught up.
@@ -56,7 +68,13 @@ func play(t *testing.T, n int, fn func(c *cluster)) {
 func playTuned(t *testing.T, n int, tune func(*jetstream.Config), fn func(c *cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, log: streamtest.NewLog(1, time.Now), registry: streamtest.NewRegistry(), rng: rand.New(rand.NewPCG(1, 2)), tune: tune}
+		c := &cluster{
+			t: t, log: streamtest.NewLog(1, time.Now), registry: streamtest.NewRegistry(), net: newNetwork(),
+			rng: rand.New(rand.NewPCG(1, 2)), tune: tune,
+		}
+		if _, err := c.registry.Offer(t.Context(), jetstream.FollowSecret, rootToken); err != nil {
+			t.Fatal(err)
+		}
 		for i := range n {
 			c.add(fmt.Sprintf("n%d", i+1)).start()
 		}
@@ -85,26 +103,42 @@ func (m *member) start() {
 	if m.Member, err = jetstream.Open(context.Background(), m.config()); err != nil {
 		m.c.t.Fatalf("%s: open: %v", m.name, err)
 	}
+	m.running.Store(m.Member)
+	m.face.listen()
 }
 
 // open opens the member's store.
 func (m *member) open() {
 	m.c.t.Helper()
+	m.clock = edge.NewClock(m.now)
+	if m.disk == nil {
+		m.disk = m.fs
+	}
 	s, err := store.Open(context.Background(), store.Config{
-		Dir: "/data", FS: m.fs, Now: m.now, Follower: true, InlineBytes: 1024, DiskReserve: -1,
+		Dir: "/data", FS: m.disk, Now: m.clock.Now, Follower: true, InlineBytes: 1024, DiskReserve: -1,
 		CacheBytes: 1 << 20, HotBytes: 64 << 10,
 	})
 	if err != nil {
 		m.c.t.Fatalf("%s: open store: %v", m.name, err)
 	}
 	m.store, m.stream = s, m.c.log.Stream()
+	m.follow()
 }
 
 func (m *member) config() jetstream.Config {
+	log := slog.New(slog.NewTextHandler(&m.logs, nil))
+	m.joiner = jetstream.NewJoiner(jetstream.JoinerConfig{
+		Store: m.store, Clock: m.clock, Registry: m.c.registry, Dial: m.c.net.dial, Logger: log,
+		Mixed: m.face.feed.Suspend, Exact: func(bool) { m.face.feed.Resume() },
+	})
 	m.metrics = prometheus.NewRegistry()
 	cfg := jetstream.Config{
-		Store: m.store, Stream: m.stream, Registry: m.c.registry, Now: m.now, Join: m.join, Metrics: m.metrics,
-		Self: jetstream.MemberInfo{Name: m.name, Identity: m.name, URL: "http://" + m.name}, Logger: slog.New(slog.DiscardHandler),
+		Store: m.store, Stream: m.stream, Registry: m.c.registry, Now: m.now, Metrics: m.metrics,
+		Join: m.joiner.Join, JoinProgress: m.joiner.Progress,
+		Self: jetstream.MemberInfo{Name: m.name, Identity: m.name, URL: "http://" + m.name}, Logger: log,
+	}
+	if m.join != nil {
+		cfg.Join = m.join
 	}
 	for _, tune := range []func(*jetstream.Config){m.c.tune, m.tune} {
 		if tune != nil {
@@ -114,15 +148,43 @@ func (m *member) config() jetstream.Config {
 	return cfg
 }
 
+// exact and placeIn are of a member that may not be open yet.
+
+func (m *member) exact() bool {
+	is := m.running.Load()
+	return is != nil && is.Exact()
+}
+
+func (m *member) placeIn(v *store.View) ([]byte, error) { return m.running.Load().PlaceIn(v) }
+
+// logs takes what is logged.
+type logs struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logs) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.buf.String(), text)
+}
+
 func (m *member) stop() {
 	m.c.t.Helper()
 	if m.store == nil {
 		return
 	}
-	if err := errors.Join(m.Close(), m.store.Close()); err != nil {
+	m.running.Store(nil)
+	if err := errors.Join(m.face.close(), m.Close(), m.store.Close()); err != nil {
 		m.c.t.Errorf("%s: close: %v", m.name, err)
 	}
-	m.store = nil
+	m.store, m.disk = nil, nil
 }
 
 // crash ends the member as a power cut does.

@@ -98,6 +98,19 @@ func (l *Log) Messages() []jetstream.Message {
 	return all
 }
 
+// Lose takes the last n messages out, as a cluster does whose quorum has lost them.
+func (l *Log) Lose(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for ; n > 0 && len(l.messages) > 0; n-- {
+		last := len(l.messages) - 1
+		l.bytes -= int64(len(l.messages[last].Data))
+		l.messages = l.messages[:last]
+		l.last--
+	}
+	l.tell()
+}
+
 // Append appends a message as any member would, without faults.
 func (l *Log) Append(data []byte) uint64 {
 	l.mu.Lock()
