@@ -33,8 +33,8 @@ func (m *Member) take(msg Message) error {
 	case kind == kindChunk:
 		err = m.takeChunk(msg, rest)
 	case known:
-	case kind == kindBatch:
-		err = m.takeBatch(msg, rest)
+	case kind == kindBatch || kind == kindPacked:
+		err = m.takeBatch(msg, kind, rest)
 	case kind == kindEpoch:
 		err = m.takeOpening(msg, rest)
 	case kind == kindFormat:
@@ -68,8 +68,8 @@ func (m *Member) waitRoom() {
 
 // takeBatch decides a batch, whoever proposed it, and tells its writers if they
 // wait here.
-func (m *Member) takeBatch(msg Message, rest []byte) error {
-	b, err := decodeBatch(rest, msg.Time)
+func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
+	b, err := decodeBatch(m.proposer.packer, kind, rest, msg.Time)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +42,7 @@ type member struct {
 	fs      *store.MemFS
 	store   *store.Store
 	stream  *streamtest.Stream
-	skew    time.Duration
+	skew    atomic.Int64 // of its clock, nanoseconds
 	metrics *prometheus.Registry
 	join    func(context.Context, []jetstream.MemberInfo) (jetstream.Place, error)
 }
@@ -76,7 +77,7 @@ func (c *cluster) add(name string) *member {
 	return m
 }
 
-func (m *member) now() time.Time { return time.Now().Add(m.skew) }
+func (m *member) now() time.Time { return time.Now().Add(time.Duration(m.skew.Load())) }
 
 func (m *member) start() {
 	m.c.t.Helper()
