@@ -33,11 +33,11 @@ func (m *Member) take(msg Message) error {
 	switch {
 	case kind == kindChunk:
 		err = m.takeChunk(msg, rest)
-	case known && kind == kindBatch:
-		err = m.passBatch(msg, rest)
+	case known && (kind == kindBatch || kind == kindPacked):
+		err = m.passBatch(msg, kind, rest)
 	case known:
-	case kind == kindBatch:
-		err = m.takeBatch(msg, rest)
+	case kind == kindBatch || kind == kindPacked:
+		err = m.takeBatch(msg, kind, rest)
 	case kind == kindEpoch:
 		err = m.takeOpening(msg, rest)
 	case kind == kindFormat:
@@ -71,8 +71,8 @@ func (m *Member) waitRoom() {
 
 // takeBatch decides a batch, whoever proposed it, and tells its writers if they
 // wait here.
-func (m *Member) takeBatch(msg Message, rest []byte) error {
-	b, err := decodeBatch(rest, msg.Time)
+func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
+	b, err := decodeBatch(m.proposer.packer, kind, rest, msg.Time)
 	if err != nil {
 		return err
 	}
@@ -103,8 +103,8 @@ func (m *Member) takeBatch(msg Message, rest []byte) error {
 
 // passBatch takes a batch that is applied already: the values that it names came
 // again, and whatever became of it, it is no use to wait for another one that does.
-func (m *Member) passBatch(msg Message, rest []byte) error {
-	b, err := decodeBatch(rest, msg.Time)
+func (m *Member) passBatch(msg Message, kind byte, rest []byte) error {
+	b, err := decodeBatch(m.proposer.packer, kind, rest, msg.Time)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/wire"
 )
 
 // ChunkMessage is a message with a part of a blob's content.
@@ -12,5 +13,5 @@ func ChunkMessage(b godwit.Blob, offset int64, data []byte) []byte {
 
 // BatchMessage is a message with a batch.
 func BatchMessage(id store.ProposerID, number uint64, b *godwit.Batch) []byte {
-	return appendBatch(nil, firstFormat, id, number, b)
+	return appendBatch(nil, firstFormat, kindBatch, id, number, wire.AppendBatch(nil, b))
 }

@@ -16,7 +16,8 @@ func version(formats int) func(*jetstream.Config) {
 	return func(cfg *jetstream.Config) { cfg.Formats = formats }
 }
 
-const newFormat = jetstream.LastFormat + 1
+// Two formats of messages: from the second on batches may be packed.
+const oldFormat, newFormat = 1, 2
 
 // formats are those of the messages behind a sequence.
 func (c *cluster) formats(after uint64) (found []byte) {
@@ -31,7 +32,7 @@ func (c *cluster) formats(after uint64) (found []byte) {
 // TestNewFormat: a new format is used once all members read it, and not before;
 // who reads it no more cannot come back.
 func TestNewFormat(t *testing.T) {
-	playTuned(t, 3, nil, func(c *cluster) {
+	playTuned(t, 3, version(oldFormat), func(c *cluster) {
 		old := c.members[0]
 		old.propose(createNamespace())
 		for _, m := range c.members[1:] {
@@ -43,8 +44,8 @@ func TestNewFormat(t *testing.T) {
 		for _, m := range c.members {
 			m.propose(put("key", m.name))
 		}
-		if got := c.formats(0); !slices.Equal(got, []byte{jetstream.LastFormat}) {
-			t.Fatalf("one reads no more than %d, and messages have formats %v", jetstream.LastFormat, got)
+		if got := c.formats(0); !slices.Equal(got, []byte{oldFormat}) {
+			t.Fatalf("one reads no more than %d, and messages have formats %v", oldFormat, got)
 		}
 		old.stop()
 		old.tune = version(newFormat)
@@ -64,7 +65,7 @@ func TestNewFormat(t *testing.T) {
 			t.Errorf("it was switched on %d times", n)
 		}
 		old.stop()
-		old.tune = nil
+		old.tune = version(oldFormat)
 		old.refusesFormat()
 		old.tune = version(newFormat)
 		old.start()
@@ -104,7 +105,7 @@ func TestOldMemberComes(t *testing.T) {
 		c.members[0].propose(createNamespace())
 		time.Sleep(time.Minute)
 		late := c.add("a") // the first by name
-		late.tune = version(jetstream.LastFormat)
+		late.tune = version(oldFormat)
 		late.start()
 		why := late.failure()
 		if !strings.Contains(why, "cannot read") || late.Ready() {
@@ -121,6 +122,45 @@ func TestOldMemberComes(t *testing.T) {
 	})
 }
 
+// TestPackedBatches: what is packed is shorter, and comes out as it was; what would
+// not be shorter is not, nor anything before all members read it.
+func TestPackedBatches(t *testing.T) {
+	playTuned(t, 3, version(oldFormat), func(c *cluster) {
+		a, b := c.members[0], c.members[1]
+		a.propose(createNamespace())
+		time.Sleep(time.Minute)
+		text, noise := strings.Repeat("all that is said twice ", 200), c.noise(4000)
+		sizes := func() (n [2]int64) {
+			for i, value := range []string{text, noise} {
+				before := c.log.Bytes()
+				a.propose(put("key", value))
+				n[i] = c.log.Bytes() - before
+				c.settle()
+				if b.value("key") != value {
+					t.Error("another value came out")
+				}
+			}
+			return n
+		}
+		if n := sizes(); n[0] < int64(len(text)) || n[1] < int64(len(noise)) {
+			t.Errorf("one does not read it, and messages have %v bytes", n)
+		}
+		for _, m := range c.members {
+			m.stop()
+			m.tune = version(newFormat)
+			m.start()
+		}
+		time.Sleep(time.Minute)
+		if n := sizes(); n[0] > 400 || n[1] < int64(len(noise)) || n[1] > int64(len(noise))+200 {
+			t.Errorf("messages have %v bytes", n)
+		}
+		c.log.Append([]byte{newFormat, 'z', 15: 0, 17: 0, 18: 1, 40: 'x'})
+		if why := a.failure(); !strings.Contains(why, "unpack") {
+			t.Errorf("what cannot be unpacked: %q", why)
+		}
+	})
+}
+
 // TestFormatAndLoss: that a message which switches a format on is lost, or comes
 // again later, makes no difference.
 func TestFormatAndLoss(t *testing.T) {
@@ -131,7 +171,7 @@ func TestFormatAndLoss(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		c.members[0].propose(createNamespace())
 		time.Sleep(30 * time.Second)
-		c.log.Append([]byte{jetstream.LastFormat, 'f', jetstream.LastFormat}) // one of before
+		c.log.Append([]byte{oldFormat, 'f', oldFormat}) // one of before
 		c.settle()
 		for _, m := range c.members {
 			m.stop()

@@ -191,6 +191,7 @@ func (m *Member) Close() error {
 	m.cancel()
 	_ = m.work.Wait() // its errors went to Failed
 	m.met.unregister()
+	m.proposer.packer.close()
 	m.chunks.close()
 	return m.flush()
 }

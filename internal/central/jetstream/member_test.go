@@ -322,7 +322,7 @@ func (m *member) holds(key string, content []byte) {
 // TestUnknownFormat: a member stops at a message that it cannot read, and says so.
 func TestUnknownFormat(t *testing.T) {
 	for name, msg := range map[string][]byte{
-		"format": {99, 'b'}, "kind": {1, 'z'}, "next format": {1, 'f', 77},
+		"format": {99, 'b'}, "kind": {1, 'y'}, "kind of a later format": {1, 'z'}, "next format": {1, 'f', 77},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, 1, func(c *cluster) {
@@ -347,10 +347,10 @@ func TestWrongClock(t *testing.T) {
 	play(t, 2, func(c *cluster) {
 		c.members[0].propose(createNamespace())
 		fast := c.add("fast")
-		fast.skew = time.Hour
+		fast.skew.Store(int64(time.Hour))
 		fast.start()
 		slow := c.add("slow")
-		slow.skew = -30 * time.Second
+		slow.skew.Store(int64(-30 * time.Second))
 		slow.start()
 		time.Sleep(5 * time.Second)
 		_, err := fast.Propose(context.Background(), []godwit.Transaction{put("key", "fast")})

@@ -15,6 +15,7 @@ import (
 //
 //	format:1 kind:1 and, by kind,
 //	batch:   proposer:16 number batch            see package wire
+//	packed:  proposer:16 number zstd             the same, compressed; of format 2
 //	chunk:   blob:16 size hash:32 offset bytes   of a value, ahead of the batch that names it
 //	epoch:   cluster:16 after { epoch:16 revision } epoch:16 first
 //	format:  format                              that messages may have from here on
@@ -24,6 +25,7 @@ import (
 // know: it never skips one.
 const (
 	kindBatch   = 'b'
+	kindPacked  = 'z'
 	kindChunk   = 'c'
 	kindEpoch   = 'e'
 	kindFormat  = 'f'
@@ -35,7 +37,7 @@ const (
 const (
 	firstFormat = 1
 	// LastFormat is the highest that this version reads.
-	LastFormat = 1
+	LastFormat = packedFormat
 )
 
 // Bounds of what a message may claim.
@@ -69,10 +71,11 @@ func (o *opening) lineageEpoch() godwit.Epoch {
 
 func appendHead(b []byte, format, kind byte) []byte { return append(b, format, kind) }
 
-func appendBatch(b []byte, format byte, id store.ProposerID, number uint64, batch *godwit.Batch) []byte {
-	b = append(appendHead(b, format, kindBatch), id[:]...)
+// appendBatch appends a message of a batch, which is encoded and maybe packed.
+func appendBatch(b []byte, format, kind byte, id store.ProposerID, number uint64, batch []byte) []byte {
+	b = append(appendHead(b, format, kind), id[:]...)
 	b = binary.AppendUvarint(b, number)
-	return wire.AppendBatch(b, batch)
+	return append(b, batch...)
 }
 
 func appendChunk(b []byte, format byte, c *chunk) []byte {
@@ -107,6 +110,10 @@ func head(data []byte, reads int) (kind byte, rest []byte, err error) {
 	switch data[1] {
 	case kindBatch, kindChunk, kindEpoch, kindFormat, kindCompare:
 		return data[1], data[2:], nil
+	case kindPacked:
+		if data[0] >= packedFormat {
+			return data[1], data[2:], nil
+		}
 	}
 	return 0, nil, fmt.Errorf("%w: kind %d", ErrFormat, data[1])
 }
@@ -120,9 +127,12 @@ func batchOrigin(rest []byte) (id store.ProposerID, number uint64, batch []byte,
 	return id, number, batch, d.Err()
 }
 
-// decodeBatch reads a message's batch. Values and metadata point into rest.
-func decodeBatch(rest []byte, ordered int64) (*state.Numbered, error) {
+// decodeBatch reads a message's batch. Values and metadata may point into rest.
+func decodeBatch(p *packer, kind byte, rest []byte, ordered int64) (*state.Numbered, error) {
 	id, number, encoded, err := batchOrigin(rest)
+	if err == nil && kind == kindPacked {
+		encoded, err = p.unpack(encoded)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -12,12 +12,15 @@ import (
 	"github.com/godwitkv/godwit/internal/planted"
 	"github.com/godwitkv/godwit/internal/state"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/wire"
 )
 
 const (
 	maxFlights = 4        // batches on their way at once
 	maxBatch   = 4096     // transactions in one
 	batchRoom  = 64 << 10 // of a message that is left for what is not values
+
+	messageRoom = 32 // what stands before a batch in its message, or less
 
 	// giveUp is for how long a batch may be on its way: then its writers are told
 	// that its outcome is unknown, and the others that there is no quorum.
@@ -53,6 +56,7 @@ var (
 type proposer struct {
 	stream Stream
 	queue  *gather.Queue
+	packer *packer
 	now    func() time.Time         // for the batches' times
 	news   func(down *godwit.Error) // told when writes stop being taken, and are again
 	format atomic.Int32             // of the messages; see form
@@ -81,7 +85,7 @@ type flight struct {
 }
 
 func newProposer(s Stream, now func() time.Time, news func(*godwit.Error)) *proposer {
-	p := &proposer{stream: s, queue: gather.NewQueue(), now: now, news: news, down: errStarting}
+	p := &proposer{stream: s, queue: gather.NewQueue(), packer: newPacker(), now: now, news: news, down: errStarting}
 	p.format.Store(firstFormat)
 	p.startOver()
 	return p
@@ -206,15 +210,11 @@ func (p *proposer) step() {
 		p.giveUp(errNoQuorum)
 	}
 	send := p.resend(now)
-	for len(p.flights) < maxFlights {
-		f := p.depart(now)
-		if f == nil {
-			break
-		}
-		send = append(send, f)
-	}
 	p.mu.Unlock()
 	for _, f := range send {
+		p.stream.Send(f.msg, p.answered)
+	}
+	for f := p.depart(now); f != nil; f = p.depart(now) {
 		p.stream.Send(f.msg, p.answered)
 	}
 }
@@ -248,29 +248,50 @@ func (p *proposer) resend(now time.Time) (send []*flight) {
 }
 
 // depart makes a batch of what waits, nil if nothing does. Without writers one is
-// made now and then all the same. It needs p.mu held.
+// made now and then all the same.
 func (p *proposer) depart(now time.Time) *flight {
-	if p.down != nil {
-		p.queue.Drain(p.down)
-	}
-	proposals := p.queue.Take(maxBatch, p.room())
-	if len(proposals) == 0 && (len(p.flights) > 0 || now.Sub(p.left) < probeEvery) {
+	proposals, ok := p.take(now)
+	if !ok {
 		return nil
 	}
-	f := &flight{number: p.number + 1, time: p.now().UnixMilli(), since: now, sent: now, proposals: proposals}
+	f := &flight{time: p.now().UnixMilli(), since: now, sent: now, proposals: proposals}
 	batch := godwit.Batch{Time: f.time}
 	for _, it := range proposals {
 		batch.Transactions = append(batch.Transactions, it.Transactions...)
 	}
-	f.msg = appendBatch(nil, p.form(), p.id, f.number, &batch)
-	if len(f.msg) > p.stream.MaxMessage() {
+	encoded := wire.AppendBatch(nil, &batch)
+	if len(encoded)+messageRoom > p.stream.MaxMessage() {
 		gather.Fail(proposals, errTooLarge)
 		return nil
 	}
+	format, kind := p.form(), byte(kindBatch)
+	if format >= packedFormat {
+		if packed, ok := p.packer.pack(encoded); ok {
+			encoded, kind = packed, kindPacked
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f.number = p.number + 1
+	f.msg = appendBatch(make([]byte, 0, messageRoom+len(encoded)), format, kind, p.id, f.number, encoded)
 	p.number, p.left = f.number, now
 	p.sent.Add(1)
 	p.flights = append(p.flights, f)
 	return f
+}
+
+// take returns what is to leave, and whether a batch is.
+func (p *proposer) take(now time.Time) ([]*gather.Proposal, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.flights) >= maxFlights {
+		return nil, false
+	}
+	if p.down != nil {
+		p.queue.Drain(p.down)
+	}
+	proposals := p.queue.Take(maxBatch, p.room())
+	return proposals, len(proposals) > 0 || len(p.flights) == 0 && now.Sub(p.left) >= probeEvery
 }
 
 // giveUp tells all writers that what they wait for cannot be told, and takes no

@@ -15,7 +15,7 @@ type Status struct {
 	Bytes       int64          `json:"bytes"`
 	Format      int            `json:"format"`               // of its messages
 	StalenessMS int64          `json:"staleness_ms"`         // for how long the copy may have missed a write; -1: not known
-	Durability  string         `json:"durability,omitempty"` // why less is certain of what is acknowledged than should be
+	Durability  string         `json:"durability,omitempty"` // what is known of when what is acknowledged is on disks
 	Problem     string         `json:"problem,omitempty"`    // of this member
 	Members     []MemberStatus `json:"members"`              // all that are registered, by name
 	Compared    uint64         `json:"compared,omitempty"`   // message at which the members' data was compared last
@@ -37,8 +37,8 @@ type MemberStatus struct {
 	Problem  string `json:"problem,omitempty"`
 }
 
-// durable is a stream that knows whether what it acknowledges is on the disks of a
-// quorum: what it answers says why that is not certain, "" if it is.
+// durable is a stream that says what is known of when a message that a quorum holds
+// is on disks. It does so at once, and asks nobody.
 type durable interface{ Durability() string }
 
 // Status tells what was last heard: it asks nobody.

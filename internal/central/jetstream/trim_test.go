@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,10 +24,16 @@ func smallLog(cfg *jetstream.Config) { cfg.TrimWindow, cfg.TrimCap = testWindow,
 // fill writes about so many bytes.
 func (m *member) fill(bytes int) {
 	m.c.t.Helper()
-	value := strings.Repeat("x", 4000)
-	for n := range bytes / len(value) {
-		m.propose(put(fmt.Sprint("key", n%20), value+fmt.Sprint(n)))
+	for n := range bytes / 4000 {
+		m.propose(put(fmt.Sprint("key", n%20), m.c.noise(4000)))
 	}
+}
+
+// noise is a value that does not get shorter when it is packed.
+func (c *cluster) noise(size int) string {
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{byte(c.rng.Uint32()), byte(c.rng.Uint32())}).Read(b)
+	return string(b)
 }
 
 func (c *cluster) state() jetstream.State {

@@ -47,7 +47,7 @@ type member struct {
 	fs      *store.MemFS
 	store   *store.Store
 	stream  *streamtest.Stream
-	skew    time.Duration
+	skew    atomic.Int64 // of its clock, nanoseconds
 	metrics *prometheus.Registry
 	disk    store.FS // in front of fs; nil: nothing is
 	clock   *edge.Clock
@@ -94,7 +94,7 @@ func (c *cluster) add(name string) *member {
 	return m
 }
 
-func (m *member) now() time.Time { return time.Now().Add(m.skew) }
+func (m *member) now() time.Time { return time.Now().Add(time.Duration(m.skew.Load())) }
 
 func (m *member) start() {
 	m.c.t.Helper()

@@ -84,6 +84,13 @@ func (l *Log) SetLeader(is bool) {
 	l.tell()
 }
 
+// SetLatency sets how long it takes until a message is appended.
+func (l *Log) SetLatency(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latency = d
+}
+
 // Wait returns once nothing that was sent is on its way any more.
 func (l *Log) Wait() { l.work.Wait() }
 
@@ -109,6 +116,13 @@ func (l *Log) Lose(n int) {
 		l.last--
 	}
 	l.tell()
+}
+
+// Bytes are how many the stream holds.
+func (l *Log) Bytes() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
 }
 
 // Append appends a message as any member would, without faults.

@@ -1,0 +1,208 @@
+package jetstream_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/central/jetstream"
+)
+
+// numbers are those of the batches behind a sequence, by who sent them.
+func (c *cluster) numbers(after uint64) (numbers []uint64, proposers [][]byte) {
+	for _, m := range c.log.Messages() {
+		if m.Sequence > after && (m.Data[1] == 'b' || m.Data[1] == 'z') {
+			n, _ := binary.Uvarint(m.Data[18:])
+			numbers, proposers = append(numbers, n), append(proposers, m.Data[2:18])
+		}
+	}
+	return numbers, proposers
+}
+
+// write proposes something in the background.
+func (m *member) write(all *sync.WaitGroup, key string) {
+	all.Go(func() { m.propose(put(key, "value")) })
+}
+
+// TestResend: what was lost is sent again at once, whole, in order and ahead of what
+// is new, so that the log need not be sent anything a third time.
+func TestResend(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		for lost := 1; lost < 4; lost++ {
+			time.Sleep(1200 * time.Millisecond) // no batch without a writer is on its way
+			m.propose(put("key", "before"))
+			after := c.state().Last
+			var all sync.WaitGroup
+			c.log.SetLeader(false)
+			for n := range lost {
+				m.write(&all, fmt.Sprint("lost", n))
+				time.Sleep(100 * time.Microsecond)
+			}
+			time.Sleep(2 * time.Millisecond) // that they were is known
+			c.log.SetLeader(true)
+			start := time.Now()
+			m.write(&all, "new")
+			all.Wait()
+			if d := time.Since(start); d > 10*time.Millisecond {
+				t.Errorf("%d lost: it took %v", lost, d)
+			}
+			got, _ := c.numbers(after)
+			var want []uint64
+			for n := range lost + 1 {
+				want = append(want, got[0]+uint64(n))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%d lost (-want +got):\n%s", lost, diff)
+			}
+		}
+	})
+}
+
+// TestFlights: so many batches are on their way at once, and no more.
+func TestFlights(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		time.Sleep(500 * time.Millisecond)
+		after := c.state().Last
+		var all sync.WaitGroup
+		for n := range 40 {
+			m.write(&all, fmt.Sprint("key", n))
+			time.Sleep(50 * time.Microsecond) // a message takes a millisecond
+		}
+		all.Wait()
+		if got, _ := c.numbers(after); len(got) < 8 || len(got) > 16 {
+			t.Errorf("%d batches", len(got))
+		}
+	})
+}
+
+// TestGivenUp: who gave a batch up goes on as somebody else, so that what it gave up
+// cannot come between when it comes after all.
+func TestGivenUp(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace(), put("key", "old"))
+		after := c.state().Last
+		c.log.SetLeader(false)
+		_, err := m.Propose(context.Background(), []godwit.Transaction{put("key", "given up")})
+		if !isCode(err, godwit.CodeOutcomeUnknown) {
+			t.Fatalf("without a leader: %v", err)
+		}
+		c.log.SetLeader(true)
+		time.Sleep(2 * time.Second)
+		m.propose(put("key", "new"))
+		_, before := c.numbers(0)
+		numbers, proposers := c.numbers(after)
+		if numbers[0] != 1 || slices.ContainsFunc(before[:len(before)-len(proposers)], func(id []byte) bool { return bytes.Equal(id, proposers[0]) }) {
+			t.Errorf("it goes on with number %d of %x", numbers[0], proposers[0])
+		}
+	})
+}
+
+// TestClockPutRight: a member whose clock was wrong writes again once it is right.
+func TestClockPutRight(t *testing.T) {
+	play(t, 2, func(c *cluster) {
+		c.members[0].propose(createNamespace())
+		m := c.members[1]
+		for _, skew := range []time.Duration{time.Hour, -time.Hour} {
+			m.skew.Store(int64(skew))
+			time.Sleep(3 * time.Second)
+			_, err := m.Propose(context.Background(), []godwit.Transaction{put("key", "wrong")})
+			if !isCode(err, godwit.CodeUnavailable) {
+				t.Errorf("by %v: %v", skew, err)
+			}
+			m.skew.Store(0)
+			time.Sleep(3 * time.Second)
+			m.propose(put("key", "right"))
+			if !m.Ready() || m.Problem() != "" {
+				t.Errorf("after %v: ready %t, problem %q", skew, m.Ready(), m.Problem())
+			}
+		}
+	})
+}
+
+// TestFreshness: how stale the copy may be counts from when a batch was made, not
+// from when it came back.
+func TestFreshness(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		c.log.SetLatency(400 * time.Millisecond)
+		time.Sleep(5 * time.Second)
+		least := time.Hour.Milliseconds()
+		for range 200 {
+			time.Sleep(10 * time.Millisecond)
+			least = min(least, m.Status().StalenessMS)
+		}
+		if least < 400 {
+			t.Errorf("it says %d ms, and the way takes 400", least)
+		}
+	})
+}
+
+// TestManyInOne: more than a message holds goes as several, and results come in
+// order; what no message holds is refused.
+func TestManyInOne(t *testing.T) {
+	playTuned(t, 1, func(cfg *jetstream.Config) { cfg.Formats = 1 }, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		var txs []godwit.Transaction
+		for n := range 30 {
+			txs = append(txs, put(fmt.Sprint("key", n), c.noise(500<<10)))
+		}
+		after := c.state().Last
+		results := m.propose(txs...)
+		if len(results) != len(txs) || !slices.IsSortedFunc(results, func(a, b godwit.Result) int { return int(a.Revision) - int(b.Revision) }) {
+			t.Errorf("%d results: %v", len(results), results)
+		}
+		if got, _ := c.numbers(after); len(got) < 4 {
+			t.Errorf("%d batches", len(got))
+		}
+		for n := range txs {
+			if e, _, err := m.Get(context.Background(), ns, fmt.Append(nil, "key", n), godwit.ReadOptions{}); err != nil || e.Revision != results[n].Revision {
+				t.Errorf("key %d: %v, want revision %d", n, err, results[n].Revision)
+			}
+		}
+		huge := put("huge", c.noise(5<<20))
+		huge.Mutations = append(huge.Mutations, put("huge2", c.noise(5<<20)).Mutations...)
+		if _, err := m.Propose(context.Background(), []godwit.Transaction{huge}); !isCode(err, godwit.CodeBodyTooLarge) {
+			t.Errorf("more than a message: %v", err)
+		}
+		m.propose(put("key", "after"))
+	})
+}
+
+// TestClosing: who waits when a member closes is told that the outcome is unknown.
+func TestClosing(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		c.log.SetLeader(false)
+		var all sync.WaitGroup
+		for n := range 6 { // on their way, or waiting to be
+			all.Go(func() {
+				_, err := m.Propose(context.Background(), []godwit.Transaction{put(fmt.Sprint(n), "value")})
+				if !isCode(err, godwit.CodeOutcomeUnknown) && (n < 4 || !isCode(err, godwit.CodeUnavailable)) {
+					t.Errorf("writer %d: %v", n, err)
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		m.stop()
+		all.Wait()
+		c.log.SetLeader(true)
+		m.start()
+		c.settle()
+	})
+}
