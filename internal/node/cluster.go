@@ -77,6 +77,11 @@ func (c *Config) validateServer() (problems []error) {
 	}
 	if c.ClusterListen == "" && len(peers) > 1 {
 		complain("--cluster-listen", "is needed with --cluster-peers")
+	} else if c.ClusterListen != "" {
+		if err := nats.CheckListen(c.ClusterListen); err != nil {
+			complain("--cluster-listen", "%v", err)
+			return problems
+		}
 	}
 	withTLS := c.ClusterCert != "" && c.ClusterKey != "" && c.ClusterCA != ""
 	if !withTLS && (c.ClusterCert != "" || c.ClusterKey != "" || c.ClusterCA != "") {

@@ -187,14 +187,16 @@ func (c *Conn) broken(nc *natsgo.Conn, err error) {
 	for _, fn := range fns {
 		fn()
 	}
-	if !nc.IsClosed() {
+	if c.cfg.Server == nil && !nc.IsClosed() { // the server of this process is not lost, it was stopped
 		c.cfg.Logger.Warn("connection to nats broke", logError, err.Error())
 	}
 }
 
 func (c *Conn) connected(nc *natsgo.Conn) {
 	c.setProblem(nil)
-	c.cfg.Logger.Info("connected to nats", logServer, nc.ConnectedServerName())
+	if c.cfg.Server == nil {
+		c.cfg.Logger.Info("connected to nats", logServer, nc.ConnectedServerName())
+	}
 }
 
 // notConnected says why there is no connection.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 )
 
 // Client is the client under a connection.
@@ -32,3 +33,23 @@ var NodeOf = nodeOf
 
 // Stop ends a server without handing over.
 func (s *Server) Stop() { s.stop() }
+
+// ConnectOutside connects to the port that the server listens on for clients, once
+// without credentials, and once with the very keys that are good inside.
+func (s *Server) ConnectOutside() []error {
+	url := s.server.ClientURL()
+	var errs []error
+	for _, pair := range []nkeys.KeyPair{nil, s.user, s.admin} {
+		var opts []natsgo.Option
+		if pair != nil {
+			public, _ := pair.PublicKey()
+			opts = append(opts, natsgo.Nkey(public, pair.Sign))
+		}
+		nc, err := natsgo.Connect(url, opts...)
+		if err == nil {
+			nc.Close()
+		}
+		errs = append(errs, err)
+	}
+	return errs
+}

@@ -93,6 +93,16 @@ func TestPeers(t *testing.T) {
 	}
 }
 
+func TestListen(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"127.0.0.1:1": true, ":6222": true, "[::]:6222": true, "": false, "127.0.0.1": false, "127.0.0.1:0": false, "127.0.0.1:x": false, ":70000": false,
+	} {
+		if err := nats.CheckListen(address); (err == nil) != ok {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
 func TestExposure(t *testing.T) {
 	inside := []nats.Peer{{Name: "n1", Address: "127.0.0.1:1"}, {Name: "n2", Address: "localhost:2"}, {Name: "n3", Address: "[::1]:3"}}
 	outside := []nats.Peer{inside[0], inside[1], {Name: "n3", Address: "10.0.0.1:3"}}

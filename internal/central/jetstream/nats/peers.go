@@ -64,6 +64,18 @@ func checkAddress(address string) error {
 	return nil
 }
 
+// CheckListen wants host:port to listen on; without a host, that is every address.
+func CheckListen(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		var n uint64
+		if n, err = strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%.128q is not of the form host:port", address)
+}
+
 // split is for addresses that checkAddress took.
 func split(address string) (host string, port int) {
 	host, text, _ := net.SplitHostPort(address)

@@ -67,6 +67,9 @@ func OpenServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 		cfg.MaxBytes = DefaultMaxBytes
 	}
 	if len(cfg.Peers) > 1 {
+		if err := CheckListen(cfg.Listen); err != nil {
+			return nil, fmt.Errorf("--cluster-listen: %w", err)
+		}
 		if err := CheckExposure(cfg.Listen, cfg.Peers, cfg.TLS != nil); err != nil {
 			return nil, err
 		}
@@ -126,6 +129,10 @@ func (s *Server) stop() {
 
 // options are those of the server, instead of a file.
 //
+// Who names no user is the user of this process, who may not come from outside.
+// Without that, a server with a system account and no other lets whoever names no
+// user in: it makes one.
+//
 // A server that does not listen for clients at all never starts its cluster port:
 // that waits for the other (nats-server 2.15, StartRouting). So it listens on a
 // port of loopback that the system picks and nobody is told, behind which no user
@@ -151,6 +158,7 @@ func (s *Server) options() (*server.Options, error) {
 			{Nkey: userKey, AllowedConnectionTypes: inside},
 			{Nkey: adminKey, Account: system, AllowedConnectionTypes: inside},
 		},
+		NoAuthUser: userKey,
 		MaxPayload: MaxPayload, WriteDeadline: 10 * time.Second,
 		JetStream: true, StoreDir: filepath.Join(s.cfg.Dir, stateDir), SyncAlways: true,
 		JetStreamMaxMemory: 32 << 20, JetStreamMaxStore: s.cfg.MaxBytes + registryMaxBytes,

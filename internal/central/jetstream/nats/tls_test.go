@@ -9,12 +9,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/godwitkv/godwit/internal/central/jetstream/nats"
 )
@@ -148,4 +151,15 @@ func joinAs(address string, cfg *tls.Config) error {
 	}
 	_, err = bufio.NewReader(conn).ReadString('\n')
 	return err
+}
+
+// TestOutside holds that nobody gets in through the port for clients, on which the
+// server cannot but listen.
+func TestOutside(t *testing.T) {
+	w := newWorld(t, 1)
+	for _, err := range w.servers["n1"].server.ConnectOutside() {
+		if !errors.Is(err, natsgo.ErrAuthorization) {
+			t.Errorf("connected from outside: %v", err)
+		}
+	}
 }
