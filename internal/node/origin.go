@@ -34,7 +34,7 @@ type origin struct {
 func (n *Node) openFollowers() {
 	n.feed = feed.NewServer(feed.ServerConfig{
 		Store: n.store, Reader: &n.origin, Log: &n.origin, Uploader: &n.origin,
-		Catalog: n.catalog.Load, Limits: n.cfg.Limits, Owner: !n.cfg.follows(),
+		Catalog: n.catalog.Load, Limits: n.cfg.Limits, Owner: !n.cfg.edge(), Shared: n.cfg.member(), Place: n.placeOf,
 		Outranked: n.outranked, Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self,
 		Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
@@ -81,16 +81,7 @@ func (n *Node) openEdge(ctx context.Context) error {
 		Store: n.store, Clock: n.clock, Upstreams: n.cfg.Upstreams, Token: n.cfg.UpstreamToken, Account: n.cfg.Account,
 		Namespaces: n.cfg.Namespaces, MaxValue: n.cfg.MaxValue, ValueCacheBytes: n.cfg.ValueCacheBytes,
 		Dial: n.cfg.Dial, TLS: n.upstreamTLS, Self: n.self, Followers: n.feed.Followers,
-		Mixed: func() {
-			n.cfg.Observer.Mixed()
-			n.feed.Suspend()
-			n.hub.Mixed()
-		},
-		Exact: func(reset bool) {
-			n.cfg.Observer.Exact(reset)
-			n.feed.Resume()
-			n.hub.Exact(reset)
-		},
+		Mixed: n.mixed, Exact: n.whole,
 		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	if err != nil {
@@ -100,6 +91,21 @@ func (n *Node) openEdge(ctx context.Context) error {
 	n.stand(e)
 	n.origin = origin{e, e, e}
 	return nil
+}
+
+// mixed and whole are told when the store stops being an exact prefix of the log,
+// and when it is one again.
+
+func (n *Node) mixed() {
+	n.cfg.Observer.Mixed()
+	n.feed.Suspend()
+	n.hub.Mixed()
+}
+
+func (n *Node) whole(reset bool) {
+	n.cfg.Observer.Exact(reset)
+	n.feed.Resume()
+	n.hub.Exact(reset)
 }
 
 func (n *Node) openCatalog(ctx context.Context, cfg catalog.Config) error {

@@ -190,7 +190,7 @@ func (n *Node) status(host string) native.Status {
 	}
 	if m := n.member.Load(); m != nil {
 		status.StalenessMS, status.Problem = stalenessMS(m.Staleness()), m.Problem()
-		status.Cluster = n.cluster()
+		status.Cluster, status.Progress = n.cluster(), m.Progress()
 	}
 	return status
 }

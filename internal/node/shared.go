@@ -12,6 +12,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // Shared is a log that this node shares with others, and what they know of each
@@ -27,11 +28,9 @@ type Shared struct {
 	CompareEvery        time.Duration
 }
 
-// Names of what the registry keeps for all members.
-const (
-	followSecret = "follow" // a token that they follow each other with
-	rootSecret   = "root"   // the SHA-256 of a root token that one of them made
-)
+// rootSecret is under which the registry keeps the SHA-256 of a root token that one
+// of the members made.
+const rootSecret = "root"
 
 // member is the standing of a node that shares the log.
 type member struct {
@@ -57,12 +56,17 @@ func (n *Node) openMember(ctx context.Context) error {
 		return fmt.Errorf("open the cluster's log: %w", err)
 	}
 	n.registry = shared.Registry
+	joiner := jetstream.NewJoiner(jetstream.JoinerConfig{
+		Store: n.store, Clock: n.clock, Registry: shared.Registry, Dial: n.cfg.Dial, TLS: n.upstreamTLS, Self: n.self,
+		Mixed: n.mixed, Exact: n.whole, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+	})
 	m, err := jetstream.Open(n.root, jetstream.Config{
 		Store: n.store, Stream: shared.Stream, Registry: shared.Registry, Now: n.cfg.Now,
 		Self: jetstream.MemberInfo{
 			Name: n.cfg.Node, Identity: identity, URL: n.advertised(), Version: n.cfg.Version, Formats: jetstream.LastFormat,
 		},
 		TrimWindow: shared.TrimWindow, TrimCap: shared.TrimCap, CompareEvery: shared.CompareEvery,
+		Join: joiner.Join, JoinProgress: joiner.Progress,
 		Serving: func(ctx context.Context) error { return n.settleIn(ctx, shared.Registry) },
 		Logger:  n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
@@ -127,7 +131,7 @@ func (n *Node) offerRootToken(ctx context.Context, r jetstream.Registry) (string
 // shareFollowToken makes the token by which members become copies of each other,
 // unless there is one.
 func (n *Node) shareFollowToken(ctx context.Context, r jetstream.Registry) error {
-	have, err := r.Secret(ctx, followSecret)
+	have, err := r.Secret(ctx, jetstream.FollowSecret)
 	if err != nil || have != "" {
 		return err
 	}
@@ -136,7 +140,7 @@ func (n *Node) shareFollowToken(ctx context.Context, r jetstream.Registry) error
 	if err != nil {
 		return err
 	}
-	have, err = r.Offer(ctx, followSecret, secret)
+	have, err = r.Offer(ctx, jetstream.FollowSecret, secret)
 	if err == nil && have != secret { // another member was first
 		err = c.RevokeToken(ctx, token.ID)
 	}
@@ -169,4 +173,13 @@ func (n *Node) refreshHere(ctx context.Context) error {
 	}
 	_, err := m.Barrier(ctx)
 	return err
+}
+
+// placeOf is where in the shared log a state of the store stands.
+func (n *Node) placeOf(v *store.View) ([]byte, error) {
+	m := n.member.Load()
+	if m == nil {
+		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "This node is not a member of a cluster, or is starting.", Err: errStarting}
+	}
+	return m.PlaceIn(v)
 }
