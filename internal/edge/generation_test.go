@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // revision after is lost.
 func promoted(at, after godwit.Revision, generation uint64) *feed.Hello {
 	h := hello(at)
-	h.Lineage = append(lineage[:1:1], godwit.Epoch{ID: godwit.EpochID{7}, First: after + 1, After: after, Generation: generation})
+	h.Lineage = slices.Concat(lineage[:1], godwit.Lineage{{ID: godwit.EpochID{7}, First: after + 1, After: after, Generation: generation}})
 	return h
 }
 
