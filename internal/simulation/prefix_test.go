@@ -17,7 +17,7 @@ func edge(partial bool) *machine {
 		w.order = append(w.order, m)
 		return m
 	}
-	newNode(nodePlan{name: centre})
+	w.clock = newNode(nodePlan{name: centre}).clock
 	m := newNode(nodePlan{name: "edge1", upstreams: []string{centre}, partial: partial})
 	m.reached, m.whole = true, !partial
 	return m
