@@ -135,7 +135,7 @@ func TestThreeMembersLoseADisk(t *testing.T) {
 		return err == nil && strings.Contains(string(why), "another disk")
 	})
 	c.under(func() {
-		c.members[0].run("cluster", "remove", "n3")
+		eventually(t, "the old member is removed", func() bool { return c.members[0].runs("cluster", "remove", "n3") })
 		eventually(t, "the new member is ready", m.ready)
 	})
 	c.members[0].kill() // the new one counts: two of three are a quorum

@@ -55,10 +55,11 @@ func (n *Node) removeMember(ctx context.Context, name string) error {
 	if errors.Is(err, jetstream.ErrNoMember) {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "No member has this name.")
 	}
-	if err == nil {
-		n.cfg.Logger.Info("member removed", "member", name)
+	if err != nil {
+		return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The member could not be removed for now: try again.", Err: err}
 	}
-	return err
+	n.cfg.Logger.Info("member removed", "member", name)
+	return nil
 }
 
 // clusterTree is all members, own among them, with those that follow each.
