@@ -138,18 +138,24 @@ func (l *lab) turn(ctx context.Context, s load.Stream, processes ...*process) (m
 	if err != nil {
 		return measure{}, fmt.Errorf("load %s: %w", processes[0].name, err)
 	}
-	r := results[0]
+	return measureOf(results[0], cpu), nil
+}
+
+func measureOf(r *load.Result, cpu time.Duration) measure {
 	return measure{
 		perSecond: r.PerSecond(),
 		perCPU:    float64(r.Requests) / cpu.Seconds(),
 		busy:      cpu.Seconds() / r.Elapsed.Seconds(),
 		latency:   &r.Latency,
-	}, nil
+	}
 }
 
 func (l *lab) drive(ctx context.Context, processes []*process, streams ...load.Stream) ([]*load.Result, time.Duration, error) {
+	return l.driveBy(ctx, load.Options{CPU: l.loadOn, Warmup: l.warmup, Duration: l.window}, processes, streams...)
+}
+
+func (l *lab) driveBy(ctx context.Context, opts load.Options, processes []*process, streams ...load.Stream) ([]*load.Result, time.Duration, error) {
 	var cpu time.Duration
-	opts := load.Options{CPU: l.loadOn, Warmup: l.warmup, Duration: l.window}
 	opts.Begin = func() { cpu = -cpuOf(processes) }
 	opts.End = func() { cpu += cpuOf(processes) }
 	results, err := load.Run(ctx, opts, streams...)

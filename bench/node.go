@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,11 +45,16 @@ func (l *lab) startNode(ctx context.Context, name string) (*node, error) {
 }
 
 func (l *lab) startNodeOn(ctx context.Context, cpu int, name string, more ...string) (*node, error) {
+	return l.startNodeBy(ctx, nil, cpu, name, more...)
+}
+
+// startNodeBy starts it by way of another command, which may be none.
+func (l *lab) startNodeBy(ctx context.Context, by []string, cpu int, name string, more ...string) (*node, error) {
 	if l.pprof != "" {
 		more = append(more, "--pprof-listen", l.pprof)
 	}
 	began := time.Now()
-	n, err := l.launchNode(name, cpu, more...)
+	n, err := l.launchNodeBy(by, name, cpu, more...)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +65,10 @@ func (l *lab) startNodeOn(ctx context.Context, cpu int, name string, more ...str
 
 // launchNode starts a node and does not wait for it.
 func (l *lab) launchNode(name string, cpu int, more ...string) (*node, error) {
+	return l.launchNodeBy(nil, name, cpu, more...)
+}
+
+func (l *lab) launchNodeBy(by []string, name string, cpu int, more ...string) (*node, error) {
 	api, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -67,13 +77,18 @@ func (l *lab) launchNode(name string, cpu int, more ...string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.launchNodeAt(name, cpu, api, binding, more...)
+	return l.launch(by, name, cpu, api, binding, more...)
 }
 
 func (l *lab) launchNodeAt(name string, cpu int, api, binding string, more ...string) (*node, error) {
+	return l.launch(nil, name, cpu, api, binding, more...)
+}
+
+func (l *lab) launch(by []string, name string, cpu int, api, binding string, more ...string) (*node, error) {
 	args := append([]string{"serve", "--data", filepath.Join(l.dir, name), "--listen", api, "--binding-listen", binding,
 		"--root-token", rootToken, "--account", account}, more...)
-	p, err := start(cpu, l.dir, name, nil, l.godwit, args...)
+	command := slices.Concat(by, []string{l.godwit}, args)
+	p, err := start(cpu, l.dir, name, nil, command[0], command[1:]...)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,11 @@ func (t *tree) edge(ctx context.Context, name, upstream string) (*node, error) {
 }
 
 func (t *tree) start(ctx context.Context, name string, cpu int, args ...string) (*node, error) {
-	n, err := t.lab.startNodeOn(ctx, cpu, t.name+"-"+name, append(args, "--cache-bytes", "64MiB")...)
+	return t.startBy(ctx, nil, name, cpu, args...)
+}
+
+func (t *tree) startBy(ctx context.Context, by []string, name string, cpu int, args ...string) (*node, error) {
+	n, err := t.lab.startNodeBy(ctx, by, cpu, t.name+"-"+name, append(args, "--cache-bytes", "64MiB")...)
 	if err != nil {
 		return nil, err
 	}

@@ -128,6 +128,15 @@ func pin(cpu int) error {
 	return nil
 }
 
+// wakeOnTime has the kernel wake the calling thread when it asks to be, and not
+// when that suits others.
+func wakeOnTime() error {
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set timer slack: %w", err)
+	}
+	return nil
+}
+
 // rawIO reads or writes a socket that never blocks, so the scheduler of
 // goroutines need not be told: it would cost as much as the call itself.
 func rawIO(call uintptr, fd int, b []byte) (int, unix.Errno) {
@@ -142,6 +151,17 @@ func rawIO(call uintptr, fd int, b []byte) (int, unix.Errno) {
 func pollNow(epoll int, events []unix.EpollEvent) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll),
 		uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+// pollFor returns what is ready, after waiting for it for a while.
+func pollFor(epoll int, events []unix.EpollEvent, wait time.Duration) (int, unix.Errno) {
+	t := unix.NsecToTimespec(int64(wait))
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epoll),
+		uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(unsafe.Pointer(&t)), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -26,6 +25,11 @@ type Options struct {
 	CPU      int           // the core of the loop's thread; below 0: any
 	Warmup   time.Duration // before anything counts
 	Duration time.Duration // in which everything counts
+	// Until, where given, ends the window instead, once it is closed.
+	Until <-chan struct{}
+	// Sleep lets whoever else runs on the core have it between requests at a fixed
+	// rate. Without, the loop never sleeps then, so that it is not woken late.
+	Sleep bool
 	// Begin and End, where given, are called at the window's edges.
 	Begin, End func()
 }
@@ -123,6 +127,11 @@ func (l *loop) run(ctx context.Context) error {
 	if err := pin(l.opts.CPU); err != nil {
 		return err
 	}
+	if l.opts.Sleep {
+		if err := wakeOnTime(); err != nil {
+			return err
+		}
+	}
 	l.base = time.Now()
 	l.from, l.until = l.opts.Warmup, l.opts.Warmup+l.opts.Duration
 	if err := l.start(); err != nil {
@@ -179,7 +188,7 @@ func (l *loop) edge(now time.Duration) (over bool) {
 		}
 		l.from = l.now()
 		l.until = l.from + l.opts.Duration
-	case l.open && now >= l.until:
+	case l.open && l.over(now):
 		if l.opts.End != nil {
 			l.opts.End()
 		}
@@ -189,6 +198,19 @@ func (l *loop) edge(now time.Duration) (over bool) {
 		return true
 	}
 	return false
+}
+
+// over tells whether the window ends.
+func (l *loop) over(now time.Duration) bool {
+	if l.opts.Until == nil {
+		return now >= l.until
+	}
+	select {
+	case <-l.opts.Until:
+		return true
+	default:
+		return false
+	}
 }
 
 // sendDue sends what is due at a fixed rate, while connections are free.
@@ -216,17 +238,26 @@ func (l *loop) wait(events []unix.EpollEvent) (int, error) {
 	if errno != 0 && errno != unix.EINTR {
 		return 0, fmt.Errorf("poll sockets: %w", errno)
 	}
-	if n > 0 || l.paced {
+	if n > 0 || l.paced && !l.opts.Sleep {
 		return n, nil
 	}
-	n, err := unix.EpollWait(l.epoll, events, 20)
-	if errors.Is(err, unix.EINTR) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("wait for sockets: %w", err)
+	n, errno = pollFor(l.epoll, events, l.untilDue())
+	if errno != 0 && errno != unix.EINTR {
+		return 0, fmt.Errorf("wait for sockets: %w", errno)
 	}
 	return n, nil
+}
+
+// untilDue is how long nothing is to be sent.
+func (l *loop) untilDue() time.Duration {
+	const longest = 20 * time.Millisecond
+	wait, now := longest, l.now()
+	for _, s := range l.streams {
+		if s.Rate > 0 && len(s.idle) > 0 {
+			wait = min(wait, max(0, s.due-now))
+		}
+	}
+	return wait
 }
 
 // answered counts a whole response and sends the connection's next request.

@@ -58,7 +58,7 @@ func New(cfg Config) *Service {
 		cfg:        cfg,
 		guard:      newGuard(cfg),
 		rate:       newWriteRate(),
-		uploads:    newSlots(maxLargeUploads),
+		uploads:    newSlots(maxLargeUploads, maxUploadsEach),
 		bulkMemory: semaphore.NewWeighted(bulkMemory),
 		ids:        newRequestIDs(),
 		metrics:    newMetrics(cfg.Metrics),
@@ -67,6 +67,9 @@ func New(cfg Config) *Service {
 
 // Catalog is the catalog that the service asks.
 func (s *Service) Catalog() *catalog.Catalog { return s.cfg.Catalog }
+
+// Answered is how many operations were carried out so far.
+func (s *Service) Answered() uint64 { return s.metrics.answered.Load() }
 
 // Revision is the last revision held here.
 func (s *Service) Revision() godwit.Revision { return s.cfg.Reader.Revision() }

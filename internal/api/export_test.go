@@ -37,3 +37,10 @@ func (s *Service) RateKeys() (n int) {
 	}
 	return n
 }
+
+// UploadShares is how many credentials have or want a slot for a large value.
+func (s *Service) UploadShares() int {
+	s.uploads.mu.Lock()
+	defer s.uploads.mu.Unlock()
+	return len(s.uploads.shares)
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,6 +60,7 @@ func statusOf(err error) status {
 
 // metrics holds every child, so that an operation costs only additions.
 type metrics struct {
+	answered atomic.Uint64 // operations in all
 	requests [opCount][statusCount]prometheus.Counter
 	seconds  [opCount]prometheus.Observer
 }
@@ -88,6 +90,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 // done counts an operation that began at start. Durations are measured on the
 // monotonic clock, not on the corrected one.
 func (m *metrics) done(o op, start time.Time, err error) {
+	m.answered.Add(1)
 	m.requests[o][statusOf(err)].Inc()
 	m.seconds[o].Observe(time.Since(start).Seconds())
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -12,6 +13,8 @@ const (
 	// maxLargeUploads is how many values over DefaultInlineBytes are taken in
 	// at once.
 	maxLargeUploads = 64
+	// maxUploadsEach is how many of them with one credential.
+	maxUploadsEach = maxLargeUploads / 2
 	// maxUploadWait is how long one waits for its turn.
 	maxUploadWait = 30 * time.Second
 	// maxDrainBytes bounds how much of a refused body is read, so that the
@@ -46,30 +49,78 @@ func drain(body io.Reader) {
 	}
 }
 
-// slots bounds how many do something at once.
-type slots struct{ free chan struct{} }
+// slots bounds how many do something at once, in all and of one credential: who
+// stalls cannot keep everyone else out.
+type slots struct {
+	free chan struct{}
+	each int
 
-func newSlots(n int) *slots { return &slots{free: make(chan struct{}, n)} }
-
-// take waits for a slot. Error: CodeUnavailable.
-func (s *slots) take(ctx context.Context) error {
-	select {
-	case s.free <- struct{}{}:
-		return nil
-	default:
-	}
-	timeout := time.NewTimer(maxUploadWait)
-	defer timeout.Stop()
-	select {
-	case s.free <- struct{}{}:
-		return nil
-	case <-timeout.C:
-	case <-ctx.Done():
-	}
-	return godwit.Errorf(godwit.CodeUnavailable, "Service temporarily unavailable: too many large values are being written.")
+	mu     sync.Mutex
+	shares map[string]*share // by credential
 }
 
-func (s *slots) release() { <-s.free }
+// share is what one credential may take.
+type share struct {
+	free  chan struct{}
+	users int // who have or want a slot of it
+}
+
+func newSlots(n, each int) *slots {
+	return &slots{free: make(chan struct{}, n), each: each, shares: make(map[string]*share)}
+}
+
+// take waits for a slot and returns how it is given back. Error: CodeUnavailable.
+func (s *slots) take(ctx context.Context) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, maxUploadWait)
+	defer cancel()
+	own, leave := s.share(godwit.CredentialOf(ctx))
+	if !enter(ctx, own.free) {
+		leave()
+		return nil, errUploads()
+	}
+	if !enter(ctx, s.free) {
+		<-own.free
+		leave()
+		return nil, errUploads()
+	}
+	return func() { <-s.free; <-own.free; leave() }, nil
+}
+
+func (s *slots) share(who string) (own *share, leave func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own = s.shares[who]
+	if own == nil {
+		own = &share{free: make(chan struct{}, s.each)}
+		s.shares[who] = own
+	}
+	own.users++
+	return own, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if own.users--; own.users == 0 {
+			delete(s.shares, who)
+		}
+	}
+}
+
+func enter(ctx context.Context, free chan struct{}) bool {
+	select {
+	case free <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case free <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func errUploads() error {
+	return godwit.Errorf(godwit.CodeUnavailable, "Service temporarily unavailable: too many large values are being written.")
+}
 
 // bodyReader takes a slot before it reads past DefaultInlineBytes, and
 // remembers the body's error.
@@ -78,19 +129,20 @@ type bodyReader struct {
 	body  io.Reader
 	slots *slots
 	read  int64
-	held  bool
+	held  func() // gives the slot back; nil: there is none
 	err   error
 }
 
 // Read implements io.Reader.
 func (r *bodyReader) Read(p []byte) (int, error) {
-	if !r.held && r.read >= godwit.DefaultInlineBytes {
-		if err := r.slots.take(r.ctx); err != nil {
+	if r.held == nil && r.read >= godwit.DefaultInlineBytes {
+		release, err := r.slots.take(r.ctx)
+		if err != nil {
 			return 0, err
 		}
-		r.held = true
+		r.held = release
 	}
-	if !r.held && len(p) > godwit.DefaultInlineBytes {
+	if r.held == nil && len(p) > godwit.DefaultInlineBytes {
 		p = p[:godwit.DefaultInlineBytes]
 	}
 	n, err := r.body.Read(p)
@@ -102,8 +154,8 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 }
 
 func (r *bodyReader) release() {
-	if r.held {
-		r.held = false
-		r.slots.release()
+	if r.held != nil {
+		r.held()
+		r.held = nil
 	}
 }

@@ -33,6 +33,47 @@ func (s *stalling) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// as is the context of one of several clients.
+func as(t *testing.T, client int) context.Context {
+	return godwit.WithCredential(t.Context(), fmt.Sprint("client ", client))
+}
+
+// TestOneClientCannotTakeAllUploads: whoever stalls as many large values as there
+// may be holds up itself, and nobody else.
+func TestOneClientCannotTakeAllUploads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := apitest.Open(t)
+		ns := env.Namespace(t, "site")
+		more := make(chan struct{})
+		var slow sync.WaitGroup
+		refused := make(chan error, api.MaxLargeUploads)
+		for i := range api.MaxLargeUploads {
+			slow.Go(func() {
+				key := fmt.Appendf(nil, "slow%d", i)
+				if _, err := env.Service.Put(as(t, 0), ns, api.Put{Key: key, Body: &stalling{100_000, more}}); err != nil {
+					refused <- err
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		if _, err := env.Service.Put(as(t, 1), ns, api.Put{Key: []byte("large"), Body: bytes.NewReader(make([]byte, 100_000))}); err != nil || time.Since(start) > 0 {
+			t.Errorf("another client's put: %v after %v", err, time.Since(start))
+		}
+		close(more)
+		slow.Wait()
+		close(refused)
+		for err := range refused {
+			if godwit.CodeOf(err) != godwit.CodeUnavailable {
+				t.Error(err)
+			}
+		}
+		if n := env.Service.UploadShares(); n != 0 {
+			t.Errorf("%d clients are remembered", n)
+		}
+	})
+}
+
 // TestLargeUploadsWaitForEachOther checks that slow large values hold up other
 // large ones, for a bounded time, but no small one.
 func TestLargeUploadsWaitForEachOther(t *testing.T) {
@@ -44,7 +85,7 @@ func TestLargeUploadsWaitForEachOther(t *testing.T) {
 		for i := range api.MaxLargeUploads {
 			slow.Go(func() {
 				key := fmt.Appendf(nil, "slow%d", i)
-				_, err := env.Service.Put(t.Context(), ns, api.Put{Key: key, Body: &stalling{100_000, more}})
+				_, err := env.Service.Put(as(t, i%2), ns, api.Put{Key: key, Body: &stalling{100_000, more}})
 				if err != nil {
 					t.Errorf("a slow put: %v", err)
 				}

@@ -26,9 +26,10 @@ func (l *loop) copy(ctx context.Context, c *feed.Client, reason string, times in
 	l.log.Info("reconcile: walking the upstream's keys", logUpstream, c.URL(), logReason, reason)
 	r := feed.Reconcile{
 		Store: l.store, Client: c, Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue,
-		Logger: l.log, Progress: func(p feed.Progress) { l.status.progress(reason, p) }, Now: l.cfg.Clock.Now,
+		Logger: l.log, Greeted: func(h *feed.Hello) { l.copying(c, h) }, Progress: func(p feed.Progress) { l.status.progress(reason, p) }, Now: l.cfg.Clock.Now,
 	}
 	done, err := r.Run(ctx)
+	l.session.Store(nil)
 	l.status.walked()
 	if err != nil {
 		return l.copyFailed(ctx, c, err)
@@ -39,6 +40,13 @@ func (l *loop) copy(ctx context.Context, c *feed.Client, reason string, times in
 	l.values.rescan()
 	l.log.Info("reconcile: the walk is done, following from there", logUpstream, c.URL(), logRevision, uint64(done.From.Revision))
 	return nil
+}
+
+// copying has the upstream told how this node is though it does not follow yet,
+// so that it stands in the tree.
+func (l *loop) copying(c *feed.Client, h *feed.Hello) {
+	l.session.Store(&session{client: c, greeted: true, id: h.Session, ended: true})
+	l.reporter.soon()
 }
 
 // copyFailed tells the store's failure, which ends the edge, from the upstream's.

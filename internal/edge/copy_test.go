@@ -70,6 +70,9 @@ func TestCopyGoesOnElsewhere(t *testing.T) {
 			if st := n.Status(); !strings.Contains(st.Progress, "first copy") || n.Ready() || n.Exact() {
 				t.Errorf("status %+v", st)
 			}
+			if r := first.lastReport(); !strings.Contains(r.Follower.Progress, "first copy") || r.Follower.Ready {
+				t.Errorf("reported %+v", r.Follower)
+			}
 			began := second.walks([]feed.Frame{hello(150), page(true, 150, put(ns1, "c", "1", 120)), &feed.End{Reason: feed.EndClosing}}, nil)
 			net.cut("first", true)
 			if restart {

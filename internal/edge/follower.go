@@ -39,7 +39,7 @@ type follower struct {
 type link struct {
 	client *feed.Client
 	ctx    context.Context // ends once it is known to answer no more
-	end    context.CancelFunc
+	end    context.CancelCauseFunc
 }
 
 func newFollower(s *store.Store) *follower {
@@ -99,14 +99,14 @@ func (f *follower) upstream() *feed.Client {
 // bind returns a context that ends with ctx, and once c is known to answer no
 // more: requests to it need not be waited for.
 func (f *follower) bind(ctx context.Context, c *feed.Client) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	l := f.link.Load()
 	if l == nil || l.client != c {
-		cancel()
-		return ctx, cancel
+		cancel(nil)
+		return ctx, func() {}
 	}
-	stop := context.AfterFunc(l.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
+	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
+	return ctx, func() { stop(); cancel(nil) }
 }
 
 // forget makes as if no upstream had been heard: the store is to become another.
@@ -128,7 +128,13 @@ func (f *follower) lost(c *feed.Client, err error) {
 
 // setUpstream makes to the upstream, nil for none. With from it does so only
 // while that is the upstream.
-func (f *follower) setUpstream(from, to *feed.Client) {
+func (f *follower) setUpstream(from, to *feed.Client) { f.exchange(from, to, nil) }
+
+// giveUp makes from no upstream any more, if it is the upstream. Requests to it
+// end for the reason why.
+func (f *follower) giveUp(from *feed.Client, why error) { f.exchange(from, nil, why) }
+
+func (f *follower) exchange(from, to *feed.Client, why error) {
 	f.linking.Lock()
 	defer f.linking.Unlock()
 	old := f.upstream()
@@ -138,10 +144,10 @@ func (f *follower) setUpstream(from, to *feed.Client) {
 	var next *link
 	if to != nil {
 		next = &link{client: to}
-		next.ctx, next.end = context.WithCancel(context.Background())
+		next.ctx, next.end = context.WithCancelCause(context.Background())
 	}
 	if was := f.link.Swap(next); was != nil {
-		was.end()
+		was.end(why)
 	}
 	f.linked.tell()
 }

@@ -68,7 +68,10 @@ func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Res
 		if err != nil {
 			return nil, firstOf(unknown, err)
 		}
-		results, err := e.passTo(ctx, c, txs)
+		results, hung, err := e.passTo(ctx, c, txs)
+		if hung { // the client has waited for long enough
+			until = time.Now()
+		}
 		switch {
 		case err == nil && unknown != nil && slices.ContainsFunc(results, undecided):
 			return nil, unknown
@@ -89,14 +92,16 @@ func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Res
 	return nil, firstOf(unknown, godwit.ErrNoUpstream)
 }
 
-func (e *Edge) passTo(ctx context.Context, c *feed.Client, txs []godwit.Transaction) ([]godwit.Result, error) {
+// passTo passes transactions on to one upstream, and tells whether it was given
+// up because it says nothing.
+func (e *Edge) passTo(ctx context.Context, c *feed.Client, txs []godwit.Transaction) (_ []godwit.Result, hung bool, err error) {
 	bound, cancel := e.follow.bind(ctx, c)
 	defer cancel()
 	results, err := c.Propose(bound, godwit.CredentialOf(ctx), txs, e.content)
 	if err != nil {
 		e.follow.lost(c, err)
 	}
-	return results, err
+	return results, errors.Is(context.Cause(bound), errSilent), err
 }
 
 // content opens a value that was uploaded here.

@@ -55,7 +55,7 @@ func (l *loop) stream(ctx context.Context, c *feed.Client, index int) (ready boo
 // frames opens the stream and takes its frames. It returns since when the stream
 // is in order, zero if it never was.
 func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err error) {
-	silence := newSilence(s.cancel)
+	silence := newSilence(s.cancel, func(is bool) { l.quiet(s, is) })
 	defer silence.end()
 	st, err := s.client.Follow(ctx, l.request())
 	if err != nil {
@@ -189,6 +189,16 @@ func (l *loop) end(s *session, err error) {
 		return
 	}
 	l.status.lost(s.client.URL(), err)
+}
+
+// quiet notes whether requests to the session's upstream are of any use.
+func (l *loop) quiet(s *session, is bool) {
+	switch {
+	case is:
+		l.follow.giveUp(s.client, errSilent)
+	case l.session.Load() == s:
+		s.revive(l.follow)
+	}
 }
 
 // revive makes the session's upstream the one to ask again, unless the session

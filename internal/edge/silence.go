@@ -9,9 +9,12 @@ import (
 )
 
 // silence ends a session whose upstream says nothing for too long while this
-// node listens. Bytes of a frame that is still coming in are no silence.
+// node listens. Bytes of a frame that is still coming in are no silence. Requests
+// are given up before that, so that who waits for one is told soon: if the upstream
+// goes on after all, only they have suffered.
 type silence struct {
 	cancel    context.CancelCauseFunc
+	quiet     func(bool) // told that the upstream says nothing, and that it does again
 	stop      chan struct{}
 	done      chan struct{}
 	listening atomic.Bool
@@ -19,13 +22,14 @@ type silence struct {
 }
 
 const (
+	quiet      = 1600 * time.Millisecond // a heartbeat comes each second
 	silent     = 2500 * time.Millisecond
-	silentTick = 250 * time.Millisecond
+	silentTick = 100 * time.Millisecond
 )
 
 // newSilence counts from now on.
-func newSilence(cancel context.CancelCauseFunc) *silence {
-	s := &silence{cancel: cancel, stop: make(chan struct{}), done: make(chan struct{})}
+func newSilence(cancel context.CancelCauseFunc, quiet func(bool)) *silence {
+	s := &silence{cancel: cancel, quiet: quiet, stop: make(chan struct{}), done: make(chan struct{})}
 	s.listening.Store(true)
 	go s.run()
 	return s
@@ -44,7 +48,7 @@ func (s *silence) run() {
 	defer close(s.done)
 	tick := time.NewTicker(silentTick)
 	defer tick.Stop()
-	received, since := int64(-1), time.Now()
+	received, since, isQuiet := int64(-1), time.Now(), false
 	for {
 		select {
 		case <-s.stop:
@@ -57,7 +61,15 @@ func (s *silence) run() {
 		}
 		if n != received || !s.listening.Load() {
 			received, since = n, time.Now()
+			if isQuiet {
+				isQuiet = false
+				s.quiet(false)
+			}
 			continue
+		}
+		if !isQuiet && time.Since(since) >= quiet {
+			isQuiet = true
+			s.quiet(true)
 		}
 		if time.Since(since) >= silent {
 			s.cancel(errSilent)

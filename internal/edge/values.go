@@ -170,9 +170,14 @@ func (v *values) adopt(w want) bool {
 }
 
 // keep notes that a value is here which may have to make room: it is withheld, or
-// of a namespace that this node does not carry.
+// of a namespace that this node does not carry. Any other is here for as long as
+// its entry, which may have gone while the value came.
 func (v *values) keep(ns godwit.NamespaceID, b godwit.Blob) {
 	if v.withheld(b) || !v.follow.carries(ns) {
 		v.kept.add(b)
+		return
+	}
+	if err := v.store.SpareBlob(ns, b.ID); err != nil {
+		v.log.Warn("look whether a value is still named", logError, err.Error())
 	}
 }

@@ -1,6 +1,9 @@
 package feed
 
-import "io"
+import (
+	"context"
+	"io"
+)
 
 // ReadFrame reads one frame.
 func ReadFrame(r io.Reader) (Frame, error) { return new(frameReader).read(r) }
@@ -16,3 +19,28 @@ var AppendPlaces = appendPlaces
 
 // HeadBytes is how long a frame's head is.
 const HeadBytes = headBytes
+
+// NewPaces returns what the paces of one node share.
+func NewPaces(requests func() uint64) *Paces { return &Paces{paces{requests: requests}} }
+
+// Paces is shared by the paces of one node.
+type Paces struct{ paces }
+
+// Begin begins work.
+func (p *Paces) Begin() *Pace {
+	out := &Pace{pace{all: &p.paces}}
+	out.begin()
+	return out
+}
+
+// Pace is a pace.
+type Pace struct{ pace }
+
+// Record is told of a record.
+func (p *Pace) Record(ctx context.Context) { p.record(ctx) }
+
+// End ends the work.
+func (p *Pace) End() { p.end() }
+
+// Answered is how many requests walks know of.
+func (s *Server) Answered() uint64 { return s.paces.answered() }

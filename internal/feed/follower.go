@@ -22,6 +22,8 @@ const (
 // taken in waits in the ring, or else comes in rounds.
 type follower struct {
 	*outgoing
+	pace  pace
+	walks bool // it is being copied to, and does not follow yet: only what it reports counts
 	start godwit.Position
 	at    godwit.Revision // all up to there was sent
 	ready bool            // a Ready was sent
@@ -41,7 +43,7 @@ func (s *Server) serveFeed(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 	if err != nil {
 		return err
 	}
-	f := &follower{pinged: make(chan struct{}, 1)}
+	f := &follower{pace: pace{all: &s.paces}, pinged: make(chan struct{}, 1)}
 	if f.start, err = parsePosition(q.query.Get("after")); err != nil {
 		return err
 	}

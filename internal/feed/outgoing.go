@@ -51,7 +51,6 @@ type outgoing struct {
 }
 
 // stream answers a request with frames: a Hello, what fill sends, and an End.
-// follower is set for who follows, and not for a walk.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *ask, follower *follower, fill func(context.Context, *outgoing) error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
@@ -59,9 +58,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *ask, follower
 		s: s, w: w, control: http.NewResponseController(w), cancel: cancel,
 		principal: q.principal, filter: q.filter, session: newSession(),
 	}
-	if follower != nil {
-		follower.outgoing = o
-	}
+	follower.outgoing = o
 	refusal := q.refusal
 	if refusal == nil {
 		if refusal = s.admit(o, follower); refusal == nil {
@@ -81,7 +78,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *ask, follower
 	}
 	reason := o.end(ctx, err)
 	s.metrics.ended.WithLabelValues(reason).Inc()
-	s.cfg.Logger.Info("stream ended", slog.String(logReason, reason), slog.Bool(logWalk, follower == nil),
+	s.cfg.Logger.Info("stream ended", slog.String(logReason, reason), slog.Bool(logWalk, follower.walks),
 		slog.String(logToken, q.principal.Token.ID), slog.Duration(logLasted, time.Since(began)))
 }
 
@@ -181,9 +178,9 @@ func (o *outgoing) sendLarge(k kind, fill func(b []byte) []byte) error {
 	return o.write(o.compressed())
 }
 
-// compressed is the frame in o.plain, compressed if that pays. Where it saves
-// little, as of values that are compressed already, what follows is mostly spared
-// the attempt: it costs more than all else that is done for a frame.
+// compressed is the frame in o.plain, compressed if that pays. Where it saves less
+// than half, as of values that are compressed already or at random, what follows is
+// mostly spared the attempt: it costs more than all else that is done for a frame.
 func (o *outgoing) compressed() []byte {
 	if o.spare > 0 {
 		o.spare--
@@ -193,7 +190,7 @@ func (o *outgoing) compressed() []byte {
 	if len(frame) < len(o.plain) {
 		o.short = frame
 	}
-	if len(frame) > len(o.plain)-len(o.plain)/4 {
+	if len(frame) > len(o.plain)/2 {
 		o.spare = spareFrames
 	}
 	return frame

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"runtime"
 	"slices"
 	"time"
 
@@ -16,9 +15,6 @@ import (
 const (
 	// viewKeys is how many entries a walk reads of one view.
 	viewKeys = 100_000
-	// yieldKeys is how many entries a walk reads at a stretch: a tenth of a
-	// millisecond's work, for which a request may have to wait.
-	yieldKeys = 128
 	// walkPatience is for how long a walk waits for another to end.
 	walkPatience = 2 * time.Second
 )
@@ -26,6 +22,7 @@ const (
 // pager sends the entries of the store, page by page.
 type pager struct {
 	*outgoing
+	pace  pace
 	heads bool
 	after *store.Place // all up to there was read; nil: nothing
 	place store.Place  // what after points to
@@ -51,8 +48,8 @@ func (s *Server) serveWalk(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 		return err
 	}
 	defer s.giveTurn()
-	s.stream(w, r, q, nil, func(ctx context.Context, o *outgoing) error {
-		return (&pager{outgoing: o, after: after, heads: heads == "1"}).run(ctx)
+	s.stream(w, r, q, &follower{walks: true}, func(ctx context.Context, o *outgoing) error {
+		return (&pager{outgoing: o, pace: pace{all: &s.paces}, after: after, heads: heads == "1"}).run(ctx)
 	})
 	return nil
 }
@@ -76,6 +73,8 @@ func (s *Server) giveTurn() {
 
 // run sends all pages. The error, never nil, says how that ended.
 func (p *pager) run(ctx context.Context) error {
+	p.pace.begin()
+	defer p.pace.end()
 	for {
 		view, err := p.s.view(ctx)
 		if err != nil {
@@ -99,9 +98,11 @@ func (p *pager) sendView(ctx context.Context, view *store.View) (done bool, err 
 		if done, err = p.read(ctx, view); err != nil {
 			return false, err
 		}
+		p.pace.look(ctx)
 		if err := p.sendPage(view, done); err != nil || done {
 			return done, err
 		}
+		p.pace.resume()
 	}
 	return false, nil
 }
@@ -133,6 +134,7 @@ func (p *pager) read(ctx context.Context, view *store.View) (done bool, err erro
 				}
 				return errChunk
 			}
+			p.pace.record(ctx)
 			return p.add(view, r)
 		})
 		switch {
@@ -151,9 +153,7 @@ func (p *pager) read(ctx context.Context, view *store.View) (done bool, err erro
 
 // add takes an entry, of which r is valid for the moment.
 func (p *pager) add(view *store.View, r *godwit.Record) (err error) {
-	if p.keys++; p.keys%yieldKeys == 0 {
-		runtime.Gosched() // who reads and writes here comes first
-	}
+	p.keys++
 	p.place = placeOf(r)
 	p.after = &p.place
 	if p.heads && p.filter.scope != nil && r.Namespace == godwit.SystemNamespace {

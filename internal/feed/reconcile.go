@@ -27,7 +27,10 @@ import (
 //     is committed without a sync may be lost in a crash, but never out of order:
 //     what remains is a prefix of the commits. So the note is there whenever the
 //     store is a mixture, and the mixture is what the note says: up to its place
-//     as the upstream had it, behind that as before.
+//     as the upstream had it, behind that as before. Where nothing stood here, what
+//     comes may go in as a run, see store.Tx.InBulk: the states that it is of are
+//     noted before it, and the place behind it. What a crash between the two has
+//     left behind the noted place is removed before anything else.
 //   - While the note is there the position is not to be followed from; Unfinished
 //     tells. A walk that goes on must be of a log that has all states read so far,
 //     and of the same keys: else it begins anew.
@@ -52,6 +55,7 @@ type Reconcile struct {
 	MaxValue   int64
 	Logger     *slog.Logger
 	Progress   func(Progress) // told now and then
+	Greeted    func(*Hello)   // told of the first frame of each walk; nil: it is not
 	Now        func() time.Time
 }
 
@@ -96,7 +100,11 @@ func (r *Reconcile) Run(ctx context.Context) (*Reconciled, error) {
 	if err := w.forgetLost(ctx); err != nil {
 		return nil, err
 	}
-	chunks := make(chan *chunk, chunksAhead)
+	ahead := chunksAhead
+	if w.note.Blank {
+		ahead = pagesAhead
+	}
+	chunks := make(chan *chunk, ahead)
 	var broke error // of the stream: what came before is brought in all the same
 	group.Go(func() error {
 		defer close(chunks)
@@ -132,6 +140,11 @@ func (r *Reconcile) open(ctx context.Context) (*walk, error) {
 	n, err := readResumption(r.Store)
 	if err != nil {
 		return nil, err
+	}
+	if n != nil && n.Blank {
+		if err := r.Store.Unrun(ctx, n.place()); err != nil {
+			return nil, fmt.Errorf("remove what was cut off: %w", err)
+		}
 	}
 	if n == nil {
 		n = &resumption{Blank: r.Store.Revision() == 0 && r.Store.Stats().Keys == 0}

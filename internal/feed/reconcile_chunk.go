@@ -15,6 +15,7 @@ import (
 
 const (
 	chunksAhead  = 3   // wait between the upstream and the disk; what differs is fetched for all of them at once
+	pagesAhead   = 8   // the same where nothing stands here: while some are synced the next ones come
 	chunkFetches = 512 // places fetched by one request
 	chunkSteps   = 10_000
 )
@@ -27,6 +28,7 @@ type chunk struct {
 	fetching fetching        // of the steps
 	upTo     *store.Place    // all up to here is done with it; nil: the page was empty
 	keys     int64           // looked at for it
+	bytes    int             // of every
 	last     bool            // no chunk follows
 }
 
@@ -55,6 +57,9 @@ func (c *cutter) page(ctx context.Context, p *Page) error {
 	c.begin(position(c.hello.Lineage, p.Revision))
 	if c.note.Blank {
 		c.current.every = p.Records
+		for i := range p.Records {
+			c.current.bytes += sizeOf(&p.Records[i])
+		}
 	} else if err := c.compare(ctx, p); err != nil {
 		return err
 	}
@@ -65,6 +70,8 @@ func (c *cutter) page(ctx context.Context, p *Page) error {
 	}
 	return c.send(ctx)
 }
+
+func sizeOf(r *godwit.Record) int { return len(r.Key) + len(r.Metadata) + len(r.Value.Inline) }
 
 func (c *cutter) begin(state godwit.Position) {
 	c.current = &chunk{state: state}

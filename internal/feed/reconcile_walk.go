@@ -72,6 +72,9 @@ func (w *walk) take(h *Hello) error {
 		return &End{EndRefused, fmt.Sprintf("it is of generation %d of the log, this node has followed generation %d", g, own)}
 	}
 	w.hello = h
+	if w.Greeted != nil {
+		w.Greeted(h)
+	}
 	w.common, w.others = compareLineages(w.note.lineage(), h.Lineage)
 	return nil
 }

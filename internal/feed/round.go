@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"runtime"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -19,8 +18,6 @@ const (
 	// viewAge is for how long one view is read: as long as it lives, the database
 	// forgets nothing.
 	viewAge = 10 * time.Second
-	// lookEvery is how many records go by between two looks at the clock.
-	lookEvery = 256
 )
 
 var (
@@ -57,6 +54,8 @@ func (e *encoded) appendTo(b []byte) []byte {
 func (f *follower) round(ctx context.Context) error {
 	f.s.metrics.rounds.Inc()
 	defer func() { f.plain, f.short = nil, nil }() // at the tail frames are short
+	f.pace.begin()
+	defer f.pace.end()
 	for {
 		view, err := f.s.view(ctx)
 		if err != nil {
@@ -112,7 +111,7 @@ func (f *follower) sendView(ctx context.Context, view *store.View) (done bool, e
 		if err := errors.Join(f.beatIfDue(0, age), f.flush()); err != nil {
 			return false, err
 		}
-		runtime.Gosched() // who reads and writes here comes first
+		f.pace.resume()
 	}
 	return false, nil
 }
@@ -129,6 +128,7 @@ func (f *follower) readChanges(ctx context.Context, view *store.View, part *enco
 		if seen++; seen%lookEvery == 0 && time.Since(started) > beatEvery/2 {
 			return errChunk
 		}
+		f.pace.record(ctx)
 		upTo = r.Revision
 		if f.filter.pass(r) {
 			part.add(r)

@@ -57,8 +57,12 @@ func (s *Server) entriesAt(r *http.Request, f *filter, places []store.Place) (pa
 	}
 	defer func() { err = errors.Join(err, view.Close()) }()
 	page = &Page{Revision: view.Revision(), Time: view.Time(), Done: true}
+	pace := pace{all: &s.paces}
+	pace.begin()
+	defer pace.end()
 	bytes := 0
 	for i := range places {
+		pace.record(r.Context())
 		record, err := view.Entry(places[i])
 		if err != nil {
 			return nil, err

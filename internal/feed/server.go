@@ -22,7 +22,7 @@ import (
 const Prefix = "/godwit/v1/feed"
 
 // ServerConfig is what a Server needs. All fields but Shared, Exact, Age, Carries,
-// Self, Place, Outranked and the bounds are required.
+// Self, Place, Outranked, Requests and the bounds are required.
 type ServerConfig struct {
 	Store    *store.Store
 	Reader   godwit.Reader // answers the reads that followers pass on
@@ -37,6 +37,9 @@ type ServerConfig struct {
 	Age     func() time.Duration // for how long the node may have missed a write; nil: 0
 	Carries func() Filter        // what the node itself carries; nil: all
 	Self    func() NodeInfo      // for the tree
+	// Requests is how many requests the node has answered so far, those of its
+	// followers left out: walks leave them the processor. nil: there are none.
+	Requests func() uint64
 
 	// Outranked is told that a follower has followed a later generation of the log,
 	// which this node owned: it is to take no more writes. nil: nobody
@@ -87,6 +90,7 @@ type Server struct {
 	cfg     ServerConfig
 	ring    *ring
 	walks   *semaphore.Weighted
+	paces   paces
 	metrics *serverMetrics
 
 	proposals memory // held by requests that propose
@@ -94,6 +98,7 @@ type Server struct {
 	mu        sync.Mutex
 	streams   map[*outgoing]struct{} // admitted
 	followers map[uint64]*follower   // by session
+	walkers   map[uint64]*follower   // the same of those that are being copied to
 	suspended bool
 	suspends  int  // how often that was
 	fenced    *End // why no stream is taken any more; nil: they are
@@ -109,15 +114,20 @@ func NewServer(cfg ServerConfig) *Server {
 	s := &Server{
 		cfg: cfg, ring: newRing(cfg.RingBytes, cfg.Store.Revision(), m.encoded),
 		walks: semaphore.NewWeighted(int64(cfg.MaxReconciles)), metrics: m,
-		streams: make(map[*outgoing]struct{}), followers: make(map[uint64]*follower), gone: make(chan struct{}),
+		streams: make(map[*outgoing]struct{}), followers: make(map[uint64]*follower),
+		walkers: make(map[uint64]*follower), gone: make(chan struct{}),
 	}
+	s.paces.requests = cfg.Requests
 	m.register(s)
 	return s
 }
 
 // Committed takes what the store has committed, in order. It is quick, and keeps
 // nothing of c.
-func (s *Server) Committed(c *store.Committed) { s.ring.add(c) }
+func (s *Server) Committed(c *store.Committed) {
+	s.paces.own.Add(1)
+	s.ring.add(c)
+}
 
 // endpoint answers a request. An error comes before anything is answered.
 type endpoint func(*Server, http.ResponseWriter, *http.Request, *catalog.Principal) error
@@ -155,6 +165,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 		writeReply(w, reply{http.StatusMethodNotAllowed, "method_not_allowed"}, "This path takes "+allow+".")
 		return
 	}
+	switch at := strings.TrimPrefix(r.URL.Path, Prefix); at {
+	case "", "/walk", "/report": // a copy under way makes these itself
+	default:
+		s.paces.own.Add(1)
+	}
 	if err := serve(s, w, r, p); err != nil {
 		if godwit.CodeOf(err) == godwit.CodeInternal && r.Context().Err() == nil {
 			s.cfg.Logger.Error("request of a node failed", slog.String(logError, err.Error()))
@@ -175,11 +190,13 @@ func (s *Server) admit(o *outgoing, f *follower) *End {
 		return s.fenced
 	case s.suspended || !exact:
 		return errSuspended
-	case f != nil && len(s.followers) >= s.cfg.MaxFollowers:
+	case !f.walks && len(s.followers) >= s.cfg.MaxFollowers:
 		return s.elsewhere(o)
 	}
 	s.streams[o] = struct{}{}
-	if f != nil {
+	if f.walks {
+		s.walkers[o.session] = f
+	} else {
 		s.followers[o.session] = f
 	}
 	return nil
@@ -190,6 +207,7 @@ func (s *Server) dismiss(o *outgoing) {
 	defer s.mu.Unlock()
 	delete(s.streams, o)
 	delete(s.followers, o.session)
+	delete(s.walkers, o.session)
 	s.ifGone()
 }
 

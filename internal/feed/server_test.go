@@ -482,6 +482,38 @@ func TestReports(t *testing.T) {
 	})
 }
 
+// TestReportsOfACopyUnderWay: who is being copied to stands in the tree as it
+// reports, and takes no follower's place.
+func TestReportsOfACopyUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServed(t, store.Config{}, func(c *feed.ServerConfig) { c.MaxFollowers = 1 })
+		space := s.namespace("site").ID
+		for i := range 40 { // more than lies between the two ends unread
+			s.propose(put(space, fmt.Sprint(i), strings.Repeat("v", 60_000)))
+		}
+		c := s.client(rootToken)
+		walk, err := c.Walk(t.Context(), feed.WalkRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		session := next[*feed.Hello](t, walk).Session
+		report(t, c, feed.Report{Session: session, Ping: 1, Follower: feed.NodeInfo{ID: "new", Progress: "first copy"}}, true)
+		if got := s.server.Followers(); len(got) != 1 || got[0].ID != "new" || got[0].Progress != "first copy" {
+			t.Errorf("tree: %+v", got)
+		}
+		follower := openStream(t, c, feed.FollowRequest{After: s.position()})
+		next[*feed.Hello](t, follower)
+		if got := s.server.Followers(); len(got) != 2 {
+			t.Errorf("%d nodes in the tree, want 2", len(got))
+		}
+		_, _ = walk.Close(), follower.Close()
+		synctest.Wait()
+		if got := s.server.Followers(); len(got) != 0 {
+			t.Errorf("those that left: %+v", got)
+		}
+	})
+}
+
 func count(nodes []feed.Node) (n int) {
 	for i := range nodes {
 		n += 1 + count(nodes[i].Followers)

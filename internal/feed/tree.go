@@ -49,6 +49,9 @@ func (s *Server) serveReport(w http.ResponseWriter, r *http.Request, p *catalog.
 func (s *Server) follower(session uint64) *follower {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if f := s.walkers[session]; f != nil {
+		return f
+	}
 	return s.followers[session]
 }
 
@@ -81,11 +84,15 @@ func clipNodes(nodes []Node, depth int, left *int) []Node {
 	return kept
 }
 
-// Followers are those that follow this node now, and those behind them.
+// Followers are those that follow this node now or are being copied to, and those
+// behind them.
 func (s *Server) Followers() []Node {
 	s.mu.Lock()
-	nodes := make([]Node, 0, len(s.followers))
+	nodes := make([]Node, 0, len(s.followers)+len(s.walkers))
 	for _, f := range s.followers {
+		nodes = append(nodes, f.node())
+	}
+	for _, f := range s.walkers {
 		nodes = append(nodes, f.node())
 	}
 	s.mu.Unlock()

@@ -35,7 +35,7 @@ func (n *Node) openFollowers() {
 	n.feed = feed.NewServer(feed.ServerConfig{
 		Store: n.store, Reader: &n.origin, Log: &n.origin, Uploader: &n.origin,
 		Catalog: n.catalog.Load, Limits: n.cfg.Limits, Owner: !n.cfg.edge(), Shared: n.cfg.member(), Place: n.placeOf,
-		Outranked: n.outranked, Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self,
+		Outranked: n.outranked, Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self, Requests: n.answered,
 		Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	n.hub = watch.New(watch.Config{
@@ -53,6 +53,9 @@ func (n *Node) openFollowers() {
 	})
 	n.store.SetOnExpired(n.hub.Expired)
 }
+
+// answered is how many requests were answered so far.
+func (n *Node) answered() uint64 { return n.service.Answered() }
 
 // openCentre starts the log, and the catalog behind it. Records that come
 // before the catalog is there are in the store when it reads it.

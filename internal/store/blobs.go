@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/blob"
 )
@@ -38,6 +40,28 @@ func (s *Store) ImportBlob(ctx context.Context, b godwit.Blob, r io.Reader) erro
 		return s.uploadError(err)
 	}
 	return nil
+}
+
+// SpareBlob has the file of a blob that came for an entry of ns go, after the same
+// time as one whose entry went, if no entry of ns names the blob any more: it was
+// on its way when that was removed.
+func (s *Store) SpareBlob(ns godwit.NamespaceID, id godwit.BlobID) error {
+	tx := s.Begin()
+	_, closer, err := s.db.Get(appendBlobKey(nil, ns, id))
+	switch {
+	case err == nil:
+		tx.Rollback()
+		return closer.Close()
+	case !errors.Is(err, pebble.ErrNotFound):
+		tx.Rollback()
+		return fmt.Errorf("read blob row: %w", err)
+	}
+	tx.discardBlob(ns, id)
+	c, err := tx.Commit(NoSync)
+	if err != nil {
+		return err
+	}
+	return c.release()
 }
 
 // AdoptBlob gives the content of one blob that is here to another one with the

@@ -50,6 +50,33 @@ func (d *disk) follows() {
 	d.tx(func(tx *store.Tx) error { return tx.Follow(strings.Repeat("ab", 16), nil, 0) })
 }
 
+// TestSpareBlob: the file of a value that came when its entry had gone goes after
+// the grace, and that of one that an entry names stays.
+func TestSpareBlob(t *testing.T) {
+	d := newFollower(t, store.Config{InlineBytes: 100})
+	d.follows()
+	text := strings.Repeat("x", 200_000)
+	named, late := reference(1, text), reference(2, text)
+	d.tx(func(tx *store.Tx) error {
+		return errors.Join(tx.Apply(at(1, putRef(ns1, "a", named))), tx.Apply(at(2, putRef(ns1, "b", late))), tx.Apply(at(3, del(ns1, "b"))))
+	})
+	d.clock.advance(2 * time.Minute)
+	d.sweep()
+	for _, b := range []godwit.Blob{named, late} {
+		if err := errors.Join(d.ImportBlob(ctx, b, strings.NewReader(text)), d.SpareBlob(ns1, b.ID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.sweep(); !d.HasBlob(late.ID) {
+		t.Error("a value went before who reads it was done")
+	}
+	d.clock.advance(2 * time.Minute)
+	if d.sweep(); d.HasBlob(late.ID) || !d.HasBlob(named.ID) {
+		t.Errorf("the late value is here: %v, the named one: %v", d.HasBlob(late.ID), d.HasBlob(named.ID))
+	}
+	d.healthy()
+}
+
 // TestImport: an entry whose value is not here says so; it is found by what it is
 // of, fetched, kept over a crash, and removed again.
 func TestImport(t *testing.T) {

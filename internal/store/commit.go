@@ -120,16 +120,22 @@ func (tx *Tx) publish(d Durability) error {
 	if err := s.durable.failure(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	run, err := tx.writeRun()
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
 	s.pending.Store(uint64(tx.revision))
 	if tx.mixed {
 		s.mixed.Store(true)
 	}
 	tx.blockHot()
 	defer tx.unblockHot()
-	var err error
-	if d == Sync {
+	switch {
+	case run != nil:
+		err = s.takeRun(run)
+	case d == Sync:
 		err = s.db.ApplyNoSyncWait(tx.batch, pebble.Sync)
-	} else {
+	default:
 		err = s.db.Apply(tx.batch, pebble.NoSync)
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
 // format is Pebble's on-disk format, pinned so that an update of the library
@@ -47,6 +48,13 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	}
 	o.EventListener = s.space.listener(s.cfg.Logger)
 	return o
+}
+
+// runOptions are those of a file for the lowest level.
+func runOptions(o *pebble.Options) sstable.WriterOptions {
+	o = o.Clone()
+	o.EnsureDefaults()
+	return o.MakeWriterOptions(len(o.Levels)-1, format.MaxTableFormat())
 }
 
 // lockDirectory takes a data directory for this process. Error: ErrInUse.

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
@@ -136,6 +137,8 @@ type Store struct {
 	logTime atomic.Int64    // unix milliseconds; written under writing
 	durable durable         // what a crash leaves
 
+	runOptions sstable.WriterOptions // of the files of runs
+
 	dropping sync.Mutex // held while the rows of deleted namespaces are cleared
 
 	replaced     atomic.Int64 // revisions in the rows of u; written under writing
@@ -190,7 +193,7 @@ func (s *Store) open() (err error) {
 	if err := s.upgrade(); err != nil {
 		return err
 	}
-	if err := writeVersion(s.cfg.FS, s.cfg.Dir); err != nil {
+	if err := errors.Join(writeVersion(s.cfg.FS, s.cfg.Dir), s.removeRuns()); err != nil {
 		return err
 	}
 	if s.blobs, err = blob.Open(blobFS{s.cfg.FS}, s.blobDir()); err != nil {
@@ -212,6 +215,7 @@ func (s *Store) openDatabase(dir string) (err error) {
 	}()
 	defer recoverFatal(&err)
 	opts := s.pebbleOptions()
+	s.runOptions = runOptions(opts)
 	opts.Lock, opts.FS = s.lock, staged
 	opts.ErrorIfNotExists = hasVersion(s.cfg.FS, s.cfg.Dir)
 	if s.db, err = openPebble(dir, opts); err != nil {

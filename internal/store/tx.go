@@ -50,6 +50,7 @@ type following struct {
 	reached bool
 	rewound bool
 	floor   godwit.Revision // the lowest position that it was rewound to
+	bulk    bool            // it may become a run
 
 	cluster *string // nil: it stays
 	lineage *godwit.Lineage

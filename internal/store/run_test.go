@@ -1,0 +1,181 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/store/storetest"
+)
+
+// runEntries makes run n of a copy: over a MiB of entries of all kinds in order of
+// place, whose revisions are in another order.
+func runEntries(n int) (all []*godwit.Record, bytes int) {
+	const count = 60
+	for i := range count {
+		m := put(ns1, fmt.Sprintf("key-%03d", n*count+i), strings.Repeat("v", 22_000+i))
+		switch i % 6 {
+		case 0:
+			m.Value.Inline = []byte("short")
+		case 1:
+			m.Expiration = 4_000_000_000
+		case 2:
+			m = putRef(ns1, m.Key, reference(byte(n*count+i), "somewhere else"))
+		case 3:
+			m.Metadata = []byte(`{"a":1}`)
+		}
+		r := at(godwit.Revision(100+n*count+i*7%count), m)
+		bytes += len(r.Key) + len(r.Value.Inline)
+		all = append(all, r)
+	}
+	return all, bytes
+}
+
+// installRun brings in run n, in bulk or not.
+func (d *disk) installRun(n int, inBulk bool) {
+	d.t.Helper()
+	all, bytes := runEntries(n)
+	d.tx(func(tx *store.Tx) error {
+		tx.Mix()
+		tx.SetNote("runs", []byte(fmt.Sprint(n)))
+		return nil
+	})
+	d.tx(func(tx *store.Tx) error {
+		if inBulk {
+			tx.InBulk(bytes)
+		}
+		for _, r := range all {
+			if err := tx.Install(r); err != nil {
+				return err
+			}
+		}
+		tx.SetNote("runs", []byte(fmt.Sprint(n+1)))
+		return nil
+	})
+}
+
+func (d *disk) dump() map[string]string {
+	rows := map[string]string{}
+	if err := d.Rows(func(k, v []byte) { rows[fmt.Sprintf("%q", k)] = fmt.Sprintf("%q", v) }); err != nil {
+		d.t.Fatal(err)
+	}
+	return rows
+}
+
+// TestRun: what goes in in bulk leaves the rows that it would leave otherwise, of
+// which those who are told of commits hear; entries go by the log where they are
+// few.
+func TestRun(t *testing.T) {
+	var rows [2]map[string]string
+	for i, inBulk := range []bool{false, true} {
+		d := newFollower(t, store.Config{})
+		d.follows()
+		h := d.hear()
+		for n := range 3 {
+			d.installRun(n, inBulk)
+		}
+		d.tx(func(tx *store.Tx) error {
+			tx.InBulk(10)
+			return tx.Install(at(1000, put(ns1, "z", "few")))
+		})
+		told := 0
+		for _, c := range h.all {
+			told += len(c.Records)
+		}
+		if told != 181 {
+			t.Errorf("in bulk %v: told of %d entries, want 181", inBulk, told)
+		}
+		if got, _ := d.get(ns1, "key-064"); !strings.HasPrefix(got, "vvv") {
+			t.Errorf("in bulk %v: read %.10q", inBulk, got)
+		}
+		d.wantState(0, true)
+		d.reopen()
+		rows[i] = d.dump()
+		d.healthy()
+	}
+	if diff := cmp.Diff(rows[0], rows[1]); diff != "" {
+		t.Errorf("rows differ (-one by one +in bulk):\n%.2000s", diff)
+	}
+}
+
+// TestRunCrash cuts the power at any moment of a copy in bulk. What is left is
+// what was noted, and entries of the run behind that, whole, which Unrun removes;
+// then the copy can go on.
+func TestRunCrash(t *testing.T) {
+	const runs = 3
+	for world := range max(2, 12/effort) {
+		d := newFollower(t, store.Config{})
+		d.follows()
+		if err := d.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(uint64(world), 1))
+		var mu sync.Mutex
+		var left []*store.MemFS
+		d.faults.Inject(func(storetest.Op, string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if len(left) < 4 && rng.IntN(25) == 0 {
+				left = append(left, d.mem.CrashClone(store.CrashClone{UnsyncedDataPercent: rng.IntN(101), RNG: rng}))
+			}
+			return nil
+		})
+		for n := range runs {
+			d.installRun(n, true)
+		}
+		d.faults.Inject(nil)
+		for _, fs := range left {
+			resumeRuns(t, openDisk(t, fs, d.cfg), runs)
+		}
+	}
+}
+
+// resumeRuns goes on with a copy that was cut off.
+func resumeRuns(t *testing.T, d *disk, runs int) {
+	t.Helper()
+	if _, err := d.mem.Stat("/data/runs"); err == nil {
+		t.Error("files of a run are left")
+	}
+	note, err := d.Note("runs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noted := 0
+	var after *store.Place
+	if note != nil {
+		_, _ = fmt.Sscan(string(note), &noted)
+	}
+	if noted > 0 {
+		all, _ := runEntries(noted - 1)
+		after = &store.Place{Namespace: ns1, Key: all[len(all)-1].Key}
+	}
+	v := d.view()
+	here := len(walk(t, v, nil, false))
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if here != noted*60 && here != noted*60+60 {
+		t.Fatalf("%d entries are here, and %d are noted", here, noted*60)
+	}
+	if here > 0 && !d.Mixed() {
+		t.Error("the store is not mixed")
+	}
+	if err := d.Unrun(ctx, after); err != nil {
+		t.Fatal(err)
+	}
+	d.healthy()
+	d.open()
+	for n := noted; n < runs; n++ {
+		d.installRun(n, true)
+	}
+	if keys, _ := d.NamespaceStats(ns1); keys != int64(runs*60) {
+		t.Errorf("%d keys, want %d", keys, runs*60)
+	}
+	d.healthy()
+}
