@@ -28,7 +28,7 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *catalog.P
 		return err
 	}
 	defer s.giveTurn()
-	s.stream(w, r, q, nil, func(ctx context.Context, o *outgoing) (err error) {
+	s.stream(w, r, q, &follower{walks: true}, func(ctx context.Context, o *outgoing) (err error) {
 		view, err := s.view(ctx)
 		if err != nil {
 			return err
