@@ -118,8 +118,7 @@ func (c *Conn) options() ([]natsgo.Option, error) {
 		// connection fails.
 		natsgo.ReconnectBufSize(-1),
 		natsgo.MaxReconnects(-1), natsgo.IgnoreAuthErrorAbort(), natsgo.CustomReconnectDelay(reconnectDelay),
-		natsgo.Timeout(dialTimeout), natsgo.PingInterval(pingEvery), natsgo.MaxPingsOutstanding(pingsOut),
-		natsgo.FlusherTimeout(writeTimeout),
+		natsgo.Timeout(dialTimeout),
 		natsgo.DisconnectErrHandler(func(nc *natsgo.Conn, err error) { c.broken(nc, err) }),
 		natsgo.ReconnectHandler(c.connected),
 		natsgo.ConnectHandler(c.connected),
@@ -127,9 +126,12 @@ func (c *Conn) options() ([]natsgo.Option, error) {
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { c.reported(err) }),
 	}
 	if c.cfg.Server != nil {
-		return append(opts, c.cfg.Server.inProcess(c.cfg.Server.user)), nil
+		// Memory does not lose anything. A server that reads late has a slow disk,
+		// and gains nothing by another connection.
+		return append(opts, c.cfg.Server.inProcess(c.cfg.Server.user), natsgo.PingInterval(time.Minute), natsgo.FlusherTimeout(time.Minute)), nil
 	}
-	opts = append(opts, natsgo.RetryOnFailedConnect(true))
+	opts = append(opts, natsgo.RetryOnFailedConnect(true),
+		natsgo.PingInterval(pingEvery), natsgo.MaxPingsOutstanding(pingsOut), natsgo.FlusherTimeout(writeTimeout))
 	if c.cfg.Creds != "" {
 		if _, err := os.ReadFile(c.cfg.Creds); err != nil {
 			return nil, fmt.Errorf("--nats-creds: %w", err)

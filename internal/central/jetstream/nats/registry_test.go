@@ -22,9 +22,13 @@ func registryOf(m *member) *nats.Registry {
 
 func testRegister(t *testing.T, w *world) {
 	a, b := registry(w, "n1"), registry(w, "n2")
-	if got, err := b.Members(t.Context()); err != nil || len(got) != 0 {
-		t.Fatalf("members of a new cluster: %v, %v", got, err)
-	}
+	w.until("there is a registry", func() bool {
+		got, err := b.Members(t.Context())
+		if len(got) > 0 {
+			t.Fatalf("members of a new cluster: %v", got)
+		}
+		return err == nil
+	})
 	one := jetstream.MemberInfo{Name: "n1", Identity: "i1", URL: "http://n1", Version: "v1", Formats: 1}
 	two := jetstream.MemberInfo{Name: "n2", Identity: "i2", URL: "http://n2", Version: "v1", Formats: 1}
 	done := make(chan error, 2)

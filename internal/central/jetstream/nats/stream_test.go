@@ -30,9 +30,9 @@ func TestStream(t *testing.T) {
 
 func testBegin(t *testing.T, w *world) {
 	a, b := w.servers["n1"].stream, w.servers["n2"].stream
-	state, err := a.State(t.Context())
-	if err != nil || state.First != 0 || state.Last != 0 {
-		t.Fatalf("a new stream: %+v, %v", state, err)
+	state := mustState(t, a)
+	if state.First != 0 || state.Last != 0 {
+		t.Fatalf("a new stream: %+v", state)
 	}
 	if err := a.Begin(t.Context(), []byte("first")); err != nil {
 		t.Fatal(err)
@@ -40,9 +40,9 @@ func testBegin(t *testing.T, w *world) {
 	if err := b.Begin(t.Context(), []byte("second")); !errors.Is(err, jetstream.ErrNotEmpty) {
 		t.Errorf("begin a stream that has begun: %v", err)
 	}
-	again, err := b.State(t.Context())
-	if err != nil || again.First != 1 || again.Last != 1 || again.ID != state.ID || again.ID == "" || again.Bytes == 0 || again.Leader == "" {
-		t.Errorf("a stream of one: %+v, %v; was %+v", again, err, state)
+	again := mustState(t, b)
+	if again.First != 1 || again.Last != 1 || again.ID != state.ID || again.ID == "" || again.Bytes == 0 || again.Leader == "" {
+		t.Errorf("a stream of one: %+v; was %+v", again, state)
 	}
 }
 
@@ -152,18 +152,23 @@ func becomesTrimmed(t *testing.T, s jetstream.Stream, at uint64) {
 
 func mustState(t testing.TB, s jetstream.Stream) jetstream.State {
 	t.Helper()
-	state, err := s.State(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	for deadline := time.Now().Add(patience); ; {
+		state, err := s.State(t.Context())
+		if err == nil {
+			return state
+		}
+		if time.Now().After(deadline) { // an election is over by then
+			t.Fatal(err)
+		}
+		_ = sleep(t.Context(), 50*time.Millisecond)
 	}
-	return state
 }
 
 var errEnough = errors.New("enough")
 
 // readN reads n messages. It may be called from any goroutine.
 func readN(t testing.TB, s jetstream.Stream, from uint64, n int) (got []jetstream.Message) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := s.Read(ctx, from, func(m jetstream.Message) error {
 		got = append(got, m)

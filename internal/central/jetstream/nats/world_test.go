@@ -157,7 +157,7 @@ func (w *world) again(m *member, timeout time.Duration) *member {
 
 func (w *world) wait(m *member) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	if err := m.stream.Wait(ctx); err != nil {
 		w.t.Fatal(err)
