@@ -144,7 +144,11 @@ func TestKill(t *testing.T) {
 	killed := time.Now()
 	_, pause := write(50)
 	t.Logf("the leader killed: the longest pause of writes was %v", pause)
+	acknowledged := time.Now()
 	w.until("both readers have all", func() bool { return near.holds(t, acked) && far.holds(t, acked) })
+	if late := time.Since(acknowledged); late > 5*time.Second { // a busy machine
+		t.Errorf("what was acknowledged was read %v later", late)
+	}
 	if pause > 20*time.Second {
 		t.Errorf("writes went on %v after the leader was killed", time.Since(killed))
 	}

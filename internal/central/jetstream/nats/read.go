@@ -22,6 +22,9 @@ const (
 	recheck = 5 * time.Second
 	// lag is how long a replica may take to have what the leader has told.
 	lag = time.Second
+	// askLeader is how long a reader waits for a leader that may not be there: what
+	// its replica gets meanwhile must not wait with it.
+	askLeader = 500 * time.Millisecond
 	// retry is the first and the longest pause between questions to a replica
 	// that is behind.
 	retryFirst, retryMost = 2 * time.Millisecond, 50 * time.Millisecond
@@ -107,10 +110,10 @@ func (r *reader) run(ctx context.Context) error {
 			return err
 		}
 		if time.Since(checked) > recheck {
+			checked = time.Now()
 			if err := r.check(ctx); err != nil {
 				return err
 			}
-			checked = time.Now()
 		}
 		if err := r.follow(ctx); !errors.Is(err, natsgo.ErrTimeout) {
 			return err
@@ -217,7 +220,9 @@ func (r *reader) fetchFromLeader(ctx context.Context) error {
 		} `json:"message"`
 	}
 	s := r.stream
-	err := s.conn.api(ctx, "$JS.API.STREAM.MSG.GET."+streamName(s.cfg.Cluster), object{"seq": r.next}, &answer)
+	asked, cancel := context.WithTimeout(ctx, askLeader)
+	defer cancel()
+	err := s.conn.api(asked, "$JS.API.STREAM.MSG.GET."+streamName(s.cfg.Cluster), object{"seq": r.next}, &answer)
 	if err != nil || answer.Message.Sequence != r.next {
 		return ctx.Err() // later
 	}
@@ -227,7 +232,9 @@ func (r *reader) fetchFromLeader(ctx context.Context) error {
 // check asks the leader, if there is one, whether the next message is still to come
 // or there, and whether the stream is the same.
 func (r *reader) check(ctx context.Context) error {
-	state, err := r.stream.State(ctx)
+	asked, cancel := context.WithTimeout(ctx, askLeader)
+	defer cancel()
+	state, err := r.stream.State(asked)
 	switch {
 	case err != nil:
 		return ctx.Err() // nothing is known, which is no reason to stop
