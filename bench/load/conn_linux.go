@@ -157,10 +157,11 @@ func pollNow(epoll int, events []unix.EpollEvent) (int, unix.Errno) {
 	return int(n), 0
 }
 
-// pollFor returns what is ready, after waiting for it for a while.
+// pollFor returns what is ready, after waiting for it for a short while: the
+// scheduler of goroutines is not told, which would give the thread's turn away.
 func pollFor(epoll int, events []unix.EpollEvent, wait time.Duration) (int, unix.Errno) {
 	t := unix.NsecToTimespec(int64(wait))
-	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epoll),
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epoll),
 		uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(unsafe.Pointer(&t)), 0, 0)
 	if errno != 0 {
 		return 0, errno

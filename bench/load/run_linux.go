@@ -250,7 +250,7 @@ func (l *loop) wait(events []unix.EpollEvent) (int, error) {
 
 // untilDue is how long nothing is to be sent.
 func (l *loop) untilDue() time.Duration {
-	const longest = 20 * time.Millisecond
+	const longest = time.Millisecond
 	wait, now := longest, l.now()
 	for _, s := range l.streams {
 		if s.Rate > 0 && len(s.idle) > 0 {

@@ -16,7 +16,7 @@ const (
 	// because others had the processor, the rest is longer as well.
 	restFor = 4
 	// longestRest is what makes a walk come to its end however busy the node is.
-	longestRest = 5 * time.Millisecond
+	longestRest = 10 * time.Millisecond
 	// lookEvery is how many records go by between two looks at the clock.
 	lookEvery = 16
 )

@@ -51,7 +51,7 @@ type Commit struct {
 var committed = sync.Pool{New: func() any { return new(Committed) }}
 
 // keepRecords bounds what of a large batch is kept for the next.
-const keepRecords = 1 << 13
+const keepRecords = 1 << 14
 
 func (c *Committed) release() {
 	clear(c.Records)

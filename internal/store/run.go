@@ -169,6 +169,9 @@ func sortByKind(b *pebble.Batch) (kinds [128][]runRow, ok bool) {
 		if !deleted && kind != pebble.InternalKeyKindSet || len(key) == 0 || key[0] >= 128 {
 			return kinds, false
 		}
+		if kinds[key[0]] == nil {
+			kinds[key[0]] = make([]runRow, 0, b.Count()/2+1) // most are entries, and as many of the index
+		}
 		kinds[key[0]] = append(kinds[key[0]], runRow{key, value, deleted, at})
 	}
 }
