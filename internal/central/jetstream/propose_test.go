@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
 )
 
 // numbers are those of the batches behind a sequence, by who sent them.
@@ -110,7 +112,8 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
-// TestClockPutRight: a member whose clock was wrong writes again once it is right.
+// TestClockPutRight: a member whose clock was wrong writes again once it is right,
+// and nothing of what it sent is in the way.
 func TestClockPutRight(t *testing.T) {
 	play(t, 2, func(c *cluster) {
 		c.members[0].propose(createNamespace())
@@ -128,6 +131,9 @@ func TestClockPutRight(t *testing.T) {
 			if !m.Ready() || m.Problem() != "" {
 				t.Errorf("after %v: ready %t, problem %q", skew, m.Ready(), m.Problem())
 			}
+		}
+		if got := m.gathered(); got["godwit_cluster_batches_given_up_total"] != 0 || m.resent() != 0 {
+			t.Errorf("%v batches were given up, %v sent again", got["godwit_cluster_batches_given_up_total"], m.resent())
 		}
 	})
 }
@@ -203,6 +209,109 @@ func TestClosing(t *testing.T) {
 		all.Wait()
 		c.log.SetLeader(true)
 		m.start()
+		c.settle()
+	})
+}
+
+// resent is how many times the member has sent a batch again.
+func (m *member) resent() float64 {
+	m.c.t.Helper()
+	return m.gathered()["godwit_cluster_batches_resent_total"]
+}
+
+// TestComesTwice: that batches come twice is no reason to send any again.
+func TestComesTwice(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		before := m.resent()
+		c.log.SetFaults(streamtest.Faults{Twice: 1})
+		for n := range 2000 {
+			m.propose(put(fmt.Sprint("key", n%10), "value"))
+			time.Sleep(time.Millisecond)
+		}
+		c.log.SetFaults(streamtest.Faults{})
+		time.Sleep(5 * time.Second)
+		if n := m.resent() - before; n != 0 {
+			t.Errorf("%v batches were sent again", n)
+		}
+	})
+}
+
+// silent is a way to the log that loses messages and does not tell.
+type silent struct {
+	*streamtest.Stream
+	lose atomic.Bool
+}
+
+func (s *silent) Send(msg []byte, done func(error)) {
+	if !s.lose.Load() {
+		s.Stream.Send(msg, done)
+	}
+}
+
+// TestGapTells: that a batch is not there shows by the one behind it, before the
+// time is over in which it should have come.
+func TestGapTells(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		m.stop()
+		way := new(silent)
+		m.tune = func(cfg *jetstream.Config) {
+			way.Stream = m.stream
+			cfg.Stream = way
+		}
+		m.start()
+		c.settle()
+		m.propose(put("key", "before"))
+		var all sync.WaitGroup
+		start := time.Now()
+		way.lose.Store(true)
+		m.write(&all, "lost")
+		time.Sleep(time.Millisecond)
+		way.lose.Store(false)
+		m.write(&all, "behind it")
+		all.Wait()
+		if d := time.Since(start); d > 200*time.Millisecond {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
+
+// TestFreshnessOfResent: how stale the copy may be counts from when a batch was
+// made, however often it was sent: the first may be the one that was taken.
+func TestFreshnessOfResent(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		var all sync.WaitGroup
+		c.log.SetLeader(false)
+		m.write(&all, "key")
+		time.Sleep(1200 * time.Millisecond)
+		c.log.SetLeader(true)
+		all.Wait()
+		if ms := m.Status().StalenessMS; ms < 1200 {
+			t.Errorf("it says %d ms of what was made 1200 ms ago", ms)
+		}
+	})
+}
+
+// TestCrashAnywhere: wherever a crash cuts what was not synced, a batch and the
+// place behind it are both there or neither is.
+func TestCrashAnywhere(t *testing.T) {
+	play(t, 2, func(c *cluster) {
+		c.members[0].propose(createNamespace())
+		m := c.members[1]
+		for round := range 10 {
+			c.settle()
+			time.Sleep(1100 * time.Millisecond) // all before is synced
+			for n := range 60 {
+				c.members[0].propose(put(fmt.Sprint("key", round, n), c.noise(900)))
+			}
+			m.crash(20 + c.rng.IntN(60))
+			m.start()
+		}
 		c.settle()
 	})
 }
