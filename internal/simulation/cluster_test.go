@@ -14,12 +14,16 @@ func TestElections(t *testing.T) {
 		w := &world{plan: p, start: time.Now(), trace: newTrace(), network: newNetwork(1), model: newModel(), machines: make(map[string]*machine)}
 		w.build()
 		c := w.cluster
+		leader := func() (name string) {
+			c.change(func() { name = c.leader })
+			return name
+		}
 		leads := func(want bool, apart ...string) {
 			t.Helper()
 			time.Sleep(3 * time.Second)
 			_, err := c.log.Stream().State(t.Context())
-			if (c.leader != "") != want || (err == nil) != want {
-				t.Errorf("led by %q, %v", c.leader, err)
+			if l := leader(); (l != "") != want || (err == nil) != want {
+				t.Errorf("led by %q, %v", l, err)
 			}
 			for _, n := range p.nodes {
 				is := !want
@@ -38,14 +42,14 @@ func TestElections(t *testing.T) {
 		leads(true, "member3")
 		c.open("member3")
 		leads(true)
-		c.change(func() { c.ways[c.leader].cuts++ })
-		was := c.leader
+		was := leader()
+		c.change(func() { c.ways[was].cuts++ })
 		for name, y := range c.ways {
 			if y.cuts > 0 {
 				leads(true, name)
 			}
 		}
-		if c.leader == was {
+		if leader() == was {
 			t.Errorf("%s leads on", was)
 		}
 		for _, y := range c.ways {

@@ -58,9 +58,22 @@ func NewFaults(fs store.FS) *Faults {
 // Inject lets fault decide the error of each operation that changes something,
 // before it is carried out. nil ends that.
 func (f *Faults) Inject(fault func(op Op, path string) error) {
+	if fault != nil {
+		fault = oneAtATime(fault)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault = fault
+}
+
+// oneAtATime: the database changes files from several goroutines.
+func oneAtATime(fault func(op Op, path string) error) func(op Op, path string) error {
+	var mu sync.Mutex
+	return func(op Op, path string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return fault(op, path)
+	}
 }
 
 // FailLog lets every operation of a kind on a write-ahead log fail.
@@ -155,6 +168,16 @@ func opOf(k errorfs.OpKind) Op {
 	default:
 		return Other
 	}
+}
+
+// SmallDisk makes a disk of 256 MiB of fs: the database's memtables on it have 4 MiB.
+// The race detector's builds have them on the heap now and then.
+func SmallDisk(fs store.FS) store.FS { return smallDisk{fs} }
+
+type smallDisk struct{ store.FS }
+
+func (smallDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: 1 << 28, TotalBytes: 1 << 28}, nil
 }
 
 // SetDiskUsage sets what fs says of its size and of what is free, in bytes.

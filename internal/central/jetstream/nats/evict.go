@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/godwitkv/godwit/internal/central/jetstream"
 )
 
 // peer is a server that the cluster counts on.
@@ -17,12 +20,12 @@ type peer struct {
 	Offline bool   `json:"offline"`
 }
 
-// peer is what the cluster calls the server; "" if there is none.
-func (s *Server) peer() string {
+// entry is a member with its server, if this process has one.
+func (s *Server) entry(m jetstream.MemberInfo) entry {
 	if s == nil {
-		return ""
+		return entry{MemberInfo: m}
 	}
-	return s.server.Node()
+	return entry{MemberInfo: m, Server: s.name, Peer: s.server.Node()}
 }
 
 // evict takes the stopped servers of a member out of the cluster, whatever disks they
@@ -38,7 +41,7 @@ func (s *Server) evict(ctx context.Context, gone entry, others map[string]entry)
 		return err
 	}
 	defer nc.Close()
-	peers, err := askPeers(ctx, nc)
+	peers, err := askPeers(ctx, nc, gone.Server)
 	if err != nil {
 		return err
 	}
@@ -67,8 +70,10 @@ const evictTimeout = 2 * handOverTimeout
 var errRuns = errors.New("it is running: stop it first")
 
 // askPeers returns the servers of the cluster, as the leader of its metadata knows
-// them. All servers answer, and the leader names them.
-func askPeers(ctx context.Context, nc *natsgo.Conn) ([]peer, error) {
+// them, unless the server of the name runs. All servers are asked, and the leader
+// may take one for gone that it has not heard of yet: such a one has a moment to
+// answer for itself. Error: errRuns.
+func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error) {
 	answers, err := nc.SubscribeSync(natsgo.NewInbox())
 	if err != nil {
 		return nil, err
@@ -76,25 +81,44 @@ func askPeers(ctx context.Context, nc *natsgo.Conn) ([]peer, error) {
 	if err := nc.PublishRequest("$SYS.REQ.SERVER.PING.JSZ", answers.Subject, nil); err != nil {
 		return nil, err
 	}
+	var peers []peer
 	for {
 		m, err := answers.NextMsgWithContext(ctx)
-		if err != nil {
+		switch {
+		case err != nil && peers != nil:
+			return peers, nil
+		case err != nil:
 			return nil, fmt.Errorf("ask for the cluster's servers: %w", err)
 		}
-		var answer struct {
-			Data struct {
-				Meta *struct {
-					Leader   string `json:"leader"`
-					Peer     string `json:"peer"`
-					Replicas []peer `json:"replicas"`
-				} `json:"meta_cluster"`
-			} `json:"data"`
-		}
-		if err := json.Unmarshal(m.Data, &answer); err != nil {
+		var a serverAnswer
+		if err := json.Unmarshal(m.Data, &a); err != nil {
 			return nil, fmt.Errorf("decode the cluster's servers: %w", err)
 		}
-		if meta := answer.Data.Meta; meta != nil && len(meta.Replicas) > 0 {
-			return append(meta.Replicas, peer{ID: meta.Peer, Name: meta.Leader}), nil
+		if a.Server.Name == name {
+			return nil, errRuns
+		}
+		if meta := a.Data.Meta; meta != nil && len(meta.Replicas) > 0 {
+			peers = append(meta.Replicas, peer{ID: meta.Peer, Name: meta.Leader})
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, answerTimeout)
+			defer cancel()
 		}
 	}
+}
+
+// answerTimeout is how long a server that runs has for its answer after the leader's.
+const answerTimeout = 2 * time.Second
+
+// serverAnswer is a server's; only the leader's has replicas.
+type serverAnswer struct {
+	Server struct {
+		Name string `json:"name"`
+	} `json:"server"`
+	Data struct {
+		Meta *struct {
+			Leader   string `json:"leader"`
+			Peer     string `json:"peer"`
+			Replicas []peer `json:"replicas"`
+		} `json:"meta_cluster"`
+	} `json:"data"`
 }

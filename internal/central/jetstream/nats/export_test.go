@@ -28,6 +28,9 @@ func (s *Stream) Look(ctx context.Context) {
 	s.found(id, err)
 }
 
+// ErrNoLeader tells that nothing was stored, because nobody could.
+var ErrNoLeader = errNoLeader
+
 // NodeOf is whose a server is, by its name.
 var NodeOf = nodeOf
 

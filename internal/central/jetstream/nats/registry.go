@@ -64,7 +64,7 @@ func (r *Registry) Register(ctx context.Context, m jetstream.MemberInfo) error {
 		if kept, ok := members[m.Name]; ok && kept.Identity != m.Identity {
 			return &jetstream.TakenError{Name: m.Name, Identity: kept.Identity}
 		}
-		members[m.Name] = entry{MemberInfo: m, Peer: r.conn.cfg.Server.peer()}
+		members[m.Name] = r.conn.cfg.Server.entry(m)
 		return nil
 	})
 }
@@ -72,10 +72,10 @@ func (r *Registry) Register(ctx context.Context, m jetstream.MemberInfo) error {
 // entry is a member as the bucket has it.
 type entry struct {
 	jetstream.MemberInfo
-	// Peer is what the cluster calls the member's server, if it has one. The
-	// server's name alone would not do: NATS forgets those of servers that are
-	// gone.
-	Peer string `json:"peer,omitempty"`
+	// Server is the name of the member's server, if it has one, and Peer what the
+	// cluster calls it: NATS forgets the names of servers that are gone.
+	Server string `json:"server,omitempty"`
+	Peer   string `json:"peer,omitempty"`
 }
 
 // Members implements jetstream.Registry.

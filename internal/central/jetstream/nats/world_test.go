@@ -3,11 +3,13 @@ package nats_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,7 +58,27 @@ func newWorld(t testing.TB, n int) *world {
 	for _, p := range w.peers {
 		w.wait(w.servers[p.Name])
 	}
+	w.settle()
 	return w
+}
+
+// settle waits for the end of what follows a cluster's first election: for some
+// moments a leader may still change, and not all servers know of it.
+func (w *world) settle() {
+	w.t.Helper()
+	const often = 5
+	leader, same := "", 0
+	w.until("the cluster has settled", func() bool {
+		for _, p := range w.peers {
+			s, err := w.servers[p.Name].stream.Status(w.t.Context())
+			if err != nil || s.Leader != leader || slices.ContainsFunc(s.Replicas, func(r nats.Replica) bool { return !r.Current }) {
+				leader, same = s.Leader, 0
+				return false
+			}
+		}
+		same++
+		return same == often
+	})
 }
 
 // prepare makes a cluster of which nothing runs yet.
@@ -193,7 +215,12 @@ func send(s jetstream.Stream, text string) error {
 func mustSend(t testing.TB, s jetstream.Stream, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		if err := send(s, text); err != nil {
+		err := send(s, text)
+		for deadline := time.Now().Add(patience); errors.Is(err, nats.ErrNoLeader) && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+			err = send(s, text)
+		}
+		if err != nil {
 			t.Fatalf("send %.40q: %v", text, err)
 		}
 	}
