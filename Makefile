@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
+.PHONY: ip run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -86,6 +86,11 @@ fuzz:
 e2e-deps: e2e/node_modules/.package-lock.json
 e2e/node_modules/.package-lock.json: e2e/package-lock.json
 	cd e2e && npm ci --ignore-scripts --no-audit --no-fund
+
+# ip makes the networks that tests cut.
+test chaos: ip
+ip:
+	@command -v ip > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq iproute2; }
 
 ## bench-deps: what godwit is measured beside
 bench-deps:

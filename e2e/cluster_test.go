@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -195,6 +196,8 @@ func (c *cluster) follower() *server {
 	c.t.Fatal("there is no follower")
 	return nil
 }
+
+func (c *cluster) index(m *server) int { return slices.Index(c.members, m) }
 
 // TestThreeMembers: a write at any member is there at once, at the others and at the
 // edge soon, with the same revision; tokens and namespaces too.

@@ -29,6 +29,7 @@ type server struct {
 	api     string // host:port
 	binding string // host:port
 	args    []string
+	in      []string // the command that runs it where it belongs; none: here
 	log     *os.File
 	cmd     *exec.Cmd
 	exited  chan error
@@ -76,7 +77,8 @@ func (s *server) launch() {
 		"serve", "--data", s.dir, "--listen", s.api, "--binding-listen", s.binding,
 		"--root-token", rootToken, "--account", account, "--ready-file", readyFile,
 	}, s.args...)
-	s.cmd = exec.Command(clients.godwit, args...)
+	command := append(append(s.in[:len(s.in):len(s.in)], clients.godwit), args...)
+	s.cmd = exec.Command(command[0], command[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
 	if err := s.cmd.Start(); err != nil {

@@ -98,7 +98,7 @@ func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error)
 			return nil, errRuns
 		}
 		if meta := a.Data.Meta; meta != nil && len(meta.Replicas) > 0 {
-			peers = append(meta.Replicas, peer{ID: meta.Peer, Name: meta.Leader})
+			peers = append([]peer{{ID: meta.Peer, Name: meta.Leader}}, meta.Replicas...)
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, answerTimeout)
 			defer cancel()

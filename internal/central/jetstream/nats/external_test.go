@@ -16,6 +16,7 @@ import (
 
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/central/jetstream/nats"
+	"github.com/godwitkv/godwit/internal/certtest"
 )
 
 // external runs a NATS server as others run it, and returns its URL.
@@ -223,11 +224,11 @@ func TestConnectFiles(t *testing.T) {
 			t.Errorf("%+v: %v", test.cfg, err)
 		}
 	}
-	a := newAuthority(t, "ours")
-	cert, key := a.sign(t, "n1")
+	a := certtest.New(t, "ours")
+	cert, key := a.Sign(t, "n1")
 	for _, test := range []struct{ cert, key, ca, want string }{
-		{junk, key, a.path("ca"), "--cluster-cert: "},
-		{cert, junk, a.path("ca"), "--cluster-cert: "},
+		{junk, key, a.File, "--cluster-cert: "},
+		{cert, junk, a.File, "--cluster-cert: "},
 		{cert, key, junk, "--cluster-ca: "},
 	} {
 		if _, err := nats.LoadTLS(test.cert, test.key, test.ca); err == nil || !strings.HasPrefix(err.Error(), test.want) {
@@ -239,17 +240,17 @@ func TestConnectFiles(t *testing.T) {
 // TestExternalTLS holds that the server must be of the authority given.
 func TestExternalTLS(t *testing.T) {
 	t.Parallel()
-	a, other := newAuthority(t, "ours"), newAuthority(t, "another")
-	cfg := a.load(t, "nats")
+	a, other := certtest.New(t, "ours"), certtest.New(t, "another")
+	cfg := load(t, a, "nats")
 	url, _ := external(t, func(o *server.Options) {
 		o.TLSConfig = &tls.Config{Certificates: cfg.Certificates, MinVersion: tls.VersionTLS12}
 		o.TLSTimeout = 5
 	})
-	m := open(t, nats.Config{URLs: []string{url}, CA: a.path("ca")})
+	m := open(t, nats.Config{URLs: []string{url}, CA: a.File})
 	(&world{t: t}).wait(m)
 	mustSend(t, m.stream, "a")
 
-	m = open(t, nats.Config{URLs: []string{url}, CA: other.path("ca")})
+	m = open(t, nats.Config{URLs: []string{url}, CA: other.File})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if err := m.stream.Wait(ctx); err == nil || !strings.Contains(err.Error(), "certificate") {

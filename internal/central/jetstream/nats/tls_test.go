@@ -2,95 +2,22 @@ package nats_test
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/godwitkv/godwit/internal/central/jetstream/nats"
+	"github.com/godwitkv/godwit/internal/certtest"
 )
 
-// authority signs certificates for 127.0.0.1.
-type authority struct {
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, name string) *authority {
+func load(t *testing.T, a *certtest.Authority, name string) *tls.Config {
 	t.Helper()
-	a := &authority{dir: t.TempDir(), key: newKey(t)}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, a.path("ca"), "CERTIFICATE", der)
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (a *authority) path(name string) string { return filepath.Join(a.dir, name+".pem") }
-
-// sign makes the files of a certificate, for both sides of a connection.
-func (a *authority) sign(t *testing.T, name string) (cert, key string) {
-	t.Helper()
-	private := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &private.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, a.path(name), "CERTIFICATE", der)
-	b, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, a.path(name+"-key"), "PRIVATE KEY", b)
-	return a.path(name), a.path(name + "-key")
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (a *authority) load(t *testing.T, name string) *tls.Config {
-	t.Helper()
-	cert, key := a.sign(t, name)
-	cfg, err := nats.LoadTLS(cert, key, a.path("ca"))
+	cert, key := a.Sign(t, name)
+	cfg, err := nats.LoadTLS(cert, key, a.File)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,9 +28,9 @@ func (a *authority) load(t *testing.T, name string) *tls.Config {
 // nothing to who shows no certificate of the cluster's authority.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	a, other := newAuthority(t, "ours"), newAuthority(t, "another")
+	a, other := certtest.New(t, "ours"), certtest.New(t, "another")
 	w := prepare(t, 3)
-	w.tls = func(node string) *tls.Config { return a.load(t, node) }
+	w.tls = func(node string) *tls.Config { return load(t, a, node) }
 	for _, p := range w.peers {
 		w.start(p.Name)
 	}
@@ -112,7 +39,7 @@ func TestTLS(t *testing.T) {
 	}
 	mustSend(t, w.servers["n1"].stream, "x")
 
-	ours, theirs := a.load(t, "x"), other.load(t, "x").Certificates[0]
+	ours, theirs := load(t, a, "x"), load(t, other, "x").Certificates[0]
 	for name, cfg := range map[string]*tls.Config{
 		"no certificate": {RootCAs: ours.RootCAs},
 		"another authority's": {
