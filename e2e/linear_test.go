@@ -167,7 +167,7 @@ func (r *recorder) do(number int, s *server, op operation) (out outcome, recorde
 	case res.StatusCode == http.StatusNotFound && op.kind == opRead:
 	case res.StatusCode == http.StatusPreconditionFailed:
 		out.failed = true
-	case res.StatusCode == http.StatusServiceUnavailable:
+	case res.StatusCode == http.StatusServiceUnavailable, res.StatusCode == http.StatusInsufficientStorage:
 		r.took(back - call)
 		return out, false
 	default:

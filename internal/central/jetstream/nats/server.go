@@ -55,6 +55,7 @@ type Server struct {
 	user    nkeys.KeyPair // of the account in which the streams are
 	admin   nkeys.KeyPair // of the system account
 	running errgroup.Group
+	end     context.CancelFunc // of what goes on beside the server
 }
 
 // OpenServer starts a server. It does not wait for the others: what needs a quorum
@@ -87,7 +88,12 @@ func OpenServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 		return nil, fmt.Errorf("make nats server: %w", err)
 	}
 	s.server.SetLoggerV2(s.log, false, false, false)
-	return s, s.start(ctx)
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	ctx, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	s.running.Go(func() error { s.revive(ctx, opts); return nil })
+	return s, nil
 }
 
 // start is bounded by what stands on the disk, not by ctx: a start that is broken
@@ -122,6 +128,9 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) stop() {
+	if s.end != nil {
+		s.end()
+	}
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 	_ = s.running.Wait()

@@ -185,7 +185,11 @@ func (s *Stream) report(before, err error) {
 	var refused *RefusedError
 	switch {
 	case err == nil && before != nil:
-		log.Info("stream found")
+		level := slog.LevelInfo
+		if s.conn.cfg.Server == nil { // what others run is worth a word
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, "stream found", "durability", s.Durability())
 	case err == nil || before != nil && before.Error() == err.Error():
 	case errors.As(err, &refused), errors.Is(err, errReplaced):
 		log.Warn("stream not as it must be", logError, err.Error())
