@@ -91,3 +91,51 @@ func TestCentreIsLost(t *testing.T) {
 	centre.stop()
 	centre.fsck()
 }
+
+// TestThreeMembersAreReplaced: all members are lost, and an edge is made a centre. When
+// the members come back after all, they learn of it by an edge, and take no more
+// writes.
+func TestThreeMembersAreReplaced(t *testing.T) {
+	c := startCluster(t)
+	put := func(s *server, value string) int { return s.ports(c.namespace)[0].ask("PUT", "key", value).status }
+	if got := put(c.members[1], "kept"); got != 200 {
+		t.Fatalf("put: %d", got)
+	}
+	c.settle()
+	for _, m := range c.members {
+		m.kill()
+	}
+	c.edge.stop()
+	c.edge.command("promote", c.edge.dir)
+	centre := newServer(t)
+	centre.dir = c.edge.dir
+	centre.start()
+	if got := centre.ports(c.namespace)[0].ask("GET", "key", ""); got.body != "kept" {
+		t.Errorf("the new centre has %q", got.body)
+	}
+	if got := put(centre, "after"); got != 200 {
+		t.Errorf("put at the new centre: %d", got)
+	}
+	edge := startEdge(t, centre)
+	for _, m := range c.members {
+		m.launch()
+	}
+	for _, m := range c.members {
+		m.awaitReady(m.readyFile())
+	}
+	edge.stop()
+	edge.args = []string{"--upstream", "http://" + c.members[0].api, "--upstream-token", rootToken}
+	edge.start()
+	for _, m := range c.members {
+		eventually(t, m.name()+" takes no more writes", func() bool {
+			got := m.ports(c.namespace)[0].ask("PUT", "key", "lost")
+			return got.status == 503 && strings.Contains(got.body, "was replaced")
+		})
+		if got := m.ports(c.namespace)[0].ask("GET", "key", "", "Godwit-Consistency", "strong"); got.status != 503 {
+			t.Errorf("%s: a strong read: %d", m.name(), got.status)
+		}
+	}
+	if got := edge.ports(c.namespace)[0].ask("GET", "key", ""); got.body != "after" {
+		t.Errorf("the edge has %q", got.body)
+	}
+}

@@ -13,12 +13,36 @@ import (
 	"time"
 )
 
-// TestReadme pastes the first five minutes of the README into a shell, in
-// order, and looks at what comes out. Addresses are the test's own, and what
-// npm would fetch is here already.
+// TestReadme does the first five minutes of the README. Addresses are the test's
+// own, and what npm would fetch is here already.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
+	paste(t, s, firstMinutes(t), []string{
+		"namespace birds is ", `"success":true`, `"success":true`, "Expiration: ", "Limosa lapponica",
+		`{"name":"flight/longest","metadata":{"km":13560}}`, "Limosa lapponica\n", "412 Precondition Failed",
+		`"title": "birds"`, `Writing the value "Numenius arquata" to key "curlew"`, "Numenius arquata\n", `"name": "curlew"`,
+		`{"key":"godwit","value":"Limosa lapponica","metadata":null}`, "wrote knot", `{"name":"knot","metadata":{"by":"worker"}}`,
+		"Calidris canutus\n", "whimbrel\n", "birds\t5\t", "central\n",
+		"Numenius arquata\n", "central ", "bhx ", "http://",
+	})
+}
+
+// TestThreeMembersOfReadme does what the README says of the way from one machine to
+// three.
+func TestThreeMembersOfReadme(t *testing.T) {
+	s := startServer(t)
+	s.createNamespace("birds")
+	const variables = "export GODWIT_URL=http://127.0.0.1:8787 GODWIT_TOKEN=$(cat godwit-data/root-token) PATH=$PWD/bin:$PATH\n"
+	paste(t, s, variables+commands(t, "From one machine to three", 4), []string{
+		"Calidris alpina\n", "n1 ", "n2 ", "n3 ", "Calidris alba",
+	})
+}
+
+// paste pastes commands of the README into a shell, beside a node that runs, and
+// looks for texts in what comes out, in order.
+func paste(t *testing.T, s *server, commands string, wants []string) {
+	t.Helper()
 	clone := t.TempDir() // as `make run` leaves it
 	for _, dir := range []string{"bin", "godwit-data"} {
 		if err := os.Mkdir(filepath.Join(clone, dir), 0o700); err != nil {
@@ -30,11 +54,14 @@ func TestReadme(t *testing.T) {
 	}
 	write(t, filepath.Join(clone, "godwit-data", "root-token"), []byte(rootToken+"\n"))
 
-	script := strings.NewReplacer(
-		"127.0.0.1:8787", s.api, "127.0.0.1:8788", s.binding, "127.0.0.1:8080", freeAddr(t),
-		"127.0.0.1:9787", freeAddr(t), "127.0.0.1:9788", freeAddr(t),
+	changes := []string{
+		"127.0.0.1:8787", s.api, "127.0.0.1:8788", s.binding,
 		"npm install wrangler workerd", `ln -s "$NODE_MODULES" node_modules`,
-	).Replace(firstMinutes(t))
+	}
+	for _, port := range []string{"8080", "9787", "9788", "7787", "7788", "6221", "6222", "6223"} {
+		changes = append(changes, "127.0.0.1:"+port, freeAddr(t))
+	}
+	script := strings.NewReplacer(changes...).Replace(commands)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", script)
@@ -59,14 +86,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	rest := string(out)
-	for _, want := range []string{
-		"namespace birds is ", `"success":true`, `"success":true`, "Expiration: ", "Limosa lapponica",
-		`{"name":"flight/longest","metadata":{"km":13560}}`, "Limosa lapponica\n", "412 Precondition Failed",
-		`"title": "birds"`, `Writing the value "Numenius arquata" to key "curlew"`, "Numenius arquata\n", `"name": "curlew"`,
-		`{"key":"godwit","value":"Limosa lapponica","metadata":null}`, "wrote knot", `{"name":"knot","metadata":{"by":"worker"}}`,
-		"Calidris canutus\n", "whimbrel\n", "birds\t5\t", "central\n",
-		"Numenius arquata\n", "central ", "bhx ", "http://",
-	} {
+	for _, want := range wants {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {
 			t.Fatalf("%q did not come out, where it should. All that did:\n%s", want, out)
@@ -88,21 +108,24 @@ func createFile(t *testing.T) *os.File {
 var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 // firstMinutes are the commands of the README's first five minutes.
-func firstMinutes(t *testing.T) string {
+func firstMinutes(t *testing.T) string { return commands(t, "The first five minutes", 8) }
+
+// commands are those of a part of the README, in at least so many blocks.
+func commands(t *testing.T, title string, least int) string {
 	t.Helper()
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, part, _ := strings.Cut(string(text), "\n## The first five minutes\n")
+	_, part, _ := strings.Cut(string(text), "\n## "+title+"\n")
 	part, _, _ = strings.Cut(part, "\n## ")
 	var script strings.Builder
 	blocks := shell.FindAllStringSubmatch(part, -1)
 	for _, block := range blocks {
 		script.WriteString(block[1])
 	}
-	if len(blocks) < 8 {
-		t.Fatalf("the README has %d blocks of commands there: nothing is tested", len(blocks))
+	if len(blocks) < least {
+		t.Fatalf("the README has %d blocks of commands there: not all is tested", len(blocks))
 	}
 	return script.String()
 }

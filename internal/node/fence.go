@@ -13,7 +13,7 @@ import (
 // fence is what stops a centre that was replaced.
 type fence struct {
 	mu  sync.Mutex    // held while that happens
-	log *embedded.Log // nil unless the node is a centre of its own
+	log *embedded.Log // of a centre of its own
 }
 
 // outranked is told that a follower has followed a later generation of the log: this
@@ -26,9 +26,8 @@ func (n *Node) outranked(by uint64) {
 	if n.store.Fenced() >= by {
 		return
 	}
-	if n.fence.log == nil { // one member cannot speak for the others
-		n.cfg.Logger.Error("a later generation of the log has taken over from this cluster: stop its members",
-			slog.Uint64(logGeneration, n.store.Generation()), slog.Uint64(logFencedBy, by))
+	if m := n.member.Load(); m != nil { // all members are told, this one too, by their log
+		m.Fence(by)
 		return
 	}
 	if err := n.fence.log.Fence(by); err != nil { // the next follower will say it again

@@ -67,8 +67,8 @@ func (n *Node) openMember(ctx context.Context) error {
 		},
 		TrimWindow: shared.TrimWindow, TrimCap: shared.TrimCap, CompareEvery: shared.CompareEvery,
 		Join: joiner.Join, JoinProgress: joiner.Progress,
-		Serving: func(ctx context.Context) error { return n.settleIn(ctx, shared.Registry) },
-		Logger:  n.cfg.Logger, Metrics: n.cfg.Metrics,
+		Serving: func(ctx context.Context) error { return n.settleIn(ctx, shared.Registry) }, Fenced: n.tellFenced,
+		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("open member: %w", err), shared.Close())
@@ -76,6 +76,9 @@ func (n *Node) openMember(ctx context.Context) error {
 	n.member.Store(m)
 	n.stand(member{m, shared.Close})
 	n.origin = origin{m, m, m}
+	if by := n.store.Fenced(); by != 0 {
+		n.tellFenced(by)
+	}
 	return nil
 }
 

@@ -92,20 +92,29 @@ func (tx *Tx) setOwnership(o ownership) {
 // above the store's own.
 func (s *Store) Fence(g uint64) error {
 	tx := s.Begin()
-	o := tx.ownership()
-	if g <= o.generation || g > godwit.MaxGeneration {
+	if o := tx.ownership(); g <= o.generation || g > godwit.MaxGeneration {
 		tx.Rollback()
 		return fmt.Errorf("generation %d does not fence off generation %d", g, o.generation)
 	}
-	if g <= o.fence {
+	if !tx.Fence(g) {
 		tx.Rollback()
 		return nil
 	}
-	o.fence = g
-	tx.setOwnership(o)
 	c, err := tx.Commit(Sync)
 	if err != nil {
 		return err
 	}
 	return c.Wait()
+}
+
+// Fence notes that generation g has taken the log over, unless the store knows of
+// that or is of no lower one itself. It returns whether it did.
+func (tx *Tx) Fence(g uint64) bool {
+	o := tx.ownership()
+	if g <= o.generation || g <= o.fence {
+		return false
+	}
+	o.fence = g
+	tx.setOwnership(o)
+	return true
 }

@@ -44,6 +44,8 @@ func (m *Member) take(msg Message) error {
 		err = m.takeFormat(msg, rest)
 	case kind == kindCompare:
 		err = m.compare(msg)
+	case kind == kindFence:
+		err = m.takeFence(msg, rest)
 	}
 	if err != nil {
 		if !errors.Is(err, errForeign) {
@@ -76,8 +78,11 @@ func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(m.store.Lineage()) == 0 {
+	switch {
+	case len(m.store.Lineage()) == 0:
 		return errors.New("the log has no beginning")
+	case m.store.Fenced() != 0:
+		return nil // it has an end
 	}
 	tx := m.store.Begin()
 	verdict, results, err := state.ApplyNumbered(tx, b, make([]godwit.Result, 0, len(b.Transactions)))
@@ -160,7 +165,7 @@ func (m *Member) takeOpening(msg Message, rest []byte) error {
 		return fmt.Errorf("%w: the log begins behind revision %d of cluster %s", errForeign, o.after.Revision, cluster)
 	}
 	tx := m.store.Begin()
-	if err := tx.Follow(cluster, lineage, 0); err != nil {
+	if err := tx.Follow(cluster, append(lineage[:len(lineage):len(lineage)], o.lineageEpoch()), 0); err != nil {
 		tx.Rollback()
 		return err
 	}
@@ -200,7 +205,7 @@ const foundWait = 3 * time.Second
 // found begins the log of a stream that has had no message, behind what the store
 // holds. One member does: the others find the stream begun.
 func (m *Member) found(ctx context.Context) error {
-	o := opening{after: position(m.store)}
+	o := opening{after: position(m.store), generation: m.store.Generation()}
 	switch {
 	case m.unfinished():
 		return errors.New("the log is to be begun, and not by this member: it is half a copy of another")

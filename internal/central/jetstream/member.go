@@ -52,6 +52,10 @@ type Config struct {
 	// member starts. Its error is logged, and it is told again.
 	Serving func(ctx context.Context) error
 
+	// Fenced is told that a later generation has taken the log over, and that nothing
+	// is written here any more.
+	Fenced func(by uint64)
+
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -158,6 +162,7 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 	if planted.EarlyMember && m.place.Sequence > 0 {
 		m.hear(time.Now(), 0)
 	}
+	m.endWrites()
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, work := range []func(context.Context) error{
 		m.proposer.run, m.run, m.flushLoop, m.serveStale, m.settleIn, m.register, m.listen, m.beat, m.upkeep,

@@ -17,9 +17,10 @@ import (
 //	batch:   proposer:16 number batch            see package wire
 //	packed:  proposer:16 number zstd             the same, compressed; of format 2
 //	chunk:   blob:16 size hash:32 offset bytes   of a value, ahead of the batch that names it
-//	epoch:   cluster:16 after { epoch:16 revision } epoch:16 first
+//	epoch:   cluster:16 after { epoch:16 revision } epoch:16 first generation
 //	format:  format                              that messages may have from here on
 //	compare: nothing                             members compare their stores as they are here
+//	fence:   generation                          that has taken the log over: it ends here
 //
 // Numbers are uvarints. A member stops at a format or a kind that it does not
 // know: it never skips one.
@@ -30,6 +31,7 @@ const (
 	kindEpoch   = 'e'
 	kindFormat  = 'f'
 	kindCompare = 'd'
+	kindFence   = 'x'
 )
 
 // The formats of messages. New ones are used once a message of kind format says
@@ -63,10 +65,12 @@ type opening struct {
 	after   godwit.Position
 	epoch   godwit.EpochID
 	first   godwit.Revision
+
+	generation uint64
 }
 
 func (o *opening) lineageEpoch() godwit.Epoch {
-	return godwit.Epoch{ID: o.epoch, First: o.first, After: o.after.Revision}
+	return godwit.Epoch{ID: o.epoch, First: o.first, After: o.after.Revision, Generation: o.generation}
 }
 
 func appendHead(b []byte, format, kind byte) []byte { return append(b, format, kind) }
@@ -91,11 +95,16 @@ func appendOpening(b []byte, o *opening) []byte {
 	b = append(b, o.after.Epoch[:]...)
 	b = binary.AppendUvarint(b, uint64(o.after.Revision))
 	b = append(b, o.epoch[:]...)
-	return binary.AppendUvarint(b, uint64(o.first))
+	b = binary.AppendUvarint(b, uint64(o.first))
+	return binary.AppendUvarint(b, o.generation)
 }
 
 func appendFormat(b []byte, format byte, next int) []byte {
 	return binary.AppendUvarint(appendHead(b, format, kindFormat), uint64(next))
+}
+
+func appendFence(b []byte, format byte, generation uint64) []byte {
+	return binary.AppendUvarint(appendHead(b, format, kindFence), generation)
 }
 
 // head returns a message's kind and what follows it, for who reads formats up to
@@ -108,7 +117,7 @@ func head(data []byte, reads int) (kind byte, rest []byte, err error) {
 		return 0, nil, unreadable(int(data[0]), reads)
 	}
 	switch data[1] {
-	case kindBatch, kindChunk, kindEpoch, kindFormat, kindCompare:
+	case kindBatch, kindChunk, kindEpoch, kindFormat, kindCompare, kindFence:
 		return data[1], data[2:], nil
 	case kindPacked:
 		if data[0] >= packedFormat {
@@ -163,7 +172,8 @@ func decodeOpening(rest []byte) (o opening, err error) {
 	o.after.Revision = godwit.Revision(d.Int())
 	copy(o.epoch[:], d.Bytes(int64(len(o.epoch))))
 	o.first = godwit.Revision(d.Int())
-	if o.first == 0 || o.first > godwit.MaxRevision || o.after.Revision >= o.first {
+	o.generation = uint64(d.Int())
+	if o.first == 0 || o.first > godwit.MaxRevision || o.after.Revision >= o.first || o.generation > godwit.MaxGeneration {
 		d.Fail()
 	}
 	return o, d.Err()
@@ -176,4 +186,13 @@ func decodeFormat(rest []byte) (int, error) {
 		d.Fail()
 	}
 	return int(n), d.Err()
+}
+
+func decodeFence(rest []byte) (generation uint64, err error) {
+	d := wire.NewDecoder(rest)
+	generation = uint64(d.Int())
+	if generation == 0 || generation > godwit.MaxGeneration {
+		d.Fail()
+	}
+	return generation, d.Err()
 }

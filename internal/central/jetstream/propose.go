@@ -65,6 +65,7 @@ type proposer struct {
 
 	mu      sync.Mutex
 	open    bool // the log has been begun, and is followed
+	ended   bool // no writes are taken any more, for good
 	id      store.ProposerID
 	number  uint64
 	flights []*flight     // in order
@@ -202,7 +203,7 @@ func (p *proposer) close() {
 func (p *proposer) step() {
 	now := time.Now()
 	p.mu.Lock()
-	if !p.open {
+	if !p.open || p.ended {
 		p.mu.Unlock()
 		return
 	}
@@ -344,9 +345,24 @@ func (p *proposer) arrived(b *state.Numbered, v state.Verdict, results []godwit.
 	return f.since, true
 }
 
+// end takes no more writes. Those on their way stand behind the log's end, if they
+// come to stand in it.
+func (p *proposer) end(why *godwit.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.turn(why)
+	p.ended = true
+	flights := p.flights
+	p.startOver()
+	for _, f := range flights {
+		gather.Fail(f.proposals, why)
+	}
+	p.queue.Drain(why)
+}
+
 // turn notes whether writes are taken, and why not. It needs p.mu held.
 func (p *proposer) turn(down *godwit.Error) {
-	if p.down != down && p.down != errClosing {
+	if p.down != down && p.down != errClosing && !p.ended {
 		p.down = down
 		p.news(down)
 	}

@@ -61,7 +61,7 @@ func (m *Member) prepare(ctx context.Context, opts godwit.ReadOptions) (godwit.C
 			return 0, err
 		}
 	}
-	if m.Stale() || opts.MaxStaleness > 0 && m.Age() > opts.MaxStaleness { // nobody can be asked who knows more
+	if m.Stale() || m.store.Fenced() != 0 || opts.MaxStaleness > 0 && m.Age() > opts.MaxStaleness { // nobody can be asked who knows more
 		return godwit.StatusStale, nil
 	}
 	return godwit.StatusHit, nil
