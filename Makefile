@@ -16,11 +16,13 @@ build:
 
 ## cluster: three members that share a log, on this machine, until Ctrl-C
 cluster: build
-	@$(GO) run ./examples/cluster -godwit $(BIN)/godwit
+	@$(GO) build -o $(BIN)/cluster ./examples/cluster
+	@exec $(BIN)/cluster -godwit $(BIN)/godwit
 
 ## demo: a centre, two relays and six edges as far apart as their cities, until Ctrl-C
 demo: build
-	@$(GO) run ./examples/world -godwit $(BIN)/godwit
+	@$(GO) build -o $(BIN)/world ./examples/world
+	@exec $(BIN)/world -godwit $(BIN)/godwit
 
 ## test: install what the tests need, then run all of them
 test: lint cross fuzz e2e-deps planted

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 // natsCluster is three nats-servers that somebody runs for other things too.
@@ -33,10 +35,10 @@ func startNATS(t *testing.T) *natsCluster {
 	n := &natsCluster{t: t, run: make([]*exec.Cmd, 3)}
 	var routes []string
 	for range 3 {
-		routes = append(routes, freeAddress(t))
+		routes = append(routes, porttest.Free(t))
 	}
 	for i, route := range routes {
-		client, dir := freeAddress(t), t.TempDir()
+		client, dir := porttest.Free(t), t.TempDir()
 		config := fmt.Sprintf(`server_name: s%d
 listen: %q
 log_file: %q
@@ -83,7 +85,6 @@ func (n *natsCluster) newCluster() *cluster {
 	for i := range 3 {
 		name := fmt.Sprintf("n%d", i+1)
 		s := newServer(n.t, "--cluster", "e2e", "--node", name, "--location", name, "--nats", strings.Join(n.urls, ","))
-		s.api, s.binding = freeAddress(n.t), freeAddress(n.t)
 		c.members = append(c.members, s)
 	}
 	return c

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 // cluster is a central store of several members, and an edge that follows them.
@@ -36,7 +37,7 @@ func newCluster(t *testing.T, args ...string) *cluster {
 	c := &cluster{t: t}
 	var peers []string
 	for i := range 3 {
-		peers = append(peers, fmt.Sprintf("n%d=%s", i+1, freeAddress(t)))
+		peers = append(peers, fmt.Sprintf("n%d=%s", i+1, porttest.Free(t)))
 	}
 	for i := range 3 {
 		_, listen, _ := strings.Cut(peers[i], "=")
@@ -44,7 +45,6 @@ func newCluster(t *testing.T, args ...string) *cluster {
 			"--cluster", "e2e", "--node", fmt.Sprintf("n%d", i+1), "--location", fmt.Sprintf("n%d", i+1),
 			"--cluster-listen", listen, "--cluster-peers", strings.Join(peers, ","),
 		}, args...)...)
-		s.api, s.binding = freeAddress(t), freeAddress(t) // others are told where it is
 		c.members = append(c.members, s)
 	}
 	return c
@@ -68,17 +68,6 @@ func (c *cluster) start() {
 	}
 	c.edge = newServer(c.t, "--upstream", strings.Join(urls, ","), "--upstream-token", rootToken)
 	c.edge.start()
-}
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", anyPort)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // under runs a fault while clients work on all members, for as long as the fault

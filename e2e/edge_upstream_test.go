@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 // TestPartialEdge has an edge that carries one namespace of two, and values up to
@@ -145,7 +147,7 @@ func TestReadyAndAccount(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), account) || !strings.Contains(string(out), strings.Repeat("1", 32)) {
 		t.Errorf("an edge of another account: %v\n%s", err, out)
 	}
-	free := freeAddr(t)
+	free := porttest.Free(t)
 	lonely := exec.CommandContext(t.Context(), clients.godwit, "serve", "--data", filepath.Join(t.TempDir(), "data"),
 		"--listen", free, "--binding-listen", anyPort, "--upstream", "http://127.0.0.1:1", "--upstream-token", rootToken)
 	if err := lonely.Start(); err != nil {

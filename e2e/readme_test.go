@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 // TestReadme does the first five minutes of the README. Addresses are the test's
@@ -59,7 +60,7 @@ func paste(t *testing.T, s *server, commands string, wants []string) {
 		"npm install wrangler workerd", `ln -s "$NODE_MODULES" node_modules`,
 	}
 	for _, port := range []string{"8080", "9787", "9788", "7787", "7788", "6221", "6222", "6223"} {
-		changes = append(changes, "127.0.0.1:"+port, freeAddr(t))
+		changes = append(changes, "127.0.0.1:"+port, porttest.Free(t))
 	}
 	script := strings.NewReplacer(changes...).Replace(commands)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -128,16 +129,4 @@ func commands(t *testing.T, title string, least int) string {
 		t.Fatalf("the README has %d blocks of commands there: not all is tested", len(blocks))
 	}
 	return script.String()
-}
-
-// freeAddr returns an address that nobody listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

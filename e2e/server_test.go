@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 const (
@@ -35,8 +37,7 @@ type server struct {
 	exited  chan error
 }
 
-// newServer returns a server that is not running yet. It gets ports of its own
-// at its first start, and keeps them.
+// newServer returns a server that is not running yet, with ports of its own.
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
@@ -44,7 +45,7 @@ func newServer(t testing.TB, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: filepath.Join(dir, "data"), api: anyPort, binding: anyPort, args: args, log: log}
+	s := &server{t: t, dir: filepath.Join(dir, "data"), api: porttest.Free(t), binding: porttest.Free(t), args: args, log: log}
 	t.Cleanup(s.cleanup)
 	return s
 }

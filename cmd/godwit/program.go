@@ -37,6 +37,8 @@ type commands struct {
 	Promote   promoteCmd   `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
 	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
 }
 
 const description = `Workers KV that anyone can run.
@@ -59,7 +61,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 		kong.DefaultEnvars("GODWIT"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),
-		kong.Vars{"keys_help": keysHelp},
+		kong.Vars{"keys_help": keysHelp, "version": versionLine()},
 	)
 	if err != nil {
 		return p.fail(err, nil)

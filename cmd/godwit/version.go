@@ -11,8 +11,12 @@ type versionCmd struct{}
 
 // Run writes one line.
 func (versionCmd) Run(p *program) error {
-	_, err := fmt.Fprintf(p.stdout, "godwit %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintln(p.stdout, versionLine())
 	return err
+}
+
+func versionLine() string {
+	return fmt.Sprintf("godwit %s %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version is what the build recorded of its source: a tag, or a commit.

@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -96,8 +98,12 @@ func (b *board) interrupted() {
 }
 
 // lost notes why an upstream is not followed. It logs that once a minute, as
-// long as it stays the same.
+// long as it stays the same. That this node stops is no reason.
 func (b *board) lost(url string, err error) {
+	if errors.Is(err, context.Canceled) {
+		b.interrupted()
+		return
+	}
 	b.mu.Lock()
 	b.now.Connected = false
 	b.now.Problem = url + ": " + err.Error()

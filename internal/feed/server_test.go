@@ -408,6 +408,7 @@ func TestHeartbeatsWaitForData(t *testing.T) {
 		ns := s.namespace("a").ID
 		st := s.follow(feed.FollowRequest{After: s.position()})
 		session := next[*feed.Hello](t, st).Session
+		next[*feed.Ready](t, st)
 		var upTo godwit.Revision
 		for i := range 100 {
 			upTo = s.propose(put(ns, fmt.Sprint(i), strings.Repeat("x", 40<<10)))

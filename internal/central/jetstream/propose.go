@@ -203,6 +203,9 @@ func (p *proposer) close() {
 func (p *proposer) step() {
 	now := time.Now()
 	p.mu.Lock()
+	if p.ended {
+		p.queue.Drain(p.down)
+	}
 	if !p.open || p.ended {
 		p.mu.Unlock()
 		return

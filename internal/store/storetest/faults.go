@@ -39,8 +39,10 @@ const (
 type Faults struct {
 	store.FS
 
-	mu    sync.Mutex
+	turn  sync.Mutex // of operations: held while fault decides on one
 	fault func(op Op, path string) error
+
+	mu    sync.Mutex
 	held  chan struct{} // closed when syncs may go on; nil: they may
 	holds int           // syncs that wait
 	count int           // operations that change something
@@ -56,24 +58,12 @@ func NewFaults(fs store.FS) *Faults {
 }
 
 // Inject lets fault decide the error of each operation that changes something,
-// before it is carried out. nil ends that.
+// before it is carried out, one at a time. nil ends that: on return nothing of the
+// fault before runs any more.
 func (f *Faults) Inject(fault func(op Op, path string) error) {
-	if fault != nil {
-		fault = oneAtATime(fault)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.turn.Lock()
+	defer f.turn.Unlock()
 	f.fault = fault
-}
-
-// oneAtATime: the database changes files from several goroutines.
-func oneAtATime(fault func(op Op, path string) error) func(op Op, path string) error {
-	var mu sync.Mutex
-	return func(op Op, path string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		return fault(op, path)
-	}
 }
 
 // FailLog lets every operation of a kind on a write-ahead log fail.
@@ -129,13 +119,14 @@ func (f *Faults) inject(o errorfs.Op) error {
 		f.hold()
 	}
 	f.mu.Lock()
-	fault := f.fault
 	f.count++
 	f.mu.Unlock()
-	if fault == nil {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	if f.fault == nil {
 		return nil
 	}
-	return fault(op, o.Path)
+	return f.fault(op, o.Path)
 }
 
 func (f *Faults) hold() {

@@ -17,6 +17,7 @@ import (
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/central/jetstream/nats"
 	"github.com/godwitkv/godwit/internal/certtest"
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 // external runs a NATS server as others run it, and returns its URL.
@@ -82,7 +83,7 @@ func TestExternal(t *testing.T) {
 func TestExternalAway(t *testing.T) {
 	t.Parallel()
 	dir, port := t.TempDir(), 0
-	_, p, _ := net.SplitHostPort(freeAddress(t))
+	_, p, _ := net.SplitHostPort(porttest.Free(t))
 	if _, err := fmt.Sscan(p, &port); err != nil {
 		t.Fatal(err)
 	}

@@ -135,11 +135,18 @@ func testStatus(t *testing.T, w *world) {
 	}
 }
 
+// status asks again: a leader that steps down answers nobody.
 func status(t *testing.T, m *member) nats.Status {
 	t.Helper()
-	s, err := m.stream.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	for deadline := time.Now().Add(patience); ; {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		s, err := m.stream.Status(ctx)
+		cancel()
+		if err == nil {
+			return s
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
-	return s
 }

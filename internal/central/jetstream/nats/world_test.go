@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/central/jetstream/nats"
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 func TestMain(m *testing.M) {
@@ -87,7 +87,7 @@ func prepare(t testing.TB, n int) *world {
 	w := &world{t: t, timeout: 20 * time.Second, maxBytes: testMaxBytes / 2, servers: make(map[string]*member)}
 	for i := range n {
 		name := fmt.Sprintf("n%d", i+1)
-		w.peers = append(w.peers, nats.Peer{Name: name, Address: freeAddress(t)})
+		w.peers = append(w.peers, nats.Peer{Name: name, Address: porttest.Free(t)})
 		w.servers[name] = &member{name: name, dir: filepath.Join(t.TempDir(), name)}
 	}
 	t.Cleanup(func() {
@@ -96,17 +96,6 @@ func prepare(t testing.TB, n int) *world {
 		}
 	})
 	return w
-}
-
-// freeAddress is one that nothing listened on a moment ago.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (w *world) config(name string) nats.ServerConfig {
