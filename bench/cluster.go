@@ -17,6 +17,10 @@ import (
 
 const members = 3
 
+// clusterClients are connections to all members together, each with one write in
+// flight, as many as there are writers in the benchmark without HTTP.
+const clusterClients = 256
+
 // cluster is a central store of three members, on both cores by turns, and the
 // load beside them: what three machines do, on one.
 type cluster struct {
@@ -80,7 +84,7 @@ func clusterPut(ctx context.Context, l *lab) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	etcd, stopEtcd, err := l.etcdCluster(ctx)
+	etcd, stopEtcd, err := l.etcdCluster(ctx, clusterClients)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func clusterPut(ctx context.Context, l *lab) ([]row, error) {
 // puts are a stream of writes to each member.
 func (c *cluster) puts(id string, pick func() load.Pick) (streams []load.Stream) {
 	for _, n := range c.nodes {
-		streams = append(streams, n.put(id, clients/members, pick()))
+		streams = append(streams, n.put(id, clusterClients/members, pick()))
 	}
 	return streams
 }

@@ -155,13 +155,13 @@ func (l *lab) etcdPutter(ctx context.Context) (contestant, error) {
 		return nil, err
 	}
 	return func(ctx context.Context) (measure, error) {
-		return l.etcdTurn(ctx, strconv.Itoa(l.loadOn), putter, addr)
+		return l.etcdTurn(ctx, strconv.Itoa(l.loadOn), putter, addr, clients)
 	}, nil
 }
 
 // etcdCluster returns the contestant that puts into three etcd, and what ends
 // them.
-func (l *lab) etcdCluster(ctx context.Context) (contestant, func(), error) {
+func (l *lab) etcdCluster(ctx context.Context, connections int) (contestant, func(), error) {
 	putter := filepath.Join(l.dir, "etcdput")
 	if err := build(ctx, filepath.Join("bench", "etcdput"), putter, "."); err != nil {
 		return nil, nil, err
@@ -204,13 +204,13 @@ func (l *lab) etcdCluster(ctx context.Context) (contestant, func(), error) {
 		}
 	}
 	turn := func(ctx context.Context) (measure, error) {
-		return l.etcdTurn(ctx, fmt.Sprintf("%d,%d", l.serverOn, l.loadOn), putter, strings.Join(addrs, ","))
+		return l.etcdTurn(ctx, fmt.Sprintf("%d,%d", l.serverOn, l.loadOn), putter, strings.Join(addrs, ","), connections)
 	}
 	return turn, stop, nil
 }
 
-func (l *lab) etcdTurn(ctx context.Context, cpus, putter, addr string) (measure, error) {
-	cmd := exec.CommandContext(ctx, "taskset", "-c", cpus, putter, "-addr", addr, "-clients", strconv.Itoa(clients),
+func (l *lab) etcdTurn(ctx context.Context, cpus, putter, addr string, connections int) (measure, error) {
+	cmd := exec.CommandContext(ctx, "taskset", "-c", cpus, putter, "-addr", addr, "-clients", strconv.Itoa(connections),
 		"-keys", strconv.FormatInt(l.keys, 10), "-size", strconv.Itoa(valueBytes), "-warmup", l.warmup.String(), "-duration", l.window.String())
 	out, err := cmd.Output()
 	if err != nil {

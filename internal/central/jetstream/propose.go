@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"crypto/rand"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,10 @@ const (
 	batchRoom  = 64 << 10 // of a message that is left for what is not values
 
 	messageRoom = 32 // what stands before a batch in its message, or less
+
+	// A batch costs the log more than what is in it. So behind one that is on its way
+	// writers wait until they are as many as it has, or for so long.
+	gatherFor = 5 * time.Millisecond
 
 	// giveUp is for how long a batch may be on its way: then its writers are told
 	// that its outcome is unknown, and the others that there is no quorum.
@@ -63,6 +68,8 @@ type proposer struct {
 
 	sent, resent, abandoned atomic.Int64 // batches: made, sent again, given up
 
+	back chan struct{} // one slot: a batch has come back
+
 	mu      sync.Mutex
 	open    bool // the log has been begun, and is followed
 	ended   bool // no writes are taken any more, for good
@@ -86,7 +93,7 @@ type flight struct {
 }
 
 func newProposer(s Stream, now func() time.Time, news func(*godwit.Error)) *proposer {
-	p := &proposer{stream: s, queue: gather.NewQueue(), packer: newPacker(), now: now, news: news, down: errStarting}
+	p := &proposer{stream: s, queue: gather.NewQueue(), back: make(chan struct{}, 1), packer: newPacker(), now: now, news: news, down: errStarting}
 	p.format.Store(firstFormat)
 	p.startOver()
 	return p
@@ -152,15 +159,22 @@ func (p *proposer) refusal() error {
 
 // run sends until ctx ends, and then tells those who wait.
 func (p *proposer) run(ctx context.Context) error {
-	tick := time.NewTicker(stepEvery)
+	tick := time.NewTimer(stepEvery)
 	defer tick.Stop()
 	for {
+		runtime.Gosched() // writers that go on together come together
 		p.step()
+		if p.queue.Len() > 0 {
+			tick.Reset(gatherFor)
+		} else {
+			tick.Reset(stepEvery)
+		}
 		select {
 		case <-ctx.Done():
 			p.close()
 			return nil
 		case <-p.queue.Wake():
+		case <-p.back:
 		case <-tick.C:
 		}
 	}
@@ -294,6 +308,9 @@ func (p *proposer) take(now time.Time) ([]*gather.Proposal, bool) {
 	if p.down != nil {
 		p.queue.Drain(p.down)
 	}
+	if n := len(p.flights); n > 0 && p.queue.Len() < len(p.flights[n-1].proposals) && now.Sub(p.left) < gatherFor {
+		return nil, false
+	}
 	proposals := p.queue.Take(maxBatch, p.room())
 	return proposals, len(proposals) > 0 || len(p.flights) == 0 && now.Sub(p.left) >= probeEvery
 }
@@ -330,6 +347,10 @@ func (p *proposer) arrived(b *state.Numbered, v state.Verdict, results []godwit.
 		p.flights = p.flights[1:]
 		gather.Finish(f.proposals, results)
 		p.turn(nil)
+		select {
+		case p.back <- struct{}{}:
+		default:
+		}
 	case state.WrongClock:
 		p.flights = p.flights[1:]
 		gather.Fail(f.proposals, errClock)

@@ -70,7 +70,8 @@ func TestResend(t *testing.T) {
 	})
 }
 
-// TestFlights: so many batches are on their way at once, and no more.
+// TestFlights: batches are on their way side by side, and each takes as many writers
+// along as the one before has.
 func TestFlights(t *testing.T) {
 	play(t, 1, func(c *cluster) {
 		m := c.members[0]
@@ -83,7 +84,7 @@ func TestFlights(t *testing.T) {
 			time.Sleep(50 * time.Microsecond) // a message takes a millisecond
 		}
 		all.Wait()
-		if got, _ := c.numbers(after); len(got) < 8 || len(got) > 16 {
+		if got, _ := c.numbers(after); len(got) < 5 || len(got) > 12 {
 			t.Errorf("%d batches", len(got))
 		}
 	})
