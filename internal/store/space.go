@@ -29,7 +29,7 @@ const (
 	maxReserve  = 256 << 20
 	minMemtable = 4 << 20
 	openRoom    = 512 << 10
-	maxMemtable = 64 << 20
+	maxMemtable = 32 << 20
 	// measureEvery bounds how old the answer to full may be while puts go on.
 	measureEvery = 50 * time.Millisecond
 )

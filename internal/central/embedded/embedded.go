@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/central/gather"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -29,12 +30,10 @@ type Config struct {
 	Logger *slog.Logger     // default: none
 }
 
-// Bounds of what waits and of what one batch takes.
+// Bounds of what one batch takes.
 const (
-	maxWaiting      = 1 << 14   // proposals
-	maxWaitingBytes = 256 << 20 // inline bytes in them
-	maxBatch        = 4096      // transactions
-	maxBatchBytes   = 8 << 20   // inline bytes
+	maxBatch      = 4096    // transactions
+	maxBatchBytes = 8 << 20 // inline bytes
 )
 
 // Log is an open log.
@@ -42,11 +41,7 @@ type Log struct {
 	cfg   Config
 	epoch godwit.Epoch
 
-	mu      sync.Mutex
-	waiting []*proposal
-	bytes   int64
-	closed  error         // set once: what later proposals get
-	wake    chan struct{} // one slot: something waits
+	queue *gather.Queue
 
 	synced  chan commit // to the acknowledger, in order; without room, so that a batch grows while one is synced and one waits
 	workers *errgroup.Group
@@ -56,16 +51,6 @@ type Log struct {
 }
 
 var _ godwit.Log = (*Log)(nil)
-
-// proposal is transactions of one caller, and where it waits.
-type proposal struct {
-	txs     []godwit.Transaction
-	results []godwit.Result
-	bytes   int64
-	puts    bool
-	err     error
-	done    chan struct{}
-}
 
 // Open starts an epoch and takes proposals, unless the store is fenced off: then
 // all are refused.
@@ -77,7 +62,7 @@ func Open(_ context.Context, cfg Config) (*Log, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	l := &Log{
-		cfg: cfg, wake: make(chan struct{}, 1),
+		cfg: cfg, queue: gather.NewQueue(),
 		synced: make(chan commit), failed: make(chan error, 1), workers: new(errgroup.Group),
 	}
 	if err := l.begin(); err != nil {
@@ -92,7 +77,7 @@ func Open(_ context.Context, cfg Config) (*Log, error) {
 // nothing is to be added to it.
 func (l *Log) begin() (err error) {
 	if by := l.cfg.Store.Fenced(); by != 0 {
-		l.stop(godwit.Fenced(l.cfg.Store.Generation(), by))
+		l.queue.Close(godwit.Fenced(l.cfg.Store.Generation(), by))
 		return nil
 	}
 	if l.epoch, err = l.cfg.Store.OpenEpoch(); err != nil {
@@ -106,8 +91,8 @@ func (l *Log) begin() (err error) {
 // on return, and stays so. Error: the store's.
 func (l *Log) Fence(by uint64) error {
 	why := godwit.Fenced(l.cfg.Store.Generation(), by)
-	l.stop(why)
-	l.refuse()
+	l.queue.Close(why)
+	l.queue.Refuse()
 	if err := l.cfg.Store.Fence(by); err != nil {
 		return fmt.Errorf("note that the log was taken over: %w", err)
 	}
@@ -120,17 +105,8 @@ func (l *Log) Failed() <-chan error { return l.failed }
 
 // Close finishes what was proposed and stops.
 func (l *Log) Close() error {
-	l.stop(&godwit.Error{Code: godwit.CodeUnavailable, Message: "The node is shutting down."})
+	l.queue.Close(&godwit.Error{Code: godwit.CodeUnavailable, Message: "The node is shutting down."})
 	return l.workers.Wait()
-}
-
-func (l *Log) stop(why error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed == nil {
-		l.closed = why
-		close(l.wake)
-	}
 }
 
 // Propose implements godwit.Log. Once a proposal is taken it is carried through,
@@ -140,47 +116,17 @@ func (l *Log) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.R
 	if err := ctx.Err(); err != nil {
 		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "The request was cancelled.", Err: err}
 	}
-	p := &proposal{txs: txs, done: make(chan struct{}, 1)}
-	p.weigh()
-	if p.puts && l.cfg.Store.DiskFull() {
+	switch {
+	case gather.Puts(txs) && l.cfg.Store.DiskFull():
 		return nil, godwit.ErrDiskFull
-	}
-	if l.cfg.Store.Stalled() {
+	case l.cfg.Store.Stalled():
 		return nil, godwit.ErrBusy
 	}
-	if err := l.enqueue(p); err != nil {
+	p := gather.New(txs)
+	if err := l.queue.Add(p); err != nil {
 		return nil, err
 	}
-	<-p.done
-	return p.results, p.err
-}
-
-func (p *proposal) weigh() {
-	for i := range p.txs {
-		for j := range p.txs[i].Mutations {
-			m := &p.txs[i].Mutations[j]
-			p.puts = p.puts || m.Op == godwit.OpPut
-			p.bytes += int64(len(m.Key) + len(m.Metadata) + len(m.Value.Inline))
-		}
-	}
-}
-
-func (l *Log) enqueue(p *proposal) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.closed != nil:
-		return l.closed
-	case len(l.waiting) >= maxWaiting || l.bytes+p.bytes > maxWaitingBytes:
-		return godwit.ErrBusy
-	}
-	l.waiting = append(l.waiting, p)
-	l.bytes += p.bytes
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-	return nil
+	return p.Wait()
 }
 
 // Barrier implements godwit.Log: every acknowledged write is durable here. That is
@@ -201,8 +147,8 @@ func (l *Log) fail(err error) {
 		l.cfg.Logger.Error("log failed", "error", err.Error())
 		l.failed <- err
 	})
-	l.stop(&godwit.Error{Code: godwit.CodeUnavailable, Message: "The node's disk failed.", Err: err})
-	l.broken.Store(true) // after stop, which says what those who wait are told
+	l.queue.Close(&godwit.Error{Code: godwit.CodeUnavailable, Message: "The node's disk failed.", Err: err})
+	l.broken.Store(true) // after Close, which says what those who wait are told
 }
 
 var errUnknown = &godwit.Error{

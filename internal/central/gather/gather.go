@@ -152,6 +152,14 @@ func (q *Queue) Close(why error) {
 	}
 }
 
+// Refuse tells all that wait what Close was given.
+func (q *Queue) Refuse() {
+	q.mu.Lock()
+	why := q.closed
+	q.mu.Unlock()
+	q.Drain(why)
+}
+
 // Drain tells all that wait why they will not be taken.
 func (q *Queue) Drain(why error) {
 	q.mu.Lock()

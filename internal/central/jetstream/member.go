@@ -36,7 +36,7 @@ type Config struct {
 	Formats int
 
 	// TrimWindow is how many bytes of messages the stream keeps at the least, for
-	// members that were away to find their place. 0: 256 MiB.
+	// members that were away to find their place. 0: 64 MiB.
 	TrimWindow int64
 
 	// TrimCap is how many bytes of messages the stream holds before members that

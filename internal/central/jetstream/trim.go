@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	defaultTrimWindow = 256 << 20
+	defaultTrimWindow = 64 << 20
 	defaultTrimCap    = 4 << 30
 	// trimEvery is the least time between two trims, so that each is worth its
 	// message.
