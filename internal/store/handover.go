@@ -106,6 +106,7 @@ func (v *View) SweptAhead(ctx context.Context, now int64, fn func(*godwit.Record
 // and requests: those of another state follow.
 func (tx *Tx) Forget(ms int64) {
 	tx.time = ms
+	tx.s.requests.restart()
 	for _, prefix := range []byte{prefixProposer, prefixRequest, prefixReqTime} {
 		tx.check(tx.batch.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil))
 	}
@@ -119,6 +120,7 @@ func (tx *Tx) KeepProposer(p KnownProposer) {
 
 // KeepRequest keeps what another node remembers of a transaction.
 func (tx *Tx) KeepRequest(r KnownRequest) {
+	tx.s.requests.restart()
 	tx.row = appendPair(tx.row[:0], uint64(r.Time), uint64(r.Revision))
 	tx.set(appendRequestKey(tx.key[:0], r.Key), tx.row)
 	tx.set(appendReqTimeKey(tx.key[:0], r.Time, r.Key), nil)

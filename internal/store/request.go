@@ -17,6 +17,9 @@ const RequestWindow = 10 * time.Minute
 // Request returns the result that a transaction with this key had, if one was
 // applied within RequestWindow. That the row is still here decides nothing.
 func (tx *Tx) Request(k godwit.RequestKey) (godwit.Result, bool, error) {
+	if tx.s.requests.absent(tx.time, k) {
+		return godwit.Result{}, false, nil
+	}
 	for i := len(tx.requests) - 1; i >= 0; i-- {
 		if tx.requests[i].key == k {
 			return tx.requests[i].result, true, nil
@@ -41,6 +44,7 @@ func (tx *Tx) Request(k godwit.RequestKey) (godwit.Result, bool, error) {
 // Remember keeps that the transaction with this key was applied.
 func (tx *Tx) Remember(k godwit.RequestKey, r godwit.Revision) {
 	tx.requests = append(tx.requests, request{k, repeated(r)})
+	tx.s.requests.add(tx.time, k)
 	tx.row = appendPair(tx.row[:0], uint64(tx.time), uint64(r))
 	tx.set(appendRequestKey(tx.key[:0], k), tx.row)
 	tx.set(appendReqTimeKey(tx.key[:0], tx.time, k), nil)

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/godwitkv/godwit"
+)
+
+// TestRequestFilter: a key that was remembered within the window is never said to be
+// absent, however many come and however time passes; one that was not nearly always is.
+func TestRequestFilter(t *testing.T) {
+	window := RequestWindow.Milliseconds()
+	for seed := range uint64(8) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var f requestFilter
+		now := int64(1_700_000_000_000)
+		known := make(map[godwit.RequestKey]int64)
+		var order []godwit.RequestKey
+		key := func() (k godwit.RequestKey) {
+			binary.LittleEndian.PutUint64(k[:8], rng.Uint64())
+			binary.LittleEndian.PutUint64(k[8:], rng.Uint64())
+			return k
+		}
+		asked, missed := 0, 0
+		for step := range 60_000 {
+			if seed%2 == 0 || step%20_000 < 10_000 { // bursts and lulls
+				now += rng.Int64N(50)
+			} else {
+				now += rng.Int64N(window / 100)
+			}
+			if rng.IntN(20_000) == 0 {
+				now += 3 * window
+			}
+			if rng.IntN(30_000) == 0 { // what it knew is in the database all the same
+				f.restart()
+			}
+			k := key()
+			f.add(now, k)
+			known[k], order = now, append(order, k)
+			old := order[rng.IntN(len(order))]
+			if now-known[old] <= window && f.absent(now, old) {
+				t.Fatalf("seed %d, step %d: a key of %d ms ago is said to be absent", seed, step, now-known[old])
+			}
+			if now-f.began > window {
+				if asked++; !f.absent(now, key()) {
+					missed++
+				}
+			}
+		}
+		if asked < 1000 || missed*10 > asked {
+			t.Errorf("seed %d: of %d new keys %d had to be looked up", seed, asked, missed)
+		}
+		bytes := 0
+		for _, p := range f.parts {
+			bytes += len(p.bits) * 8
+		}
+		if bytes > 1<<20 {
+			t.Errorf("seed %d: %d bytes are held", seed, bytes)
+		}
+	}
+}
