@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -138,4 +139,48 @@ func TestThreeMembersAreReplaced(t *testing.T) {
 	if got := edge.ports(c.namespace)[0].ask("GET", "key", ""); got.body != "after" {
 		t.Errorf("the edge has %q", got.body)
 	}
+}
+
+// TestThreeMembersBecomeOneAndThree: two of three are lost for good. The third is made
+// the first member of another cluster, which has all that was acknowledged.
+func TestThreeMembersBecomeOneAndThree(t *testing.T) {
+	c := startCluster(t)
+	p := c.members[1].ports(c.namespace)[0]
+	for i := range 20 {
+		if got := p.ask("PUT", fmt.Sprint("key ", i), "kept"); got.status != 200 {
+			t.Fatalf("put: %d", got.status)
+		}
+	}
+	c.settle()
+	left := c.members[0]
+	c.members[1].kill()
+	c.members[2].kill()
+	left.stop()
+	left.command("promote", left.dir)
+	for _, name := range []string{"nats", "nats-identity"} {
+		if err := os.RemoveAll(filepath.Join(left.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := newCluster(t, "--cluster", "again")
+	again.members[0].dir = left.dir
+	for _, m := range again.members {
+		m.launch()
+	}
+	for _, m := range again.members {
+		m.awaitReady(m.readyFile())
+	}
+	c.edge.stop()
+	c.edge.args = []string{"--upstream", "http://" + again.members[1].api, "--upstream-token", rootToken}
+	c.edge.start()
+	for _, s := range append(again.members[:3:3], c.edge) {
+		eventually(t, s.name()+" has all", func() bool {
+			return s.ports(c.namespace)[0].ask("GET", "key 19", "").body == "kept"
+		})
+	}
+	if got := again.members[2].ports(c.namespace)[0].ask("PUT", "key", "new"); got.status != 200 {
+		t.Errorf("put: %d %s", got.status, got.body)
+	}
+	again.edge, again.namespace = c.edge, c.namespace
+	again.settle()
 }

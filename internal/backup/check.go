@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -31,7 +32,7 @@ func check(ctx context.Context, dir string) (*Result, error) {
 // is missing, by name.
 func look(ctx context.Context, dir string) (r *Result, err error) {
 	err = store.Look(ctx, store.Config{Dir: dir}, func(ctx context.Context, s *store.Store) error {
-		if err := edge.Whole(s); err != nil {
+		if err := whole(s); err != nil {
 			return fmt.Errorf("%s is not a whole copy: %w", dir, err)
 		}
 		if err := hasValues(ctx, s, dir); err != nil {
@@ -44,6 +45,15 @@ func look(ctx context.Context, dir string) (r *Result, err error) {
 		return nil
 	})
 	return r, err
+}
+
+// whole makes sure that a store, whoever's it is, holds every entry of one state of
+// the log.
+func whole(s *store.Store) error {
+	if member, err := jetstream.Whole(s); member || err != nil {
+		return err
+	}
+	return edge.Whole(s)
 }
 
 // hasValues makes sure that the file of every value is there.

@@ -50,6 +50,21 @@ func SetPlace(tx *store.Tx, p Place) error {
 	return nil
 }
 
+// Whole tells whether a store is a member's. Error: it is, and does not hold a whole
+// state of the log.
+func Whole(s *store.Store) (member bool, err error) {
+	p, err := readPlace(s)
+	switch {
+	case err != nil:
+		return false, err
+	case p.Joining, p.Stream != "" && s.Mixed():
+		return true, errors.New("it was becoming a copy of a peer, and did not come to the end of it")
+	case p.Stream != "" && s.Revision() == 0:
+		return true, errors.New("it holds nothing of any log")
+	}
+	return p.Stream != "", nil
+}
+
 // PlaceIn is where in the stream a state of this member's store stands, for a
 // member that becomes a copy of it. Error: this one is no whole member itself.
 func (m *Member) PlaceIn(v *store.View) ([]byte, error) {
