@@ -134,5 +134,5 @@ func isEmpty(t *testing.T, dir string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(names) == 0 || len(names) == 1 && names[0].Name() == "FORMAT.new"
+	return len(names) == 0 || len(names) == 1 && names[0].Name() == "FORMAT.new" // which restore takes for nothing
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -59,12 +60,13 @@ func removeMark(fsys FS, dir string) error {
 }
 
 // Empty tells whether there is nothing at dir, or a directory without anything in
-// it.
+// it but what the first step of a backup or of a store leaves when it is cut off.
 func Empty(fsys FS, dir string) (bool, error) {
 	names, err := fsys.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == markName+".new" || name == versionName+".new" })
 	return err == nil && len(names) == 0, err
 }
 
