@@ -29,6 +29,7 @@ const (
 	DefaultInlineBytes  = 64 << 10
 	MaxInlineBytes      = 1 << 20
 	MaxTransactionBytes = 4 << 20 // inline bytes of one transaction
+	MaxTransactionKeys  = 1000    // distinct keys in one transaction of a client's
 )
 
 // Limits are those that a deployment chooses. They are checked where a client

@@ -22,7 +22,7 @@ const (
 	bulkBytes = 16 << 20
 )
 
-// Pair is one write of a BulkPut.
+// Pair is one write of a BulkPut or a Transaction.
 type Pair struct {
 	Key           string
 	Value         []byte
@@ -41,7 +41,7 @@ type pairJSON struct {
 	ExpirationTTL int64           `json:"expiration_ttl,omitempty"`
 }
 
-func (p Pair) encode() ([]byte, error) {
+func (p Pair) wire() pairJSON {
 	wire := pairJSON{Key: p.Key, Value: string(p.Value), Metadata: p.Metadata}
 	if !utf8.Valid(p.Value) {
 		wire.Value, wire.Base64 = base64.StdEncoding.EncodeToString(p.Value), true
@@ -52,10 +52,14 @@ func (p Pair) encode() ([]byte, error) {
 	case !p.Expiration.IsZero():
 		wire.Expiration = p.Expiration.Unix()
 	}
+	return wire
+}
+
+func (p Pair) encode() ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(wire); err != nil {
+	if err := enc.Encode(p.wire()); err != nil {
 		return nil, invalid("encode key %q: %v", p.Key, err)
 	}
 	return b.Bytes(), nil

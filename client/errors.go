@@ -25,7 +25,7 @@ var (
 	// after it was revoked.
 	ErrTokenNotFound = errors.New("token not found")
 	// ErrPrecondition is returned by Put and Delete when IfMatch or IfNoneMatch
-	// did not hold. Nothing was changed.
+	// did not hold, and by Transact when a condition did not. Nothing was changed.
 	ErrPrecondition = errors.New("precondition failed")
 	// ErrUnauthenticated is returned when the server does not know the token:
 	// it is missing, wrong, expired or revoked. It ends a Watch, too.
@@ -36,8 +36,8 @@ var (
 	// ErrInvalid is returned for a request that the server, or this package
 	// before it, finds malformed: a key, an expiration, metadata, a limit.
 	ErrInvalid = errors.New("invalid request")
-	// ErrTooLarge is returned when a value, metadata, a key or a bulk request
-	// is over its limit.
+	// ErrTooLarge is returned when a value, metadata, a key, a bulk request or a
+	// transaction is over its limit.
 	ErrTooLarge = errors.New("too large")
 	// ErrTooManyRequests is returned when the server still asks to slow down
 	// after the last attempt: a key is written too often, too many guesses at a
@@ -65,6 +65,11 @@ type Error struct {
 	Code       string        // Cloudflare's number or godwit's word
 	Message    string        // for people
 	RetryAfter time.Duration // 0: the server did not say
+
+	// Conditions are what stands under the keys whose conditions failed, of
+	// Transact's ErrPrecondition: each a condition that would have held. None
+	// are there if another write came before they were read.
+	Conditions []Condition
 }
 
 // Error implements error.
@@ -127,8 +132,9 @@ func readError(res *http.Response) error {
 			Message string `json:"message"`
 		} `json:"errors"`
 		Error struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
+			Code       string          `json:"code"`
+			Message    string          `json:"message"`
+			Conditions []conditionJSON `json:"conditions"`
 		} `json:"error"`
 	}
 	if json.Unmarshal(body, &envelope) != nil {
@@ -139,6 +145,7 @@ func readError(res *http.Response) error {
 		e.Code, e.Message = strconv.Itoa(envelope.Errors[0].Code), envelope.Errors[0].Message
 	case envelope.Error.Code != "":
 		e.Code, e.Message = envelope.Error.Code, envelope.Error.Message
+		e.Conditions = standing(envelope.Error.Conditions)
 	}
 	return e
 }

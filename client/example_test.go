@@ -183,6 +183,28 @@ func ExampleKV_Delete() {
 	// Output: true
 }
 
+func ExampleKV_Transact() {
+	c, stop := connected()
+	defer stop()
+	ctx, kv := context.Background(), c.KV("birds")
+	move := client.Transaction{
+		Conditions: []client.Condition{{Key: "tasmania/godwit", Revision: client.Absent}},
+		Puts:       []client.Pair{{Key: "tasmania/godwit", Value: []byte("Limosa")}},
+		Deletes:    []string{"alaska/godwit"},
+	}
+	revision, err := kv.Transact(ctx, move)
+	if err != nil {
+		log.Panic(err)
+	}
+	// Again, it is there already. The error tells what stands in the way.
+	_, err = kv.Transact(ctx, move)
+	var e *client.Error
+	if errors.As(err, &e) {
+		fmt.Println(errors.Is(err, client.ErrPrecondition), e.Conditions[0].Key, e.Conditions[0].Revision == revision)
+	}
+	// Output: true tasmania/godwit true
+}
+
 // put writes keys for an example.
 func put(kv *client.KV, keys ...string) {
 	var pairs []client.Pair

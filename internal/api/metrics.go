@@ -21,11 +21,12 @@ const (
 	opDelete
 	opBulkPut
 	opBulkDelete
+	opTransact
 	opCount
 )
 
 func (o op) String() string {
-	return [opCount]string{"get", "bulk_get", "list", "put", "delete", "bulk_put", "bulk_delete"}[o]
+	return [opCount]string{"get", "bulk_get", "list", "put", "delete", "bulk_put", "bulk_delete", "transact"}[o]
 }
 
 // status is how an operation ended, as the metrics name it.

@@ -84,9 +84,22 @@ func (a *asked) key() (k godwit.RequestKey) {
 		return k
 	}
 	d := digest{sha256.New()}
-	m := a.mutation
 	d.text(a.requestID)
 	d.number(uint64(a.item))
+	d.mutation(a)
+	for i := range a.conditions {
+		d.condition(&a.conditions[i])
+	}
+	copy(k[:], d.Sum(nil))
+	return k
+}
+
+// digest takes in fields so that no two lists of fields look alike.
+type digest struct{ hash.Hash }
+
+// mutation takes in what a asks for, but its conditions.
+func (d digest) mutation(a *asked) {
+	m := a.mutation
 	d.number(uint64(m.Op))
 	d.text(string(m.Namespace[:]))
 	d.text(m.Key)
@@ -98,19 +111,16 @@ func (a *asked) key() (k godwit.RequestKey) {
 		value = sha256.Sum256(m.Value.Inline)
 	}
 	d.text(string(value[:]))
-	for i := range a.conditions {
-		d.number(uint64(a.conditions[i].Kind))
-		d.number(uint64(len(a.conditions[i].Revisions)))
-		for _, r := range a.conditions[i].Revisions {
-			d.number(uint64(r))
-		}
-	}
-	copy(k[:], d.Sum(nil))
-	return k
 }
 
-// digest takes in fields so that no two lists of fields look alike.
-type digest struct{ hash.Hash }
+// condition takes in what is asked of a key, but which key.
+func (d digest) condition(c *godwit.Condition) {
+	d.number(uint64(c.Kind))
+	d.number(uint64(len(c.Revisions)))
+	for _, r := range c.Revisions {
+		d.number(uint64(r))
+	}
+}
 
 func (d digest) text(s string) {
 	d.number(uint64(len(s)))

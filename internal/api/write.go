@@ -109,8 +109,17 @@ func (s *Service) Delete(ctx context.Context, ns *godwit.Namespace, d Delete) (g
 }
 
 func (s *Service) delete(ctx context.Context, ns *godwit.Namespace, d *Delete) (godwit.Result, error) {
-	if err := godwit.ValidateKey(d.Key); err != nil {
+	a, err := checkDelete(ns, d)
+	if err != nil {
 		return godwit.Result{}, err
+	}
+	return s.write(ctx, ns, a)
+}
+
+// checkDelete validates all of d.
+func checkDelete(ns *godwit.Namespace, d *Delete) (*asked, error) {
+	if err := godwit.ValidateKey(d.Key); err != nil {
+		return nil, err
 	}
 	a := &asked{
 		requestID: d.RequestID,
@@ -118,12 +127,9 @@ func (s *Service) delete(ctx context.Context, ns *godwit.Namespace, d *Delete) (
 	}
 	var err error
 	if a.conditions, err = d.Preconditions.conditions(ns.ID, a.mutation.Key); err != nil {
-		return godwit.Result{}, err
+		return nil, err
 	}
-	if err := checkRequestID(d.RequestID); err != nil {
-		return godwit.Result{}, err
-	}
-	return s.write(ctx, ns, a)
+	return a, checkRequestID(d.RequestID)
 }
 
 // write proposes a single write within its key's rate. A repeated request that

@@ -38,15 +38,30 @@ func (w *writeRate) take(ns godwit.NamespaceID, key string, perSecond float64, n
 	if perSecond <= 0 {
 		return true
 	}
+	sum, cost := w.sum(ns, key), rateCost(perSecond)
+	credit := max(int64(time.Second)-cost, 0) // the first second's writes may come at once
+	return w.shards[sum%rateShards].take(sum, cost, credit, now.UnixNano())
+}
+
+// give takes back what take counted for a write that is not to happen.
+func (w *writeRate) give(ns godwit.NamespaceID, key string, perSecond float64) {
+	if perSecond <= 0 {
+		return
+	}
+	sum := w.sum(ns, key)
+	w.shards[sum%rateShards].give(sum, rateCost(perSecond))
+}
+
+func (w *writeRate) sum(ns godwit.NamespaceID, key string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(w.seed)
 	_, _ = h.Write(ns[:])
 	_, _ = h.WriteString(key)
-	sum := h.Sum64()
-	cost := max(int64(float64(time.Second)/perSecond), 1)
-	credit := max(int64(time.Second)-cost, 0) // the first second's writes may come at once
-	return w.shards[sum%rateShards].take(sum, cost, credit, now.UnixNano())
+	return h.Sum64()
 }
+
+// rateCost is the nanoseconds that a write pays for.
+func rateCost(perSecond float64) int64 { return max(int64(float64(time.Second)/perSecond), 1) }
 
 func (s *rateShard) take(sum uint64, cost, credit, now int64) bool {
 	s.mu.Lock()
@@ -61,6 +76,14 @@ func (s *rateShard) take(sum uint64, cost, credit, now int64) bool {
 	s.sweep(now)
 	s.paid[sum] = paid + cost
 	return true
+}
+
+func (s *rateShard) give(sum uint64, cost int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.paid[sum]; ok {
+		s.paid[sum] -= cost
+	}
 }
 
 // sweep forgets keys whose writes are paid for, once a period; at the bound it

@@ -18,16 +18,16 @@ const maxBodyBytes = 1 << 20
 // decode reads the request's body, one JSON object without unknown fields, into
 // v. Errors: CodeInvalidRequest, CodeBodyTooLarge.
 func decode(r *http.Request, v any) error {
-	raw, err := readBody(r)
+	raw, err := readBody(r, maxBodyBytes)
 	if err != nil {
 		return err
 	}
 	return decodeBytes(raw, v)
 }
 
-// readBody reads a body of bounded size.
-func readBody(r *http.Request) ([]byte, error) {
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBodyBytes))
+// readBody reads a body of at most limit bytes.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
 	if err != nil {
 		return nil, bodyError(err)
 	}
@@ -44,6 +44,11 @@ func decodeBytes(raw []byte, v any) error {
 	if err := dec.Decode(v); err != nil {
 		return bodyError(err)
 	}
+	return decodeEnd(dec)
+}
+
+// decodeEnd checks that nothing stands behind the object.
+func decodeEnd(dec *json.Decoder) error {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "The body holds more than one JSON object.")
 	}
@@ -56,7 +61,7 @@ func bodyError(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &tooLarge):
-		return godwit.Errorf(godwit.CodeBodyTooLarge, "The body is over the limit of %d bytes.", maxBodyBytes)
+		return godwit.Errorf(godwit.CodeBodyTooLarge, "The body is over the limit of %d bytes.", tooLarge.Limit)
 	case errors.Is(err, io.EOF):
 		return godwit.Errorf(godwit.CodeInvalidRequest, "The body is empty: send a JSON object.")
 	case errors.As(err, &wrongType) && wrongType.Field != "":

@@ -1,12 +1,14 @@
 // Package native is godwit's own API, JSON under /godwit/v1/: what Cloudflare's
 // API has no word for. A node's status, tokens, the root token, namespaces with
-// their sizes and their settings; and the way in to what nodes ask of each other.
+// their sizes and their settings, transactions over several keys; and the way in
+// to what nodes ask of each other.
 //
 // Every reply but an error and a stream is one JSON object; an error is
 //
 //	{"error": {"code": "namespace_not_found", "message": "namespace not found"}}
 //
-// with its code from one table. Every path needs a token, and every endpoint
+// with its code from one table; where conditions of a transaction failed, they
+// stand beside it. Every path needs a token, and every endpoint
 // asks [catalog.Authorize].
 //
 // The package knows the operations of package api and the catalog. It must not

@@ -1,12 +1,17 @@
 package native_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/native"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
@@ -109,5 +114,38 @@ func TestStreams(t *testing.T) {
 		if got := native.Streams(httptest.NewRequest(tt.method, tt.path, nil), tt.path); got != tt.want {
 			t.Errorf("%s %s: got %v", tt.method, tt.path, got)
 		}
+	}
+}
+
+// elsewhere is a log that notes whose credential came with a write.
+type elsewhere struct {
+	godwit.Log
+	credentials []string
+}
+
+// Propose implements godwit.Log.
+func (e *elsewhere) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
+	e.credentials = append(e.credentials, godwit.CredentialOf(ctx))
+	return e.Log.Propose(ctx, txs)
+}
+
+// TestTransactionsArePassedOnByTheLog holds that a transaction is validated here
+// and decided where the log is, by the client's own credential.
+func TestTransactionsArePassedOnByTheLog(t *testing.T) {
+	w := newWorld(t)
+	log := &elsewhere{Log: w.log}
+	w.service.Log, w.service.Metrics = log, prometheus.NewRegistry()
+	w.config.Service = api.New(w.service)
+	w.config.PassOn = func(http.ResponseWriter, *http.Request) error { return godwit.ErrNoUpstream }
+	w.handler = native.New(w.config)
+	secret := w.token(godwit.PermissionWrite, w.one.ID)
+	if status, body := w.do("POST", ofOne, secret, putOf("k", `"value":"v"`)); status != 200 {
+		t.Errorf("got %d %s", status, body)
+	}
+	if status, body := w.do("POST", ofOne, secret, putOf("", `"value":"v"`)); status != 400 {
+		t.Errorf("a bad one: got %d %s", status, body)
+	}
+	if !slices.Equal(log.credentials, []string{secret}) {
+		t.Errorf("%d were proposed, want one with the client's credential", len(log.credentials))
 	}
 }

@@ -45,7 +45,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 	}
-	writeError(w, rep.status, rep.code, godwit.MessageOf(err))
+	writeJSON(w, rep.status, failure{failureDetail{rep.code, godwit.MessageOf(err), failedConditions(err)}})
 }
 
 // failure is the envelope of an error.
@@ -54,12 +54,13 @@ type failure struct {
 }
 
 type failureDetail struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code       string            `json:"code"`
+	Message    string            `json:"message"`
+	Conditions []failedCondition `json:"conditions,omitempty"`
 }
 
 func writeError(w http.ResponseWriter, status int, code, message string) {
-	writeJSON(w, status, failure{failureDetail{code, message}})
+	writeJSON(w, status, failure{failureDetail{Code: code, Message: message}})
 }
 
 // writeJSON answers with body, which always encodes.

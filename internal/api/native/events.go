@@ -64,7 +64,7 @@ func (s *eventStream) tell(e watch.Event) error {
 // fail writes the last event of a watch that ends for a reason of ours.
 func (s *eventStream) fail(err error) {
 	rep, _ := table(godwit.CodeOf(err))
-	s.add("error", "", failureDetail{rep.code, godwit.MessageOf(err)})
+	s.add("error", "", failureDetail{Code: rep.code, Message: godwit.MessageOf(err)})
 	_ = s.flush() // the client is gone
 }
 

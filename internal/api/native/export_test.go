@@ -1,6 +1,9 @@
 package native
 
-import "github.com/godwitkv/godwit"
+import (
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
+)
 
 // Reply is how a code is answered.
 func Reply(code godwit.Code) (status int, name string, ok bool) {
@@ -16,3 +19,6 @@ func Match(path string) (pattern, arg string, ok bool) {
 	rt, arg, ok := match(path)
 	return rt.path, arg, ok
 }
+
+// DecodeTransaction reads a body.
+func DecodeTransaction(raw []byte) (api.Transact, error) { return decodeTransaction(raw) }

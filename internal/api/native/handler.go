@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
@@ -26,6 +28,7 @@ type Service interface {
 	Authenticate(ctx context.Context, remote netip.Addr, secret []byte) (*catalog.Principal, error)
 	Catalog() *catalog.Catalog
 	Revision() godwit.Revision
+	Transact(ctx context.Context, ns *godwit.Namespace, t api.Transact) (godwit.Result, error)
 }
 
 // Feed answers what nodes ask of each other; *feed.Server is one.
@@ -80,9 +83,10 @@ type Config struct {
 // Handler serves the API. It goes by the raw request path, so that nothing
 // cleans or redirects it.
 type Handler struct {
-	cfg      Config
-	settings sync.Mutex // a change of settings is a read and a write
-	watches  watches
+	cfg          Config
+	settings     sync.Mutex // a change of settings is a read and a write
+	watches      watches
+	transactions *semaphore.Weighted // of the memory that bodies of transactions take
 }
 
 var (
@@ -91,14 +95,17 @@ var (
 )
 
 // New returns a Handler.
-func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+func New(cfg Config) *Handler {
+	return &Handler{cfg: cfg, transactions: semaphore.NewWeighted(transactionsMemory)}
+}
 
 // request is one request on its way through an endpoint.
 type request struct {
 	*http.Request
 	principal *catalog.Principal
-	argument  string // what stands in the path for "*"
-	created   bool   // the endpoint sets it to answer 201
+	argument  string          // what stands in the path for "*"
+	created   bool            // the endpoint sets it to answer 201
+	revision  godwit.Revision // the endpoint sets it to what it wrote, or was decided at
 }
 
 // endpoint carries a request out and returns what to answer as JSON.
@@ -144,6 +151,7 @@ func routes() []route {
 			methods: map[string]endpoint{get: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings},
 			passOn:  []string{http.MethodPatch},
 		},
+		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
 	}
 }
@@ -206,10 +214,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 		return nil
 	}
 	body, err := answer(h, r)
+	w.Header().Set(api.HeaderRevision, max(r.revision, h.cfg.Service.Revision()).String())
 	if err != nil {
 		return err
 	}
-	w.Header().Set(api.HeaderRevision, h.cfg.Service.Revision().String())
 	status := http.StatusOK
 	if r.created {
 		status = http.StatusCreated

@@ -1,6 +1,9 @@
 package native
 
 import (
+	"errors"
+	"net/url"
+
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
@@ -45,6 +48,29 @@ func (h *Handler) namespace(r *request, need godwit.Permission) (*godwit.Namespa
 	return h.cfg.Service.Catalog().Namespace(r.Context(), id)
 }
 
+// resolve finds the namespace whose id, or else title, is in the path, and asks
+// whether the token reaches it. One that the token is not for looks the same to
+// it whether it exists or not.
+func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace, error) {
+	if err := catalog.Authorize(r.principal, godwit.PermissionRead, nil); err != nil {
+		return nil, err
+	}
+	ref, err := url.PathUnescape(r.argument)
+	if err != nil {
+		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "The namespace in the path is malformed.")
+	}
+	ns, err := h.cfg.Service.Catalog().Resolve(r.Context(), []byte(ref))
+	if errors.Is(err, godwit.ErrNamespaceNotFound) {
+		if refused := catalog.Authorize(r.principal, need, new(godwit.Namespace)); refused != nil {
+			return nil, refused
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ns, catalog.Authorize(r.principal, need, ns)
+}
+
 func (h *Handler) namespaceSettings(r *request) (any, error) {
 	ns, err := h.namespace(r, godwit.PermissionRead)
 	if err != nil {
@@ -59,7 +85,7 @@ func (h *Handler) patchSettings(r *request) (any, error) {
 	if _, err := h.namespace(r, godwit.PermissionAdmin); err != nil {
 		return nil, err
 	}
-	raw, err := readBody(r.Request) // before the lock: a slow client holds up nobody
+	raw, err := readBody(r.Request, maxBodyBytes) // before the lock: a slow client holds up nobody
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,6 +32,9 @@ const rootToken = "root-token-of-the-tests"
 type world struct {
 	t        *testing.T
 	config   native.Config
+	service  api.Config
+	fs       *store.MemFS
+	reader   godwit.Reader
 	handler  *native.Handler
 	catalog  *catalog.Catalog
 	log      *embedded.Log
@@ -42,7 +46,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	st, err := store.Open(t.Context(), store.Config{Dir: "data", FS: store.NewMemFS()})
+	fs := store.NewMemFS()
+	st, err := store.Open(t.Context(), store.Config{Dir: "data", FS: fs})
 	check(t, err)
 	var c *catalog.Catalog
 	st.SetOnSystem(func(records []godwit.Record) {
@@ -62,17 +67,17 @@ func newWorld(t *testing.T) *world {
 	c, err = catalog.Open(t.Context(), catalog.Config{Source: st, Log: log, RootToken: rootToken, Now: time.Now})
 	check(t, err)
 	logger := slog.New(slog.DiscardHandler)
-	w := &world{t: t, catalog: c, log: log, hub: hub}
+	w := &world{t: t, fs: fs, reader: st, catalog: c, log: log, hub: hub}
 	w.one, err = c.CreateNamespace(t.Context(), "one", "", godwit.RequestKey{})
 	check(t, err)
 	w.two, err = c.CreateNamespace(t.Context(), "two", "eu", godwit.RequestKey{})
 	check(t, err)
-	service := api.New(api.Config{
+	w.service = api.Config{
 		Reader: st, Log: log, Uploader: st, Catalog: c, Limits: godwit.DefaultLimits(),
 		Now: time.Now, Logger: logger, Metrics: prometheus.NewRegistry(),
-	})
+	}
 	w.config = native.Config{
-		Service: service,
+		Service: api.New(w.service),
 		Status:  func(host string) native.Status { return native.Status{Role: "central", BindingURL: "http://" + host} },
 		Size:    func(godwit.NamespaceID) (keys, bytes int64) { return 7, 70 },
 		RotateRoot: func(context.Context) (string, error) {
@@ -120,8 +125,14 @@ func (w *world) do(method, uri, token, body string) (status int, reply string) {
 }
 
 func (w *world) response(method, uri, token, body string) *httptest.ResponseRecorder {
+	return w.ask(method, uri, token, body, nil)
+}
+
+// ask is response with headers besides.
+func (w *world) ask(method, uri, token, body string, header http.Header) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(w.t.Context(), method, "http://node.example:1"+uri, strings.NewReader(body))
 	r.RequestURI = uri
+	maps.Copy(r.Header, header)
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -148,6 +159,7 @@ func TestPermissions(t *testing.T) {
 		"root, cut off": rootToken[:len(rootToken)-1],
 	}
 	const (
+		writers  = "write|admin|write of one|admin of one|root"
 		anyone   = "read replicate write admin|read of one|write of one|admin of one|admin of two|root"
 		admins   = "admin|root"
 		ofOne    = "read replicate write admin|read of one|write of one|admin of one|root"
@@ -161,6 +173,8 @@ func TestPermissions(t *testing.T) {
 		{"GET", settings, "", ofOne},
 		{"PATCH", settings, `{"min_cache_ttl":30}`, adminOne},
 		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000001/settings", "", "read replicate write admin|root"},
+		{"POST", "/godwit/v1/namespaces/one/transactions", `{"mutations":[{"op":"put","key":"k","value":"v"}]}`, writers},
+		{"POST", "/godwit/v1/namespaces/none/transactions", `{"mutations":[{"op":"put","key":"k","value":"v"}]}`, admins + "|write"},
 		{"HEAD", "/godwit/v1/namespaces/one/watch", "", ofOne},
 		{"HEAD", "/godwit/v1/namespaces/none/watch", "", "read replicate write admin|root"},
 		{"GET", "/godwit/v1/tokens", "", admins},

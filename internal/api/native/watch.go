@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -23,7 +22,7 @@ const (
 
 // watch tells of a namespace's changes for as long as the client listens.
 func (h *Handler) watch(w http.ResponseWriter, r *request) error {
-	ns, err := h.watched(r)
+	ns, err := h.resolve(r, godwit.PermissionRead)
 	if err != nil {
 		return err
 	}
@@ -46,26 +45,6 @@ func (h *Handler) watch(w http.ResponseWriter, r *request) error {
 	}
 	h.tellChanges(w, r, ns, q)
 	return nil
-}
-
-// watched finds the namespace whose id, or else title, is in the path. One that
-// the token is not for looks the same to it whether it exists or not.
-func (h *Handler) watched(r *request) (*godwit.Namespace, error) {
-	if err := catalog.Authorize(r.principal, godwit.PermissionRead, nil); err != nil {
-		return nil, err
-	}
-	ref, err := url.PathUnescape(r.argument)
-	if err != nil {
-		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "The namespace in the path is malformed.")
-	}
-	ns, err := h.cfg.Service.Catalog().Resolve(r.Context(), []byte(ref))
-	switch {
-	case errors.Is(err, godwit.ErrNamespaceNotFound) && len(r.principal.Token.Namespaces) != 0:
-		return nil, godwit.ErrForbidden
-	case err != nil:
-		return nil, err
-	}
-	return ns, catalog.Authorize(r.principal, godwit.PermissionRead, ns)
 }
 
 // watchRequest reads what is to be watched. The header says where to go on from

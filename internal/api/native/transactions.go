@@ -1,0 +1,106 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
+)
+
+const (
+	// maxTransactionBody bounds a transaction's body: MaxTransactionBytes of
+	// values fit as base64, and as text with half of it escaped.
+	maxTransactionBody = 2 * godwit.MaxTransactionBytes
+	// transactionsMemory is how many bytes of bodies are held at once, beside
+	// those of up to freeTransactionBody each.
+	transactionsMemory  = 8 * maxTransactionBody
+	freeTransactionBody = 64 << 10
+	maxTransactionWait  = 30 * time.Second
+	// maxDrainBytes bounds how much of a refused body is read, so that the
+	// client gets to read the answer.
+	maxDrainBytes = 4 * maxTransactionBody
+)
+
+type transacted struct {
+	Revision string `json:"revision"`
+}
+
+// transact has mutations of a namespace take effect together, if its conditions
+// hold.
+func (h *Handler) transact(r *request) (any, error) {
+	ns, err := h.resolve(r, godwit.PermissionWrite)
+	if err == nil {
+		err = h.transactIn(r, ns)
+	}
+	if err != nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxDrainBytes))
+		return nil, err
+	}
+	return transacted{r.revision.String()}, nil
+}
+
+func (h *Handler) transactIn(r *request, ns *godwit.Namespace) error {
+	release, err := h.makeRoom(r.Request)
+	if err != nil {
+		return err
+	}
+	defer release()
+	raw, err := readBody(r.Request, maxTransactionBody)
+	if err != nil {
+		return err
+	}
+	t, err := decodeTransaction(raw)
+	if err != nil {
+		return err
+	}
+	t.RequestID = r.Header.Get(api.HeaderRequestID)
+	res, err := h.cfg.Service.Transact(r.Context(), ns, t)
+	r.revision = res.Revision
+	return err
+}
+
+// makeRoom waits until the body may be held in memory. Small ones always may.
+// Error: CodeUnavailable.
+func (h *Handler) makeRoom(r *http.Request) (release func(), err error) {
+	n := r.ContentLength
+	switch {
+	case n < 0 || n > maxTransactionBody:
+		n = maxTransactionBody
+	case n <= freeTransactionBody:
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxTransactionWait)
+	defer cancel()
+	if err := h.transactions.Acquire(ctx, n); err != nil {
+		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "Service temporarily unavailable: too many large transactions are under way.", Err: err}
+	}
+	return func() { h.transactions.Release(n) }, nil
+}
+
+// failedCondition is a key whose condition did not hold, and what stands there.
+type failedCondition struct {
+	Key      string  `json:"key"`
+	Revision *string `json:"revision"` // null: there is no such key
+}
+
+// failedConditions are those that err tells of.
+func failedConditions(err error) []failedCondition {
+	var e *api.ConditionsError
+	if !errors.As(err, &e) {
+		return nil
+	}
+	var failed []failedCondition
+	for _, s := range e.Failed {
+		f := failedCondition{Key: s.Key}
+		if s.Revision != 0 {
+			text := s.Revision.String()
+			f.Revision = &text
+		}
+		failed = append(failed, f)
+	}
+	return failed
+}

@@ -1,0 +1,60 @@
+package node_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/node"
+)
+
+// TestTransactionsAtEveryNode sends transactions to a centre, to edges, and to
+// one that does not carry the namespace, each on what the one before has made.
+func TestTransactionsAtEveryNode(t *testing.T) {
+	centre := openReady(t, config())
+	for _, title := range []string{"birds", "fish"} {
+		if _, err := connect(t, centre, rootToken).CreateNamespace(t.Context(), title, client.NamespaceOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	relay := openReady(t, edgeConfig(centre.APIURL()))
+	partial := edgeConfig(centre.APIURL())
+	partial.Namespaces = []string{"fish"}
+	last := client.Absent
+	for name, n := range map[string]*node.Node{
+		"centre": centre, "relay": relay,
+		"edge": openReady(t, edgeConfig(relay.APIURL())), "partial": openReady(t, partial),
+	} {
+		kv := connect(t, n, rootToken).KV("birds")
+		last = transactAt(t, kv, name, last)
+		items, err := kv.BulkGet(t.Context(), []string{"large", "k"})
+		if err != nil || len(items["large"].Value) != 100_000 || string(items["k"].Value) != name {
+			t.Errorf("%s: then k is %q, large has %d bytes; error %v", name, items["k"].Value, len(items["large"].Value), err)
+		}
+	}
+}
+
+// transactAt has k be value if its revision is last, and returns its new one.
+// The same again fails, and tells that one.
+func transactAt(t *testing.T, kv *client.KV, value, last string) string {
+	t.Helper()
+	tx := client.Transaction{
+		Conditions: []client.Condition{{Key: "k", Revision: last}},
+		Puts:       []client.Pair{{Key: "large", Value: make([]byte, 100_000)}, {Key: "k", Value: []byte(value)}},
+	}
+	revision, err := kv.Transact(t.Context(), tx)
+	if err != nil {
+		t.Fatalf("%s: %v", value, err)
+	}
+	_, err = kv.Transact(t.Context(), tx)
+	var e *client.Error
+	if !errors.As(err, &e) || !errors.Is(err, client.ErrPrecondition) {
+		t.Fatalf("%s again: %v", value, err)
+	}
+	if diff := cmp.Diff([]client.Condition{{Key: "k", Revision: revision}}, e.Conditions); diff != "" {
+		t.Errorf("%s again: what stands (-want +got):\n%s", value, diff)
+	}
+	return revision
+}
