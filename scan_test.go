@@ -62,3 +62,11 @@ func TestScanValidate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func BenchmarkMetadataFilter(b *testing.B) {
+	f := godwit.MetadataFilter{Field: "species", Equals: "godwit"}
+	metadata := []byte(`{"type":"image/png","species":"avocet","legs":2,"tags":["wader","rare"],"seen":{"at":"Texel","by":"us"}}`)
+	for b.Loop() {
+		f.Matches(metadata)
+	}
+}

@@ -1,6 +1,8 @@
 // Package native is godwit's own API, JSON under /godwit/v1/: what Cloudflare's
 // API has no word for. A node's status, tokens, the root token, namespaces with
-// their sizes and their settings; and the way in to what nodes ask of each other.
+// their sizes and their settings; lists of any part of the keys with all that is
+// known of them; changes as they happen; and the way in to what nodes ask of each
+// other.
 //
 // Every reply but an error and a stream is one JSON object; an error is
 //

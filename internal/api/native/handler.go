@@ -26,6 +26,9 @@ type Service interface {
 	Authenticate(ctx context.Context, remote netip.Addr, secret []byte) (*catalog.Principal, error)
 	Catalog() *catalog.Catalog
 	Revision() godwit.Revision
+	ReadOptions(ns *godwit.Namespace, r api.Read) (godwit.ReadOptions, error)
+	Get(ctx context.Context, ns *godwit.Namespace, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error)
+	List(ctx context.Context, ns *godwit.Namespace, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error)
 }
 
 // Feed answers what nodes ask of each other; *feed.Server is one.
@@ -49,7 +52,8 @@ type Config struct {
 	// the request, for addresses that the node was not told.
 	Status func(host string) Status
 
-	// Size counts the keys of a namespace and the bytes of their values.
+	// Size counts the keys of a namespace and the bytes of their names, metadata
+	// and values.
 	Size func(godwit.NamespaceID) (keys, bytes int64)
 
 	// Tree is the node with all that follow it; whole: the one at the root of its
@@ -69,10 +73,10 @@ type Config struct {
 	// error means that nothing was answered. nil: it is decided here.
 	PassOn func(w http.ResponseWriter, r *http.Request) error
 
-	// PassWatch has a watch told by a node that carries the namespace, if this
-	// one does not, and tells whether it has. An error means that nothing was
-	// answered. nil: all are carried here.
-	PassWatch func(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error)
+	// PassUncarried has a GET answered by a node that carries the namespace, if
+	// this one does not, and tells whether it has. An error means that nothing
+	// was answered. nil: all are carried here.
+	PassUncarried func(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error)
 
 	Logger *slog.Logger
 }
@@ -97,8 +101,12 @@ func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
 type request struct {
 	*http.Request
 	principal *catalog.Principal
-	argument  string // what stands in the path for "*"
-	created   bool   // the endpoint sets it to answer 201
+	w         http.ResponseWriter
+	argument  string         // what stands in the path for "*"
+	key       string         // what stands for a second one
+	created   bool           // the endpoint sets it to answer 201
+	served    *godwit.Served // the endpoint says with it how a read was answered
+	answered  bool           // the endpoint has answered by itself
 }
 
 // endpoint carries a request out and returns what to answer as JSON.
@@ -145,6 +153,9 @@ func routes() []route {
 			passOn:  []string{http.MethodPatch},
 		},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
+		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},
+		{path: "namespaces/*/keys", methods: map[string]endpoint{get: (*Handler).listKeys}},
+		{path: "namespaces/*/keys/*", methods: map[string]endpoint{get: (*Handler).keyOf}},
 	}
 }
 
@@ -177,12 +188,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.cfg.Feed.ServeHTTP(w, r, p)
 		return
 	}
-	rt, arg, ok := match(path)
+	rt, args, ok := match(path)
 	if !ok {
 		writeError(w, http.StatusNotFound, "not_found", "There is nothing at this path.")
 		return
 	}
-	if err := h.serve(w, &request{Request: r, principal: p, argument: arg}, &rt); err != nil {
+	if err := h.serve(w, &request{Request: r, w: w, principal: p, argument: args[0], key: args[1]}, &rt); err != nil {
 		h.fail(w, r, err)
 	}
 }
@@ -206,10 +217,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 		return nil
 	}
 	body, err := answer(h, r)
-	if err != nil {
+	if err != nil || r.answered {
 		return err
 	}
-	w.Header().Set(api.HeaderRevision, h.cfg.Service.Revision().String())
+	h.tellServed(w.Header(), r.served)
 	status := http.StatusOK
 	if r.created {
 		status = http.StatusCreated
@@ -218,31 +229,46 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 	return nil
 }
 
-// match finds the route of a path, relative to Prefix, and what stands in it
-// for "*".
-func match(path string) (rt route, arg string, ok bool) {
-	segments := strings.Split(path, "/")
-	for _, rt := range routes() {
-		if arg, ok := fits(strings.Split(rt.path, "/"), segments); ok {
-			return rt, arg, true
-		}
+// tellServed writes which state the answer is of, and of a read how it was
+// answered.
+func (h *Handler) tellServed(header http.Header, s *godwit.Served) {
+	revision := h.cfg.Service.Revision()
+	if s != nil {
+		revision = s.Revision
+		header.Set("CF-Cache-Status", s.Status.String())
 	}
-	return route{}, "", false
+	header.Set(api.HeaderRevision, revision.String())
 }
 
-func fits(pattern, segments []string) (arg string, ok bool) {
-	if len(pattern) != len(segments) {
-		return "", false
+// arguments are what stands in a path for each "*".
+type arguments [2]string
+
+// match finds the route of a path, relative to Prefix, and its arguments.
+func match(path string) (rt route, args arguments, ok bool) {
+	segments := strings.Split(path, "/")
+	for _, rt := range routes() {
+		if args, ok := fits(strings.Split(rt.path, "/"), segments); ok {
+			return rt, args, true
+		}
 	}
+	return route{}, arguments{}, false
+}
+
+func fits(pattern, segments []string) (args arguments, ok bool) {
+	if len(pattern) != len(segments) {
+		return args, false
+	}
+	n := 0
 	for i, p := range pattern {
 		switch {
 		case p == "*" && segments[i] != "":
-			arg = segments[i]
+			args[n] = segments[i]
+			n++
 		case p != segments[i]:
-			return "", false
+			return args, false
 		}
 	}
-	return arg, true
+	return args, true
 }
 
 func allowed(rt *route) string {

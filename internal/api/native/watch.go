@@ -23,7 +23,7 @@ const (
 
 // watch tells of a namespace's changes for as long as the client listens.
 func (h *Handler) watch(w http.ResponseWriter, r *request) error {
-	ns, err := h.watched(r)
+	ns, err := h.readable(r)
 	if err != nil {
 		return err
 	}
@@ -36,8 +36,8 @@ func (h *Handler) watch(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	defer h.watches.leave(token)
-	if h.cfg.PassWatch != nil {
-		if passed, err := h.cfg.PassWatch(w, r.Request, ns.ID); passed || err != nil {
+	if h.cfg.PassUncarried != nil {
+		if passed, err := h.cfg.PassUncarried(w, r.Request, ns.ID); passed || err != nil {
 			return err
 		}
 	}
@@ -48,9 +48,9 @@ func (h *Handler) watch(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// watched finds the namespace whose id, or else title, is in the path. One that
+// readable finds the namespace whose id, or else title, is in the path. One that
 // the token is not for looks the same to it whether it exists or not.
-func (h *Handler) watched(r *request) (*godwit.Namespace, error) {
+func (h *Handler) readable(r *request) (*godwit.Namespace, error) {
 	if err := catalog.Authorize(r.principal, godwit.PermissionRead, nil); err != nil {
 		return nil, err
 	}
@@ -79,12 +79,8 @@ func watchRequest(r *http.Request, ns godwit.NamespaceID) (watch.Request, error)
 	if q.After == "" {
 		q.After = query.Get("after")
 	}
-	switch values := query.Get("values"); values {
-	case "", "0":
-	case "1":
-		q.Values = true
-	default:
-		return q, godwit.Errorf(godwit.CodeInvalidRequest, "values must be 0 or 1, not %q.", clip(values))
+	if q.Values, err = parseFlag(query, "values"); err != nil {
+		return q, err
 	}
 	if q.After != "" {
 		if err := watch.ValidateID(q.After); err != nil {
