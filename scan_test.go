@@ -34,6 +34,8 @@ func TestMetadataFilter(t *testing.T) {
 		{`null`, "species", "", false},
 		{``, "species", "", false},
 		{`{`, "species", "", false},
+		{`{"a\"b":"c\\d"}`, `a"b`, `c\d`, true},
+		{`{"a":"\ud83e\udd86"}`, "a", "🦆", true},
 	} {
 		f := godwit.MetadataFilter{Field: tt.field, Equals: tt.equals}
 		if got := f.Matches([]byte(tt.metadata)); got != tt.want {
@@ -64,9 +66,13 @@ func TestScanValidate(t *testing.T) {
 }
 
 func BenchmarkMetadataFilter(b *testing.B) {
-	f := godwit.MetadataFilter{Field: "species", Equals: "godwit"}
 	metadata := []byte(`{"type":"image/png","species":"avocet","legs":2,"tags":["wader","rare"],"seen":{"at":"Texel","by":"us"}}`)
-	for b.Loop() {
-		f.Matches(metadata)
+	for _, value := range []string{"avocet", "godwit"} {
+		f := godwit.MetadataFilter{Field: "species", Equals: value}
+		b.Run(value, func(b *testing.B) {
+			for b.Loop() {
+				f.Matches(metadata)
+			}
+		})
 	}
 }
