@@ -14,6 +14,10 @@ const (
 	MinCacheTTL         = 30 * time.Second
 	MaxListKeys         = 1000
 	MinRESTListKeys     = 10
+	MaxScanKeys         = 10_000   // of one page of a Scan
+	MaxScannedKeys      = 100_000  // that one page of a Scan looks at
+	MaxScanBytes        = 4 << 20  // of one page of a Scan: names, metadata and values
+	MaxScanValueBytes   = 64 << 10 // longest value that a page of a Scan brings along
 	MaxBulkGetKeys      = 100
 	MaxBulkItems        = 10_000
 	MaxBulkBytes        = 100_000_000 // 100 MB, decimal as documented

@@ -23,7 +23,8 @@ type Reader interface {
 
 	// List returns entries in ascending order of their keys' bytes, without
 	// their values: Value.Inline is always nil and Value.Blob is not set.
-	// A page with More holds at least one entry.
+	// A page with More holds at least one entry. A query with a Scan differs
+	// in what that says; each value then is at hand or a SizeOnly.
 	// Errors: ErrNamespaceNotFound, CodeInvalidCursor, CodeUnavailable.
 	List(ctx context.Context, ns NamespaceID, q ListQuery, opts ReadOptions) (*Page, error)
 
@@ -73,17 +74,28 @@ func (s CacheStatus) String() string {
 	}
 }
 
-// ListQuery selects keys. Limit is 1 to MaxListKeys; Cursor is one that an
-// earlier page returned, at this node or another, with the same prefix.
+// ListQuery selects keys. Limit is 1 to MaxLimit; Cursor is one that an
+// earlier page returned, at this node or another, with the same prefix and scan.
 type ListQuery struct {
 	Prefix string
 	Cursor string
 	Limit  int
+	Scan   *Scan // nil: as Workers KV lists
+}
+
+// MaxLimit is the highest Limit that q may have.
+func (q *ListQuery) MaxLimit() int {
+	if q.Scan != nil {
+		return MaxScanKeys
+	}
+	return MaxListKeys
 }
 
 // Page is a part of a list. More tells that Cursor continues it.
 type Page struct {
 	Entries []Entry
+	Keys    int64 // entries that were counted; see Scan
+	Bytes   int64 // bytes of their names, metadata and values
 	More    bool
 	Cursor  string
 	Served  Served

@@ -63,8 +63,8 @@ func (s *Service) OpenValue(ctx context.Context, ns *godwit.Namespace, e *godwit
 }
 
 // List returns a page of keys. Limit 0 means the default, MaxListKeys. Errors:
-// those of ValidatePrefix and Reader.List. The caller has checked that Limit is
-// at most MaxListKeys in its protocol's words.
+// those of ValidatePrefix, Scan.Validate and Reader.List. The caller has checked
+// Limit in its protocol's words.
 func (s *Service) List(ctx context.Context, ns *godwit.Namespace, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error) {
 	start := time.Now()
 	page, err := s.list(ctx, ns, q, opts)
@@ -76,11 +76,16 @@ func (s *Service) list(ctx context.Context, ns *godwit.Namespace, q godwit.ListQ
 	if err := godwit.ValidatePrefix(q.Prefix); err != nil {
 		return nil, err
 	}
+	if q.Scan != nil {
+		if err := q.Scan.Validate(); err != nil {
+			return nil, err
+		}
+	}
 	if q.Limit == 0 {
 		q.Limit = godwit.MaxListKeys
 	}
-	if q.Limit < 1 || q.Limit > godwit.MaxListKeys {
-		return nil, godwit.Errorf(godwit.CodeInvalidLimit, "Invalid limit of %d. Please specify 1 to %d.", q.Limit, godwit.MaxListKeys)
+	if q.Limit < 1 || q.Limit > q.MaxLimit() {
+		return nil, godwit.Errorf(godwit.CodeInvalidLimit, "Invalid limit of %d. Please specify 1 to %d.", q.Limit, q.MaxLimit())
 	}
 	return s.cfg.Reader.List(ctx, ns.ID, q, opts)
 }

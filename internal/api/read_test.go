@@ -85,6 +85,10 @@ func TestList(t *testing.T) {
 	if err != nil || len(page.Entries) != 200 || page.More {
 		t.Errorf("next page: %d entries, more %v, error %v", len(page.Entries), page.More, err)
 	}
+	page, err = env.Service.List(t.Context(), ns, godwit.ListQuery{Limit: godwit.MaxScanKeys, Scan: &godwit.Scan{}}, godwit.ReadOptions{})
+	if err != nil || len(page.Entries) != 1200 || page.More {
+		t.Errorf("scan: %d entries, more %v, error %v", len(page.Entries), page.More, err)
+	}
 	for name, tc := range map[string]struct {
 		query godwit.ListQuery
 		code  godwit.Code
@@ -93,6 +97,8 @@ func TestList(t *testing.T) {
 		"limit":  {godwit.ListQuery{Limit: 1001}, godwit.CodeInvalidLimit},
 		"below":  {godwit.ListQuery{Limit: -1}, godwit.CodeInvalidLimit},
 		"cursor": {godwit.ListQuery{Cursor: "x"}, godwit.CodeInvalidCursor},
+		"scan":   {godwit.ListQuery{Limit: 10_001, Scan: &godwit.Scan{}}, godwit.CodeInvalidLimit},
+		"end":    {godwit.ListQuery{Scan: &godwit.Scan{End: strings.Repeat("e", 513)}}, godwit.CodeKeyTooLong},
 	} {
 		if _, err := env.Service.List(t.Context(), ns, tc.query, godwit.ReadOptions{}); err == nil || godwit.CodeOf(err) != tc.code {
 			t.Errorf("%s: %v, want code %d", name, err, tc.code)

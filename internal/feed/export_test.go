@@ -3,6 +3,9 @@ package feed
 import (
 	"context"
 	"io"
+	"net/url"
+
+	"github.com/godwitkv/godwit"
 )
 
 // ReadFrame reads one frame.
@@ -44,3 +47,9 @@ func (p *Pace) End() { p.end() }
 
 // Answered is how many requests walks know of.
 func (s *Server) Answered() uint64 { return s.paces.answered() }
+
+// SetScan writes a scan into a query.
+func SetScan(query url.Values, s *godwit.Scan) { setScan(query, s) }
+
+// ParseScan reads what SetScan wrote.
+func ParseScan(query url.Values) (*godwit.Scan, error) { return parseScan(query) }

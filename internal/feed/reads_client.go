@@ -55,6 +55,9 @@ func (c *Client) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQ
 	if q.Cursor != "" {
 		query.Set("cursor", q.Cursor)
 	}
+	if q.Scan != nil {
+		setScan(query, q.Scan)
+	}
 	req, err := c.request(ctx, http.MethodGet, "/list", query, nil)
 	if err != nil {
 		return nil, err
@@ -70,10 +73,24 @@ func (c *Client) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQ
 	for i := range page.Records {
 		list.Entries[i] = entryOf(&page.Records[i])
 	}
-	if !page.Heads || len(list.Entries) > q.Limit || list.More && (list.Cursor == "" || len(list.Entries) == 0) {
+	if !page.Heads || !answers(list, &q, page.header) {
 		return nil, broken(fmt.Errorf("%w: no page of a list", wire.ErrMalformed))
 	}
 	return list, nil
+}
+
+// answers tells whether a page may be that which q asks for, and takes over what
+// was counted.
+func answers(p *godwit.Page, q *godwit.ListQuery, h http.Header) bool {
+	switch {
+	case len(p.Entries) > q.Limit, p.More && p.Cursor == "":
+		return false
+	case q.Scan == nil:
+		return !p.More || len(p.Entries) > 0
+	case q.Scan.Count:
+		return len(p.Entries) == 0 && readCount(h, p)
+	}
+	return true
 }
 
 // Value returns the value b that a key had at revision r. Error:

@@ -99,6 +99,9 @@ func (s *Server) serveList(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 	if list.More {
 		w.Header().Set(headerCursor, list.Cursor)
 	}
+	if q.Scan != nil && q.Scan.Count {
+		setCount(w.Header(), list)
+	}
 	return writePage(w, page, list.Served)
 }
 
@@ -114,9 +117,12 @@ func parseList(r *http.Request) (q godwit.ListQuery, err error) {
 		return q, godwit.Errorf(godwit.CodeInvalidRequest, "The prefix is not in base64url.")
 	}
 	q = godwit.ListQuery{Prefix: string(prefix), Cursor: query.Get("cursor")}
+	if q.Scan, err = parseScan(query); err != nil {
+		return q, err
+	}
 	q.Limit, err = strconv.Atoi(query.Get("limit"))
-	if err != nil || q.Limit < 1 || q.Limit > godwit.MaxListKeys {
-		return q, godwit.Errorf(godwit.CodeInvalidLimit, "Invalid limit: use 1 to %d.", godwit.MaxListKeys)
+	if err != nil || q.Limit < 1 || q.Limit > q.MaxLimit() {
+		return q, godwit.Errorf(godwit.CodeInvalidLimit, "Invalid limit: use 1 to %d.", q.MaxLimit())
 	}
 	return q, godwit.ValidatePrefix(q.Prefix)
 }

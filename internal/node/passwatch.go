@@ -19,10 +19,10 @@ const (
 	watchPiece = 8 << 10
 )
 
-// passWatch has a watch of a namespace that is not carried here told by the
-// upstream, and tells whether it is such a one. Errors: ErrNoUpstream,
-// CodeInvalidRequest; nothing is answered then.
-func (n *Node) passWatch(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error) {
+// passUncarried has a watch or a count of a namespace that is not carried here
+// answered by the upstream, and tells whether it is such a one. Errors:
+// ErrNoUpstream, CodeInvalidRequest; nothing is answered then.
+func (n *Node) passUncarried(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error) {
 	if carried := n.carries().Namespaces; carried == nil || slices.Contains(carried, ns) {
 		return false, nil
 	}
@@ -50,7 +50,7 @@ func (n *Node) passWatch(w http.ResponseWriter, r *http.Request, ns godwit.Names
 	res, err := n.passing.RoundTrip(q)
 	if err != nil {
 		return false, &godwit.Error{
-			Code: godwit.ErrNoUpstream.Code, Message: godwit.ErrNoUpstream.Message, Err: fmt.Errorf("pass a watch on: %w", err),
+			Code: godwit.ErrNoUpstream.Code, Message: godwit.ErrNoUpstream.Message, Err: fmt.Errorf("pass a request on: %w", err),
 		}
 	}
 	late.Stop()

@@ -61,16 +61,16 @@ func (n *Node) counted(h http.Handler) http.Handler {
 // send the client of a key like "a//b" to another key.
 func (n *Node) dispatch() http.Handler {
 	var passOn func(http.ResponseWriter, *http.Request) error
-	var passWatch func(http.ResponseWriter, *http.Request, godwit.NamespaceID) (bool, error)
+	var passUncarried func(http.ResponseWriter, *http.Request, godwit.NamespaceID) (bool, error)
 	if n.cfg.edge() {
-		passOn, passWatch = n.passOn, n.passWatch
+		passOn, passUncarried = n.passOn, n.passUncarried
 	}
 	rest := cloudflare.New(cloudflare.Config{
 		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, Now: n.now, PassOn: passOn,
 	})
 	own := native.New(native.Config{
 		Service: n.service, Feed: n.feed, Status: n.status, Tree: n.tree, Size: n.store.NamespaceStats,
-		RotateRoot: n.rotateRootToken, Cluster: n.cluster, RemoveMember: n.removeMember, PassOn: passOn, Watch: n.hub, PassWatch: passWatch, Logger: n.cfg.Logger,
+		RotateRoot: n.rotateRootToken, Cluster: n.cluster, RemoveMember: n.removeMember, PassOn: passOn, Watch: n.hub, PassUncarried: passUncarried, Logger: n.cfg.Logger,
 	})
 	exact := map[string]http.Handler{
 		"/":        landing(),

@@ -11,6 +11,9 @@ import (
 
 // List implements godwit.Reader.
 func (s *Store) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error) {
+	if q.Scan != nil {
+		return s.scan(ctx, ns, q, opts)
+	}
 	bounds := pebble.IterOptions{LowerBound: appendEntryKey(nil, ns, q.Prefix)}
 	bounds.UpperBound = successor(bounds.LowerBound)
 	if q.Cursor != "" {

@@ -1,6 +1,7 @@
 // Package native is godwit's own API, JSON under /godwit/v1/: what Cloudflare's
 // API has no word for. A node's status, tokens, the root token, namespaces with
-// their sizes and their settings, transactions over several keys; and the way in
+// their sizes and their settings; transactions over several keys; lists of any part
+// of the keys with all that is known of them; changes as they happen; and the way in
 // to what nodes ask of each other.
 //
 // Every reply but an error and a stream is one JSON object; an error is

@@ -1,6 +1,8 @@
 package native
 
 import (
+	"net/http"
+
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 )
@@ -15,9 +17,18 @@ func Reply(code godwit.Code) (status int, name string, ok bool) {
 func Patch(s godwit.Settings, raw []byte) (godwit.Settings, error) { return patch(s, raw) }
 
 // Match finds the route of a path.
-func Match(path string) (pattern, arg string, ok bool) {
-	rt, arg, ok := match(path)
-	return rt.path, arg, ok
+func Match(path string) (pattern string, args []string, ok bool) {
+	rt, a, ok := match(path)
+	return rt.path, a[:], ok
+}
+
+// ParseList reads a list's query.
+func ParseList(r *http.Request) (godwit.ListQuery, error) {
+	query, err := parseQuery(r, "prefix", "start", "end", "limit", "cursor", "reverse", "values", byMetadata)
+	if err != nil {
+		return godwit.ListQuery{}, err
+	}
+	return parseList(query)
 }
 
 // DecodeTransaction reads a body.

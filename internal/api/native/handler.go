@@ -29,6 +29,9 @@ type Service interface {
 	Catalog() *catalog.Catalog
 	Revision() godwit.Revision
 	Transact(ctx context.Context, ns *godwit.Namespace, t api.Transact) (godwit.Result, error)
+	ReadOptions(ns *godwit.Namespace, r api.Read) (godwit.ReadOptions, error)
+	Get(ctx context.Context, ns *godwit.Namespace, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error)
+	List(ctx context.Context, ns *godwit.Namespace, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error)
 }
 
 // Feed answers what nodes ask of each other; *feed.Server is one.
@@ -52,7 +55,8 @@ type Config struct {
 	// the request, for addresses that the node was not told.
 	Status func(host string) Status
 
-	// Size counts the keys of a namespace and the bytes of their values.
+	// Size counts the keys of a namespace and the bytes of their names, metadata
+	// and values.
 	Size func(godwit.NamespaceID) (keys, bytes int64)
 
 	// Tree is the node with all that follow it; whole: the one at the root of its
@@ -72,10 +76,10 @@ type Config struct {
 	// error means that nothing was answered. nil: it is decided here.
 	PassOn func(w http.ResponseWriter, r *http.Request) error
 
-	// PassWatch has a watch told by a node that carries the namespace, if this
-	// one does not, and tells whether it has. An error means that nothing was
-	// answered. nil: all are carried here.
-	PassWatch func(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error)
+	// PassUncarried has a GET answered by a node that carries the namespace, if
+	// this one does not, and tells whether it has. An error means that nothing
+	// was answered. nil: all are carried here.
+	PassUncarried func(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error)
 
 	Logger *slog.Logger
 }
@@ -103,9 +107,13 @@ func New(cfg Config) *Handler {
 type request struct {
 	*http.Request
 	principal *catalog.Principal
+	w         http.ResponseWriter
 	argument  string          // what stands in the path for "*"
+	key       string          // what stands for a second one
 	created   bool            // the endpoint sets it to answer 201
 	revision  godwit.Revision // the endpoint sets it to what it wrote, or was decided at
+	served    *godwit.Served  // the endpoint says with it how a read was answered
+	answered  bool            // the endpoint has answered by itself
 }
 
 // endpoint carries a request out and returns what to answer as JSON.
@@ -153,6 +161,9 @@ func routes() []route {
 		},
 		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
+		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},
+		{path: "namespaces/*/keys", methods: map[string]endpoint{get: (*Handler).listKeys}},
+		{path: "namespaces/*/keys/*", methods: map[string]endpoint{get: (*Handler).keyOf}},
 	}
 }
 
@@ -185,12 +196,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.cfg.Feed.ServeHTTP(w, r, p)
 		return
 	}
-	rt, arg, ok := match(path)
+	rt, args, ok := match(path)
 	if !ok {
 		writeError(w, http.StatusNotFound, "not_found", "There is nothing at this path.")
 		return
 	}
-	if err := h.serve(w, &request{Request: r, principal: p, argument: arg}, &rt); err != nil {
+	if err := h.serve(w, &request{Request: r, w: w, principal: p, argument: args[0], key: args[1]}, &rt); err != nil {
 		h.fail(w, r, err)
 	}
 }
@@ -214,8 +225,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 		return nil
 	}
 	body, err := answer(h, r)
-	w.Header().Set(api.HeaderRevision, max(r.revision, h.cfg.Service.Revision()).String())
-	if err != nil {
+	h.tellState(w.Header(), r)
+	if err != nil || r.answered {
 		return err
 	}
 	status := http.StatusOK
@@ -226,31 +237,45 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 	return nil
 }
 
-// match finds the route of a path, relative to Prefix, and what stands in it
-// for "*".
-func match(path string) (rt route, arg string, ok bool) {
-	segments := strings.Split(path, "/")
-	for _, rt := range routes() {
-		if arg, ok := fits(strings.Split(rt.path, "/"), segments); ok {
-			return rt, arg, true
-		}
+// tellState writes which state the answer is of, and of a read how it was answered.
+func (h *Handler) tellState(header http.Header, r *request) {
+	revision := max(r.revision, h.cfg.Service.Revision())
+	if s := r.served; s != nil {
+		revision = s.Revision
+		header.Set("CF-Cache-Status", s.Status.String())
 	}
-	return route{}, "", false
+	header.Set(api.HeaderRevision, revision.String())
 }
 
-func fits(pattern, segments []string) (arg string, ok bool) {
-	if len(pattern) != len(segments) {
-		return "", false
+// arguments are what stands in a path for each "*".
+type arguments [2]string
+
+// match finds the route of a path, relative to Prefix, and its arguments.
+func match(path string) (rt route, args arguments, ok bool) {
+	segments := strings.Split(path, "/")
+	for _, rt := range routes() {
+		if args, ok := fits(strings.Split(rt.path, "/"), segments); ok {
+			return rt, args, true
+		}
 	}
+	return route{}, arguments{}, false
+}
+
+func fits(pattern, segments []string) (args arguments, ok bool) {
+	if len(pattern) != len(segments) {
+		return args, false
+	}
+	n := 0
 	for i, p := range pattern {
 		switch {
 		case p == "*" && segments[i] != "":
-			arg = segments[i]
+			args[n] = segments[i]
+			n++
 		case p != segments[i]:
-			return "", false
+			return args, false
 		}
 	}
-	return arg, true
+	return args, true
 }
 
 func allowed(rt *route) string {

@@ -38,6 +38,7 @@ type world struct {
 	handler  *native.Handler
 	catalog  *catalog.Catalog
 	log      *embedded.Log
+	store    *store.Store
 	hub      *watch.Hub
 	one, two *godwit.Namespace
 	rotated  int
@@ -67,7 +68,7 @@ func newWorld(t *testing.T) *world {
 	c, err = catalog.Open(t.Context(), catalog.Config{Source: st, Log: log, RootToken: rootToken, Now: time.Now})
 	check(t, err)
 	logger := slog.New(slog.DiscardHandler)
-	w := &world{t: t, fs: fs, reader: st, catalog: c, log: log, hub: hub}
+	w := &world{t: t, fs: fs, reader: st, store: st, catalog: c, log: log, hub: hub}
 	w.one, err = c.CreateNamespace(t.Context(), "one", "", godwit.RequestKey{})
 	check(t, err)
 	w.two, err = c.CreateNamespace(t.Context(), "two", "eu", godwit.RequestKey{})
@@ -177,6 +178,14 @@ func TestPermissions(t *testing.T) {
 		{"POST", "/godwit/v1/namespaces/none/transactions", `{"mutations":[{"op":"put","key":"k","value":"v"}]}`, admins + "|write"},
 		{"HEAD", "/godwit/v1/namespaces/one/watch", "", ofOne},
 		{"HEAD", "/godwit/v1/namespaces/none/watch", "", "read replicate write admin|root"},
+		{"GET", "/godwit/v1/namespaces/one/keys", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/" + w.one.ID.String() + "/keys?values=1", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/none/keys", "", "read replicate write admin|root"},
+		{"GET", "/godwit/v1/namespaces/one/keys/k", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/none/keys/k", "", "read replicate write admin|root"},
+		{"GET", "/godwit/v1/namespaces/one/count", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/one/count?prefix=k", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/none/count", "", "read replicate write admin|root"},
 		{"GET", "/godwit/v1/tokens", "", admins},
 		{"POST", "/godwit/v1/tokens", `{"permission":"read"}`, admins},
 		{"DELETE", "/godwit/v1/tokens/00000000000000000000000000000001", "", admins},
@@ -419,13 +428,22 @@ func FuzzPatch(f *testing.F) {
 
 // FuzzMatch feeds paths to the router.
 func FuzzMatch(f *testing.F) {
-	for _, seed := range []string{"status", "tokens/x", "namespaces/x/settings", "namespaces//settings", "", "/", "a/b/c/d", "\x00"} {
+	for _, seed := range []string{"status", "tokens/x", "namespaces/x/settings", "namespaces//settings", "namespaces/x/keys/y", "namespaces/x/keys/", "", "/", "a/b/c/d", "\x00"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		pattern, arg, ok := native.Match(path)
-		if ok && strings.Replace(pattern, "*", arg, 1) != path {
-			t.Errorf("%q matched %q with %q", path, pattern, arg)
+		pattern, args, ok := native.Match(path)
+		if !ok {
+			return
+		}
+		again := strings.Split(pattern, "/")
+		for i, segment := range again {
+			if segment == "*" {
+				again[i], args = args[0], args[1:]
+			}
+		}
+		if strings.Join(again, "/") != path {
+			t.Errorf("%q matched %q with %q", path, pattern, again)
 		}
 	})
 }

@@ -35,8 +35,8 @@ func (h *Handler) watch(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	defer h.watches.leave(token)
-	if h.cfg.PassWatch != nil {
-		if passed, err := h.cfg.PassWatch(w, r.Request, ns.ID); passed || err != nil {
+	if h.cfg.PassUncarried != nil {
+		if passed, err := h.cfg.PassUncarried(w, r.Request, ns.ID); passed || err != nil {
 			return err
 		}
 	}
@@ -58,12 +58,8 @@ func watchRequest(r *http.Request, ns godwit.NamespaceID) (watch.Request, error)
 	if q.After == "" {
 		q.After = query.Get("after")
 	}
-	switch values := query.Get("values"); values {
-	case "", "0":
-	case "1":
-		q.Values = true
-	default:
-		return q, godwit.Errorf(godwit.CodeInvalidRequest, "values must be 0 or 1, not %q.", clip(values))
+	if q.Values, err = parseFlag(query, "values"); err != nil {
+		return q, err
 	}
 	if q.After != "" {
 		if err := watch.ValidateID(q.After); err != nil {

@@ -262,7 +262,7 @@ func TestWatchesAreBounded(t *testing.T) {
 // TestWatchOfWhatIsNotCarried is told by another node.
 func TestWatchOfWhatIsNotCarried(t *testing.T) {
 	w := newWorld(t)
-	w.config.PassWatch = func(rw http.ResponseWriter, _ *http.Request, ns godwit.NamespaceID) (bool, error) {
+	w.config.PassUncarried = func(rw http.ResponseWriter, _ *http.Request, ns godwit.NamespaceID) (bool, error) {
 		if ns == w.one.ID {
 			return true, godwit.ErrNoUpstream
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,7 @@ func (h *history) step() {
 		h.compareGet(h.id())
 	case n < 84:
 		h.compareList()
+		h.compareScan()
 	case n < 87:
 		h.compareMany()
 	case n < 93:
@@ -293,6 +295,55 @@ func (h *history) compareList() {
 	if diff := cmp.Diff(want, got); diff != "" {
 		h.t.Errorf("list %q (-want +got):\n%s", prefix, diff)
 	}
+}
+
+// compareScan pages through a random range, in either order, with values.
+func (h *history) compareScan() {
+	h.t.Helper()
+	ns := h.namespace()
+	scan := godwit.Scan{Start: h.bound(), End: h.bound(), Reverse: h.rng.IntN(2) == 0, Values: true}
+	want := slices.DeleteFunc(h.model.keys(ns, "", h.clock.Now().Unix()), func(k string) bool {
+		return k < scan.Start || scan.End != "" && k >= scan.End
+	})
+	if scan.Reverse {
+		slices.Reverse(want)
+	}
+	var got []string
+	q := godwit.ListQuery{Limit: 1 + h.rng.IntN(keysEach), Scan: &scan}
+	for more := true; more; {
+		page, err := h.store.List(context.Background(), ns, q, godwit.ReadOptions{})
+		if err != nil {
+			h.t.Fatalf("scan: %v", err)
+		}
+		for i := range page.Entries {
+			got = append(got, h.compareScanned(ns, &page.Entries[i]))
+		}
+		q.Cursor, more = page.Cursor, page.More
+	}
+	if !slices.Equal(want, got) {
+		h.t.Errorf("scan %+v: got %q, want %q", scan, got, want)
+	}
+}
+
+// bound is an end of a range, often none.
+func (h *history) bound() string {
+	if h.rng.IntN(2) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("k%02d", h.rng.IntN(keysEach))
+}
+
+func (h *history) compareScanned(ns godwit.NamespaceID, e *godwit.Entry) (key string) {
+	h.t.Helper()
+	want := h.model.entries[id{ns, e.Key}]
+	got := entry{want.value, string(e.Metadata), e.Expiration, e.Revision, e.Created, e.Modified}
+	if e.Value.Blob.IsZero() {
+		got.value = string(e.Value.Inline)
+	}
+	if got != want || e.Value.Size() != int64(len(want.value)) {
+		h.t.Errorf("scan: %s is %+v of %d bytes, want %+v", e.Key, got, e.Value.Size(), want)
+	}
+	return e.Key
 }
 
 func (h *history) compareMany() {
