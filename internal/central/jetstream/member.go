@@ -285,6 +285,7 @@ func (m *Member) settleIn(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := m.cfg.Serving(ctx)
 		if err == nil {
+			m.board.following() // what was in the way is not any more
 			break
 		}
 		m.board.problem(err)

@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -193,4 +194,23 @@ func (m *member) gathered() map[string]float64 {
 		}
 	}
 	return all
+}
+
+// TestSettledIn: what kept a member from settling in is no problem any more once it
+// has.
+func TestSettledIn(t *testing.T) {
+	failures := 3
+	playTuned(t, 1, func(cfg *jetstream.Config) {
+		cfg.Serving = func(context.Context) error {
+			if failures--; failures >= 0 {
+				return errors.New("not yet")
+			}
+			return nil
+		}
+	}, func(c *cluster) {
+		time.Sleep(10 * time.Second)
+		if why := c.members[0].Problem(); failures >= 0 || why != "" {
+			t.Errorf("%d failures are left, problem %q", failures, why)
+		}
+	})
 }
