@@ -8,7 +8,7 @@ import (
 )
 
 // requestFilter tells of nearly every request key that is new that it is, without
-// asking the database: that costs as much as all else of a write. It knows of the
+// asking the database. It knows of the
 // keys that were remembered since it began, so for one window of the log's time it
 // tells nothing. It belongs to the one transaction that is open.
 type requestFilter struct {
@@ -24,8 +24,8 @@ type requestPart struct {
 }
 
 // A part ends with so many bits for each key, of which four are set: of a hundred
-// new keys the database is asked for three. The next one is larger if it was full,
-// and parts go a window after their last key.
+// new keys it takes two or three for one that it has. There are some five at once.
+// The next one is larger if it was full, and parts go a window after their last key.
 const (
 	requestBitsPerKey = 8
 	requestProbes     = 4
