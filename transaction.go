@@ -1,5 +1,7 @@
 package godwit
 
+import "slices"
+
 // Op is what a mutation does.
 type Op uint8
 
@@ -42,6 +44,23 @@ type Condition struct {
 	Namespace NamespaceID
 	Key       string
 	Revisions []Revision // of MustMatch and MustNotMatch
+}
+
+// Holds tells whether c holds of a key whose entry has revision r, 0 if it has no
+// entry. A condition of an unknown kind does not.
+func (c *Condition) Holds(r Revision) bool {
+	switch c.Kind {
+	case MustBeAbsent:
+		return r == 0
+	case MustExist:
+		return r != 0
+	case MustMatch:
+		return r != 0 && slices.Contains(c.Revisions, r)
+	case MustNotMatch:
+		return r == 0 || !slices.Contains(c.Revisions, r)
+	default:
+		return false
+	}
 }
 
 // RequestKey identifies a transaction that a client may send again: a digest of

@@ -35,7 +35,7 @@ func (w *transaction) failed(ctx context.Context, revision godwit.Revision) []St
 			return out
 		}
 		for i := range some {
-			if r := revisionOf(entries[i]); !holds(&some[i], r) {
+			if r := revisionOf(entries[i]); !some[i].Holds(r) {
 				out = append(out, Standing{some[i].Key, r})
 			}
 		}
@@ -57,19 +57,4 @@ func revisionOf(e *godwit.Entry) godwit.Revision {
 		return 0
 	}
 	return e.Revision
-}
-
-// holds tells whether c holds of a key whose entry has revision r, 0 if it has
-// none.
-func holds(c *godwit.Condition, r godwit.Revision) bool {
-	switch c.Kind {
-	case godwit.MustBeAbsent:
-		return r == 0
-	case godwit.MustExist:
-		return r != 0
-	case godwit.MustNotMatch:
-		return !slices.Contains(c.Revisions, r)
-	default:
-		return slices.Contains(c.Revisions, r)
-	}
 }

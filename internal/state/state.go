@@ -7,8 +7,6 @@
 package state
 
 import (
-	"slices"
-
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/store"
@@ -93,19 +91,10 @@ func (d *decision) holds(c *godwit.Condition) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	live := h.Live(d.now)
-	switch c.Kind {
-	case godwit.MustBeAbsent:
-		return !live, nil
-	case godwit.MustExist:
-		return live, nil
-	case godwit.MustMatch:
-		return live && slices.Contains(c.Revisions, h.Revision), nil
-	case godwit.MustNotMatch:
-		return !live || !slices.Contains(c.Revisions, h.Revision), nil
-	default:
-		return false, nil
+	if !h.Live(d.now) {
+		return c.Holds(0), nil
 	}
+	return c.Holds(h.Revision), nil
 }
 
 // mutate makes one mutation take effect. Deleting what is not there changes
