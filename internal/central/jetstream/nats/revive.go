@@ -9,7 +9,7 @@ import (
 	"github.com/godwitkv/godwit/internal/store"
 )
 
-// Where the disk is full NATS ends its part of the streams for good, and leaves the
+// Where the disk is full, or cannot be written, NATS ends its part of the streams for good, and leaves the
 // rest to who runs it. reviveRoom is how much must be free until it is begun again.
 const (
 	reviveEvery = time.Second
@@ -34,16 +34,22 @@ func (s *Server) revive(ctx context.Context, opts *server.Options) {
 			continue
 		case ended.IsZero():
 			ended = time.Now()
-			s.cfg.Logger.Warn("nats server keeps nothing any more: its disk is full")
+			s.cfg.Logger.Warn("nats server keeps nothing any more: its disk is full or cannot be written")
 		}
-		if u, err := store.Disk().GetDiskUsage(s.cfg.Dir); err == nil && u.AvailBytes < reviveRoom || time.Since(ended) < reviveAfter {
+		if time.Since(ended) < reviveAfter || !s.hasRoom() {
 			continue
 		}
 		// Options that have not changed are how NATS is told to begin again.
 		if err := s.server.ReloadOptions(opts.Clone()); err != nil {
 			s.cfg.Logger.Warn("nats server does not begin again", logError, err.Error())
 		} else if s.server.JetStreamEnabled() {
-			s.cfg.Logger.Info("there is room on the disk: nats server keeps the log again")
+			s.cfg.Logger.Info("nats server keeps the log again")
 		}
 	}
+}
+
+// hasRoom tells whether there is room on the disk, or that cannot be found out.
+func (s *Server) hasRoom() bool {
+	u, err := store.Disk().GetDiskUsage(s.cfg.Dir)
+	return err != nil || u.AvailBytes >= reviveRoom
 }
