@@ -42,6 +42,7 @@ const (
 	CodeTokenNotFound                  // no token has this id
 	CodeBulkJSON                       // bulk get as JSON met a value that is not JSON
 	CodeBulkTooLarge                   // bulk get's values are over MaxBulkGetBytes together
+	CodeNotNumber                      // a value to add to is no number, or the sum would be none
 	codeCount
 )
 
@@ -91,6 +92,7 @@ var (
 	ErrNamespaceNotFound = &Error{Code: CodeNamespaceNotFound, Message: "namespace not found"}
 	ErrPrecondition      = &Error{Code: CodePreconditionFailed, Message: "Precondition Failed"}
 	ErrDiskFull          = &Error{Code: CodeDiskFull, Message: "The disk is full: puts are refused, deletes and reads go on."}
+	ErrNotNumber         = &Error{Code: CodeNotNumber, Message: "The value is not an integer of 64 bits, or the sum would not be."}
 	ErrTooManyWrites     = &Error{Code: CodeTooManyWrites, Message: "Too Many Requests"}
 	ErrInvalidCursor     = &Error{Code: CodeInvalidCursor, Message: "Invalid cursor"}
 	ErrUnauthenticated   = &Error{Code: CodeUnauthenticated, Message: "Authentication error"}

@@ -9,18 +9,25 @@ type Op uint8
 const (
 	OpPut    Op = 1
 	OpDelete Op = 2
+	OpAdd    Op = 3
 )
 
-// Mutation is a put or a delete. A put replaces value, metadata and expiration
-// together. Deleting the catalog entry of a namespace deletes the namespace's
-// keys with it.
+// Mutation is a put, a delete or an add. A put replaces value, metadata and
+// expiration together. Deleting the catalog entry of a namespace deletes the
+// namespace's keys with it.
+//
+// An add is a put of the sum of Delta and the number that the key holds, 0 where it
+// has no entry. The expiration of an entry that is there stays; Expiration is that
+// of a key which the add makes. A transaction has no other mutation of its key. See
+// [ParseNumber] for what is a number.
 type Mutation struct {
 	Op         Op
 	Namespace  NamespaceID
 	Key        string
 	Value      Value  // of a put
-	Metadata   []byte // of a put; nil: none
-	Expiration int64  // of a put, unix seconds; 0: never
+	Metadata   []byte // of a put or an add; nil: none
+	Expiration int64  // of a put or an add, unix seconds; 0: never
+	Delta      int64  // of an add
 }
 
 // ConditionKind is what a condition asks.
@@ -87,6 +94,9 @@ const (
 	ConditionFailed Outcome = 2
 	// NamespaceMissing: a mutation's namespace does not exist; nothing changed.
 	NamespaceMissing Outcome = 3
+	// NotNumber: a key that was to be added to holds no number, or the sum would be
+	// none; nothing changed.
+	NotNumber Outcome = 4
 )
 
 // Result is what became of a transaction, and where in the log that was
@@ -95,6 +105,7 @@ type Result struct {
 	Outcome  Outcome
 	Revision Revision // of the last record, or of the log's end if there is none
 	Repeated bool     // an earlier transaction with this RequestKey gave this result
+	Sums     []int64  // of an applied transaction's adds, in order; nil: it has none
 }
 
 // Batch is transactions gathered by one proposer, the unit that the log orders.

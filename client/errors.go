@@ -53,6 +53,9 @@ var (
 	// ErrOutcomeUnknown is returned by writes that may or may not have taken
 	// effect: the connection broke before the answer came.
 	ErrOutcomeUnknown = errors.New("the outcome of the write is unknown")
+	// ErrNotNumber is returned by Transact and Add when a value to add to is not an
+	// integer of 64 bits, or the sum would not be one. Nothing was changed.
+	ErrNotNumber = errors.New("not a number")
 	// ErrReset is returned by Watch when what happened after the position to go
 	// on from is not known any more: it is too old, or of a log that was put back
 	// to an earlier state. List all keys, then watch on after the event's ID.
@@ -96,6 +99,8 @@ func (e *Error) sentinel() error {
 		return ErrTokenNotFound
 	case "10504", "outcome_unknown":
 		return ErrOutcomeUnknown
+	case "10409", "not_a_number":
+		return ErrNotNumber
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:

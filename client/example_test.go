@@ -192,7 +192,7 @@ func ExampleKV_Transact() {
 		Puts:       []client.Pair{{Key: "tasmania/godwit", Value: []byte("Limosa")}},
 		Deletes:    []string{"alaska/godwit"},
 	}
-	revision, err := kv.Transact(ctx, move)
+	done, err := kv.Transact(ctx, move)
 	if err != nil {
 		log.Panic(err)
 	}
@@ -200,9 +200,27 @@ func ExampleKV_Transact() {
 	_, err = kv.Transact(ctx, move)
 	var e *client.Error
 	if errors.As(err, &e) {
-		fmt.Println(errors.Is(err, client.ErrPrecondition), e.Conditions[0].Key, e.Conditions[0].Revision == revision)
+		fmt.Println(errors.Is(err, client.ErrPrecondition), e.Conditions[0].Key, e.Conditions[0].Revision == done.Revision)
 	}
 	// Output: true tasmania/godwit true
+}
+
+func ExampleKV_Add() {
+	c, stop := connected()
+	defer stop()
+	ctx, kv := context.Background(), c.KV("birds")
+	// So many requests a minute: the first of them starts the minute.
+	for range 3 {
+		n, _, err := kv.Add(ctx, client.Sum{Key: "requests/203.0.113.7", Delta: 1, ExpirationTTL: time.Minute})
+		if err != nil {
+			log.Panic(err)
+		}
+		fmt.Println(n, n > 2)
+	}
+	// Output:
+	// 1 false
+	// 2 false
+	// 3 true
 }
 
 // put writes keys for an example.

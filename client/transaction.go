@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
@@ -29,23 +31,44 @@ type Transaction struct {
 	Conditions []Condition
 	Puts       []Pair
 	Deletes    []string // keys; that there is no such key is no error
-	RequestID  string   // as in PutOptions
+	Adds       []Sum
+	RequestID  string // as in PutOptions
 }
 
-// Transact carries a transaction out and returns its revision: who has seen that
-// sees all of it, at any node. An error that is ErrPrecondition is an *Error
-// whose Conditions tell what stands under the keys in the way. Errors: as Put.
-func (kv *KV) Transact(ctx context.Context, t Transaction) (revision string, err error) {
+// Sum is what a key's value, an integer of 64 bits in decimal, is to grow by: a
+// counter. A key that is absent counts as 0.
+type Sum struct {
+	Key   string
+	Delta int64
+	// Metadata is the key's from then on, as in PutOptions.
+	Metadata json.RawMessage
+	// ExpirationTTL and Expiration are as in PutOptions, but of a key that the add
+	// makes: one that is there ends when it did.
+	ExpirationTTL time.Duration
+	Expiration    time.Time
+}
+
+// Transacted is what a Transaction did.
+type Transacted struct {
+	Revision string           // who has seen it sees all of the transaction, at any node
+	Sums     map[string]int64 // by key, what the adds came to
+}
+
+// Transact carries a transaction out. An error that is ErrPrecondition is an *Error
+// whose Conditions tell what stands under the keys in the way. Errors: as Put;
+// ErrNotNumber.
+func (kv *KV) Transact(ctx context.Context, t Transaction) (Transacted, error) {
 	raw, err := t.encode()
 	if err != nil {
-		return "", err
+		return Transacted{}, err
 	}
 	id, err := kv.c.NamespaceID(ctx, kv.ref)
 	if err != nil {
-		return "", err
+		return Transacted{}, err
 	}
 	var out struct {
-		Revision string `json:"revision"`
+		Revision string            `json:"revision"`
+		Sums     map[string]number `json:"sums"`
 	}
 	err = kv.c.json(ctx, call{
 		method: http.MethodPost, path: "/godwit/v1/namespaces/" + id + "/transactions",
@@ -55,13 +78,38 @@ func (kv *KV) Transact(ctx context.Context, t Transaction) (revision string, err
 	if errors.Is(err, ErrNamespaceNotFound) {
 		kv.c.forget(kv.ref)
 	}
-	return out.Revision, err
+	done := Transacted{Revision: out.Revision}
+	for key, n := range out.Sums {
+		if done.Sums == nil {
+			done.Sums = make(map[string]int64, len(out.Sums))
+		}
+		done.Sums[key] = int64(n)
+	}
+	return done, err
+}
+
+// Add adds to a key's value and returns the sum and its revision. Of several adds at
+// once, at whichever nodes, each counts once, and returns what it came to in the
+// order of the log. Errors: as Put; ErrNotNumber.
+func (kv *KV) Add(ctx context.Context, s Sum) (sum int64, revision string, err error) {
+	done, err := kv.Transact(ctx, Transaction{Adds: []Sum{s}})
+	return done.Sums[s.Key], done.Revision, err
+}
+
+// number is an integer that JSON has as text.
+type number int64
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *number) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseInt(string(b), 10, 64)
+	*n = number(v)
+	return err
 }
 
 // transactionJSON is a Transaction on the wire.
 type transactionJSON struct {
 	Conditions []conditionJSON `json:"conditions,omitempty"`
-	Mutations  []any           `json:"mutations"` // of putJSON and deleteJSON
+	Mutations  []any           `json:"mutations"` // of putJSON, deleteJSON and addJSON
 }
 
 type conditionJSON struct {
@@ -77,6 +125,15 @@ type putJSON struct {
 type deleteJSON struct {
 	Op  string `json:"op"`
 	Key string `json:"key"`
+}
+
+type addJSON struct {
+	Op            string          `json:"op"`
+	Key           string          `json:"key"`
+	Delta         int64           `json:"delta"`
+	Metadata      json.RawMessage `json:"metadata,omitempty"`
+	Expiration    int64           `json:"expiration,omitempty"`
+	ExpirationTTL int64           `json:"expiration_ttl,omitempty"`
 }
 
 // encode returns t's JSON. Error: ErrInvalid, for metadata that is not JSON and
@@ -95,6 +152,9 @@ func (t *Transaction) encode() ([]byte, error) {
 	for _, key := range t.Deletes {
 		wire.Mutations = append(wire.Mutations, deleteJSON{"delete", key})
 	}
+	for _, s := range t.Adds {
+		wire.Mutations = append(wire.Mutations, s.wire())
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -112,6 +172,9 @@ func (t *Transaction) checkKeys() error {
 	for _, p := range t.Puts {
 		keys = append(keys, p.Key)
 	}
+	for _, s := range t.Adds {
+		keys = append(keys, s.Key)
+	}
 	for _, key := range keys {
 		if !utf8.ValidString(key) {
 			return invalid("key %q is not UTF-8", key)
@@ -125,6 +188,17 @@ func (c Condition) wire() conditionJSON {
 		return conditionJSON{Key: c.Key}
 	}
 	return conditionJSON{c.Key, &c.Revision}
+}
+
+func (s Sum) wire() addJSON {
+	out := addJSON{Op: "add", Key: s.Key, Delta: s.Delta, Metadata: s.Metadata}
+	switch {
+	case s.ExpirationTTL != 0:
+		out.ExpirationTTL = seconds(s.ExpirationTTL)
+	case !s.Expiration.IsZero():
+		out.Expiration = s.Expiration.Unix()
+	}
+	return out
 }
 
 // standing is what an answer says of the keys whose conditions failed.

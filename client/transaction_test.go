@@ -3,6 +3,9 @@ package client_test
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +18,7 @@ import (
 func TestTransact(t *testing.T) {
 	kv := namespace(t, serve(t))
 	binary, text := randomBytes(100_000), strings.Repeat("<&>", 400_000) // an escape for each would be too much
-	revision, err := kv.Transact(t.Context(), client.Transaction{
+	first, err := kv.Transact(t.Context(), client.Transaction{
 		Puts: []client.Pair{
 			{Key: "text", Value: []byte(text), Metadata: json.RawMessage(`{"a":"<"}`), ExpirationTTL: time.Hour},
 			{Key: "binary", Value: binary},
@@ -23,7 +26,7 @@ func TestTransact(t *testing.T) {
 		Deletes: []string{"no such key"},
 	})
 	check(t, err)
-	items, err := kv.BulkGet(t.Context(), []string{"text", "binary"}, client.MinRevision(revision))
+	items, err := kv.BulkGet(t.Context(), []string{"text", "binary"}, client.MinRevision(first.Revision))
 	check(t, err)
 	if string(items["text"].Value) != text || string(items["text"].Metadata) != `{"a":"<"}` || items["text"].Expiration.IsZero() {
 		t.Errorf("text: %d bytes, metadata %s, expiration %v", len(items["text"].Value), items["text"].Metadata, items["text"].Expiration)
@@ -33,12 +36,12 @@ func TestTransact(t *testing.T) {
 	}
 
 	later, err := kv.Transact(t.Context(), client.Transaction{
-		Conditions: []client.Condition{{Key: "binary", Revision: revision}, {Key: "text", Revision: client.Exists}, {Key: "new"}},
+		Conditions: []client.Condition{{Key: "binary", Revision: first.Revision}, {Key: "text", Revision: client.Exists}, {Key: "new"}},
 		Puts:       []client.Pair{{Key: "new"}},
 		Deletes:    []string{"binary", "text"},
 	})
 	check(t, err)
-	_, err = kv.Get(t.Context(), "text", client.MinRevision(later))
+	_, err = kv.Get(t.Context(), "text", client.MinRevision(later.Revision))
 	wantError(t, "a deleted key", err, client.ErrKeyNotFound)
 }
 
@@ -97,11 +100,40 @@ func TestTransactRefused(t *testing.T) {
 	wantError(t, "no namespace", err, client.ErrNamespaceNotFound)
 }
 
+func TestAdd(t *testing.T) {
+	kv := namespace(t, serve(t))
+	for _, tt := range []struct{ delta, want int64 }{{5, 5}, {-7, -2}, {math.MaxInt64, math.MaxInt64 - 2}} {
+		sum, revision, err := kv.Add(t.Context(), client.Sum{Key: "n", Delta: tt.delta, Metadata: json.RawMessage(`"m"`), ExpirationTTL: time.Hour})
+		check(t, err)
+		e, err := kv.GetWithMetadata(t.Context(), "n", client.MinRevision(revision))
+		check(t, err)
+		value, err := io.ReadAll(e)
+		check(t, err)
+		if sum != tt.want || string(value) != strconv.FormatInt(tt.want, 10) || string(e.Metadata) != `"m"` || e.Expiration.IsZero() {
+			t.Errorf("%+d came to %d, and the value is %q, metadata %s, expiration %v; want %d", tt.delta, sum, value, e.Metadata, e.Expiration, tt.want)
+		}
+	}
+	_, _, err := kv.Add(t.Context(), client.Sum{Key: "n", Delta: 3})
+	wantError(t, "a sum of 65 bits", err, client.ErrNotNumber)
+	_, err = kv.Put(t.Context(), "text", strings.NewReader("seven"), client.PutOptions{})
+	check(t, err)
+	_, err = kv.Transact(t.Context(), client.Transaction{Adds: []client.Sum{{Key: "n", Delta: -1}, {Key: "text", Delta: 1}}})
+	wantError(t, "text", err, client.ErrNotNumber)
+	if !strings.Contains(err.Error(), "mutation 2") {
+		t.Errorf("%v does not say which", err)
+	}
+	done, err := kv.Transact(t.Context(), client.Transaction{Adds: []client.Sum{{Key: "n", Delta: 1}, {Key: "m", Delta: 2}}})
+	check(t, err)
+	if diff := cmp.Diff(map[string]int64{"n": math.MaxInt64 - 1, "m": 2}, done.Sums); diff != "" {
+		t.Errorf("sums (-want +got):\n%s", diff)
+	}
+}
+
 func TestTransactIsRepeatedByItsRequestID(t *testing.T) {
 	s, kv := scripted(t, answer{}, answer{status: 503}, answer{status: 504}, answer{status: 200, body: `{"revision":"9"}`})
-	revision, err := kv.Transact(t.Context(), client.Transaction{Deletes: []string{"k"}, RequestID: "mine"})
-	if err != nil || revision != "9" {
-		t.Errorf("got revision %q, error %v", revision, err)
+	done, err := kv.Transact(t.Context(), client.Transaction{Deletes: []string{"k"}, RequestID: "mine"})
+	if err != nil || done.Revision != "9" {
+		t.Errorf("got revision %q, error %v", done.Revision, err)
 	}
 	want := seen{"mine", `{"mutations":[{"op":"delete","key":"k"}]}` + "\n"}
 	if diff := cmp.Diff([]seen{want, want, want, want}, s.seen(), cmp.AllowUnexported(seen{})); diff != "" {

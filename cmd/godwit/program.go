@@ -24,6 +24,7 @@ type commands struct {
 	Put       putCmd       `cmd:"" help:"Write a key."`
 	Get       getCmd       `cmd:"" help:"Write a key's value to standard output."`
 	Delete    deleteCmd    `cmd:"" help:"Delete a key."`
+	Add       addCmd       `cmd:"" help:"Add to a key's value, which is a number, and show the sum."`
 	List      listCmd      `cmd:"" help:"List keys."`
 	Watch     watchCmd     `cmd:"" help:"Show changes of keys as they happen."`
 	Bulk      bulkCmd      `cmd:"" help:"Put, get and delete many keys."`

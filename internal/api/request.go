@@ -111,6 +111,9 @@ func (d digest) mutation(a *asked) {
 		value = sha256.Sum256(m.Value.Inline)
 	}
 	d.text(string(value[:]))
+	if m.Op == godwit.OpAdd {
+		d.number(uint64(m.Delta))
+	}
 }
 
 // condition takes in what is asked of a key, but which key.

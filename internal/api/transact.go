@@ -17,10 +17,11 @@ type Transact struct {
 	RequestID  string // Godwit-Request-Id as the client sent it, "" where not given
 }
 
-// Mutation is a put, or a deletion of its key. Preconditions and RequestID are
-// the transaction's to say, and are empty.
+// Mutation is a put, a deletion of its key, or an add to its value. Preconditions
+// and RequestID are the transaction's to say, and are empty; an add has no Body.
 type Mutation struct {
-	Op godwit.Op
+	Op    godwit.Op
+	Delta int64 // of an add
 	Put
 }
 
@@ -29,8 +30,9 @@ type Mutation struct {
 // each in one mutation and one condition at most, and MaxTransactionBytes of
 // keys, values and metadata. Errors, which say the condition or mutation that
 // they are about, counted from 1: as Put and Delete; CodeInvalidRequest (no
-// mutation, too many keys, a key named twice), CodeBodyTooLarge. ErrPrecondition
-// is a *ConditionsError; with it too, the result's Revision is valid.
+// mutation, too many keys, a key named twice), CodeBodyTooLarge, CodeNotNumber.
+// ErrPrecondition is a *ConditionsError; with it too, the result's Revision is
+// valid.
 func (s *Service) Transact(ctx context.Context, ns *godwit.Namespace, t Transact) (godwit.Result, error) {
 	start := time.Now()
 	res, err := s.transact(ctx, ns, &t)
@@ -47,8 +49,11 @@ func (s *Service) transact(ctx context.Context, ns *godwit.Namespace, t *Transac
 	if err != nil && godwit.CodeOf(err) != godwit.CodeOutcomeUnknown {
 		w.discard()
 	}
-	if errors.Is(err, godwit.ErrPrecondition) {
+	switch {
+	case errors.Is(err, godwit.ErrPrecondition):
 		err = &ConditionsError{Failed: w.failed(ctx, res.Revision)}
+	case errors.Is(err, godwit.ErrNotNumber):
+		err = w.whichIsNoNumber(ctx, res.Revision)
 	}
 	return res, err
 }

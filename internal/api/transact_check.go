@@ -68,8 +68,14 @@ func (w *transaction) check(m *Mutation) (*asked, error) {
 		return w.service.checkPut(w.ns, &m.Put)
 	case godwit.OpDelete:
 		return checkDelete(w.ns, &Delete{Key: m.Key})
+	case godwit.OpAdd:
+		a, err := w.service.checkPut(w.ns, &m.Put)
+		if err == nil {
+			a.mutation.Op, a.mutation.Delta = godwit.OpAdd, m.Delta
+		}
+		return a, err
 	}
-	return nil, godwit.Errorf(godwit.CodeInvalidRequest, "The operation is neither a put nor a delete.")
+	return nil, godwit.Errorf(godwit.CodeInvalidRequest, "The operation is neither a put, a delete nor an add.")
 }
 
 func errTwice(key string) error {

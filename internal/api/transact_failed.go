@@ -43,6 +43,28 @@ func (w *transaction) failed(ctx context.Context, revision godwit.Revision) []St
 	return out
 }
 
+// whichIsNoNumber says which add failed, as far as that can be read at revision or
+// later.
+func (w *transaction) whichIsNoNumber(ctx context.Context, revision godwit.Revision) error {
+	for i, a := range w.writes {
+		if a.mutation.Op != godwit.OpAdd {
+			continue
+		}
+		e, _, err := w.service.cfg.Reader.Get(ctx, w.ns.ID, []byte(a.mutation.Key), godwit.ReadOptions{MinRevision: revision})
+		if err != nil {
+			continue
+		}
+		n, is := godwit.ParseNumber(e.Value.Inline)
+		if is {
+			_, is = godwit.AddNumbers(n, a.mutation.Delta)
+		}
+		if !is {
+			return atMutation(i, godwit.ErrNotNumber)
+		}
+	}
+	return godwit.ErrNotNumber
+}
+
 func keysOf(conditions []godwit.Condition) []string {
 	keys := make([]string, len(conditions))
 	for i := range conditions {

@@ -177,6 +177,8 @@ func outcomeError(o godwit.Outcome) error {
 		return godwit.ErrPrecondition
 	case godwit.NamespaceMissing:
 		return godwit.ErrNamespaceNotFound
+	case godwit.NotNumber:
+		return godwit.ErrNotNumber
 	default:
 		return godwit.ErrOutcomeUnknown
 	}

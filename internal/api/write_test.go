@@ -278,7 +278,7 @@ func TestRequestIDMakesRetriesSafe(t *testing.T) {
 	first := write(api.Put{RequestID: "r1", ExpirationTTL: "90"}, "1")
 	env.Clock.Advance(time.Second) // the expiration would come to something else now
 	again := write(api.Put{RequestID: "r1", ExpirationTTL: "90"}, "1")
-	if want := (godwit.Result{Outcome: godwit.Applied, Revision: first.Revision, Repeated: true}); again != want {
+	if want := (godwit.Result{Outcome: godwit.Applied, Revision: first.Revision, Repeated: true}); !cmp.Equal(again, want) {
 		t.Errorf("the same request again: %+v, want %+v", again, want)
 	}
 	for name, res := range map[string]godwit.Result{

@@ -23,7 +23,7 @@ import (
 //	End        reason:1 message
 //	Page       revision time flags:1 count record...       flags: 1 heads, 2 done
 //	State      epoch:16 revision time place
-//	Known      count{proposer:16 number time} count{request:16 revision time}
+//	Known      count{proposer:16 number time} count{request:16 revision time} {index sums}
 const (
 	helloVersion    = 1 // of a log of generation 0, whose epochs say none
 	helloGeneration = 2

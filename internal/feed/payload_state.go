@@ -35,6 +35,11 @@ func appendKnown(b []byte, f *Known) []byte {
 		r := &f.Requests[i]
 		b = appendNumbers(append(b, r.Key[:]...), uint64(r.Revision), uint64(r.Time))
 	}
+	for i := range f.Requests {
+		if sums := f.Requests[i].Sums; len(sums) > 0 {
+			b = wire.AppendSums(appendNumbers(b, uint64(i)), sums)
+		}
+	}
 	return b
 }
 
@@ -50,6 +55,14 @@ func decodeKnown(d *wire.Decoder) *Known {
 		r := &f.Requests[i]
 		copy(r.Key[:], d.Bytes(int64(len(r.Key))))
 		r.Revision, r.Time = d.Revision(), d.Int()
+	}
+	for next := int64(0); d.Len() > 0; {
+		i := d.Int()
+		if i < next || i >= int64(len(f.Requests)) {
+			d.Fail()
+			return f
+		}
+		f.Requests[i].Sums, next = wire.DecodeSums(d), i+1
 	}
 	return f
 }

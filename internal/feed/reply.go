@@ -51,6 +51,7 @@ func replies() map[godwit.Code]reply {
 		godwit.CodeTokenNotFound:      {http.StatusNotFound, "token_not_found"},
 		godwit.CodeBulkJSON:           {http.StatusBadRequest, "value_not_json"},
 		godwit.CodeBulkTooLarge:       {http.StatusRequestEntityTooLarge, "bulk_too_large"},
+		godwit.CodeNotNumber:          {http.StatusConflict, "not_a_number"},
 	}
 }
 

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"slices"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
@@ -46,6 +47,26 @@ func (c *checker) transaction(t *godwit.Transaction) error {
 	}
 	if inline > godwit.MaxTransactionBytes {
 		return godwit.Errorf(godwit.CodeBodyTooLarge, "Values of %d bytes in one transaction exceed the limit of %d.", inline, godwit.MaxTransactionBytes)
+	}
+	return addsOnce(t.Mutations)
+}
+
+// addsOnce holds that no other mutation names the key of an add.
+func addsOnce(mutations []godwit.Mutation) error {
+	type place struct {
+		ns  godwit.NamespaceID
+		key string
+	}
+	if !slices.ContainsFunc(mutations, func(m godwit.Mutation) bool { return m.Op == godwit.OpAdd }) {
+		return nil
+	}
+	named := make(map[place]bool, len(mutations))
+	for i := range mutations {
+		p := place{mutations[i].Namespace, mutations[i].Key}
+		if named[p] {
+			return godwit.Errorf(godwit.CodeInvalidRequest, "A transaction that adds to a value names a key twice.")
+		}
+		named[p] = true
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *catalog.P
 			return err
 		}
 		defer func() { err = errors.Join(err, view.Close()) }()
-		return (&stater{outgoing: o, view: view}).run(ctx)
+		return (&stater{outgoing: o, view: view, numbers: q.query.Get("numbers") == "1"}).run(ctx)
 	})
 	return nil
 }
@@ -42,10 +42,15 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *catalog.P
 // stater sends a state.
 type stater struct {
 	*outgoing
-	view  *store.View
-	known Known
-	swept encoded
+	numbers bool // the other side knows of adds: of numbers that were swept, and of sums
+	view    *store.View
+	known   Known
+	sums    int // in known
+	swept   encoded
 }
+
+// mostSums is how many one frame has, or those of one transaction more.
+const mostSums = 1 << 12
 
 // run sends all there is. The error, never nil, says how that ended.
 func (t *stater) run(ctx context.Context) error {
@@ -79,8 +84,12 @@ func (t *stater) sendKnown(ctx context.Context) error {
 	})
 	if err == nil {
 		err = t.view.Requests(ctx, func(r store.KnownRequest) error {
+			if !t.numbers {
+				r.Sums = nil
+			}
 			t.known.Requests = append(t.known.Requests, r)
-			return t.sendIf(t.known.full())
+			t.sums += len(r.Sums)
+			return t.sendIf(t.known.full() || t.sums >= mostSums)
 		})
 	}
 	if err == nil {
@@ -94,7 +103,7 @@ func (t *stater) sendIf(now bool) error {
 	if !now {
 		return nil
 	}
-	defer t.known.reset()
+	defer func() { t.known.reset(); t.sums = 0 }()
 	err := t.sendLarge(kindKnown, func(b []byte) []byte { return appendKnown(b, &t.known) })
 	if err != nil {
 		return err
@@ -104,6 +113,9 @@ func (t *stater) sendIf(now bool) error {
 
 func (t *stater) sendSwept(ctx context.Context) error {
 	err := t.view.SweptAhead(ctx, t.s.cfg.Now().Unix(), func(r *godwit.Record) error {
+		if !t.numbers {
+			r.Value = godwit.Value{}
+		}
 		t.swept.add(r)
 		if !t.swept.full() {
 			return nil

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
@@ -97,7 +99,7 @@ func TestState(t *testing.T) {
 			got.Proposers = append(got.Proposers, part.Proposers...)
 			got.Requests = append(got.Requests, part.Requests...)
 		}
-		if !slices.Equal(got.Requests, want.Requests) || len(got.Requests) != requests || frames < 2 {
+		if !cmp.Equal(got.Requests, want.Requests) || len(got.Requests) != requests || frames < 2 {
 			t.Errorf("%d requests in %d frames, and not the %d that there are", len(got.Requests), frames, len(want.Requests))
 		}
 		if !slices.Equal(got.Proposers, want.Proposers) || len(got.Proposers) != 1 {

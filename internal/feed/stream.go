@@ -68,7 +68,7 @@ func (c *Client) Walk(ctx context.Context, q WalkRequest) (*Stream, error) {
 // State asks for a state of the upstream's and for what of it no feed tells: Hello,
 // State, then Known and Pages, then End. cluster must be the upstream's.
 func (c *Client) State(ctx context.Context, cluster string) (*Stream, error) {
-	return c.stream(ctx, "/state", url.Values{"cluster": {cluster}})
+	return c.stream(ctx, "/state", url.Values{"cluster": {cluster}, "numbers": {"1"}})
 }
 
 // filterQuery is how a request says what is to be carried.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/node"
@@ -13,6 +14,51 @@ import (
 // TestTransactionsAtEveryNode sends transactions to a centre, to edges, and to
 // one that does not carry the namespace, each on what the one before has made.
 func TestTransactionsAtEveryNode(t *testing.T) {
+	last := client.Absent
+	for name, n := range everyNode(t) {
+		kv := connect(t, n, rootToken).KV("birds")
+		last = transactAt(t, kv, name, last)
+		items, err := kv.BulkGet(t.Context(), []string{"large", "k"})
+		if err != nil || len(items["large"].Value) != 100_000 || string(items["k"].Value) != name {
+			t.Errorf("%s: then k is %q, large has %d bytes; error %v", name, items["k"].Value, len(items["large"].Value), err)
+		}
+	}
+}
+
+// TestAddsAtEveryNode adds at all nodes at once: each sum is given once.
+func TestAddsAtEveryNode(t *testing.T) {
+	const each = 50
+	sums := make(chan int64, 4*each)
+	var g errgroup.Group
+	for _, n := range everyNode(t) {
+		kv := connect(t, n, rootToken).KV("birds")
+		g.Go(func() error {
+			for range each {
+				sum, _, err := kv.Add(t.Context(), client.Sum{Key: "n", Delta: 1})
+				if err != nil {
+					return err
+				}
+				sums <- sum
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	close(sums)
+	given := make(map[int64]bool)
+	for n := range sums {
+		if given[n] || n < 1 || n > 4*each {
+			t.Errorf("the sum %d is given twice, or too large", n)
+		}
+		given[n] = true
+	}
+}
+
+// everyNode starts one of each kind, with a namespace birds that one does not carry.
+func everyNode(t *testing.T) map[string]*node.Node {
+	t.Helper()
 	centre := openReady(t, config())
 	for _, title := range []string{"birds", "fish"} {
 		if _, err := connect(t, centre, rootToken).CreateNamespace(t.Context(), title, client.NamespaceOptions{}); err != nil {
@@ -22,17 +68,9 @@ func TestTransactionsAtEveryNode(t *testing.T) {
 	relay := openReady(t, edgeConfig(centre.APIURL()))
 	partial := edgeConfig(centre.APIURL())
 	partial.Namespaces = []string{"fish"}
-	last := client.Absent
-	for name, n := range map[string]*node.Node{
+	return map[string]*node.Node{
 		"centre": centre, "relay": relay,
 		"edge": openReady(t, edgeConfig(relay.APIURL())), "partial": openReady(t, partial),
-	} {
-		kv := connect(t, n, rootToken).KV("birds")
-		last = transactAt(t, kv, name, last)
-		items, err := kv.BulkGet(t.Context(), []string{"large", "k"})
-		if err != nil || len(items["large"].Value) != 100_000 || string(items["k"].Value) != name {
-			t.Errorf("%s: then k is %q, large has %d bytes; error %v", name, items["k"].Value, len(items["large"].Value), err)
-		}
 	}
 }
 
@@ -44,7 +82,7 @@ func transactAt(t *testing.T, kv *client.KV, value, last string) string {
 		Conditions: []client.Condition{{Key: "k", Revision: last}},
 		Puts:       []client.Pair{{Key: "large", Value: make([]byte, 100_000)}, {Key: "k", Value: []byte(value)}},
 	}
-	revision, err := kv.Transact(t.Context(), tx)
+	done, err := kv.Transact(t.Context(), tx)
 	if err != nil {
 		t.Fatalf("%s: %v", value, err)
 	}
@@ -53,8 +91,8 @@ func transactAt(t *testing.T, kv *client.KV, value, last string) string {
 	if !errors.As(err, &e) || !errors.Is(err, client.ErrPrecondition) {
 		t.Fatalf("%s again: %v", value, err)
 	}
-	if diff := cmp.Diff([]client.Condition{{Key: "k", Revision: revision}}, e.Conditions); diff != "" {
+	if diff := cmp.Diff([]client.Condition{{Key: "k", Revision: done.Revision}}, e.Conditions); diff != "" {
 		t.Errorf("%s again: what stands (-want +got):\n%s", value, diff)
 	}
-	return revision
+	return done.Revision
 }

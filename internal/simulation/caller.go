@@ -100,8 +100,10 @@ func (c *caller) act(ctx context.Context, m *machine) error {
 		return c.burst(ctx, m)
 	case n < 33:
 		return c.delete(ctx, m)
-	case n < 43:
+	case n < 40:
 		return c.transact(ctx, m)
+	case n < 45:
+		return c.add(ctx, m)
 	case n < 70:
 		return c.get(ctx, m)
 	case n < 82:

@@ -27,6 +27,7 @@ type record struct {
 	expiration int64
 	created    int64
 	modified   int64
+	number     int64  // that the value is, if it is one
 	tag        string // names the write; "": a deletion, or not of a client
 }
 
@@ -40,6 +41,7 @@ func newRecord(r *godwit.Record) *record {
 	if r.Value.Blob.IsZero() {
 		out.hash = sha256.Sum256(r.Value.Inline)
 	}
+	out.number, _ = godwit.ParseNumber(r.Value.Inline)
 	out.metadata, out.expiration = string(r.Metadata), r.Expiration
 	out.created, out.modified = r.Created, r.Modified
 	if r.Namespace != godwit.SystemNamespace {

@@ -42,6 +42,7 @@ type attempt struct {
 	tag      string
 	keys     []keyID
 	hash     map[keyID][32]byte
+	delta    map[keyID]int64 // in place of hash: what is added
 	acked    godwit.Revision // 0: never
 	history  int             // in which it was acknowledged
 	possible bool            // it may have been done: acknowledged, or nobody knows
@@ -87,6 +88,7 @@ const (
 	promiseReal      promise = "what is read was written"
 	promiseExpired   promise = "expired entries are not visible"
 	promiseCondition promise = "a condition is judged by the log"
+	promiseSum       promise = "a sum is that of what came before it in the log"
 	promiseTold      promise = "an answer holds the revision that it tells"
 	promiseEqual     promise = "after healing all nodes are equal"
 	promiseSound     promise = "a disk is sound after a crash"
@@ -147,7 +149,11 @@ func (m *model) take(h *history, r *record) *violation {
 	if a == nil {
 		return broken(promiseOnce, "revision %d of %s is a write that nobody asked for (%q)", r.revision, r.key, r.tag)
 	}
-	if want, ok := a.hash[r.keyID]; !ok || want != r.hash {
+	if delta, ok := a.delta[r.keyID]; ok {
+		if v := m.adds(h, r, delta); v != nil {
+			return v
+		}
+	} else if want, ok := a.hash[r.keyID]; !ok || want != r.hash {
 		return broken(promiseReal, "revision %d gives %s a value that %s did not ask for", r.revision, r.key, r.tag)
 	}
 	for _, earlier := range h.keys[r.keyID] {

@@ -40,7 +40,8 @@ type answer struct {
 	body     []byte
 	header   http.Header
 	from, to time.Time
-	boot     int // the node's, when it was asked
+	boot     int     // the node's, when it was asked
+	sums     []int64 // of a transaction's adds
 }
 
 // ask sends a request to a node, and waits for its answer.

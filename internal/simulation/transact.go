@@ -24,8 +24,18 @@ func (c *caller) transact(ctx context.Context, m *machine) error {
 			Value: godwit.Value{Inline: []byte(text)}, Metadata: []byte(quote(tag)),
 		})
 	}
+	return c.commit(ctx, m, a, tx)
+}
+
+// commit sends a transaction until its outcome is known, at one node after another.
+func (c *caller) commit(ctx context.Context, m *machine, a *attempt, tx godwit.Transaction) error {
 	for attempt := 1; ; attempt++ {
 		ans, err := c.propose(ctx, m, tx)
+		if err == nil && ans.err == nil {
+			if v := c.world.model.sums(a, ans.sums); v != nil {
+				return v
+			}
+		}
 		c.note("transaction %s at %s: %v", a, m.plan.name, ans)
 		if err != nil {
 			return err
@@ -64,6 +74,7 @@ func (c *caller) propose(ctx context.Context, m *machine, tx godwit.Transaction)
 		return ans, broken(promiseAnswer, "a transaction at %s has the results %+v", m.plan.name, results)
 	case err == nil:
 		ans.header.Set("Godwit-Revision", results[0].Revision.String())
+		ans.sums = results[0].Sums
 	case code == godwit.CodeOutcomeUnknown:
 		ans.err, ans.sent = err, true
 	case code == godwit.CodeUnavailable, code == godwit.CodeDiskFull:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -291,6 +292,15 @@ func (l *randomLog) id() (godwit.NamespaceID, string) {
 }
 
 func (l *randomLog) transaction(ms int64) (tx logTransaction) {
+	if l.rng.IntN(4) == 0 {
+		m := godwit.Mutation{Op: godwit.OpAdd, Delta: l.rng.Int64N(100) - 50}
+		m.Namespace, m.Key = l.id()
+		if l.rng.IntN(2) == 0 {
+			m.Expiration = ms/1000 + l.rng.Int64N(40) - 5
+		}
+		tx.Mutations, tx.values = append(tx.Mutations, m), append(tx.values, "")
+		return tx
+	}
 	for range 1 + l.rng.IntN(3)*l.rng.IntN(2) {
 		m := godwit.Mutation{Op: godwit.OpDelete}
 		m.Namespace, m.Key = l.id()
@@ -299,6 +309,9 @@ func (l *randomLog) transaction(ms int64) (tx logTransaction) {
 			m.Op = godwit.OpPut
 			sizes := []int{0, 1, 200, 1023, 1024, 3000, 70_000}
 			value = strings.Repeat(fmt.Sprintf("%08x", l.rng.Uint32()), 9000)[:sizes[l.rng.IntN(len(sizes))]]
+			if l.rng.IntN(3) == 0 {
+				value = strconv.FormatInt(l.rng.Int64N(100)-50, 10)
+			}
 			if l.rng.IntN(3) == 0 {
 				m.Metadata = fmt.Appendf(nil, `[%d]`, l.rng.IntN(100))
 			}

@@ -40,42 +40,79 @@ func (d *decision) transaction(t *godwit.Transaction) (godwit.Result, error) {
 			return r, err
 		}
 	}
-	outcome, err := d.judge(t)
+	outcome, sums, err := d.judge(t)
 	if err != nil || outcome != godwit.Applied {
 		return godwit.Result{Outcome: outcome, Revision: d.tx.Revision()}, err
 	}
-	for i := range t.Mutations {
-		if err := d.mutate(&t.Mutations[i]); err != nil {
+	for i, adds := 0, sums; i < len(t.Mutations); i++ {
+		m := t.Mutations[i]
+		if m.Op == godwit.OpAdd {
+			m.Value.Inline, adds = godwit.FormatNumber(adds[0]), adds[1:]
+		}
+		if err := d.mutate(&m); err != nil {
 			return godwit.Result{}, err
 		}
 	}
+	r := godwit.Result{Outcome: godwit.Applied, Revision: d.tx.Revision(), Sums: sums}
 	if t.RequestKey != (godwit.RequestKey{}) {
-		d.tx.Remember(t.RequestKey, d.tx.Revision())
+		d.tx.Remember(t.RequestKey, r)
 	}
-	return godwit.Result{Outcome: godwit.Applied, Revision: d.tx.Revision()}, nil
+	return r, nil
 }
 
-// judge tells what becomes of a transaction, without changing anything.
-func (d *decision) judge(t *godwit.Transaction) (godwit.Outcome, error) {
+// judge tells what becomes of a transaction, without changing anything, and the
+// sums of its adds.
+func (d *decision) judge(t *godwit.Transaction) (_ godwit.Outcome, sums []int64, err error) {
 	for i := range t.Mutations {
 		ok, err := d.namespaceExists(t.Mutations[i].Namespace)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		if !ok {
-			return godwit.NamespaceMissing, nil
+			return godwit.NamespaceMissing, nil, nil
 		}
 	}
 	for i := range t.Conditions {
 		ok, err := d.holds(&t.Conditions[i])
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		if !ok {
-			return godwit.ConditionFailed, nil
+			return godwit.ConditionFailed, nil, nil
 		}
 	}
-	return godwit.Applied, nil
+	for i := range t.Mutations {
+		m := &t.Mutations[i]
+		if m.Op != godwit.OpAdd {
+			continue
+		}
+		sum, ok, err := d.sum(m)
+		if err != nil {
+			return 0, nil, err
+		}
+		if !ok {
+			return godwit.NotNumber, nil, nil
+		}
+		sums = append(sums, sum)
+	}
+	return godwit.Applied, sums, nil
+}
+
+// sum is what an add makes of what stands under its key, and whether it is a number.
+func (d *decision) sum(m *godwit.Mutation) (int64, bool, error) {
+	h, err := d.tx.Head(m.Namespace, m.Key)
+	if err != nil {
+		return 0, false, err
+	}
+	if !h.Live(d.now) {
+		return m.Delta, true, nil
+	}
+	n, ok := h.Number()
+	if !ok {
+		return 0, false, nil
+	}
+	sum, ok := godwit.AddNumbers(n, m.Delta)
+	return sum, ok, nil
 }
 
 func (d *decision) namespaceExists(ns godwit.NamespaceID) (bool, error) {
@@ -111,6 +148,12 @@ func (d *decision) mutate(m *godwit.Mutation) error {
 	r := godwit.Record{Mutation: *m, Revision: d.tx.Revision() + 1, Modified: d.tx.Time(), Created: d.tx.Time()}
 	if live {
 		r.Created = h.Created
+	}
+	if m.Op == godwit.OpAdd { // to whoever reads the log's records, a put
+		r.Op, r.Delta = godwit.OpPut, 0
+		if live {
+			r.Expiration = h.Expiration
+		}
 	}
 	return d.tx.Apply(&r)
 }

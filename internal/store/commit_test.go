@@ -98,7 +98,7 @@ func TestOnCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	tx = d.Begin() // one that is only remembered
-	tx.Remember(request, 1)
+	tx.Remember(request, godwit.Result{Revision: 1})
 	if c, err := tx.Commit(store.Sync); err != nil || c.Wait() != nil {
 		t.Fatal(err)
 	}

@@ -60,8 +60,8 @@ func (v *View) Digest(ctx context.Context, now int64, rest func()) (sum [32]byte
 	})
 	if err == nil {
 		err = d.scan(prefixRequest, func(k, row []byte) error {
-			ms, _, err := decodePair(row)
-			return d.remembered(k, row, int64(ms), RequestWindow, err)
+			r, err := decodeRequestRow(row)
+			return d.remembered(k, row, r.time, RequestWindow, err)
 		})
 	}
 	if err == nil {
@@ -117,7 +117,7 @@ func (d *digester) scan(prefix byte, fn func(k, row []byte) error) error {
 	})
 }
 
-// remembered hashes a row of two numbers, unless it is only there since it was not
+// remembered hashes a row, unless it is only there since it was not
 // swept yet.
 func (d *digester) remembered(k, row []byte, ms int64, window time.Duration, err error) error {
 	if err == nil && d.view.time-ms <= window.Milliseconds() {

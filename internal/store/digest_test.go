@@ -68,7 +68,11 @@ func TestViewDigest(t *testing.T) {
 	})
 	change("the log's time", func(tx *store.Tx) error { tx.Advance(tx.Time() + 1); return tx.Reach(tx.Revision()) })
 	change("a position", func(tx *store.Tx) error { return tx.Reach(tx.Revision() + 1) })
-	change("a request", func(tx *store.Tx) error { tx.Remember(godwit.RequestKey{1}, 2); return nil })
+	change("a request", func(tx *store.Tx) error { tx.Remember(godwit.RequestKey{1}, godwit.Result{Revision: 2}); return nil })
+	change("its sums", func(tx *store.Tx) error {
+		tx.Remember(godwit.RequestKey{1}, godwit.Result{Revision: 2, Sums: []int64{3}})
+		return nil
+	})
 	change("a proposer", func(tx *store.Tx) error { tx.SetProposer(store.ProposerID{1}, 1); return nil })
 	change("its number", func(tx *store.Tx) error { tx.SetProposer(store.ProposerID{1}, 2); return nil })
 	change("an epoch", func(tx *store.Tx) error { tx.StartEpoch(godwit.Epoch{ID: godwit.EpochID{1}, First: 99}); return nil })

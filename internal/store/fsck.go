@@ -354,10 +354,10 @@ func (f *fsck) garbage(k, v []byte) {
 }
 
 func (f *fsck) request(k, v []byte) {
-	ms, _, err := decodePair(v)
+	r, err := decodeRequestRow(v)
 	if err != nil || len(k) != 1+reqLen {
 		f.problem("request %q: damaged row", k)
-	} else if f.get(appendReqTimeKey(nil, int64(ms), godwit.RequestKey(k[1:]))) == nil {
+	} else if f.get(appendReqTimeKey(nil, r.time, godwit.RequestKey(k[1:]))) == nil {
 		f.problem("request %x: not in the index by time", k[1:])
 	}
 }

@@ -30,7 +30,7 @@ func everyRow(t *testing.T) *disk {
 		return errors.Join(tx.CatchUp(at(d.Revision()+8, put(ns1, "single", "v"))), tx.Reach(d.Revision()+8))
 	})
 	tx := d.Begin()
-	tx.Remember(request, d.Revision())
+	tx.Remember(request, godwit.Result{Revision: d.Revision(), Sums: []int64{1}})
 	c, err := tx.Commit(store.Sync)
 	if err == nil {
 		err = c.Wait()

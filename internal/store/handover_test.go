@@ -48,7 +48,7 @@ func TestHandOver(t *testing.T) {
 	if tx.Time() != start+store.RequestWindow.Milliseconds()+500 {
 		t.Errorf("the time is %d", tx.Time())
 	}
-	if r, is, err := tx.Request(godwit.RequestKey{15: 2}); !is || err != nil || r.Revision != 2 {
+	if r, is, err := tx.Request(godwit.RequestKey{15: 2}); !is || err != nil || r.Revision != 2 || !slices.Equal(r.Sums, []int64{-2, 1 << 60}) {
 		t.Errorf("request 2: %+v, %t, %v", r, is, err)
 	}
 	if _, is, err := tx.Request(godwit.RequestKey{15: 9}); is || err != nil {
@@ -64,7 +64,11 @@ func remember(t *testing.T, d *disk, ms int64, n byte) {
 	t.Helper()
 	tx := d.Begin()
 	tx.Advance(ms)
-	tx.Remember(godwit.RequestKey{15: n}, godwit.Revision(n))
+	r := godwit.Result{Revision: godwit.Revision(n)}
+	if n%2 == 0 {
+		r.Sums = []int64{-int64(n), 1 << 60}
+	}
+	tx.Remember(godwit.RequestKey{15: n}, r)
 	tx.SetProposer(store.ProposerID{15: n}, 10*uint64(n))
 	commit(t, tx)
 }
@@ -118,9 +122,10 @@ func TestSweptAhead(t *testing.T) {
 	now := d.clock.Now().Unix()
 	tx := d.Begin()
 	tx.Advance(now * 1000)
-	for i, expiration := range []int64{now, now + 5, now + 3600 + 5, 0} {
+	values := []string{"v", "v", "7", "7", "v", "v"}
+	for i, expiration := range []int64{now, now + 5, now, now + 6, now + 3600 + 5, 0} {
 		r := godwit.Record{
-			Mutation: godwit.Mutation{Op: godwit.OpPut, Key: string(rune('a' + i)), Value: godwit.Value{Inline: []byte("v")}, Expiration: expiration},
+			Mutation: godwit.Mutation{Op: godwit.OpPut, Key: string(rune('a' + i)), Value: godwit.Value{Inline: []byte(values[i])}, Expiration: expiration},
 			Revision: godwit.Revision(i + 1), Created: int64(i), Modified: int64(i),
 		}
 		if err := tx.Apply(&r); err != nil {
@@ -142,8 +147,48 @@ func TestSweptAhead(t *testing.T) {
 		got = append(got, *r)
 		return nil
 	})
-	want := []godwit.Record{{Mutation: godwit.Mutation{Op: godwit.OpPut, Key: "b", Expiration: now + 5}, Swept: true, Revision: 2, Created: 1, Modified: 1}}
+	number := godwit.Value{Inline: []byte("7")}
+	want := []godwit.Record{
+		{Mutation: godwit.Mutation{Op: godwit.OpPut, Key: "b", Expiration: now + 5}, Swept: true, Revision: 2, Created: 1, Modified: 1},
+		{Mutation: godwit.Mutation{Op: godwit.OpPut, Key: "d", Expiration: now + 6, Value: number}, Swept: true, Revision: 4, Created: 3, Modified: 3},
+	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
+	keepSwept(t, got)
+}
+
+// keepSwept holds that a copy that swept an entry, or was told of it as swept, has
+// its number once a state was handed over.
+func keepSwept(t *testing.T, swept []godwit.Record) {
+	t.Helper()
+	to := newDisk(t, store.Config{Retention: time.Hour, Follower: true})
+	for _, step := range []func(*store.Tx, *godwit.Record) error{
+		func(tx *store.Tx, r *godwit.Record) error {
+			without := *r
+			without.Value = godwit.Value{}
+			return tx.CatchUp(&without)
+		},
+		func(tx *store.Tx, r *godwit.Record) error { return tx.KeepSwept(r) },
+	} {
+		tx := to.Begin()
+		for i := range swept {
+			if err := step(tx, &swept[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tx.Reach(9); err != nil {
+			t.Fatal(err)
+		}
+		commit(t, tx)
+	}
+	tx := to.Begin()
+	for key, want := range map[string]bool{"b": false, "d": true} {
+		h, err := tx.Head(godwit.NamespaceID{}, key)
+		if n, is := h.Number(); err != nil || is != want || is && n != 7 || h.Revision == 0 {
+			t.Errorf("%s: %d, %t, %v", key, n, is, err)
+		}
+	}
+	tx.Rollback()
+	to.healthy()
 }

@@ -26,7 +26,7 @@ import (
 //	                  follower the ns that it was of, where it may be named again
 //	d ns              a deleted namespace whose rows in x and b are not yet gone: empty;
 //	                  or whose records in i and r are not: goneRow
-//	q request:16      a remembered transaction: time:8 revision:8
+//	q request:16      a remembered transaction: time:8 revision:8 { sum:8 }
 //	p time:8 request  by time: the remembered transactions
 //	n proposer:16     a proposer of a shared log: number:8 of its last batch, time:8
 //	l revision:8      lineage: the epoch (16 bytes) that starts at this revision,

@@ -34,18 +34,18 @@ func (tx *Tx) Request(k godwit.RequestKey) (godwit.Result, bool, error) {
 		return godwit.Result{}, false, fmt.Errorf("read request: %w", err)
 	}
 	defer closer.Close()
-	ms, rev, err := decodePair(v)
-	if err != nil || tx.time-int64(ms) > RequestWindow.Milliseconds() {
+	row, err := decodeRequestRow(v)
+	if err != nil || tx.time-row.time > RequestWindow.Milliseconds() {
 		return godwit.Result{}, false, err
 	}
-	return repeated(godwit.Revision(rev)), true, nil
+	return repeated(row.revision, row.sums), true, nil
 }
 
-// Remember keeps that the transaction with this key was applied.
-func (tx *Tx) Remember(k godwit.RequestKey, r godwit.Revision) {
-	tx.requests = append(tx.requests, request{k, repeated(r)})
+// Remember keeps the result of the transaction with this key, which was applied.
+func (tx *Tx) Remember(k godwit.RequestKey, r godwit.Result) {
+	tx.requests = append(tx.requests, request{k, repeated(r.Revision, r.Sums)})
 	tx.s.requests.add(tx.time, k)
-	tx.row = appendPair(tx.row[:0], uint64(tx.time), uint64(r))
+	tx.row = appendRequestRow(tx.row[:0], requestRow{tx.time, r.Revision, r.Sums})
 	tx.set(appendRequestKey(tx.key[:0], k), tx.row)
 	tx.set(appendReqTimeKey(tx.key[:0], tx.time, k), nil)
 }
@@ -55,6 +55,6 @@ type request struct {
 	result godwit.Result
 }
 
-func repeated(r godwit.Revision) godwit.Result {
-	return godwit.Result{Outcome: godwit.Applied, Revision: r, Repeated: true}
+func repeated(r godwit.Revision, sums []int64) godwit.Result {
+	return godwit.Result{Outcome: godwit.Applied, Revision: r, Repeated: true, Sums: sums}
 }

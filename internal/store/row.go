@@ -131,10 +131,10 @@ func decodeEntryRow(b []byte) (e entryRow, err error) {
 
 // A tombstone's row:
 //
-//	kind:1 revision:8 due:8 [expiration created]
+//	kind:1 revision:8 due:8 [expiration created [number:8]]
 //
-// The last two stand in a swept entry's, since Apply goes by the log's time: an
-// entry that this node has swept may still be alive there.
+// What is in brackets stands in a swept entry's, since Apply goes by the log's time:
+// an entry that this node has swept may still be alive there, and be added to.
 const (
 	tombDeleted = 1
 	tombSwept   = 2
@@ -146,6 +146,16 @@ type tombstoneRow struct {
 	due        int64 // unix seconds
 	expiration int64
 	created    int64
+	number     number // that the value was
+}
+
+// head is what a decision needs to know of the key.
+func (t *tombstoneRow) head() Head {
+	h := Head{kind: headDeleted, Revision: t.revision, due: t.due}
+	if t.kind == tombSwept {
+		h.kind, h.Expiration, h.Created, h.number = headSwept, t.expiration, t.created, t.number
+	}
+	return h
 }
 
 func appendTombstoneRow(b []byte, t tombstoneRow) []byte {
@@ -154,6 +164,9 @@ func appendTombstoneRow(b []byte, t tombstoneRow) []byte {
 	if t.kind == tombSwept {
 		b = binary.AppendUvarint(b, uint64(t.expiration))
 		b = binary.AppendUvarint(b, uint64(t.created))
+		if t.number.is {
+			b = binary.BigEndian.AppendUint64(b, uint64(t.number.n))
+		}
 	}
 	return b
 }
@@ -166,6 +179,9 @@ func decodeTombstoneRow(b []byte) (t tombstoneRow, err error) {
 	if t.kind == tombSwept {
 		t.expiration = d.Int()
 		t.created = d.Int()
+		if t.number.is = d.Len() > 0; t.number.is {
+			t.number.n = int64(d.Uint64())
+		}
 	}
 	if d.Err() != nil || t.kind != tombDeleted && t.kind != tombSwept {
 		return tombstoneRow{}, fmt.Errorf("decode tombstone of %d bytes: %w", len(b), ErrCorrupt)
@@ -206,7 +222,7 @@ func decodeBlobRow(b []byte) (r godwit.Revision, key []byte, known bool, err err
 	return godwit.Revision(binary.BigEndian.Uint64(b)), b[8:], true, nil
 }
 
-// pair is a row of two numbers: counters, applied, a remembered request.
+// pair is a row of two numbers: counters, applied, a proposer.
 func appendPair(b []byte, x, y uint64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, x), y)
 }
@@ -216,6 +232,32 @@ func decodePair(b []byte) (x, y uint64, err error) {
 		return 0, 0, fmt.Errorf("decode row of %d bytes, not 16: %w", len(b), ErrCorrupt)
 	}
 	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), nil
+}
+
+// requestRow is a remembered transaction.
+type requestRow struct {
+	time     int64 // the log's, unix milliseconds
+	revision godwit.Revision
+	sums     []int64
+}
+
+func appendRequestRow(b []byte, r requestRow) []byte {
+	b = appendPair(b, uint64(r.time), uint64(r.revision))
+	for _, n := range r.sums {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	return b
+}
+
+func decodeRequestRow(b []byte) (r requestRow, err error) {
+	if len(b) < 16 || len(b)%8 != 0 {
+		return r, fmt.Errorf("decode remembered transaction of %d bytes: %w", len(b), ErrCorrupt)
+	}
+	r.time, r.revision = int64(binary.BigEndian.Uint64(b)), godwit.Revision(binary.BigEndian.Uint64(b[8:]))
+	for b = b[16:]; len(b) > 0; b = b[8:] {
+		r.sums = append(r.sums, int64(binary.BigEndian.Uint64(b)))
+	}
+	return r, nil
 }
 
 // appendLineageRow is the row of an epoch, whose first revision is in its key.

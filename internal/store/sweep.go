@@ -156,6 +156,7 @@ func (tx *Tx) sweepExpired(id entryID, h Head) {
 	due := h.Expiration + int64(tx.s.cfg.Retention/time.Second)
 	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
 		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
+		number: tx.stillANumber(h),
 	})
 	tx.changes = append(tx.changes, change{hash: hotHash(tx.s.hot, id.ns, id.key), id: id})
 }
@@ -167,7 +168,17 @@ func (tx *Tx) postpone(id entryID, h Head) {
 	due := tx.s.cfg.Now().Unix() + max(int64(tx.s.cfg.Retention/time.Second), 1)
 	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
 		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
+		number: h.number,
 	})
+}
+
+// stillANumber is the number of a value that is dropped, as long as the log's time
+// lets the next decision add to it.
+func (tx *Tx) stillANumber(h Head) number {
+	if h.Live(tx.time / 1000) {
+		return h.number
+	}
+	return number{}
 }
 
 // sweepRequests forgets transactions after RequestWindow, a chunk at a time and
@@ -219,11 +230,11 @@ func (s *Store) forgetRequest(b *pebble.Batch, k []byte) error {
 	if err != nil {
 		return fmt.Errorf("read request: %w", err)
 	}
-	ms, _, err := decodePair(row)
+	r, err := decodeRequestRow(row)
 	if err := errors.Join(err, closer.Close()); err != nil {
 		return err
 	}
-	if ms != binary.BigEndian.Uint64(k[1:]) {
+	if r.time != int64(binary.BigEndian.Uint64(k[1:])) {
 		return nil
 	}
 	return b.Delete(q, nil)

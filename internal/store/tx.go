@@ -95,7 +95,19 @@ type Head struct {
 	at     place
 	size   int64 // of an entry, as counters count
 	blob   godwit.BlobID
+	number number
 	change int // 1 + its place in Tx.changes; 0: not changed
+}
+
+// number is a value that can be added to, if it is one.
+type number struct {
+	n  int64
+	is bool
+}
+
+func numberOf(v godwit.Value) (n number) {
+	n.n, n.is = godwit.ParseNumber(v.Inline)
+	return n
 }
 
 // Live tells whether the key has an entry at a time of the log, in unix seconds.
@@ -103,6 +115,10 @@ type Head struct {
 func (h Head) Live(now int64) bool {
 	return (h.kind == headEntry || h.kind == headSwept) && (h.Expiration == 0 || h.Expiration > now)
 }
+
+// Number is the number that a live key holds, if its value is one. That this node
+// has swept it makes no difference.
+func (h Head) Number() (n int64, ok bool) { return h.number.n, h.number.is }
 
 // Begin starts a transaction and waits for the one before it.
 func (s *Store) Begin() *Tx {
@@ -216,6 +232,7 @@ func headOf(key string, row []byte) (Head, error) {
 	return Head{
 		kind: headEntry, Revision: e.revision, Expiration: e.expiration, Created: e.created,
 		at: e.place, blob: e.blob.ID, size: int64(len(key)+len(e.metadata)) + e.size,
+		number: numberOf(godwit.Value{Inline: e.inline}),
 	}, nil
 }
 
@@ -237,11 +254,7 @@ func tombstoneHead(row []byte) (Head, error) {
 	if err != nil {
 		return Head{}, err
 	}
-	h := Head{kind: headDeleted, Revision: t.revision, due: t.due}
-	if t.kind == tombSwept {
-		h.kind, h.Expiration, h.Created = headSwept, t.expiration, t.created
-	}
-	return h, nil
+	return t.head(), nil
 }
 
 // Apply makes a record take effect and moves the position to it. Its revision is
@@ -292,6 +305,7 @@ func (tx *Tx) replace(r *godwit.Record, old Head) Head {
 	case r.Op == godwit.OpPut:
 		return tx.putTombstone(r.Namespace, r.Key, tombstoneRow{
 			kind: tombSwept, revision: r.Revision, due: r.Expiration + retention, expiration: r.Expiration, created: r.Created,
+			number: numberOf(r.Value),
 		})
 	default:
 		return tx.putTombstone(r.Namespace, r.Key, tombstoneRow{
@@ -323,7 +337,8 @@ func (tx *Tx) putEntry(r *godwit.Record) Head {
 	h := Head{
 		kind: headEntry, Revision: r.Revision, Expiration: r.Expiration, Created: r.Created,
 		at: placeOf(r.Value), blob: r.Value.Blob.ID,
-		size: int64(len(r.Key)+len(r.Metadata)) + r.Value.Size(),
+		size:   int64(len(r.Key)+len(r.Metadata)) + r.Value.Size(),
+		number: numberOf(r.Value),
 	}
 	from := len(tx.rows)
 	tx.rows = appendEntryRow(tx.rows, r)
@@ -351,11 +366,7 @@ func (tx *Tx) putTombstone(ns godwit.NamespaceID, key string, t tombstoneRow) He
 	tx.row = appendTombstoneRow(tx.row[:0], t)
 	tx.set(tx.key, tx.row)
 	tx.setDue(t.due, ns, key, t.revision)
-	h := Head{kind: headDeleted, Revision: t.revision, due: t.due}
-	if t.kind == tombSwept {
-		h.kind, h.Expiration, h.Created = headSwept, t.expiration, t.created
-	}
-	return h
+	return t.head()
 }
 
 // removeHead deletes what removeBody does, and takes it out of the index by

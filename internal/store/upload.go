@@ -27,17 +27,24 @@ func (s *Store) Upload(ctx context.Context, r io.Reader, limit int64) (godwit.Va
 	defer uploadBuffers.Put(buf)
 	buf.Reset()
 	small := min(int64(s.cfg.InlineBytes), limit)
-	n, err := io.Copy(buf, io.LimitReader(r, small+1))
+	n, err := io.Copy(buf, io.LimitReader(r, max(small, godwit.MaxNumberBytes)+1))
 	switch {
 	case err != nil:
 		return godwit.Value{}, fmt.Errorf("read value: %w", err)
-	case n <= small:
+	case n <= small, n <= limit && isNumber(buf.Bytes()):
 		return godwit.Value{Inline: bytes.Clone(buf.Bytes())}, nil
 	case n > limit:
 		return godwit.Value{}, tooLarge(n, r, limit)
 	default:
 		return s.uploadBlob(ctx, buf, r, limit)
 	}
+}
+
+// isNumber tells whether a value can be added to: then it stands beside its key,
+// where decisions find it, whatever InlineBytes is.
+func isNumber(value []byte) bool {
+	_, is := godwit.ParseNumber(value)
+	return is
 }
 
 func (s *Store) uploadBlob(ctx context.Context, head *bytes.Buffer, r io.Reader, limit int64) (godwit.Value, error) {

@@ -98,13 +98,13 @@ func (v *View) Changes(ctx context.Context, after, upTo godwit.Revision, fn func
 			return ctx.Err()
 		}
 		if r.op == godwit.OpDelete {
-			return v.dead(r.ns, r.key, r.revision, fn)
+			return v.dead(r.ns, r.key, r.revision, false, fn)
 		}
 		found, err := v.live(r.ns, r.key, r.revision, fn)
 		if found || err != nil {
 			return err
 		}
-		return v.dead(r.ns, r.key, r.revision, fn)
+		return v.dead(r.ns, r.key, r.revision, false, fn)
 	})
 }
 
@@ -121,9 +121,10 @@ func (v *View) live(ns godwit.NamespaceID, key []byte, r godwit.Revision, fn fun
 	return found, err
 }
 
-// dead calls fn with a key's tombstone, if it has one of that revision. Records
-// that were replaced, or that a deleted namespace left behind, have none.
-func (v *View) dead(ns godwit.NamespaceID, key []byte, r godwit.Revision, fn func(*godwit.Record) error) error {
+// dead calls fn with a key's tombstone, if it has one of that revision, and with
+// the number that the value was, if that is wanted. Records that were replaced, or
+// that a deleted namespace left behind, have none.
+func (v *View) dead(ns godwit.NamespaceID, key []byte, r godwit.Revision, numbers bool, fn func(*godwit.Record) error) error {
 	_, err := v.get(appendTombstoneKey(nil, ns, key), func(row []byte) error {
 		t, err := decodeTombstoneRow(row)
 		if err != nil || t.revision != r {
@@ -133,6 +134,9 @@ func (v *View) dead(ns godwit.NamespaceID, key []byte, r godwit.Revision, fn fun
 		if t.kind == tombSwept {
 			rec.Op, rec.Swept, rec.Expiration = godwit.OpPut, true, t.expiration
 			rec.Created, rec.Modified = t.created, t.created
+			if numbers && t.number.is {
+				rec.Value.Inline = godwit.FormatNumber(t.number.n)
+			}
 		}
 		return fn(&rec)
 	})

@@ -64,6 +64,17 @@ func (d *Decoder) Int() int64 {
 	return int64(n)
 }
 
+// Signed takes a varint.
+func (d *Decoder) Signed() int64 {
+	n, w := binary.Varint(d.rest)
+	if w <= 0 {
+		d.Fail()
+		return 0
+	}
+	d.rest = d.rest[w:]
+	return n
+}
+
 // Counted takes a uvarint and that many bytes, most at the most.
 func (d *Decoder) Counted(most int) []byte {
 	n := d.Int()

@@ -17,7 +17,7 @@ import (
 // Numbers are uvarints. Shape tells what it is and which parts are there.
 const (
 	shapeDelete   = 1 << iota
-	shapeSwept    // a put whose value and metadata are gone
+	shapeSwept    // a put whose value and metadata are gone, but for a number
 	shapeCreated  // created is there
 	shapeExpires  // expiration is there
 	shapeMetadata // metadata is there
@@ -48,6 +48,9 @@ func shapeOf(r *godwit.Record) byte {
 	shape := contentShape(&r.Mutation)
 	if r.Swept {
 		shape = shape&shapeExpires | shapeSwept
+		if _, is := godwit.ParseNumber(r.Value.Inline); is {
+			shape |= shapeInline
+		}
 	}
 	if r.Created != r.Modified {
 		shape |= shapeCreated
@@ -122,7 +125,7 @@ func DecodeRecord(d *Decoder, r *godwit.Record) {
 		r.Created = d.Int()
 	}
 	decodeContent(d, shape, &r.Mutation)
-	if r.Key == "" || r.Revision == 0 {
+	if r.Key == "" || r.Revision == 0 || r.Swept && !goneButForNumber(r.Value.Inline) {
 		d.Fail()
 	}
 }
@@ -144,8 +147,14 @@ func decodeContent(d *Decoder, shape byte, m *godwit.Mutation) {
 	}
 }
 
+// goneButForNumber tells whether what is swept may have a value.
+func goneButForNumber(value []byte) bool {
+	_, is := godwit.ParseNumber(value)
+	return value == nil || is
+}
+
 // possible tells whether a record may have a shape: a deletion has nothing but
-// its key, and what is swept has no content any more.
+// its key, and what is swept has no content any more, but for a number.
 func possible(shape byte) bool {
 	const content = shapeMetadata | shapeInline | shapeBlob
 	switch {
@@ -154,7 +163,7 @@ func possible(shape byte) bool {
 	case shape&shapeDelete != 0:
 		return shape&(shapeSwept|shapeExpires|content) == 0
 	case shape&shapeSwept != 0:
-		return shape&content == 0
+		return shape&(shapeMetadata|shapeBlob) == 0
 	}
 	return true
 }

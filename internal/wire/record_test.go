@@ -32,7 +32,10 @@ func records() map[string]godwit.Record {
 		"blob": record(func(r *godwit.Record) {
 			r.Value.Blob = godwit.Blob{ID: godwit.BlobID{3}, Size: 1 << 20, Hash: [32]byte{4}}
 		}),
-		"swept":  record(func(r *godwit.Record) { r.Swept, r.Expiration = true, 1_700_000_060 }),
+		"swept": record(func(r *godwit.Record) { r.Swept, r.Expiration = true, 1_700_000_060 }),
+		"swept number": record(func(r *godwit.Record) {
+			r.Swept, r.Expiration, r.Value.Inline = true, 1_700_000_060, []byte("-7")
+		}),
 		"delete": record(func(r *godwit.Record) { r.Op = godwit.OpDelete }),
 		"longest": record(func(r *godwit.Record) {
 			r.Key, r.Metadata = strings.Repeat("k", godwit.MaxKeyBytes), bytes.Repeat([]byte{'1'}, godwit.MaxMetadataBytes)
@@ -112,6 +115,7 @@ func TestRecordsThatAreRefused(t *testing.T) {
 		"unknown shape":      unhex("80" + ns + "016b0101"),
 		"deleted with value": unhex("21" + ns + "016b01010161"),
 		"swept with value":   unhex("22" + ns + "016b01010161"),
+		"swept with nothing": unhex("22" + ns + "016b010100"),
 		"value and blob":     unhex("60" + ns + "016b01010161"),
 		"blob without id":    unhex("40" + ns + "016b0101" + ns + "05" + strings.Repeat("00", 32)),
 		"endless number":     unhex("01" + ns + "016b" + strings.Repeat("ff", 11)),

@@ -14,13 +14,15 @@ import (
 //
 //	kind:1 namespace:16 count key count { revision }
 //
-// A mutation, its shape as a record's:
+// A mutation, its shape as a record's, or shapeAdd beside what else there is of it:
 //
 //	shape:1 namespace:16 count key [expiration] [count metadata]
-//	[count value | blob:16 size hash:32]
+//	[count value | blob:16 size hash:32 | delta]
 //
-// Numbers are uvarints.
+// Numbers are uvarints, and delta a varint.
 const (
+	shapeAdd = 1 << 7
+
 	minTransactionBytes = len(godwit.RequestKey{}) + 2
 	minConditionBytes   = 1 + len(godwit.NamespaceID{}) + 3
 	minMutationBytes    = 1 + len(godwit.NamespaceID{}) + 2
@@ -53,10 +55,17 @@ func appendCondition(b []byte, c *godwit.Condition) []byte {
 
 func appendMutation(b []byte, m *godwit.Mutation) []byte {
 	shape := contentShape(m)
+	if m.Op == godwit.OpAdd {
+		shape = shape&(shapeExpires|shapeMetadata) | shapeAdd
+	}
 	b = append(b, shape)
 	b = append(b, m.Namespace[:]...)
 	b = AppendCounted(b, m.Key)
-	return appendContent(b, shape, m)
+	b = appendContent(b, shape, m)
+	if m.Op == godwit.OpAdd {
+		b = binary.AppendVarint(b, m.Delta)
+	}
+	return b
 }
 
 // DecodeTransaction takes a transaction from d, which tells whether there was
@@ -97,13 +106,9 @@ func decodeCondition(d *Decoder, c *godwit.Condition) {
 
 func decodeMutation(d *Decoder, m *godwit.Mutation) {
 	shape := d.Byte()
-	if !possible(shape) || shape&(shapeSwept|shapeCreated) != 0 {
+	if m.Op = mutationOp(shape); m.Op == 0 {
 		d.Fail()
 		return
-	}
-	m.Op = godwit.OpPut
-	if shape&shapeDelete != 0 {
-		m.Op = godwit.OpDelete
 	}
 	copy(m.Namespace[:], d.Bytes(int64(len(m.Namespace))))
 	m.Key = string(d.Counted(godwit.MaxKeyBytes))
@@ -112,6 +117,22 @@ func decodeMutation(d *Decoder, m *godwit.Mutation) {
 		return
 	}
 	decodeContent(d, shape, m)
+	if m.Op == godwit.OpAdd {
+		m.Delta = d.Signed()
+	}
+}
+
+// mutationOp is the operation of a mutation of a shape, 0 if none may have it.
+func mutationOp(shape byte) godwit.Op {
+	switch {
+	case shape&shapeAdd != 0 && shape&^(shapeAdd|shapeExpires|shapeMetadata) == 0:
+		return godwit.OpAdd
+	case !possible(shape) || shape&(shapeSwept|shapeCreated) != 0:
+		return 0
+	case shape&shapeDelete != 0:
+		return godwit.OpDelete
+	}
+	return godwit.OpPut
 }
 
 // AppendTransactions appends the number of transactions and each of them.

@@ -1,8 +1,10 @@
 package wire_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -37,7 +39,11 @@ func someTransactions() map[string]godwit.Transaction {
 		"empty":   {Mutations: []godwit.Mutation{txPut("key", "")}},
 		"full":    {Mutations: []godwit.Mutation{full}},
 		"blob":    {Mutations: []godwit.Mutation{blob}},
-		"delete":  {Mutations: []godwit.Mutation{{Op: godwit.OpDelete, Namespace: txNS, Key: "key"}}},
+		"add": {Mutations: []godwit.Mutation{
+			{Op: godwit.OpAdd, Namespace: txNS, Key: "n", Delta: -300},
+			{Op: godwit.OpAdd, Namespace: txNS, Key: "m", Delta: math.MaxInt64, Metadata: []byte("1"), Expiration: 1767225660},
+		}},
+		"delete": {Mutations: []godwit.Mutation{{Op: godwit.OpDelete, Namespace: txNS, Key: "key"}}},
 		"conditions": {
 			Conditions: []godwit.Condition{
 				condition(godwit.MustBeAbsent), condition(godwit.MustExist),
@@ -98,12 +104,22 @@ func TestTransactionsThatAreRefused(t *testing.T) {
 	metadata, inline := txPut("k", "v"), txPut("k", strings.Repeat("v", godwit.MaxInlineBytes+1))
 	metadata.Metadata = make([]byte, godwit.MaxMetadataBytes+1)
 	etags := godwit.Condition{Kind: godwit.MustMatch, Key: "k", Revisions: make([]godwit.Revision, godwit.MaxETags+1)}
+	add := encode(godwit.Transaction{Mutations: []godwit.Mutation{{Op: godwit.OpAdd, Key: "k", Delta: 1}}})
+	shaped := func(shape byte) []byte { // of an add whose delta may be taken for a count of no bytes
+		b := append([]byte(nil), add...)
+		b[bytes.IndexByte(b, 0x80)] = shape
+		return b
+	}
 	for name, b := range map[string][]byte{
-		"nothing":            {},
-		"another version":    append([]byte{2}, put[1:]...),
-		"cut":                put[:len(put)-1],
-		"goes on":            append(put[:len(put):len(put)], 0),
-		"a count of nothing": {1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f},
+		"an add that deletes":  shaped(0x81),
+		"an add with a value":  shaped(0xa0),
+		"an add of a blob":     shaped(0xc0),
+		"an add with no delta": add[:len(add)-1],
+		"nothing":              {},
+		"another version":      append([]byte{2}, put[1:]...),
+		"cut":                  put[:len(put)-1],
+		"goes on":              append(put[:len(put):len(put)], 0),
+		"a count of nothing":   {1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f},
 		"two of one": wire.AppendBatch(nil, &godwit.Batch{Transactions: []godwit.Transaction{
 			someTransactions()["put"], someTransactions()["put"],
 		}}),
@@ -152,13 +168,16 @@ func someResults() []godwit.Result {
 		{Outcome: godwit.Applied, Revision: 7, Repeated: true},
 		{Outcome: godwit.ConditionFailed, Revision: 8},
 		{Outcome: godwit.NamespaceMissing},
+		{Outcome: godwit.NotNumber, Revision: 9},
+		{Outcome: godwit.Applied, Revision: 10, Sums: []int64{7, math.MinInt64}},
+		{Outcome: godwit.Applied, Revision: 10, Sums: []int64{0}, Repeated: true},
 	}
 }
 
 func TestResults(t *testing.T) {
 	b := wire.AppendResults(nil, someResults())
 	d := wire.NewDecoder(b)
-	got := wire.DecodeResults(&d, 4)
+	got := wire.DecodeResults(&d, len(someResults()))
 	if diff := cmp.Diff(someResults(), got); d.Err() != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", d.Err(), diff)
 	}
@@ -166,7 +185,10 @@ func TestResults(t *testing.T) {
 		"too many":       b,
 		"cut":            {1, 1},
 		"no outcome":     {1, 0, 1},
-		"unknown":        {1, 4, 1},
+		"unknown":        {1, 5, 1},
+		"no sums":        {1, 0x41, 1, 0},
+		"too few sums":   {1, 0x41, 1, 2, 0},
+		"sums of none":   {1, 0x42, 1, 1, 0},
 		"a large number": {0xff, 0xff, 0x03, 1, 1},
 	} {
 		d := wire.NewDecoder(bad)

@@ -49,6 +49,7 @@ var answers = [...]answer{
 	godwit.CodeTokenNotFound:      {fasthttp.StatusBadRequest, ""},
 	godwit.CodeBulkJSON:           {fasthttp.StatusBadRequest, ""},
 	godwit.CodeBulkTooLarge:       {fasthttp.StatusRequestEntityTooLarge, ""},
+	godwit.CodeNotNumber:          {fasthttp.StatusConflict, ""},
 }
 
 // problem is an error of this protocol alone, which the domain has no code

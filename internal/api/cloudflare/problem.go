@@ -76,6 +76,7 @@ var rules = [...]rule{
 	godwit.CodeTokenNotFound:      {status: http.StatusNotFound, code: 10404, operation: true},
 	godwit.CodeBulkJSON:           {status: http.StatusBadRequest, code: codeInvalidArgument},
 	godwit.CodeBulkTooLarge:       {status: http.StatusRequestEntityTooLarge, code: 10024},
+	godwit.CodeNotNumber:          {status: http.StatusConflict, code: 10409},
 }
 
 // problemOf turns any error into what a client may be told of it. operation is

@@ -22,7 +22,8 @@ type condition struct {
 	Revision json.RawMessage `json:"revision"`
 }
 
-// mutation is one as it is in a body. All but op and key are of a put.
+// mutation is one as it is in a body. All but op, key and delta are of a put, and
+// metadata and when it expires of an add too.
 type mutation struct {
 	Op            string          `json:"op"`
 	Key           *string         `json:"key"`
@@ -31,6 +32,7 @@ type mutation struct {
 	Metadata      json.RawMessage `json:"metadata"`
 	Expiration    *int64          `json:"expiration"`
 	ExpirationTTL *int64          `json:"expiration_ttl"`
+	Delta         *int64          `json:"delta"`
 }
 
 // decodeTransaction reads a body: one JSON object of conditions and mutations.
@@ -190,16 +192,36 @@ func (m *mutation) domain() (api.Mutation, error) {
 	case "delete":
 		out.Op = godwit.OpDelete
 		return out, m.deletes()
+	case "add":
+		out.Op = godwit.OpAdd
+		return out, m.add(&out)
 	case "":
 		return out, invalid("op is missing.")
 	}
-	return out, invalid(`Unknown op %q: use "put" or "delete".`, clip(m.Op))
+	return out, invalid(`Unknown op %q: use "put", "delete" or "add".`, clip(m.Op))
+}
+
+// add fills in all but the key.
+func (m *mutation) add(out *api.Mutation) error {
+	switch {
+	case m.Delta == nil:
+		return invalid("delta is missing.")
+	case m.Value != nil || m.Base64 != nil:
+		return invalid("An add takes a delta and no value.")
+	}
+	out.Delta = *m.Delta
+	out.Metadata = m.Metadata
+	out.Expiration, out.ExpirationTTL = secondsText(m.Expiration), secondsText(m.ExpirationTTL)
+	return nil
 }
 
 // put fills in all but the key.
 func (m *mutation) put(p *api.Put) error {
-	if m.Value == nil {
+	switch {
+	case m.Value == nil:
 		return invalid("value is missing.")
+	case m.Delta != nil:
+		return invalid("A put takes a value and no delta.")
 	}
 	value := []byte(*m.Value)
 	if m.Base64 != nil && *m.Base64 {
@@ -217,7 +239,7 @@ func (m *mutation) put(p *api.Put) error {
 // deletes checks that a delete says no more than which key.
 func (m *mutation) deletes() error {
 	metadata := m.Metadata != nil && string(m.Metadata) != "null"
-	if m.Value != nil || m.Base64 != nil || metadata || m.Expiration != nil || m.ExpirationTTL != nil {
+	if m.Value != nil || m.Base64 != nil || m.Delta != nil || metadata || m.Expiration != nil || m.ExpirationTTL != nil {
 		return invalid("A delete takes a key and nothing else.")
 	}
 	return nil

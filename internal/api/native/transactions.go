@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -26,41 +27,55 @@ const (
 )
 
 type transacted struct {
-	Revision string `json:"revision"`
+	Revision string            `json:"revision"`
+	Sums     map[string]string `json:"sums,omitempty"` // by key, of what was added to
 }
 
 // transact has mutations of a namespace take effect together, if its conditions
 // hold.
 func (h *Handler) transact(r *request) (any, error) {
 	ns, err := h.resolve(r, godwit.PermissionWrite)
+	var out any
 	if err == nil {
-		err = h.transactIn(r, ns)
+		out, err = h.transactIn(r, ns)
 	}
 	if err != nil {
 		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxDrainBytes))
 		return nil, err
 	}
-	return transacted{r.revision.String()}, nil
+	return out, nil
 }
 
-func (h *Handler) transactIn(r *request, ns *godwit.Namespace) error {
+func (h *Handler) transactIn(r *request, ns *godwit.Namespace) (any, error) {
 	release, err := h.makeRoom(r.Request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer release()
 	raw, err := readBody(r.Request, maxTransactionBody)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t, err := decodeTransaction(raw)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t.RequestID = r.Header.Get(api.HeaderRequestID)
 	res, err := h.cfg.Service.Transact(r.Context(), ns, t)
 	r.revision = res.Revision
-	return err
+	return transacted{res.Revision.String(), sumsOf(t.Mutations, res.Sums)}, err
+}
+
+// sumsOf gives each sum its key. A number of 64 bits is text, as a revision is: what
+// reads JSON elsewhere may hold no more than 53 of them.
+func sumsOf(mutations []api.Mutation, sums []int64) map[string]string {
+	out := make(map[string]string, len(sums))
+	for i := range mutations {
+		if mutations[i].Op == godwit.OpAdd && len(sums) > 0 {
+			out[string(mutations[i].Key)], sums = strconv.FormatInt(sums[0], 10), sums[1:]
+		}
+	}
+	return out
 }
 
 // makeRoom waits until the body may be held in memory. Small ones always may.

@@ -185,6 +185,15 @@ func TestTransactionsRefused(t *testing.T) {
 		{`{"mutations":[` + good + `{"op":"get","key":"a"}]}`, 400, `mutation 2: Unknown op \"get\"`},
 		{`{"mutations":[` + good + `{"op":"put","key":"a"}]}`, 400, `mutation 2: value is missing`},
 		{`{"mutations":[` + good + `{"op":"delete","key":"a","value":""}]}`, 400, `mutation 2: A delete takes a key and nothing else`},
+		{`{"mutations":[` + good + `{"op":"put","key":"a","value":"1","delta":1}]}`, 400, `mutation 2: A put takes a value and no delta`},
+		{`{"mutations":[` + good + `{"op":"delete","key":"a","delta":1}]}`, 400, `mutation 2: A delete takes a key and nothing else`},
+		{`{"mutations":[` + good + `{"op":"add","key":"a"}]}`, 400, `mutation 2: delta is missing`},
+		{`{"mutations":[` + good + `{"op":"add","key":"a","delta":1,"value":"1"}]}`, 400, `mutation 2: An add takes a delta and no value`},
+		{`{"mutations":[` + good + `{"op":"add","key":"a","delta":"1"}]}`, 400, `mutation 2: delta must not be a JSON string`},
+		{`{"mutations":[` + good + `{"op":"add","key":"a","delta":0.5}]}`, 400, `mutation 2: delta must not be`},
+		{`{"mutations":[` + good + `{"op":"add","key":"a","delta":9223372036854775808}]}`, 400, `mutation 2: delta must not be`},
+		{`{"mutations":[` + good + `{"op":"add","key":"good","delta":1}]}`, 400, `mutation 2: The key \"good\" is named twice.`},
+		{`{"mutations":[` + good + `{"op":"add","key":"a","delta":1,"expiration_ttl":59}]}`, 400, `mutation 2: Invalid expiration_ttl of 59.`},
 		{`{"mutations":[` + good + `{"op":"delete","key":"a","metadata":1}]}`, 400, `mutation 2: A delete takes a key and nothing else`},
 		{`{"mutations":[` + good + `{"op":"put","key":"","value":"1"}]}`, 400, `mutation 2: Key names must not be empty`},
 		{`{"mutations":[` + good + `{"op":"delete","key":".."}]}`, 400, `"invalid_key"`},
@@ -290,6 +299,65 @@ func TestTransactionLimitsOfANamespace(t *testing.T) {
 		t.Error("the other key was written")
 	}
 	mustTransact(w, putOf("free", `"value":"1"`)) // what was refused did not count
+}
+
+// TestTransactionAdds holds what an add makes of a key, and that one which cannot be
+// changes nothing.
+func TestTransactionAdds(t *testing.T) {
+	w := newWorld(t)
+	add := func(key, rest string) (int, string) {
+		return w.transact(fmt.Sprintf(`{"mutations":[{"op":"add","key":%q,%s}]}`, key, rest))
+	}
+	entry := func(key string) *godwit.Entry {
+		e, _, err := w.reader.Get(t.Context(), w.one.ID, []byte(key), godwit.ReadOptions{})
+		check(t, err)
+		return e
+	}
+	for _, tt := range []struct{ rest, sum, metadata string }{
+		{`"delta":5,"metadata":{"n":1},"expiration_ttl":60`, "5", `{"n":1}`},
+		{`"delta":-7,"expiration_ttl":6000`, "-2", ``}, // metadata is as a put's, and when it ends stays
+		{`"delta":9223372036854775807,"metadata":[]`, "9223372036854775805", `[]`},
+	} {
+		before := int64(0)
+		if tt.sum != "5" {
+			before = entry("n").Expiration
+		}
+		status, reply := add("n", tt.rest)
+		if written(t, status, reply); !strings.Contains(reply, `"sums":{"n":"`+tt.sum+`"}`) {
+			t.Errorf("%s: %s", tt.rest, reply)
+		}
+		if e := entry("n"); string(e.Value.Inline) != tt.sum || string(e.Metadata) != tt.metadata || e.Expiration == 0 || before != 0 && e.Expiration != before {
+			t.Errorf("%s: then %q, metadata %s, expiration %d (%d before)", tt.rest, e.Value.Inline, e.Metadata, e.Expiration, before)
+		}
+	}
+	mustTransact(w, `{"mutations":[{"op":"put","key":"text","value":"seven"},{"op":"put","key":"long","value":"`+strings.Repeat("1", 100_000)+`"},{"op":"put","key":"empty","value":""}]}`)
+	for _, key := range []string{"n", "text", "long", "empty"} {
+		status, reply := w.transact(`{"mutations":[{"op":"put","key":"other","value":"1"},{"op":"add","key":"` + key + `","delta":3}]}`)
+		if status != 409 || !strings.Contains(reply, `"not_a_number"`) || !strings.Contains(reply, "mutation 2: The value is not an integer") {
+			t.Errorf("%s: got %d %s", key, status, reply)
+		}
+	}
+	if got := w.value("other"); got != "absent" {
+		t.Errorf("what could not be added to wrote %q", got)
+	}
+}
+
+// TestTransactionAddSentAgain: the sum is told again, and nothing is added.
+func TestTransactionAddSentAgain(t *testing.T) {
+	w := newWorld(t)
+	send := func(id, delta string) string {
+		res := w.ask("POST", ofOne, rootToken, `{"mutations":[{"op":"add","key":"n","delta":`+delta+`},{"op":"add","key":"m","delta":1}]}`, http.Header{api.HeaderRequestID: {id}})
+		return res.Body.String()
+	}
+	first := send("a", "1")
+	if again := send("a", "1"); again != first || !strings.Contains(first, `"n":"1"`) || !strings.Contains(first, `"m":"1"`) {
+		t.Errorf("sent again: %s, and first %s", again, first)
+	}
+	send("a", "2") // another add, whatever its id
+	send("b", "1")
+	if again := send("a", "1"); again != first || w.value("n") != "4" || w.value("m") != "3" {
+		t.Errorf("then n is %s and m %s; sent again: %s, and first %s", w.value("n"), w.value("m"), again, first)
+	}
 }
 
 func TestTransactionPaths(t *testing.T) {

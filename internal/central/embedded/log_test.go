@@ -175,7 +175,7 @@ func compareResults(t *testing.T, results []godwit.Result, n int) {
 		if i == n/2 {
 			want.Outcome = godwit.ConditionFailed
 		}
-		if r != want {
+		if !cmp.Equal(r, want) {
 			t.Errorf("result %d is %+v, want %+v", i, r, want)
 		}
 	}

@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -123,13 +125,19 @@ func (h *history) id() id {
 
 // transaction makes one to three mutations with up to two conditions.
 func (h *history) transaction() (tx godwit.Transaction, values []string) {
+	named := make(map[id]bool)
 	for range 1 + h.rng.IntN(3)*h.rng.IntN(2) {
 		k := h.id()
 		m := godwit.Mutation{Op: godwit.OpDelete, Namespace: k.ns, Key: k.key}
 		var value string
-		if h.rng.IntN(4) > 0 {
+		switch n := h.rng.IntN(8); {
+		case n > 3:
 			m.Op = godwit.OpPut
 			m.Value, value = h.value()
+		case n > 1 && !named[k]:
+			m.Op, m.Delta = godwit.OpAdd, h.number()
+		}
+		if m.Op != godwit.OpDelete {
 			if h.rng.IntN(3) == 0 {
 				m.Metadata = fmt.Appendf(nil, `{"n":%d}`, h.rng.IntN(1000))
 			}
@@ -137,6 +145,10 @@ func (h *history) transaction() (tx godwit.Transaction, values []string) {
 				m.Expiration = h.clock.Now().Unix() + int64(h.rng.IntN(60))
 			}
 		}
+		if named[k] && slices.ContainsFunc(tx.Mutations, func(o godwit.Mutation) bool { return o.Op == godwit.OpAdd }) {
+			continue // an add's key is named once
+		}
+		named[k] = true
 		tx.Mutations = append(tx.Mutations, m)
 		values = append(values, value)
 	}
@@ -151,9 +163,20 @@ func (h *history) transaction() (tx godwit.Transaction, values []string) {
 	return tx, values
 }
 
+// number is one that is added, or to which is.
+func (h *history) number() int64 {
+	if h.rng.IntN(8) == 0 {
+		return math.MaxInt64 - h.rng.Int64N(3)
+	}
+	return h.rng.Int64N(100) - 50
+}
+
 func (h *history) value() (godwit.Value, string) {
 	sizes := []int{0, 1, 20, 288, 1023, 1024, 5000, 70_000}
 	text := strings.Repeat(fmt.Sprintf("%08x", h.rng.Uint32()), 9000)[:sizes[h.rng.IntN(len(sizes))]]
+	if h.rng.IntN(4) == 0 {
+		text = strconv.FormatInt(h.number(), 10)
+	}
 	v, err := h.store.Upload(context.Background(), strings.NewReader(text), godwit.MaxValueBytes)
 	if err != nil {
 		h.t.Fatalf("upload: %v", err)

@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 type model struct {
 	revision godwit.Revision
 	entries  map[id]entry
-	requests map[godwit.RequestKey]godwit.Revision
+	requests map[godwit.RequestKey]godwit.Result
 }
 
 type id struct {
@@ -30,7 +31,7 @@ type entry struct {
 }
 
 func newModel() *model {
-	return &model{entries: map[id]entry{}, requests: map[godwit.RequestKey]godwit.Revision{}}
+	return &model{entries: map[id]entry{}, requests: map[godwit.RequestKey]godwit.Result{}}
 }
 
 func (m *model) live(k id, now int64) (entry, bool) {
@@ -43,18 +44,29 @@ func (m *model) live(k id, now int64) (entry, bool) {
 func (m *model) apply(t godwit.Transaction, values []string, ms int64) godwit.Result {
 	now := ms / 1000
 	if r, ok := m.requests[t.RequestKey]; ok {
-		return godwit.Result{Outcome: godwit.Applied, Revision: r, Repeated: true}
+		r.Repeated = true
+		return r
 	}
 	if outcome := m.judge(t, now); outcome != godwit.Applied {
 		return godwit.Result{Outcome: outcome, Revision: m.revision}
 	}
+	r := godwit.Result{Outcome: godwit.Applied}
 	for i, mu := range t.Mutations {
-		m.mutate(mu, values[i], ms)
+		value := values[i]
+		if mu.Op == godwit.OpAdd {
+			r.Sums = append(r.Sums, m.sum(mu, now).Int64())
+			value = m.sum(mu, now).String()
+			if old, live := m.live(id{mu.Namespace, mu.Key}, now); live {
+				mu.Expiration = old.expiration
+			}
+		}
+		m.mutate(mu, value, ms)
 	}
+	r.Revision = m.revision
 	if t.RequestKey != (godwit.RequestKey{}) {
-		m.requests[t.RequestKey] = m.revision
+		m.requests[t.RequestKey] = r
 	}
-	return godwit.Result{Outcome: godwit.Applied, Revision: m.revision}
+	return r
 }
 
 func (m *model) judge(t godwit.Transaction, now int64) godwit.Outcome {
@@ -75,7 +87,26 @@ func (m *model) judge(t godwit.Transaction, now int64) godwit.Outcome {
 			return godwit.ConditionFailed
 		}
 	}
+	for _, mu := range t.Mutations {
+		if mu.Op == godwit.OpAdd && (m.sum(mu, now) == nil || !m.sum(mu, now).IsInt64()) {
+			return godwit.NotNumber
+		}
+	}
 	return godwit.Applied
+}
+
+// sum is what an add comes to, nil if it adds to what is no number.
+func (m *model) sum(mu godwit.Mutation, now int64) *big.Int {
+	sum := big.NewInt(mu.Delta)
+	old, live := m.live(id{mu.Namespace, mu.Key}, now)
+	if !live {
+		return sum
+	}
+	n, ok := new(big.Int).SetString(old.value, 10)
+	if !ok || !n.IsInt64() || len(old.value) > 20 {
+		return nil
+	}
+	return sum.Add(sum, n)
 }
 
 func (m *model) mutate(mu godwit.Mutation, value string, ms int64) {

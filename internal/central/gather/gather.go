@@ -45,11 +45,23 @@ func Bytes(txs []godwit.Transaction) (n int64) {
 	return n
 }
 
-// Puts tells whether there is a put among transactions.
+// Puts tells whether there is a put or an add among transactions.
 func Puts(txs []godwit.Transaction) bool {
 	for i := range txs {
 		for j := range txs[i].Mutations {
-			if txs[i].Mutations[j].Op == godwit.OpPut {
+			if txs[i].Mutations[j].Op != godwit.OpDelete {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Adds tells whether there is an add among transactions.
+func Adds(txs []godwit.Transaction) bool {
+	for i := range txs {
+		for j := range txs[i].Mutations {
+			if txs[i].Mutations[j].Op == godwit.OpAdd {
 				return true
 			}
 		}

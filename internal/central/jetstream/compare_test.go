@@ -94,7 +94,7 @@ func TestDivergedMember(t *testing.T) {
 	for name, fn := range map[string]func(m *member) func(tx *store.Tx) error{
 		"value": func(m *member) func(tx *store.Tx) error { return m.changeValue("key") },
 		"request": func(*member) func(tx *store.Tx) error {
-			return func(tx *store.Tx) error { tx.Remember(godwit.RequestKey{7}, 1); return nil }
+			return func(tx *store.Tx) error { tx.Remember(godwit.RequestKey{7}, godwit.Result{Revision: 1}); return nil }
 		},
 		"proposer": func(*member) func(tx *store.Tx) error {
 			return func(tx *store.Tx) error { tx.SetProposer(store.ProposerID{7}, 1); return nil }

@@ -73,6 +73,33 @@ func TestNewFormat(t *testing.T) {
 	})
 }
 
+// TestAddsWaitForTheirFormat: an add is refused, and nothing done, until all members
+// know what one is.
+func TestAddsWaitForTheirFormat(t *testing.T) {
+	playTuned(t, 2, version(newFormat), func(c *cluster) {
+		c.members[0].propose(createNamespace())
+		time.Sleep(time.Minute)
+		add := put("n", "")
+		add.Mutations[0] = godwit.Mutation{Op: godwit.OpAdd, Namespace: add.Mutations[0].Namespace, Key: "n", Delta: 7}
+		if _, err := c.members[0].Propose(t.Context(), []godwit.Transaction{add}); godwit.CodeOf(err) != godwit.CodeUnavailable || !strings.Contains(err.Error(), "upgrade") {
+			t.Errorf("an add before its format: %v", err)
+		}
+		for _, m := range c.members {
+			m.stop()
+			m.tune = version(jetstream.LastFormat)
+			m.start()
+		}
+		time.Sleep(time.Minute)
+		for i, m := range c.members {
+			results, err := m.Propose(t.Context(), []godwit.Transaction{add})
+			if err != nil || !slices.Equal(results[0].Sums, []int64{7 * int64(i+1)}) {
+				t.Errorf("%s: %+v, %v", m.name, results, err)
+			}
+		}
+		c.settle()
+	})
+}
+
 // switches is how many messages of the log switch a format on.
 func (c *cluster) switches() (n int) {
 	for _, m := range c.log.Messages() {

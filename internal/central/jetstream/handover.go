@@ -169,7 +169,7 @@ func keepKnown(s *store.Store, f *feed.Known) error {
 func keepSwept(s *store.Store, f *feed.Page) error {
 	tx := s.Begin()
 	for i := range f.Records {
-		if err := tx.CatchUp(&f.Records[i]); err != nil {
+		if err := tx.KeepSwept(&f.Records[i]); err != nil {
 			tx.Rollback()
 			return fmt.Errorf("keep an entry that has expired: %w", err)
 		}

@@ -31,6 +31,8 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 		return nil, godwit.ErrDiskFull
 	case m.store.Stalled():
 		return nil, godwit.ErrBusy
+	case m.proposer.form() < addFormat && gather.Adds(txs):
+		return nil, errNoAdds
 	}
 	if err := m.proposer.refusal(); err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ var (
 	errNoQuorum = &godwit.Error{Code: godwit.CodeUnavailable, Message: "The cluster has no quorum: reads go on, writes must wait."}
 	errClosing  = &godwit.Error{Code: godwit.CodeUnavailable, Message: "The node is shutting down."}
 	errClock    = &godwit.Error{Code: godwit.CodeUnavailable, Message: "This member's clock is far from the cluster's: it takes no writes."}
+	errNoAdds   = &godwit.Error{Code: godwit.CodeUnavailable, Message: "Not all members of the cluster know how to add to a value yet: upgrade them."}
 	errTooLarge = &godwit.Error{Code: godwit.CodeBodyTooLarge, Message: "The transaction is larger than a message of the cluster's log may be."}
 )
 
