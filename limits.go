@@ -8,6 +8,7 @@ const (
 	MaxKeyBytes         = 512
 	MaxMetadataBytes    = 1024
 	MaxValueBytes       = 25 << 20 // 25 MiB
+	MaxClearPrefixBytes = 448      // of a prefix whose keys are cleared: it stands in a key
 	MaxTitleRunes       = 512
 	MaxNamespaces       = 1000
 	MinExpirationTTL    = 60 * time.Second

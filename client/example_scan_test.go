@@ -59,6 +59,40 @@ func ExampleKV_Details() {
 	// Output: 6 {"legs":2} true
 }
 
+func ExampleKV_Clear() {
+	c, stop := connected()
+	defer stop()
+	ctx, kv := context.Background(), c.KV("birds")
+	put(kv, "2025/godwit", "2025/knot", "2026/godwit")
+	revision, err := kv.Clear(ctx, "2025/")
+	if err != nil {
+		log.Panic(err)
+	}
+	for key, err := range kv.List(ctx, client.ListOptions{}, client.MinRevision(revision)) {
+		if err != nil {
+			log.Panic(err)
+		}
+		fmt.Println(key.Name)
+	}
+	// Output: 2026/godwit
+}
+
+func ExampleKV_ClearAll() {
+	c, stop := connected()
+	defer stop()
+	ctx, kv := context.Background(), c.KV("birds")
+	put(kv, "godwit", "knot")
+	if _, err := kv.ClearAll(ctx); err != nil {
+		log.Panic(err)
+	}
+	count, err := kv.Count(ctx, client.CountOptions{})
+	if err != nil {
+		log.Panic(err)
+	}
+	fmt.Println(count.Keys)
+	// Output: 0
+}
+
 func ExampleKV_Count() {
 	c, stop := connected()
 	defer stop()

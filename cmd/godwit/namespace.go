@@ -18,6 +18,7 @@ type namespaceCmd struct {
 	List   namespaceListCmd   `cmd:"" help:"List namespaces with what they hold."`
 	Rename namespaceRenameCmd `cmd:"" help:"Give a namespace another title."`
 	Set    namespaceSetCmd    `cmd:"" help:"Change a namespace's settings, and show them."`
+	Clear  namespaceClearCmd  `cmd:"" help:"Delete all keys of a namespace, or those with a prefix."`
 	Delete namespaceDeleteCmd `cmd:"" help:"Delete a namespace and all its keys."`
 }
 
@@ -181,16 +182,64 @@ func (c *namespaceDeleteCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if !c.Yes && isTerminal(p.stdin) {
-		fmt.Fprintf(p.stderr, "Delete namespace %q and all its keys, for ever? [y/N] ", c.Namespace)
-		answer, err := bufio.NewReader(p.stdin).ReadString('\n')
-		if err != nil || strings.ToLower(strings.TrimSpace(answer)) != "y" {
-			return errors.New("nothing was deleted")
-		}
+	if !c.Yes && !p.confirms(fmt.Sprintf("Delete namespace %q and all its keys, for ever?", c.Namespace)) {
+		return errors.New("nothing was deleted")
 	}
 	if err := cl.DeleteNamespace(ctx, c.Namespace); err != nil {
 		return err
 	}
 	p.note("Deleted namespace %q.", c.Namespace)
 	return nil
+}
+
+// confirms asks whoever types. Where nobody does, the answer is yes.
+func (p *program) confirms(question string) bool {
+	if !isTerminal(p.stdin) {
+		return true
+	}
+	fmt.Fprintf(p.stderr, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(p.stdin).ReadString('\n')
+	return err == nil && strings.ToLower(strings.TrimSpace(answer)) == "y"
+}
+
+type namespaceClearCmd struct {
+	place
+	Prefix string `env:"-" xor:"which" required:"" help:"Delete the keys with this prefix." placeholder:"TEXT"`
+	All    bool   `env:"-" xor:"which" required:"" help:"Delete every key."`
+	Yes    bool   `short:"y" env:"-" help:"Do not ask. Nothing is asked either where standard input is no terminal."`
+	JSON   bool   `name:"json" help:"Show the revision of the write as JSON."`
+}
+
+// Run clears keys.
+func (c *namespaceClearCmd) Run(ctx context.Context, p *program) error {
+	if !c.All && c.Prefix == "" {
+		return wrongUsage{errors.New("--prefix is empty: --all deletes every key")}
+	}
+	kv, err := c.open()
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("the keys of namespace %q with prefix %q", c.Namespace, c.Prefix)
+	if c.All {
+		what = fmt.Sprintf("all keys of namespace %q", c.Namespace)
+	}
+	if !c.Yes && !p.confirms("Delete "+what+", for ever?") {
+		return errors.New("nothing was deleted")
+	}
+	written, err := c.clear(ctx, kv)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.writeJSON(map[string]string{"revision": written})
+	}
+	p.note("Deleted %s.", what)
+	return nil
+}
+
+func (c *namespaceClearCmd) clear(ctx context.Context, kv *client.KV) (revision string, err error) {
+	if c.All {
+		return kv.ClearAll(ctx)
+	}
+	return kv.Clear(ctx, c.Prefix)
 }

@@ -124,7 +124,7 @@ type bulk struct {
 
 func (b *bulk) write(ctx context.Context) (godwit.Result, error) {
 	total := godwit.Result{Outcome: godwit.Applied, Revision: b.service.Revision()}
-	err := checkRequestID(b.requestID)
+	err := CheckRequestID(b.requestID)
 	if err == nil {
 		err = checkBulkItems(len(b.mutations))
 	}

@@ -50,6 +50,11 @@ func DeleteRequestKey(requestID string, ns godwit.NamespaceID) godwit.RequestKey
 	return changeRequestKey(requestID, "delete namespace", ns, "")
 }
 
+// ClearRequestKey is the same for a request to clear keys of a namespace.
+func ClearRequestKey(requestID string, ns godwit.NamespaceID, prefix string) godwit.RequestKey {
+	return changeRequestKey(requestID, "clear keys", ns, prefix)
+}
+
 // changeRequestKey tells what is done apart by text that no write of a key can
 // have for its metadata.
 func changeRequestKey(requestID, what string, ns godwit.NamespaceID, title string) godwit.RequestKey {

@@ -54,7 +54,9 @@ func validRequestID[T string | []byte](id T) bool {
 	return len(id) >= 1 && len(id) <= godwit.MaxRequestIDBytes
 }
 
-func checkRequestID(id string) error {
+// CheckRequestID validates what a client names its request by; "" is nothing. Error:
+// CodeInvalidRequest.
+func CheckRequestID(id string) error {
 	if id != "" && !validRequestID(id) {
 		return errRequestID()
 	}

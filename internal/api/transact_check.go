@@ -9,7 +9,7 @@ func (s *Service) checkTransact(ns *godwit.Namespace, t *Transact) (*transaction
 	if len(t.Mutations) == 0 {
 		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "A transaction has at least one mutation.")
 	}
-	if err := checkRequestID(t.RequestID); err != nil {
+	if err := CheckRequestID(t.RequestID); err != nil {
 		return nil, err
 	}
 	w := &transaction{service: s, ns: ns, requestID: t.RequestID}

@@ -81,7 +81,7 @@ func (s *Service) checkPut(ns *godwit.Namespace, p *Put) (*asked, error) {
 	if a.conditions, err = p.Preconditions.conditions(ns.ID, a.mutation.Key); err != nil {
 		return nil, err
 	}
-	return a, checkRequestID(p.RequestID)
+	return a, CheckRequestID(p.RequestID)
 }
 
 // checkMetadata validates metadata and returns it, nil for none.
@@ -129,7 +129,7 @@ func checkDelete(ns *godwit.Namespace, d *Delete) (*asked, error) {
 	if a.conditions, err = d.Preconditions.conditions(ns.ID, a.mutation.Key); err != nil {
 		return nil, err
 	}
-	return a, checkRequestID(d.RequestID)
+	return a, CheckRequestID(d.RequestID)
 }
 
 // write proposes a single write within its key's rate. A repeated request that

@@ -9,7 +9,7 @@ import (
 
 // InScope tells whether a record of the system namespace is for a node that may
 // know only of the namespaces that covers says: the account, those namespaces'
-// own rows, and the tokens that reach any of them. What tokens were revoked
+// own rows and what was cleared of them, and the tokens that reach any of them. What tokens were revoked
 // everyone may know, since only ids are told. Rows of a later version are for
 // nodes that may know all.
 func InScope(r *godwit.Record, covers func(godwit.NamespaceID) bool) bool {
@@ -18,6 +18,10 @@ func InScope(r *godwit.Record, covers func(godwit.NamespaceID) bool) bool {
 		return true
 	case strings.HasPrefix(r.Key, namespacePrefix):
 		id, err := godwit.ParseNamespaceID(r.Key[len(namespacePrefix):])
+		return err == nil && covers(id)
+	case strings.HasPrefix(r.Key, clearedPrefix):
+		text, _, _ := strings.Cut(r.Key[len(clearedPrefix):], "/")
+		id, err := godwit.ParseNamespaceID(text)
 		return err == nil && covers(id)
 	case strings.HasPrefix(r.Key, tokenPrefix):
 		if r.Op == godwit.OpDelete {

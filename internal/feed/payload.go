@@ -16,7 +16,7 @@ import (
 //
 // with namespaces in order, each once.
 //
-//	Hello      version:1 cluster account count{epoch:16 first after [generation]} purged revision owner:1 filter session:8 location clock
+//	Hello      version:1 cluster account count{epoch:16 first after generation} purged revision owner:1 filter session:8 location clock
 //	Records    prev revision time round:1 count record...
 //	Ready      revision time purged
 //	Heartbeat  revision age ping clock
@@ -25,8 +25,7 @@ import (
 //	State      epoch:16 revision time place
 //	Known      count{proposer:16 number time} count{request:16 revision time} {index sums}
 const (
-	helloVersion    = 1 // of a log of generation 0, whose epochs say none
-	helloGeneration = 2
+	helloVersion    = 3 // whoever knows only versions before it would keep keys that are cleared
 	maxTextBytes    = 256
 	maxMessageText  = 4096
 	maxEpochs       = 1 << 20
@@ -119,32 +118,19 @@ func pageFlags(p *Page) (flags byte) {
 }
 
 func appendHello(b []byte, h *Hello) []byte {
-	version := helloVersionOf(h)
-	b = append(b, version)
+	b = append(b, helloVersion)
 	b = wire.AppendCounted(b, h.Cluster)
 	b = wire.AppendCounted(b, h.Account)
 	b = binary.AppendUvarint(b, uint64(len(h.Lineage)))
 	for i := range h.Lineage {
 		b = append(b, h.Lineage[i].ID[:]...)
-		b = appendNumbers(b, uint64(h.Lineage[i].First), uint64(h.Lineage[i].After))
-		if version == helloGeneration {
-			b = binary.AppendUvarint(b, h.Lineage[i].Generation)
-		}
+		b = appendNumbers(b, uint64(h.Lineage[i].First), uint64(h.Lineage[i].After), h.Lineage[i].Generation)
 	}
 	b = appendNumbers(b, uint64(h.Purged), uint64(h.Revision))
 	b = appendFilter(appendBool(b, h.Owner), h.Carries)
 	b = binary.BigEndian.AppendUint64(b, h.Session)
 	b = wire.AppendCounted(b, h.Location)
 	return appendNumbers(b, uint64(h.Clock))
-}
-
-// helloVersionOf is the lowest version that says all of h: who does not know of
-// generations can follow until there is one.
-func helloVersionOf(h *Hello) byte {
-	if h.Lineage.Generation() == 0 {
-		return helloVersion
-	}
-	return helloGeneration
 }
 
 func appendFilter(b []byte, f Filter) []byte {
@@ -228,15 +214,11 @@ func decodePage(d *wire.Decoder) *Page {
 }
 
 func decodeHello(d *wire.Decoder) *Hello {
-	version := d.Byte()
-	if version != helloVersion && version != helloGeneration {
+	if d.Byte() != helloVersion {
 		d.Fail()
 	}
 	h := &Hello{Cluster: string(d.Counted(maxTextBytes)), Account: string(d.Counted(maxTextBytes))}
-	h.Lineage = decodeLineage(d, version)
-	if version != helloVersionOf(h) {
-		d.Fail()
-	}
+	h.Lineage = decodeLineage(d)
 	h.Purged, h.Revision, h.Owner = d.Revision(), d.Revision(), decodeBool(d)
 	h.Carries = decodeFilter(d)
 	h.Session = d.Uint64()
@@ -245,9 +227,9 @@ func decodeHello(d *wire.Decoder) *Hello {
 	return h
 }
 
-func decodeLineage(d *wire.Decoder, version byte) godwit.Lineage {
+func decodeLineage(d *wire.Decoder) godwit.Lineage {
 	n := d.Int()
-	if n > maxEpochs || n > int64(d.Len()/(len(godwit.EpochID{})+2)) {
+	if n > maxEpochs || n > int64(d.Len()/(len(godwit.EpochID{})+3)) {
 		d.Fail()
 		return nil
 	}
@@ -255,9 +237,7 @@ func decodeLineage(d *wire.Decoder, version byte) godwit.Lineage {
 	for i := range l {
 		copy(l[i].ID[:], d.Bytes(int64(len(l[i].ID))))
 		l[i].First, l[i].After = d.Revision(), d.Revision()
-		if version == helloGeneration {
-			l[i].Generation = uint64(d.Int())
-		}
+		l[i].Generation = uint64(d.Int())
 		if l[i].After >= max(l[i].First, 1) || l[i].Generation > godwit.MaxGeneration {
 			d.Fail()
 		}

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,6 +54,29 @@ func TestAddsAtEveryNode(t *testing.T) {
 			t.Errorf("the sum %d is given twice, or too large", n)
 		}
 		given[n] = true
+	}
+}
+
+// TestClearAtEveryNode clears keys at one node, and all show none of them.
+func TestClearAtEveryNode(t *testing.T) {
+	nodes := everyNode(t)
+	for name, n := range nodes {
+		kv := connect(t, n, rootToken).KV("birds")
+		for _, key := range []string{"a/1", "a/2", "b"} {
+			if _, err := kv.Put(t.Context(), key, strings.NewReader("v"), client.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		revision, err := kv.Clear(t.Context(), "a/")
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for at, n := range nodes {
+			page, err := connect(t, n, rootToken).KV("birds").ListPage(t.Context(), client.ListOptions{}, client.MinRevision(revision))
+			if err != nil || len(page.Keys) != 1 || page.Keys[0].Name != "b" {
+				t.Errorf("cleared at %s: %s has %+v, %v", name, at, page, err)
+			}
+		}
 	}
 }
 

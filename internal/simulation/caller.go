@@ -104,6 +104,8 @@ func (c *caller) act(ctx context.Context, m *machine) error {
 		return c.transact(ctx, m)
 	case n < 45:
 		return c.add(ctx, m)
+	case n < 46:
+		return c.clear(ctx, m)
 	case n < 70:
 		return c.get(ctx, m)
 	case n < 82:

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // keyID is a key of a namespace.
@@ -64,9 +65,19 @@ type history struct {
 	records []*record
 	keys    map[keyID][]*record
 	dropped map[godwit.NamespaceID]godwit.Revision // when namespaces were deleted
-	spans   []span                                 // of transactions with several records
-	open    span                                   // of the transaction that the last records may belong to
+	cleared []clearing
+	spans   []span // of transactions with several records
+	open    span   // of the transaction that the last records may belong to
 }
+
+// clearing is keys that were cleared.
+type clearing struct {
+	ns       godwit.NamespaceID
+	prefix   string
+	revision godwit.Revision
+}
+
+func (c *clearing) covers(k keyID) bool { return c.ns == k.ns && strings.HasPrefix(k.key, c.prefix) }
 
 // span is the revisions of a transaction.
 type span struct {
@@ -96,6 +107,7 @@ func (h *history) add(r *record) {
 	h.keys[r.keyID] = append(h.keys[r.keyID], r)
 	h.end = r.revision
 	h.noteDropped(r)
+	h.noteCleared(r)
 	if r.tag == "" || r.tag != h.open.tag || r.revision != h.open.last+1 {
 		h.open = span{r.revision, r.revision, r.tag}
 		return
@@ -117,12 +129,24 @@ func (h *history) noteDropped(r *record) {
 	}
 }
 
+// noteCleared keeps that a record clears keys.
+func (h *history) noteCleared(r *record) {
+	if ns, prefix, ok := store.ClearedKeys(r.key); ok && r.ns == godwit.SystemNamespace && r.op == godwit.OpPut {
+		h.cleared = append(h.cleared, clearing{ns, prefix, r.revision})
+	}
+}
+
 // at is what stands under a key at a revision, or nil.
 func (h *history) at(k keyID, r godwit.Revision) *record {
 	list := h.keys[k]
 	i := sort.Search(len(list), func(i int) bool { return list[i].revision > r })
 	if d := h.dropped[k.ns]; i == 0 || d != 0 && d <= r {
 		return nil
+	}
+	for j := range h.cleared {
+		if c := &h.cleared[j]; c.revision <= r && list[i-1].revision < c.revision && c.covers(k) {
+			return nil
+		}
 	}
 	return list[i-1]
 }
@@ -160,6 +184,11 @@ func (h *history) moments(keys []keyID, floor godwit.Revision) []godwit.Revision
 		for _, r := range h.keys[k] {
 			if r.revision > floor {
 				out = append(out, h.whole(r.revision))
+			}
+		}
+		for i := range h.cleared {
+			if c := &h.cleared[i]; c.revision > floor && c.covers(k) {
+				out = append(out, c.revision)
 			}
 		}
 	}

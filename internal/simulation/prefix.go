@@ -73,7 +73,7 @@ func (r *record) compare(got *godwit.Record, now int64) *violation {
 		if want.expiration == 0 || want.expiration > now {
 			return broken(promisePrefix, "revision %d of %s was swept before it expired", r.revision, r.key)
 		}
-		g.hash, g.size, g.metadata, g.tag, g.modified = want.hash, want.size, want.metadata, want.tag, want.modified
+		g.hash, g.size, g.number, g.metadata, g.tag, g.modified = want.hash, want.size, want.number, want.metadata, want.tag, want.modified
 	}
 	if *g != want {
 		return broken(promisePrefix, "revision %d of %s is %+v, and in the log %+v", r.revision, r.key, *g, want)

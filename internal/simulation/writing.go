@@ -75,6 +75,24 @@ func (c *caller) delete(ctx context.Context, m *machine) error {
 	return c.write(ctx, m, c.intend("", "", k), k, q, nil)
 }
 
+// clear clears a part of the keys.
+func (c *caller) clear(ctx context.Context, m *machine) error {
+	k := c.cold()
+	prefix := k.key[:len("cold0")]
+	switch c.rng.IntN(4) {
+	case 0:
+		k.key, prefix = "k01", "k0"
+	case 1:
+		k.key, prefix = "counter1", "counter"
+	}
+	q := request{
+		method: http.MethodPost, path: "godwit/v1/namespaces/" + k.ns.String() + "/clear",
+		body: []byte(`{"prefix":` + quote(prefix) + `}`), kind: "application/json",
+		header: map[string]string{"Godwit-Request-Id": c.tag()},
+	}
+	return c.write(ctx, m, c.intend("", "", k), k, q, nil)
+}
+
 // write sends a write until its outcome is known, at one node after another.
 func (c *caller) write(ctx context.Context, m *machine, a *attempt, k keyID, q request, cond *condition) error {
 	since := c.world.model.moment()

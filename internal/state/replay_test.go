@@ -271,6 +271,9 @@ func (l *randomLog) next() logBatch {
 	for range 1 + l.rng.IntN(8) {
 		b.txs = append(b.txs, l.transaction(b.ms))
 	}
+	if l.rng.IntN(12) == 0 {
+		b.txs = append(b.txs, l.clear(b.ms), l.transaction(b.ms), l.transaction(b.ms))
+	}
 	if l.rng.IntN(15) == 0 {
 		i := l.rng.IntN(len(l.spaces))
 		b.txs = append(b.txs, l.system(godwit.OpDelete, l.spaces[i]), l.transaction(b.ms), l.transaction(b.ms))
@@ -285,6 +288,16 @@ func (l *randomLog) system(op godwit.Op, ns godwit.NamespaceID) logTransaction {
 		m.Value.Inline = []byte("{}")
 	}
 	return logTransaction{Transaction: godwit.Transaction{Mutations: []godwit.Mutation{m}}, values: []string{"{}"}}
+}
+
+// clear is a transaction that clears a namespace, or the keys with a prefix.
+func (l *randomLog) clear(ms int64) logTransaction {
+	ns, key := l.id()
+	m := godwit.Mutation{
+		Op: godwit.OpPut, Namespace: godwit.SystemNamespace, Key: "cleared/" + ns.String() + "/" + key[:l.rng.IntN(len(key)+1)],
+		Value: godwit.Value{Inline: []byte{}}, Expiration: ms/1000 + l.rng.Int64N(20),
+	}
+	return logTransaction{Transaction: godwit.Transaction{Mutations: []godwit.Mutation{m}}, values: []string{""}}
 }
 
 func (l *randomLog) id() (godwit.NamespaceID, string) {

@@ -73,7 +73,7 @@ func remember(t *testing.T, d *disk, ms int64, n byte) {
 	commit(t, tx)
 }
 
-func commit(t *testing.T, tx *store.Tx) {
+func commit(t testing.TB, tx *store.Tx) {
 	t.Helper()
 	c, err := tx.Commit(store.Sync)
 	if err == nil {

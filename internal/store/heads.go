@@ -25,7 +25,7 @@ func (tx *Tx) headInOrder(ns godwit.NamespaceID, key string) (Head, error) {
 	}
 	h, err := tx.findHead(ns, key)
 	if err == nil {
-		tx.heads[id] = h
+		h = tx.lookedUp(id, h)
 	}
 	return h, err
 }

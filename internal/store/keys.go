@@ -38,6 +38,9 @@ import (
 //	                  (the log's:8, the one that has fenced it off:8), note/ and
 //	                  a name: a follower's own notes
 //
+// In the system namespace, an entry under namespace/ makes a namespace exist, and one
+// under cleared/ has emptied a part of it (clear.go).
+//
 // Rows of x and b and records of i and r that a deleted namespace left behind are recognised by its
 // row in d, and ignored.
 const (

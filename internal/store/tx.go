@@ -31,6 +31,7 @@ type Tx struct {
 	indexKeys []byte    // their keys
 	replaced  []godwit.Revision
 	dropped   []godwit.NamespaceID
+	cleared   []clearing
 	system    []godwit.Record
 	requests  []request             // remembered in this transaction
 	proposers map[ProposerID]uint64 // whose batches this transaction holds
@@ -177,6 +178,7 @@ func (tx *Tx) release() {
 	tx.changes, tx.rows, tx.requests = tx.changes[:0], tx.rows[:0], tx.requests[:0]
 	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
 	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
+	tx.cleared = nil
 	tx.s.writing.Unlock()
 }
 
@@ -199,9 +201,18 @@ func (tx *Tx) Head(ns godwit.NamespaceID, key string) (Head, error) {
 	}
 	h, err := tx.readHead(ns, key)
 	if err == nil {
-		tx.heads[entryID{ns, key}] = h
+		h = tx.lookedUp(entryID{ns, key}, h)
 	}
 	return h, err
+}
+
+// lookedUp keeps what the database has under a key, unless that is cleared.
+func (tx *Tx) lookedUp(id entryID, h Head) Head {
+	if len(tx.cleared) > 0 && tx.isCleared(id, h.Revision) {
+		h = Head{}
+	}
+	tx.heads[id] = h
+	return h
 }
 
 func (tx *Tx) readHead(ns godwit.NamespaceID, key string) (h Head, err error) {
@@ -435,8 +446,8 @@ func (tx *Tx) count(ns godwit.NamespaceID, keys, bytes int64) {
 	tx.counts[ns] = c
 }
 
-// noteSystem keeps a record for OnSystem, and drops the namespace whose entry
-// it deletes.
+// noteSystem keeps a record for OnSystem, drops the namespace whose entry it
+// deletes, and clears the keys that it names.
 func (tx *Tx) noteSystem(r *godwit.Record) {
 	keep := *r
 	keep.Value.Inline = append([]byte(nil), r.Value.Inline...)
@@ -444,6 +455,11 @@ func (tx *Tx) noteSystem(r *godwit.Record) {
 	tx.system = append(tx.system, keep)
 	if id, ok := namespaceOf(r.Key); ok && r.Op == godwit.OpDelete {
 		tx.dropNamespace(id)
+	}
+	if ns, prefix, ok := ClearedKeys(r.Key); ok && r.Op == godwit.OpPut {
+		if err := tx.clear(clearing{ns, prefix, r.Revision}); tx.err == nil {
+			tx.err = err
+		}
 	}
 }
 

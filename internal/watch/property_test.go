@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type write struct {
 	key        string
 	value      string // "": it is a deletion
 	expiration int64
+	cleared    bool // all keys that begin with key
 }
 
 // state is what stood under a prefix at a revision: what may have been told as
@@ -43,6 +45,8 @@ func (l *life) state(r godwit.Revision, prefix string) map[string]write {
 	s := make(map[string]write)
 	for _, w := range l.writes {
 		switch {
+		case w.cleared && w.revision <= r:
+			maps.DeleteFunc(s, func(key string, _ write) bool { return strings.HasPrefix(key, w.key) })
 		case w.revision > r || !strings.HasPrefix(w.key, prefix):
 		case w.value == "":
 			delete(s, w.key)
@@ -53,7 +57,17 @@ func (l *life) state(r godwit.Revision, prefix string) map[string]write {
 	return s
 }
 
-// TestEventsMakeTheStoreAgain has writers write, delete and let expire under
+// clearedAfter tells whether keys with a prefix were cleared after an ID.
+func (l *life) clearedAfter(t *testing.T, id, prefix string) bool {
+	after := revisionOf(t, id)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.writes, func(w write) bool {
+		return w.cleared && w.revision > after && (strings.HasPrefix(w.key, prefix) || strings.HasPrefix(prefix, w.key))
+	})
+}
+
+// TestEventsMakeTheStoreAgain has writers write, delete, clear and let expire under
 // watchers that come, go, and come again at any ID that they were ever told, over
 // restarts of the node. Whenever a watcher is told that it is ready, what it made
 // of the events is what the store holds.
@@ -123,6 +137,10 @@ func writeAtRandom(w *world, l *life, rnd *rand.Rand) {
 				mutations = append(mutations, put(ns1, key, fmt.Sprint(rnd.Uint32())))
 			}
 		}
+		if rnd.IntN(40) == 0 {
+			prefix := fmt.Sprintf("%c%d", 'a'+rnd.IntN(3), rnd.IntN(8))[:1+rnd.IntN(2)]
+			mutations = append(mutations, put(godwit.SystemNamespace, "cleared/"+ns1.String()+"/"+prefix, ""))
+		}
 		mutations = append(mutations, put(ns2, "a0", "not watched"))
 		w.write(l, mutations)
 		if rnd.IntN(3) > 0 {
@@ -143,8 +161,11 @@ func (w *world) write(l *life, mutations []godwit.Mutation) {
 	w.check(err)
 	defer v.Close()
 	w.check(v.Changes(context.Background(), before, v.Revision(), func(r *godwit.Record) error {
+		if ns, prefix, ok := store.ClearedKeys(r.Key); ok && ns == ns1 && r.Namespace == godwit.SystemNamespace {
+			l.writes = append(l.writes, write{revision: r.Revision, key: strings.Clone(prefix), cleared: true})
+		}
 		if r.Namespace == ns1 {
-			l.writes = append(l.writes, write{r.Revision, strings.Clone(r.Key), string(r.Value.Inline), r.Expiration})
+			l.writes = append(l.writes, write{revision: r.Revision, key: strings.Clone(r.Key), value: string(r.Value.Inline), expiration: r.Expiration})
 		}
 		return nil
 	}))
@@ -241,7 +262,11 @@ func (m *model) apply(e watch.Event, q watch.Request) {
 	case watch.Deleted, watch.Expired:
 		delete(m.keys, e.Key)
 	case watch.Reset:
-		m.t.Errorf("reset after %q", q.After)
+		if !m.life.clearedAfter(m.t, m.ids[0], m.prefix) {
+			m.t.Errorf("reset after %q", q.After)
+		}
+		clear(m.keys)
+		m.list(e.Revision)
 	case watch.Ready:
 		if q.After == "" && len(m.ids) == 0 { // it has read nothing yet
 			m.list(e.Revision)

@@ -53,7 +53,7 @@ func (w *watcher) round() error {
 	case errors.As(err, &wait):
 		return w.awaitPosition(wait)
 	case errors.Is(err, errTooOld):
-		w.anew = Reset
+		w.part, w.bytes, w.anew = nil, 0, Reset
 		return nil
 	case err != nil:
 		return w.stopped(err)
@@ -250,6 +250,9 @@ func (w *watcher) readExpired(v *store.View, upTo int64) error {
 func (w *watcher) readChanges(v *store.View, now int64) error {
 	rows := 0
 	err := v.Changes(w.ctx, w.at.rev, v.Revision(), func(r *godwit.Record) error {
+		if w.cleared(r) {
+			return errTooOld // the keys that are gone are not known
+		}
 		w.at.rev = r.Revision
 		if r.Namespace == w.q.Namespace && strings.HasPrefix(r.Key, w.q.Prefix) {
 			e := eventOf(r, now, w.q.Values)
@@ -269,6 +272,15 @@ func (w *watcher) readChanges(v *store.View, now int64) error {
 		w.at.rev = v.Revision()
 	}
 	return err
+}
+
+// cleared tells whether a record has cleared keys that are watched.
+func (w *watcher) cleared(r *godwit.Record) bool {
+	if r.Namespace != godwit.SystemNamespace || r.Op != godwit.OpPut {
+		return false
+	}
+	ns, prefix, ok := store.ClearedKeys(r.Key)
+	return ok && ns == w.q.Namespace && (strings.HasPrefix(prefix, w.q.Prefix) || strings.HasPrefix(w.q.Prefix, prefix))
 }
 
 // gather keeps an event until the state of the store is let go of.

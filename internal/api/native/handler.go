@@ -159,6 +159,7 @@ func routes() []route {
 			methods: map[string]endpoint{get: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings},
 			passOn:  []string{http.MethodPatch},
 		},
+		{path: "namespaces/*/clear", methods: map[string]endpoint{post: (*Handler).clearKeys}, passOn: []string{post}},
 		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
 		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},

@@ -176,6 +176,8 @@ func TestPermissions(t *testing.T) {
 		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000001/settings", "", "read replicate write admin|root"},
 		{"POST", "/godwit/v1/namespaces/one/transactions", `{"mutations":[{"op":"put","key":"k","value":"v"}]}`, writers},
 		{"POST", "/godwit/v1/namespaces/none/transactions", `{"mutations":[{"op":"put","key":"k","value":"v"}]}`, admins + "|write"},
+		{"POST", "/godwit/v1/namespaces/one/clear", `{"prefix":"k"}`, writers},
+		{"POST", "/godwit/v1/namespaces/none/clear", `{"all":true}`, admins + "|write"},
 		{"HEAD", "/godwit/v1/namespaces/one/watch", "", ofOne},
 		{"HEAD", "/godwit/v1/namespaces/none/watch", "", "read replicate write admin|root"},
 		{"GET", "/godwit/v1/namespaces/one/keys", "", ofOne},

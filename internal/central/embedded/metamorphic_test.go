@@ -228,12 +228,25 @@ func (h *history) resend() {
 
 func (h *history) namespaceStep() {
 	i := h.rng.IntN(namespaces)
+	if h.rng.IntN(3) == 0 {
+		h.write(h.clear(), []string{""})
+		return
+	}
 	if h.rng.IntN(8) == 0 {
 		h.write(dropNamespace(h.ids[i]), []string{""})
 		h.freshID(i)
 		return
 	}
 	h.write(createNamespace(h.ids[i]), []string{"{}"})
+}
+
+// clear is a transaction that clears a namespace, or the keys with a prefix.
+func (h *history) clear() godwit.Transaction {
+	k := h.id()
+	return godwit.Transaction{Mutations: []godwit.Mutation{{
+		Op: godwit.OpPut, Namespace: godwit.SystemNamespace, Key: "cleared/" + k.ns.String() + "/" + k.key[:h.rng.IntN(len(k.key)+1)],
+		Value: godwit.Value{Inline: []byte{}}, Expiration: h.clock.Now().Unix() + int64(h.rng.IntN(60)),
+	}}}
 }
 
 func (h *history) reopen() {

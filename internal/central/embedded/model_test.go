@@ -129,6 +129,18 @@ func (m *model) mutate(mu godwit.Mutation, value string, ms int64) {
 		e.created = old.created
 	}
 	m.entries[k] = e
+	m.clear(mu)
+}
+
+// clear removes what an entry of the system namespace clears.
+func (m *model) clear(mu godwit.Mutation) {
+	text, ok := strings.CutPrefix(mu.Key, "cleared/")
+	if mu.Namespace != godwit.SystemNamespace || !ok {
+		return
+	}
+	maps.DeleteFunc(m.entries, func(k id, _ entry) bool {
+		return k.ns.String() == text[:32] && strings.HasPrefix(k.key, text[33:])
+	})
 }
 
 func (m *model) dropNamespace(mu godwit.Mutation) {

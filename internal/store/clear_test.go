@@ -1,0 +1,129 @@
+package store_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// clearing is the mutation that clears keys.
+func clearing(ns godwit.NamespaceID, prefix string) godwit.Mutation {
+	return godwit.Mutation{
+		Op: godwit.OpPut, Key: "cleared/" + ns.String() + "/" + prefix, Value: godwit.Value{Inline: []byte{}},
+	}
+}
+
+// TestClear: keys of every kind go, with all that is noted of them; those beside the
+// prefix, of other namespaces and from after it stay.
+func TestClear(t *testing.T) {
+	for name, prefix := range map[string]string{"a prefix": "a/", "all": ""} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t, store.Config{InlineBytes: 4000, BlobGrace: time.Second})
+			d.write(
+				put(ns1, "a/short", "v"), put(ns1, "a/row", strings.Repeat("r", 2000)),
+				d.putBlob(ns1, "a/blob", strings.Repeat("b", 5000)), put(ns1, "a/deleted", "v"),
+				put(ns1, "a", "v"), put(ns1, "a0", "v"), put(ns2, "a/other", "v"),
+			)
+			d.write(putUntil(ns1, "a/ending", "v", d.clock.Now().Unix()+60), del(ns1, "a/deleted"))
+			d.wantValue(ns1, "a/short", "v") // it is in memory now
+			d.write(put(ns1, "a/same", "v"), clearing(ns1, prefix), put(ns1, "a/new", "w"))
+
+			for _, key := range []string{"a/short", "a/row", "a/blob", "a/deleted", "a/ending", "a/same"} {
+				d.wantAbsent(ns1, key)
+			}
+			keys, want := d.listAll(ns1, "", 10), []string{"a", "a/new", "a0"}
+			if prefix == "" {
+				want = []string{"a/new"}
+			}
+			if diff := cmp.Diff(want, keys); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+			d.wantValue(ns1, "a/new", "w")
+			d.wantValue(ns2, "a/other", "v")
+			d.wantStats(ns1, int64(len(want)), map[int]int64{1: 6, 3: 11}[len(want)])
+			d.healthy()
+			d.open()
+			d.clock.advance(time.Minute)
+			d.sweep()
+			if left := d.blobFiles(); len(left) > 0 {
+				t.Errorf("files %q are left", left)
+			}
+			d.wantAbsent(ns1, "a/short")
+			d.healthy()
+		})
+	}
+}
+
+// TestClearIsFollowed: a follower that takes what stands in the log, in whatever
+// parts, has what the log's owner has, though it has some of it already.
+func TestClearIsFollowed(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	f := newDisk(t, store.Config{Follower: true})
+	for i := range 20 {
+		d.write(put(ns1, fmt.Sprintf("k%d", i), "v"))
+		if i == 10 {
+			d.write(clearing(ns1, "k1"))
+		}
+		if i%4 == 0 {
+			takeOver(f, d)
+		}
+	}
+	takeOver(f, d)
+	if diff := cmp.Diff(d.listAll(ns1, "", 100), f.listAll(ns1, "", 100)); diff != "" {
+		t.Errorf("keys (-log +follower):\n%s", diff)
+	}
+	if d.digest() != f.digest() {
+		t.Error("the digests differ")
+	}
+	f.healthy()
+}
+
+// TestClearComesLate: what is newer than the clearing is kept by who has it already.
+func TestClearComesLate(t *testing.T) {
+	f := newDisk(t, store.Config{Follower: true})
+	old, cleared, young := put(ns1, "k-old", "v"), clearing(ns1, "k"), put(ns1, "k-new", "v")
+	f.catchUp(at(1, old))
+	f.catchUp(at(3, young))
+	f.catchUp(at(2, cleared))
+	f.reach(3)
+	f.wantAbsent(ns1, "k-old")
+	f.wantValue(ns1, "k-new", "v")
+	f.healthy()
+}
+
+// takeOver has a follower take what stands in the log from where it is.
+func takeOver(f, d *disk) {
+	d.t.Helper()
+	v := d.view()
+	records := changes(d.t, v, f.Revision(), d.Revision())
+	if err := v.Close(); err != nil {
+		d.t.Error(err)
+	}
+	for i := range records {
+		f.catchUp(&records[i])
+	}
+	f.reach(d.Revision())
+}
+
+func TestClearedKeys(t *testing.T) {
+	id := godwit.NamespaceID{1}
+	for key, want := range map[string]string{
+		"cleared/" + id.String() + "/":                      "",
+		"cleared/" + id.String() + "/a/b":                   "a/b",
+		"cleared/" + id.String():                            "none",
+		"cleared/" + id.String()[1:] + "/a":                 "none",
+		"clear/" + id.String() + "/a":                       "none",
+		"cleared/" + godwit.SystemNamespace.String() + "/a": "none",
+	} {
+		ns, prefix, ok := store.ClearedKeys(key)
+		if ok != (want != "none") || ok && (prefix != want || ns != id) {
+			t.Errorf("%q: %s, %q, %t", key, ns, prefix, ok)
+		}
+	}
+}
