@@ -128,6 +128,7 @@ type measure struct {
 func perSecond(m measure) float64 { return m.perSecond }
 func perCPU(m measure) float64    { return m.perCPU }
 func p50micros(m measure) float64 { return micros(m.latency.Quantile(0.5)) }
+func p99micros(m measure) float64 { return micros(m.latency.Quantile(0.99)) }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 

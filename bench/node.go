@@ -124,6 +124,21 @@ func (n *node) native(ctx context.Context, path string, result any) error {
 	return json.NewDecoder(res.Body).Decode(result)
 }
 
+// nativePost sends a body to a path of godwit's own API.
+func (n *node) nativePost(ctx context.Context, path, body string, result any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.api+"/godwit/v1/"+path, strings.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+rootToken)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("send request: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	return json.NewDecoder(res.Body).Decode(result)
+}
+
 // call makes one request of the API port and decodes the answer's result.
 func (n *node) call(ctx context.Context, method, path string, body []byte, result any) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+n.api+path, bytes.NewReader(body))

@@ -138,7 +138,7 @@ func (t *tree) propagate(ctx context.Context, edges []*node, rate float64) (*loa
 	for _, e := range edges {
 		open.Add(1)
 		watches.Go(func() {
-			if err := e.watch(ctx, id, sync.OnceFunc(open.Done), s.saw); err != nil && ctx.Err() == nil {
+			if err := e.watch(ctx, watch{namespace: id, token: rootToken}, sync.OnceFunc(open.Done), s.saw); err != nil && ctx.Err() == nil {
 				failed <- fmt.Errorf("watch %s: %w", e.name, err)
 			}
 		})
@@ -213,7 +213,7 @@ func (t *tree) writes(ctx context.Context, id string, rate float64, span time.Du
 	for range writers {
 		all.Go(func() {
 			for i := range turns {
-				revision, err := t.centre.putOne(ctx, transport, id, i)
+				revision, err := t.centre.putOne(ctx, transport, id, i%t.keys)
 				if err != nil {
 					failed <- err
 					return
@@ -240,7 +240,7 @@ func (t *tree) writes(ctx context.Context, id string, rate float64, span time.Du
 
 // putOne writes one key through the binding port and returns its revision.
 func (n *node) putOne(ctx context.Context, transport *http.Transport, id string, i int) (string, error) {
-	url := fmt.Sprintf("http://%s/key-%d?urlencoded=true", n.binding, i%10_000)
+	url := fmt.Sprintf("http://%s/key-%04d?urlencoded=true", n.binding, i)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader(strings.Repeat("v", valueBytes)))
 	if err != nil {
 		return "", fmt.Errorf("make request: %w", err)
@@ -260,13 +260,12 @@ func (n *node) putOne(ctx context.Context, transport *http.Transport, id string,
 
 // watch tells of the revision of each put that the node shows. opened is called
 // once it would miss none.
-func (n *node) watch(ctx context.Context, id string, opened func(), saw func(revision string)) error {
+func (n *node) watch(ctx context.Context, w watch, opened func(), saw func(revision string)) error {
 	defer opened()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.api+"/godwit/v1/namespaces/"+id+"/watch", nil)
+	req, err := w.request(ctx, n.api)
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+rootToken)
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		return fmt.Errorf("send request: %w", err)

@@ -18,12 +18,13 @@ type tree struct {
 	lab    *lab
 	name   string
 	centre *node
+	keys   int // that writes go over
 	edges  []*node
 	all    []*node
 }
 
 func (l *lab) newTree(ctx context.Context, name string) (*tree, error) {
-	t := &tree{lab: l, name: name}
+	t := &tree{lab: l, name: name, keys: hotKeys}
 	var err error
 	t.centre, err = t.start(ctx, "centre", l.serverOn)
 	if err != nil {

@@ -56,7 +56,6 @@ func (h *Hub) commit(r *godwit.Record, now time.Time) {
 	}
 	c.ID = c.at.String()
 	t.add(c, h.share())
-	t.wake()
 }
 
 // catalogChanged ends the watches of a namespace that is deleted, and has those of one
@@ -145,7 +144,6 @@ func (h *Hub) expire(e store.Expired) {
 	t.add(&change{at: at, Event: Event{
 		Kind: Expired, ID: at.String(), Key: strings.Clone(e.Key), Revision: e.Revision, Expiration: e.At,
 	}}, h.share())
-	t.wake()
 }
 
 // span is a span of time, unix seconds, both ends included.

@@ -43,15 +43,18 @@ type topic struct {
 	values bool   // values are kept
 	valued uint64 // from this number on
 
-	grown    chan struct{} // closed when there is more to see; nil: nobody waits
+	waiting  waiting
+	forgets  int // how often all changes were let go of
 	watchers int
 	left     time.Time // when the last one went
 }
 
 func (t *topic) end() uint64 { return t.first + uint64(len(t.items)) }
 
-// add puts a change in, and lets go of the oldest beyond a number of bytes.
+// add puts a change in, wakes those who watch its key, and lets go of the oldest
+// beyond a number of bytes.
 func (t *topic) add(c *change, most int) {
+	t.waiting.wake(c.Key, t.end())
 	t.items = append(t.items, c)
 	t.bytes += c.bytes()
 	t.trim(most)
@@ -72,25 +75,13 @@ func (t *topic) trim(most int) {
 // forget lets go of all changes: those after base come anew. Whoever waits for
 // the next one has fallen out of the ring, too.
 func (t *topic) forget(base godwit.Revision) {
+	t.forgets++
 	t.first = t.end() + 1
 	t.items, t.bytes, t.base = nil, 0, base
 }
 
 // wake tells those who wait that there is something to see.
-func (t *topic) wake() {
-	if t.grown != nil {
-		close(t.grown)
-		t.grown = nil
-	}
-}
-
-// wait returns what is closed by the next wake.
-func (t *topic) wait() <-chan struct{} {
-	if t.grown == nil {
-		t.grown = make(chan struct{})
-	}
-	return t.grown
-}
+func (t *topic) wake() { t.waiting.wakeAll(t.end()) }
 
 // find returns the number of the first change that whoever stands at p may have
 // missed, and false if the ring does not go back that far.

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ type watcher struct {
 	live bool
 	seq  uint64
 	upTo godwit.Revision
+
+	waiter  *waiter // nil: it does not wait
+	forgets int     // the topic's, when it began to
 
 	ready bool   // a Ready is due
 	anew  Kind   // Ready or Reset: to begin at what the store holds now; "": not
@@ -68,6 +72,7 @@ func (h *Hub) open(ctx context.Context, q Request, yield func(Event, error) bool
 func (w *watcher) close() {
 	w.h.mu.Lock()
 	defer w.h.mu.Unlock()
+	w.caughtUp()
 	w.topic.watchers--
 	w.topic.left = w.h.cfg.Now()
 	w.h.metrics.watches.Dec()
@@ -114,6 +119,7 @@ func (w *watcher) next() step {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	w.caughtUp()
 	select {
 	case <-h.closed:
 		return step{err: errClosed()}
@@ -121,7 +127,7 @@ func (w *watcher) next() step {
 	}
 	switch {
 	case h.isMixed():
-		return step{grown: t.wait()}
+		return step{grown: w.await()}
 	case w.life != h.life:
 		w.life = h.life
 		if w.anew == "" {
@@ -142,8 +148,39 @@ func (w *watcher) next() step {
 	case t.gone:
 		return step{err: godwit.ErrNamespaceNotFound}
 	}
-	w.at = position{max(w.at.rev, h.rev), max(w.at.sec, h.cfg.Now().Unix())}
-	return step{grown: t.wait()}
+	w.toldAll()
+	return step{grown: w.await()}
+}
+
+// toldAll notes that all there is has been told. The caller holds the hub's lock.
+func (w *watcher) toldAll() {
+	w.at = position{max(w.at.rev, w.h.rev), max(w.at.sec, w.h.cfg.Now().Unix())}
+}
+
+// await returns what is closed when there may be something to tell. The caller holds
+// the hub's lock.
+func (w *watcher) await() <-chan struct{} {
+	w.waiter, w.forgets = w.topic.waiting.add(w.q.Prefix), w.topic.forgets
+	return w.waiter.grown
+}
+
+// caughtUp ends waiting: what came meanwhile, and woke nobody who watches what it
+// does, is as good as told. The caller holds the hub's lock.
+func (w *watcher) caughtUp() {
+	if w.waiter == nil {
+		return
+	}
+	seq := w.waiter.seq
+	if !w.waiter.woken {
+		w.topic.waiting.remove(w.waiter)
+		seq = w.topic.end()
+	}
+	if w.forgets != w.topic.forgets {
+		seq = 0 // it has fallen out of the ring
+	}
+	if w.waiter = nil; w.live {
+		w.seq = seq
+	}
 }
 
 func errClosed() error {
@@ -152,13 +189,12 @@ func errClosed() error {
 
 // tell tells those of changes from the ring that are asked for.
 func (w *watcher) tell(changes []*change) error {
-	for i, c := range changes {
-		w.seq++
-		if !w.wants(c) {
-			continue
-		}
+	last := changes[len(changes)-1].at.rev
+	w.seq += uint64(len(changes))
+	wanted := slices.DeleteFunc(changes, func(c *change) bool { return !w.wants(c) })
+	for i, c := range wanted {
 		e := c.Event
-		e.More = i+1 < len(changes)
+		e.More = i+1 < len(wanted)
 		if !w.q.Values {
 			e.Value = nil
 		}
@@ -167,7 +203,7 @@ func (w *watcher) tell(changes []*change) error {
 			return err
 		}
 	}
-	w.at.rev = max(w.at.rev, changes[len(changes)-1].at.rev)
+	w.at.rev = max(w.at.rev, last)
 	return nil
 }
 
@@ -228,10 +264,22 @@ func (w *watcher) wait(grown <-chan struct{}) error {
 		return errClosed()
 	case <-timer.C:
 	}
-	if w.live && w.h.cfg.Now().Sub(w.told) >= idleReady {
+	if w.live && w.h.cfg.Now().Sub(w.told) >= idleReady && w.stillWaits() {
 		return w.send(Event{Kind: Ready, ID: w.at.String(), Revision: w.at.rev})
 	}
 	return w.beat()
+}
+
+// stillWaits tells whether nothing has come that is to be told, and notes that all
+// there is has been.
+func (w *watcher) stillWaits() bool {
+	w.h.mu.Lock()
+	defer w.h.mu.Unlock()
+	if w.waiter.woken || w.forgets != w.topic.forgets || w.h.isMixed() {
+		return false
+	}
+	w.toldAll()
+	return true
 }
 
 func (w *watcher) beat() error { return w.send(Event{Kind: Heartbeat}) }

@@ -33,6 +33,7 @@ type world struct {
 	store *store.Store
 	log   *embedded.Log
 	hub   *watch.Hub
+	reg   *prometheus.Registry
 }
 
 func newWorld(t testing.TB, cfg store.Config, wcfg watch.Config) *world {
@@ -54,7 +55,8 @@ func (w *world) open() {
 	w.store, err = store.Open(context.Background(), cfg)
 	w.check(err)
 	wcfg := w.watch
-	wcfg.Store, wcfg.Metrics = w.store, prometheus.NewRegistry()
+	w.reg = prometheus.NewRegistry()
+	wcfg.Store, wcfg.Metrics = w.store, w.reg
 	w.hub = watch.New(wcfg)
 	w.store.SetOnCommit(w.hub.Committed)
 	w.store.SetOnExpired(w.hub.Expired)
@@ -106,6 +108,19 @@ func putFor(ns godwit.NamespaceID, key, value string, ttl time.Duration) godwit.
 
 func del(ns godwit.NamespaceID, key string) godwit.Mutation {
 	return godwit.Mutation{Op: godwit.OpDelete, Namespace: ns, Key: key}
+}
+
+// rounds is how often watches have read the store.
+func (w *world) rounds() (n float64) {
+	w.t.Helper()
+	families, err := w.reg.Gather()
+	w.check(err)
+	for _, f := range families {
+		if f.GetName() == "godwit_watch_rounds_total" {
+			n = f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	return n
 }
 
 // reader pulls the events of one watch.
