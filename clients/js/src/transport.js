@@ -134,6 +134,7 @@ export class Final extends Error {
 class Patience {
   #controller = new AbortController();
   #timer;
+  #over = false; // a body may still be read when the answer is there
 
   constructor(signal, timeout) {
     signal?.throwIfAborted();
@@ -143,7 +144,7 @@ class Patience {
     this.late = false;
     this.touch = () => {
       clearTimeout(this.#timer);
-      if (this.timeout > 0) this.#timer = setTimeout(() => this.#expire(), this.timeout);
+      if (this.timeout > 0 && !this.#over) this.#timer = setTimeout(() => this.#expire(), this.timeout);
     };
   }
 
@@ -153,12 +154,13 @@ class Patience {
   }
 
   end() {
+    this.#over = true;
     clearTimeout(this.#timer);
   }
 
   /** @param {number} ms */
   sleep(ms) {
-    this.end();
+    clearTimeout(this.#timer);
     return new Promise((resolve, reject) => {
       const left = () => { clearTimeout(timer); reject(this.signal.reason); };
       const timer = setTimeout(() => { this.signal.removeEventListener("abort", left); resolve(undefined); }, ms);

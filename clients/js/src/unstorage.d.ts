@@ -46,6 +46,8 @@ export interface GodwitDriver {
   getKeys(base?: string): Promise<string[]>;
   clear(base?: string): Promise<void>;
   watch(changed: (event: "update" | "remove", key: string) => any): Promise<() => Promise<void>>;
+  /** Leaves all watches. */
+  dispose(): Promise<void>;
 }
 
 export default function godwitDriver(options: DriverOptions): GodwitDriver;

@@ -19,6 +19,7 @@ export default function godwitDriver(options) {
     return prefix && `${prefix}:`;
   };
   const lifetime = (o) => (o?.ttl > 0 ? { expirationTtl: Math.ceil(Math.max(o.ttl, options.minTTL ?? 60)) } : {});
+  const watches = new Set();
   const put = (key, value, o) => kv.put(full(key), value, { ...lifetime(o), signal: o?.signal });
   return {
     name,
@@ -47,7 +48,15 @@ export default function godwitDriver(options) {
       return keys;
     },
     clear: (part) => clear(kv, under(part)),
-    watch: (changed) => watch(kv, under(""), (event, key) => changed(event, short(key)), options.onError),
+    async watch(changed) {
+      const leave = await watch(kv, under(""), (event, key) => changed(event, short(key)), options.onError);
+      watches.add(leave);
+      return () => { watches.delete(leave); return leave(); };
+    },
+    async dispose() {
+      await Promise.all([...watches].map((leave) => leave()));
+      watches.clear();
+    },
   };
 }
 

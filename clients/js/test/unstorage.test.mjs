@@ -138,6 +138,16 @@ for (const base of [undefined, "app:data"]) {
   });
 }
 
+test("a storage that is disposed watches no more", async () => {
+  const told = [];
+  const storage = createStorage({ driver: godwitDriver({ kv, base: "disposed" }) });
+  await storage.watch((event, key) => told.push(key));
+  await storage.dispose();
+  const open = async () => /^godwit_watches 0$/m.test(await (await fetch(`${node.url}/metrics`)).text());
+  await until("no watch is open", open);
+  assert.deepEqual(told, []);
+});
+
 test("a base does not reach what only begins alike", async () => {
   const driver = godwitDriver({ kv, base: "user" });
   const one = createStorage({ driver });
