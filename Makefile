@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
+.PHONY: ip proxies run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -98,6 +98,12 @@ clients/js/node_modules/.package-lock.json: clients/js/package-lock.json
 test chaos: ip
 ip:
 	@command -v ip > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq iproute2; }
+
+# proxies are what users put in front of edges.
+test: proxies
+proxies:
+	@{ command -v nginx && command -v caddy; } > /dev/null || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light caddy; }
 
 ## bench-deps: what godwit is measured beside
 bench-deps:
