@@ -115,7 +115,7 @@ test("an event without an end does not fill memory", async () => {
   proxy.faults = [{
     before: (req, res) => {
       res.writeHead(200, { "Content-Type": "text/event-stream" });
-      const more = () => { while (!res.destroyed && res.write("x".repeat(65_536))) sent++; };
+      const more = () => { do sent++; while (!res.destroyed && res.write("x".repeat(65_536))); };
       res.on("drain", more);
       more();
     },
@@ -130,7 +130,7 @@ test("a reader that is slow holds the server back", async () => {
   proxy.faults = [{
     before: (req, res) => {
       res.writeHead(200, { "Content-Type": "text/event-stream" });
-      const more = () => { while (!res.destroyed && res.write(event)) sent++; };
+      const more = () => { do sent++; while (!res.destroyed && res.write(event)); };
       res.on("drain", more);
       more();
     },
