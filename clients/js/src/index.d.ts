@@ -25,8 +25,8 @@ export interface ClientOptions {
   /** Sends the requests, for settings of one's own. */
   fetch?: typeof fetch;
   /**
-   * Read streams whole before they are sent. This is so where fetch cannot send
-   * streams; in a browser it can over HTTP/2 only, so say `true` over HTTP/1.1.
+   * Read streams whole before they are sent. So it is in browsers, which send streams
+   * over HTTP/2 only: say `false` where that is sure.
    */
   bufferStreams?: boolean;
 }
