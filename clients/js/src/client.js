@@ -107,7 +107,7 @@ function lasting(options) {
 }
 
 function namespaceRef(ref) {
-  if (typeof ref !== "string" || ref === "" || ref.length > 512) {
+  if (typeof ref !== "string" || ref === "" || ref.length > 512 || /\p{Surrogate}/u.test(ref)) {
     throw new TypeError("a namespace is named by its id or its title");
   }
   return ref;

@@ -231,9 +231,11 @@ export class KV {
   /** @returns {Promise<any>} */
   async #native(method, path, query, options, read = json, headers = {}, body = undefined) {
     try {
+      // A title of dots would be taken for a step in the path.
+      const ref = /^\.\.?$/.test(this.namespace) ? await this.client.namespaceId(this.namespace, options) : this.namespace;
       return await this.client.transport.send({
         op: method === "GET" ? "GET" : "TRANSACTION", method, query, headers, body,
-        path: `/godwit/v1/namespaces/${encodeURIComponent(this.namespace)}${path}`,
+        path: `/godwit/v1/namespaces/${encodeURIComponent(ref)}${path}`,
         session: this.shared, options: this.#asked(options),
       }, read);
     } catch (e) {

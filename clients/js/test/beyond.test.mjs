@@ -134,6 +134,23 @@ test("namespaces", async () => {
   assert.equal((await client.status()).role, "central");
 });
 
+test("titles of every kind", async () => {
+  for (const title of ["..", ".", "a/b", "%2F", "ü?#", " "]) {
+    await client.createNamespace(title);
+    const ns = client.kv(title);
+    await ns.put("k", title, { metadata: 1 });
+    assert.equal(await ns.get("k"), title);
+    assert.equal((await ns.entry("k")).metadata, 1);
+    assert.deepEqual(await ns.count({ prefix: "k" }).then((c) => c.keys), 1);
+    await ns.transaction().delete("k").commit();
+    const w = ns.watch();
+    assert.equal((await w.next()).value.type, "ready");
+    await w.return();
+    await client.deleteNamespace(title);
+  }
+  assert.throws(() => client.kv("\ud800"), TypeError);
+});
+
 test("tokens: none, wrong, and never in an error", async () => {
   for (const token of [undefined, "wrong-token-0123456789"]) {
     const e = await connect({ url: node.url, token, namespace: "birds" }).get("k").catch((x) => x);
