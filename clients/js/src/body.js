@@ -67,9 +67,14 @@ function unshared(bytes) {
   return typeof SharedArrayBuffer === "function" && bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes;
 }
 
+/** 128 random bits; randomUUID is not there for pages that came without TLS. */
+export function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
 /** What stands around a value in a form with metadata. */
 function formOf(metadata) {
-  const boundary = `godwit-${crypto.randomUUID()}`;
+  const boundary = `godwit-${randomId()}`;
   const part = (name, more) => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n`;
   return {
     type: `multipart/form-data; boundary=${boundary}`,

@@ -1,5 +1,5 @@
 import { GodwitError, answered } from "./errors.js";
-import { joined } from "./body.js";
+import { joined, randomId } from "./body.js";
 
 /** Bounds the wait between two attempts, whatever the server asks for. */
 const maxBackoff = 5_000;
@@ -79,7 +79,7 @@ export class Transport {
       set(headers, "Godwit-Min-Revision", o.minRevision || call.session?.revision);
       set(headers, "Godwit-Consistency", o.consistency);
     } else {
-      headers.set("Godwit-Request-Id", o.requestId ?? crypto.randomUUID().replaceAll("-", ""));
+      headers.set("Godwit-Request-Id", o.requestId ?? randomId());
     }
     for (const [name, text] of Object.entries(call.headers ?? {})) set(headers, name, text);
     return headers;
