@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
+.PHONY: ip proxies run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -25,7 +25,7 @@ demo: build
 	@exec $(BIN)/world -godwit $(BIN)/godwit
 
 ## test: install what the tests need, then run all of them
-test: lint cross fuzz e2e-deps planted
+test: lint cross fuzz e2e-deps js-deps planted
 	$(GO) test -race -timeout 20m -skip $(CHAOS) ./...
 	$(GO) test -timeout 10m -run $(CHAOS) ./e2e
 	@$(MAKE) --no-print-directory simulate SEEDS=200
@@ -89,10 +89,21 @@ e2e-deps: e2e/node_modules/.package-lock.json
 e2e/node_modules/.package-lock.json: e2e/package-lock.json
 	cd e2e && npm ci --ignore-scripts --no-audit --no-fund
 
+## js-deps: what the tests of clients/js need, as its package-lock.json pins them
+js-deps: clients/js/node_modules/.package-lock.json
+clients/js/node_modules/.package-lock.json: clients/js/package-lock.json
+	cd clients/js && npm ci --ignore-scripts --no-audit --no-fund
+
 # ip makes the networks that tests cut.
 test chaos: ip
 ip:
 	@command -v ip > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq iproute2; }
+
+# proxies are what users put in front of edges.
+test: proxies
+proxies:
+	@{ command -v nginx && command -v caddy; } > /dev/null || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light caddy; }
 
 ## bench-deps: what godwit is measured beside
 bench-deps:

@@ -18,14 +18,19 @@ type bulkQuery struct {
 	withMetadata bool
 }
 
-// bulkGet answers with the values of several keys.
+// bulkGet answers with the values of several keys. It takes cache_ttl as a single
+// get does; Cloudflare's has no such parameter.
 func (c *call) bulkGet() error {
+	query, err := c.query()
+	if err != nil {
+		return err
+	}
 	c.body.limit = maxBulkGetBody
 	q, err := readBulkQuery(newScanner(c.body, "keys"))
 	if err != nil {
 		return err
 	}
-	opts, err := c.readOptions("")
+	opts, err := c.readOptions(query.Get("cache_ttl"))
 	if err != nil {
 		return err
 	}

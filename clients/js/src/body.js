@@ -1,0 +1,192 @@
+import { GodwitError } from "./errors.js";
+
+const encoder = new TextEncoder();
+
+/** How much of a stream is read ahead, so that a small value can be sent again. */
+const smallBytes = 64 << 10;
+
+/**
+ * A value as the binding takes it: bytes, or a stream of them.
+ *
+ * @returns {any} `{bytes, text}`, where `text` tells of what kind it was, or `{stream}`
+ */
+export function valueOf(value) {
+  if (value === undefined) {
+    throw new TypeError("Failed to execute 'put' on 'KvNamespace': parameter 2 is not of type 'string or Object'.");
+  }
+  if (value === null || typeof value !== "object" && typeof value !== "function") {
+    return { bytes: encoder.encode(String(value)), text: true };
+  }
+  const bytes = bytesOf(value);
+  if (bytes) return { bytes, text: false };
+  if (typeof value.getReader === "function") return { stream: value };
+  throw new TypeError("KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.");
+}
+
+/** The bytes of a buffer or view, undefined for anything else. */
+export function bytesOf(value) {
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  const tag = Object.prototype.toString.call(value); // a buffer of another realm is one, too
+  if (tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]") return new Uint8Array(value);
+  return undefined;
+}
+
+/** Metadata as text, undefined for none. */
+export function metadataText(metadata) {
+  if (metadata === undefined || metadata === null) return undefined;
+  const text = JSON.stringify(metadata);
+  if (text === undefined) {
+    throw new GodwitError("invalid_metadata", "KV PUT failed: 400 Metadata must be valid JSON", { status: 400 });
+  }
+  return text;
+}
+
+/**
+ * What a put sends. The body of a long stream can be made once only.
+ *
+ * @param {unknown} value
+ * @param {string | undefined} metadata as text
+ * @param {{buffer: boolean, signal?: AbortSignal}} how `buffer`: read streams whole
+ */
+export async function putBody(value, metadata, how) {
+  let v = valueOf(value);
+  if ("stream" in v) v = await readAhead(v.stream, how.buffer ? Infinity : smallBytes, how.signal);
+  const form = metadata === undefined ? undefined : formOf(metadata);
+  const type = form?.type ?? ("text" in v && v.text ? "text/plain;charset=UTF-8" : "application/octet-stream");
+  if ("bytes" in v) {
+    const bytes = v.bytes;
+    const body = form ? new Blob([form.head, unshared(bytes), form.tail]) : unshared(bytes);
+    return { type, make: () => body, repeatable: true };
+  }
+  const rest = v;
+  return { type, make: (touch) => streamOf(rest, form, touch), repeatable: false };
+}
+
+// fetch refuses memory that another thread may change.
+function unshared(bytes) {
+  return typeof SharedArrayBuffer === "function" && bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes;
+}
+
+/** 128 random bits; randomUUID is not there for pages that came without TLS. */
+export function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** What stands around a value in a form with metadata. */
+function formOf(metadata) {
+  const boundary = `godwit-${randomId()}`;
+  const part = (name, more) => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n`;
+  return {
+    type: `multipart/form-data; boundary=${boundary}`,
+    head: encoder.encode(
+      part("metadata", "") + metadata + "\r\n" +
+      part("value", '; filename="value"\r\nContent-Type: application/octet-stream')),
+    tail: encoder.encode(`\r\n--${boundary}--\r\n`),
+  };
+}
+
+/** Reads a stream up to a limit: all of it as bytes, or its beginning and the rest. */
+async function readAhead(stream, limit, signal) {
+  const reader = stream.getReader();
+  const leave = () => void reader.cancel(signal.reason).catch(() => {});
+  signal?.addEventListener("abort", leave, { once: true });
+  try {
+    return await readUpTo(reader, limit, signal);
+  } finally {
+    signal?.removeEventListener("abort", leave);
+  }
+}
+
+async function readUpTo(reader, limit, signal) {
+  const chunks = [];
+  let size = 0;
+  while (size <= limit) {
+    const { done, value } = await reader.read();
+    signal?.throwIfAborted(); // a reader that was cancelled looks as if it had come to the end
+    if (done) return { bytes: joined(chunks, size), text: false };
+    const chunk = await chunkOf(value, reader);
+    chunks.push(chunk);
+    size += chunk.byteLength;
+  }
+  return { chunks, reader };
+}
+
+async function chunkOf(value, reader) {
+  const chunk = bytesOf(value);
+  if (chunk) return chunk;
+  const e = new TypeError("a stream given to KV put() must give bytes");
+  await reader.cancel(e).catch(() => {});
+  throw e;
+}
+
+export function joined(chunks, size) {
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const c of chunks) {
+    all.set(c, at);
+    at += c.byteLength;
+  }
+  return all;
+}
+
+/**
+ * The rest of a stream as a body that is read as it is sent. What goes wrong in the
+ * source is kept in `failure`: fetch tells of it in words of its own.
+ */
+function streamOf({ chunks, reader }, form, touch) {
+  const ready = form ? [form.head, ...chunks] : [...chunks];
+  let ended = false;
+  /** @type {any} */
+  const body = new ReadableStream({
+    async pull(controller) {
+      touch();
+      if (ready.length > 0) return controller.enqueue(ready.shift());
+      if (ended) return controller.close();
+      try {
+        const { done, value } = await reader.read();
+        if (!done) return controller.enqueue(await chunkOf(value, reader));
+      } catch (e) {
+        body.failure = { error: e };
+        throw e;
+      }
+      ended = true;
+      if (form) return controller.enqueue(form.tail);
+      controller.close();
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  body.failure = undefined;
+  return body;
+}
+
+/** Base64 of bytes, in pieces that no engine finds too long. */
+export function base64(bytes) {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return btoa(text);
+}
+
+export function fromBase64(text) {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+/**
+ * A value inside JSON: as text where it is text, else in base64.
+ *
+ * @returns {{value: string, base64?: true}}
+ */
+export function inJSON(value) {
+  const v = valueOf(value);
+  if ("stream" in v) throw new TypeError("a stream cannot be part of a transaction or a bulk put: read it first");
+  try {
+    return { value: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(v.bytes) };
+  } catch {
+    return { value: base64(v.bytes), base64: true };
+  }
+}
+
+/** A body of JSON, which can be sent again. */
+export function jsonBody(value) {
+  const text = JSON.stringify(value);
+  return { type: "application/json", make: () => text, repeatable: true };
+}

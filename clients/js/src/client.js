@@ -1,0 +1,114 @@
+import { jsonBody } from "./body.js";
+import { GodwitError } from "./errors.js";
+import { KV } from "./kv.js";
+import { Session } from "./session.js";
+import { Transport, consistencyOf } from "./transport.js";
+
+/** A server: its namespaces, and what is asked of it as a whole. */
+export class Client {
+  #account;
+  #ids = new Map();
+
+  /** @param {import("./index.d.ts").ClientOptions} options */
+  constructor(options) {
+    this.transport = new Transport(options);
+    this.consistency = consistencyOf(options.consistency);
+    this.shared = options.session === false ? undefined : new Session(options.session || "");
+    this.#account = options.account;
+  }
+
+  kv(namespace) {
+    return new KV(this, namespaceRef(namespace), this.shared);
+  }
+
+  session() {
+    return this.shared?.revision ?? "";
+  }
+
+  status(options) {
+    return this.#native("GET", "/godwit/v1/status", options);
+  }
+
+  async namespaces(options) {
+    return (await this.#native("GET", "/godwit/v1/namespaces", options)).namespaces;
+  }
+
+  async createNamespace(title, options = {}) {
+    const body = { title: namespaceRef(title), jurisdiction: options.jurisdiction };
+    return this.#rest("POST", "", options, body);
+  }
+
+  async renameNamespace(namespace, title, options) {
+    const id = await this.namespaceId(namespaceRef(namespace), options);
+    this.forget(namespace);
+    return this.#rest("PUT", `/${id}`, options, { title: namespaceRef(title) });
+  }
+
+  async deleteNamespace(namespace, options) {
+    const id = await this.namespaceId(namespaceRef(namespace), options);
+    this.forget(namespace);
+    await this.#rest("DELETE", `/${id}`, options);
+  }
+
+  /** The id of the namespace whose id, or else title, is `ref`. */
+  async namespaceId(ref, options) {
+    if (/^[0-9a-f]{32}$/.test(ref)) return ref;
+    let id = this.#ids.get(ref);
+    if (id === undefined) {
+      const found = (await this.namespaces(lasting(options))).find((n) => n.title === ref);
+      if (!found) {
+        throw new GodwitError("namespace_not_found", `KV GET failed: 404 there is no namespace ${JSON.stringify(ref)}`, { status: 404 });
+      }
+      this.#ids.set(ref, id = found.id);
+    }
+    return id;
+  }
+
+  /** Drops a title whose namespace turned out to be gone: another may have it by now. */
+  forget(ref) {
+    this.#ids.delete(ref);
+  }
+
+  /** A path of the REST API below a namespace. */
+  async namespacePath(ref, rest, options) {
+    const [account, id] = await Promise.all([this.#accountId(options), this.namespaceId(ref, options)]);
+    return `/client/v4/accounts/${account}/storage/kv/namespaces/${id}${rest}`;
+  }
+
+  async #accountId(options) {
+    if (this.#account === undefined) {
+      const accounts = await this.transport.json({
+        op: "GET", method: "GET", path: "/client/v4/accounts", options: lasting(options),
+      });
+      const id = accounts?.result?.[0]?.id;
+      if (typeof id !== "string" || id === "") throw new GodwitError("invalid_reply", "KV GET failed: the server names no account");
+      this.#account = id;
+    }
+    return encodeURIComponent(this.#account);
+  }
+
+  async #rest(method, path, options, body) {
+    const account = await this.#accountId(options);
+    const answer = await this.transport.json({
+      op: "NAMESPACE", method, path: `/client/v4/accounts/${account}/storage/kv/namespaces${path}`,
+      body: body && jsonBody(body), session: this.shared, options,
+    });
+    return answer.result;
+  }
+
+  #native(method, path, options) {
+    return this.transport.json({ op: "GET", method, path, session: this.shared, options });
+  }
+}
+
+/** What of a call's options holds for what has to be asked before it. */
+function lasting(options) {
+  return { signal: options?.signal, timeout: options?.timeout };
+}
+
+function namespaceRef(ref) {
+  if (typeof ref !== "string" || ref === "" || ref.length > 512 || /\p{Surrogate}/u.test(ref)) {
+    throw new TypeError("a namespace is named by its id or its title");
+  }
+  return ref;
+}

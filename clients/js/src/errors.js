@@ -1,0 +1,76 @@
+/** An error that the server answered, or that kept it from answering. */
+export class GodwitError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{status?: number, retryAfter?: number, conditions?: object[], cause?: unknown}} [more]
+   */
+  constructor(code, message, more = {}) {
+    super(message, more.cause === undefined ? undefined : { cause: more.cause });
+    this.name = "GodwitError";
+    this.code = code;
+    this.status = more.status ?? 0;
+    this.retryAfter = more.retryAfter;
+    this.conditions = more.conditions;
+  }
+}
+
+/** Cloudflare's numbers, and godwit's beyond them, by godwit's words. */
+const words = new Map([
+  [10001, "unavailable"], [10009, "key_not_found"], [10011, "invalid_namespace_id"],
+  [10013, "namespace_not_found"], [10014, "namespace_exists"], [10018, "too_many_namespaces"],
+  [10019, "missing_title"], [10022, "too_many_requests"], [10023, "invalid_key"],
+  [10024, "value_too_large"], [10028, "invalid_limit"], [10029, "invalid_request"],
+  [10030, "key_too_long"], [10033, "invalid_expiration"], [10034, "invalid_expiration_ttl"],
+  [10037, "forbidden"], [10041, "invalid_cursor"], [10047, "invalid_metadata"],
+  [10412, "precondition_failed"], [10500, "internal"], [10504, "outcome_unknown"],
+  [10507, "disk_full"],
+]);
+
+const byStatus = new Map([
+  [400, "invalid_request"], [401, "unauthenticated"], [403, "forbidden"], [404, "not_found"],
+  [412, "precondition_failed"], [413, "body_too_large"], [414, "key_too_long"],
+  [429, "too_many_requests"], [431, "body_too_large"], [502, "unavailable"],
+  [503, "unavailable"], [504, "unavailable"], [507, "disk_full"],
+]);
+
+/**
+ * The error that an answer is. It reads either API's envelope, and the answers of
+ * proxies in between as well as it can.
+ *
+ * @param {string} op what was asked, as the binding's messages name it
+ * @param {Response} res
+ * @param {string} text the beginning of the answer
+ */
+export function answered(op, res, text) {
+  let code = byStatus.get(res.status) ?? "http_error";
+  let message = res.statusText || "an answer that is not the server's";
+  let conditions;
+  try {
+    const body = JSON.parse(text);
+    const rest = body?.errors?.[0];
+    if (typeof body?.error?.code === "string") {
+      code = body.error.code;
+      message = String(body.error.message);
+      conditions = body.error.conditions;
+    } else if (rest) {
+      code = words.get(rest.code) ?? code;
+      message = String(rest.message);
+      if (code === "invalid_metadata" && res.status === 413) code = "metadata_too_large";
+    }
+  } catch {
+    // no envelope: the status says what there is to say
+  }
+  return new GodwitError(code, failed(op, res.status, message), {
+    status: res.status, retryAfter: seconds(res.headers.get("Retry-After")), conditions,
+  });
+}
+
+/** The text of an error as the binding words it. */
+export function failed(op, status, message) {
+  return `KV ${op} failed: ${status} ${message}`;
+}
+
+function seconds(text) {
+  return text !== null && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
+}

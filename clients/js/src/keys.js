@@ -1,0 +1,68 @@
+import { GodwitError, failed } from "./errors.js";
+
+const maxKeyBytes = 512;
+const encoder = new TextEncoder();
+
+/**
+ * A key as a segment of a path, checked as a binding checks it.
+ *
+ * @param {string} op
+ * @param {unknown} key
+ */
+export function keySegment(op, key) {
+  return wellFormed(op, checkedKey(op, key));
+}
+
+/**
+ * A key, checked as a binding checks it before it sends anything.
+ *
+ * @param {string} op
+ * @param {unknown} key
+ */
+export function checkedKey(op, key) {
+  if (key === undefined) {
+    throw new TypeError(`Failed to execute '${op.toLowerCase()}' on 'KvNamespace': parameter 1 is not of type 'string or Array'.`);
+  }
+  const text = String(key);
+  if (text === "") throw new TypeError("Key name cannot be empty.");
+  if (text === "." || text === "..") throw new TypeError(`"${text}" is not allowed as a key name.`);
+  const length = encoder.encode(text).byteLength;
+  if (length > maxKeyBytes) {
+    const message = `UTF-8 encoded length of ${length} exceeds key length limit of ${maxKeyBytes}.`;
+    throw new GodwitError("key_too_long", failed(op, 414, message), { status: 414 });
+  }
+  wellFormed(op, text);
+  return text;
+}
+
+/**
+ * Text percent-encoded. Half a surrogate pair is no text: JSON and queries would turn
+ * it into another key.
+ *
+ * @param {string} op
+ * @param {string} text
+ */
+export function wellFormed(op, text) {
+  try {
+    return encodeURIComponent(text);
+  } catch {
+    throw new GodwitError("invalid_key", failed(op, 400, "Could not URL-decode key name"), { status: 400 });
+  }
+}
+
+/** A bound of a list: not checked as keys are, but it must be text. */
+export function boundText(op, text) {
+  if (text === undefined || text === null) return undefined;
+  wellFormed(op, String(text));
+  return String(text);
+}
+
+/** A number as a binding makes an int32 of it, as text; undefined where none is given. */
+export function integer(value) {
+  if (value === undefined) return undefined;
+  const n = Math.trunc(Number(value));
+  if (n < -(2 ** 31) || n > 2 ** 31 - 1) {
+    throw new TypeError("Value out of range. Must be between -2147483648 and 2147483647 (inclusive).");
+  }
+  return String(n || 0);
+}

@@ -1,0 +1,321 @@
+import { jsonBody, metadataText, putBody } from "./body.js";
+import { bulkDelete, bulkPut } from "./bulk.js";
+import { GodwitError, failed } from "./errors.js";
+import { boundText, checkedKey, integer, keySegment } from "./keys.js";
+import { bytesOfScanned, count, scanPage, scanned, scanQuery } from "./scan.js";
+import { Session } from "./session.js";
+import { Transaction } from "./transaction.js";
+import { Final, consistencyOf, json } from "./transport.js";
+import { watch } from "./watch.js";
+
+/**
+ * A namespace. It is a KVNamespace as Workers have it, and more. What it does is
+ * described in index.d.ts.
+ */
+export class KV {
+  /**
+   * @param {import("./client.js").Client} client
+   * @param {string} namespace id or title
+   * @param {Session | undefined} session
+   */
+  constructor(client, namespace, session) {
+    this.client = client;
+    this.namespace = namespace;
+    this.shared = session;
+  }
+
+  // As in Workers.
+
+  async get(key, typeOrOptions) {
+    const o = readOptions(typeOrOptions);
+    if (Array.isArray(key)) return this.#bulkGet(key, o, (v) => v, false);
+    const e = await this.#value(key, o);
+    return e === null ? null : e.value;
+  }
+
+  async getWithMetadata(key, typeOrOptions) {
+    const o = readOptions(typeOrOptions);
+    if (Array.isArray(key)) {
+      return this.#bulkGet(key, o, (v, cacheStatus) => v && { value: v.value, metadata: v.metadata ?? null, cacheStatus }, true);
+    }
+    const e = await this.#entry(key, o);
+    return { value: e.value ?? null, metadata: e.metadata ?? null, cacheStatus: e.cacheStatus };
+  }
+
+  async put(key, value, options) {
+    await this.set(key, value, options);
+  }
+
+  async delete(key, options) {
+    await this.remove(key, options);
+  }
+
+  async list(options = {}) {
+    const limit = listLimit(options.limit);
+    const page = await this.#native("GET", "/keys", {
+      limit, prefix: boundText("GET", options.prefix) || undefined, cursor: options.cursor || undefined,
+    }, options, async (res) => ({ ...await json(res), cacheStatus: cacheStatus(res) }));
+    const keys = page.keys.map(({ name, expiration, metadata }) => ({
+      name, ...(expiration !== undefined && { expiration }), ...(metadata !== undefined && { metadata }),
+    }));
+    const { cacheStatus: status } = page;
+    return page.list_complete
+      ? { keys, list_complete: true, cacheStatus: status }
+      : { keys, list_complete: false, cursor: page.cursor, cacheStatus: status };
+  }
+
+  // Beyond Workers.
+
+  async entry(key, typeOrOptions) {
+    const e = await this.#entry(key, readOptions(typeOrOptions));
+    return e.revision === undefined ? null : e;
+  }
+
+  async set(key, value, options = {}) {
+    const segment = keySegment("PUT", key);
+    const query = { expiration: integer(options.expiration), expiration_ttl: integer(options.expirationTtl) };
+    const metadata = metadataText(options.metadata);
+    const body = await putBody(value, metadata, { buffer: this.client.transport.buffer, signal: options.signal });
+    return this.#write({ op: "PUT", method: "PUT", query, body }, `/values/${segment}`, options);
+  }
+
+  async remove(key, options = {}) {
+    return this.#write({ op: "DELETE", method: "DELETE" }, `/values/${keySegment("DELETE", key)}`, options);
+  }
+
+  async details(key, options) {
+    try {
+      const d = await this.#native("GET", `/keys/${keySegment("GET", key)}`, {}, options);
+      return scanned(d);
+    } catch (e) {
+      if (isAbsent(e)) return null;
+      throw e;
+    }
+  }
+
+  async *keys(options = {}) {
+    for await (const { name, expiration, metadata } of this.scan(options)) {
+      yield { name, ...(expiration !== undefined && { expiration }), ...(metadata !== undefined && { metadata }) };
+    }
+  }
+
+  async *scan(options = {}) {
+    let cursor = options.cursor;
+    do {
+      const page = await this.scanPage({ ...options, cursor });
+      yield* page.keys;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+  }
+
+  scanPage(options = {}) {
+    return scanPage((path, query) => this.#native("GET", path, query, options), options);
+  }
+
+  count(options = {}) {
+    return count((path, query) => this.#native("GET", path, query, options), options);
+  }
+
+  watch(options = {}) {
+    const open = (query, headers, signal) =>
+      this.#native("GET", "/watch", query, { signal, timeout: options.timeout }, async (res) => res, headers);
+    return watch(open, this.client.transport, options);
+  }
+
+  transaction() {
+    return new Transaction((body, options = {}) =>
+      this.#native("POST", "/transactions", {}, options, json, {}, jsonBody(body)));
+  }
+
+  bulkPut(items, options = {}) {
+    return bulkPut((body) => this.#write({ op: "PUT", method: "PUT", body }, "/bulk", options), items);
+  }
+
+  bulkDelete(keys, options = {}) {
+    return bulkDelete((body) => this.#write({ op: "DELETE", method: "POST", body }, "/bulk/delete", options), keys);
+  }
+
+  session() {
+    return this.shared?.revision ?? "";
+  }
+
+  resume(session) {
+    this.shared?.see(new Session(session).revision);
+    return this;
+  }
+
+  withSession(session) {
+    return new KV(this.client, this.namespace, new Session(session));
+  }
+
+  // How it is done.
+
+  /** The value alone, null where there is none. */
+  async #value(key, o) {
+    const segment = keySegment("GET", key);
+    try {
+      return await this.#rest({
+        op: "GET", method: "GET", query: { cache_ttl: o.cacheTtl },
+      }, `/values/${segment}`, o, async (res) => ({
+        value: await decoded(res, o.type), revision: revisionOf(res), expiration: expirationOf(res), cacheStatus: cacheStatus(res),
+      }));
+    } catch (e) {
+      if (isAbsent(e)) return null;
+      throw e;
+    }
+  }
+
+  /**
+   * All of an entry, of one write; without a revision where there is none. A small
+   * value comes with everything else in one answer, from a list of one key.
+   *
+   * @returns {Promise<any>}
+   */
+  async #entry(key, o) {
+    const name = checkedKey("GET", key);
+    if (o.type !== "stream") {
+      const query = { ...scanQuery({ prefix: name, limit: 1, values: true }), cache_ttl: o.cacheTtl };
+      const page = await this.#native("GET", "/keys", query, o, async (res) => ({ ...await json(res), cacheStatus: cacheStatus(res) }));
+      const found = page.keys[0];
+      if (found?.name !== name) return { cacheStatus: page.cacheStatus };
+      if (!found.value_omitted) {
+        const value = await decoded(new Response(bytesOfScanned(found)), o.type).catch((e) => { throw e.cause ?? e; });
+        return entryOf(scanned(found), value, page.cacheStatus);
+      }
+    }
+    return this.#largeEntry(name, o);
+  }
+
+  /** The value and what is known of it, asked for by themselves until they agree. */
+  async #largeEntry(key, o) {
+    for (let attempt = 0; attempt <= this.client.transport.attempts; attempt++) {
+      const v = await this.#value(key, o);
+      if (v === null) return { cacheStatus: null };
+      const d = await this.details(key, { ...o, minRevision: v.revision });
+      if (d?.revision === v.revision) return entryOf(d, v.value, v.cacheStatus);
+      if (o.type === "stream") await v.value.cancel().catch(() => {}); // written between the two
+    }
+    throw new GodwitError("unavailable", failed("GET", 503, "the key is written faster than it can be read"), { status: 503 });
+  }
+
+  async #bulkGet(keys, o, make, withMetadata) {
+    const names = keys.map(String);
+    const body = jsonBody({ keys: names, type: o.type === "text" ? undefined : o.type, withMetadata });
+    const { values, status } = await this.#rest({
+      op: "GET_BULK", method: "POST", reads: true, body, query: { cache_ttl: o.cacheTtl },
+    }, "/bulk/get", o, async (res) => ({ values: (await json(res)).result.values, status: cacheStatus(res) }));
+    // Objects put some keys first: the order is that of the question.
+    return new Map(names.map((k) => [k, make(Object.hasOwn(values, k) ? values[k] : null, status)]));
+  }
+
+  async #write(call, path, options) {
+    const headers = { "If-Match": tag(options.ifMatch), "If-None-Match": tag(options.ifNoneMatch) };
+    return this.#rest({ ...call, headers }, path, options, async (res) => {
+      const revision = revisionOf(res);
+      await json(res);
+      return { revision };
+    });
+  }
+
+  async #rest(call, path, options, read) {
+    try {
+      return await this.client.transport.send({
+        ...call, path: await this.client.namespacePath(this.namespace, path, options),
+        session: this.shared, options: this.#asked(options),
+      }, read);
+    } catch (e) {
+      throw this.#noted(e);
+    }
+  }
+
+  /** @returns {Promise<any>} */
+  async #native(method, path, query, options, read = json, headers = {}, body = undefined) {
+    try {
+      // A title of dots would be taken for a step in the path.
+      const ref = /^\.\.?$/.test(this.namespace) ? await this.client.namespaceId(this.namespace, options) : this.namespace;
+      return await this.client.transport.send({
+        op: method === "GET" ? "GET" : "TRANSACTION", method, query, headers, body,
+        path: `/godwit/v1/namespaces/${encodeURIComponent(ref)}${path}`,
+        session: this.shared, options: this.#asked(options),
+      }, read);
+    } catch (e) {
+      throw this.#noted(e);
+    }
+  }
+
+  #asked(options = {}) {
+    return { ...options, consistency: consistencyOf(options.consistency ?? this.client.consistency) };
+  }
+
+  #noted(e) {
+    if (e instanceof GodwitError && e.code === "namespace_not_found") this.client.forget(this.namespace);
+    return e;
+  }
+}
+
+function readOptions(typeOrOptions) {
+  const o = typeof typeOrOptions === "object" && typeOrOptions !== null ? typeOrOptions : { type: typeOrOptions };
+  return { ...o, type: o.type === undefined ? "text" : String(o.type), cacheTtl: integer(o.cacheTtl) };
+}
+
+/** The body of an answer as what was asked for. */
+async function decoded(res, type) {
+  switch (type) {
+    case "text": return new TextDecoder().decode(await res.arrayBuffer());
+    case "json": return parsed(new TextDecoder().decode(await res.arrayBuffer()));
+    case "arrayBuffer": return res.arrayBuffer();
+    case "stream": return res.body ?? new Response("").body;
+  }
+  await res.body?.cancel();
+  throw new Final(new TypeError('Unknown response type. Possible types are "text", "arrayBuffer", "json", and "stream".'));
+}
+
+/** A value's JSON, which is the writer's business: asking again does not mend it. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (e) {
+    throw new Final(e);
+  }
+}
+
+function entryOf({ name, ...details }, value, status) {
+  return { value, metadata: null, ...details, cacheStatus: status };
+}
+
+function listLimit(limit) {
+  const text = integer(limit ?? undefined);
+  if (text === undefined || Number(text) <= 0) return undefined;
+  if (Number(text) > 1000) {
+    const message = `Invalid key_count_limit of ${text}. Please specify an integer less than 1000.`;
+    throw new GodwitError("invalid_limit", failed("GET", 400, message), { status: 400 });
+  }
+  return text;
+}
+
+/** A revision as an entity tag. */
+function tag(revision) {
+  if (revision === undefined || revision === "*") return revision;
+  if (typeof revision !== "string" || !/^[!#-~]{1,64}$/.test(revision)) {
+    throw new TypeError('ifMatch and ifNoneMatch take a revision or "*"');
+  }
+  return `"${revision}"`;
+}
+
+function revisionOf(res) {
+  const etag = /^(?:W\/)?"(.+)"$/.exec(res.headers.get("ETag") ?? "");
+  return etag ? etag[1] : res.headers.get("Godwit-Revision") ?? "";
+}
+
+function expirationOf(res) {
+  const n = Number(res.headers.get("Expiration"));
+  return n > 0 ? n : undefined;
+}
+
+function cacheStatus(res) {
+  return res.headers.get("CF-Cache-Status");
+}
+
+function isAbsent(e) {
+  return e instanceof GodwitError && e.code === "key_not_found";
+}

@@ -1,0 +1,279 @@
+import { GodwitError, answered } from "./errors.js";
+import { joined, randomId } from "./body.js";
+
+/** Bounds the wait between two attempts, whatever the server asks for. */
+const maxBackoff = 5_000;
+/** Bounds an answer that is read whole: a bulk get's are the largest. */
+const maxReplyBytes = 256 << 20;
+const maxErrorBytes = 64 << 10;
+
+/**
+ * @typedef {object} Call a request, sent as often as is safe
+ * @property {string} op what the binding's messages call it
+ * @property {string} method
+ * @property {string} path percent-encoded, from the root of the server
+ * @property {Record<string, string | undefined>} [query]
+ * @property {Record<string, string | undefined>} [headers]
+ * @property {{type: string, make: (touch: () => void) => any, repeatable: boolean}} [body]
+ * @property {boolean} [reads] it changes nothing, though it is no GET
+ * @property {import("./session.js").Session} [session]
+ * @property {{signal?: AbortSignal, timeout?: number, consistency?: string, minRevision?: string, requestId?: string}} [options]
+ */
+
+/** Sends requests to one server. */
+export class Transport {
+  /**
+   * @param {{url: string, token?: string, fetch?: typeof fetch, timeout?: number, attempts?: number, backoff?: number, bufferStreams?: boolean}} o
+   */
+  constructor(o) {
+    this.base = baseOf(o.url);
+    this.token = tokenOf(o.token);
+    this.fetch = o.fetch ?? ((input, init) => globalThis.fetch(input, init));
+    this.timeout = bounded("timeout", o.timeout, 60_000, 0, 2 ** 31 - 1);
+    this.attempts = bounded("attempts", o.attempts, 4, 1, 100);
+    this.backoff = bounded("backoff", o.backoff, 50, 0, maxBackoff);
+    this.buffer = o.bufferStreams ?? !streamsRequests();
+  }
+
+  /**
+   * Sends a call, and has `read` make of the answer what the caller wants.
+   *
+   * @template T
+   * @param {Call} call
+   * @param {(res: Response) => Promise<T>} read
+   * @returns {Promise<T>}
+   */
+  async send(call, read) {
+    const headers = this.#headers(call);
+    const patience = new Patience(call.options?.signal, call.options?.timeout ?? this.timeout);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#attempt(call, headers, patience, read);
+        } catch (e) {
+          if (attempt >= this.attempts || !mayRepeat(call, e, patience)) throw explain(call, e, patience);
+          await patience.sleep(this.#wait(attempt, e)).catch(() => { throw explain(call, e, patience); });
+        }
+      }
+    } finally {
+      patience.end();
+    }
+  }
+
+  /**
+   * Sends a call whose answer is JSON.
+   *
+   * @param {Call} call
+   */
+  json(call) {
+    return this.send(call, json);
+  }
+
+  #headers(call) {
+    const headers = new Headers();
+    const o = call.options ?? {};
+    const reads = call.method === "GET" || call.reads;
+    set(headers, "Authorization", this.token && `Bearer ${this.token}`);
+    set(headers, "Content-Type", call.body?.type);
+    if (reads) {
+      set(headers, "Godwit-Min-Revision", o.minRevision || call.session?.revision);
+      set(headers, "Godwit-Consistency", o.consistency);
+    } else {
+      headers.set("Godwit-Request-Id", o.requestId ?? randomId());
+    }
+    for (const [name, text] of Object.entries(call.headers ?? {})) set(headers, name, text);
+    return headers;
+  }
+
+  async #attempt(call, headers, patience, read) {
+    const body = call.body?.make(patience.touch);
+    patience.touch();
+    try {
+      const res = await this.fetch(this.base + call.path + queryOf(call.query), {
+        method: call.method, headers, body, signal: patience.signal, redirect: "manual",
+        ...(call.body && !call.body.repeatable && { duplex: "half" }),
+      });
+      call.session?.see(res.headers.get("Godwit-Revision"));
+      if (!res.ok) throw answered(call.op, res, new TextDecoder().decode(await beginning(res, maxErrorBytes)));
+      return await read(res);
+    } catch (e) {
+      throw body?.failure ? new Final(body.failure.error) : e;
+    }
+  }
+
+  #wait(attempt, e) {
+    if (e instanceof GodwitError && e.retryAfter) return Math.min(e.retryAfter * 1000, maxBackoff);
+    const most = Math.min(this.backoff * 2 ** (attempt - 1), 1000);
+    return most / 2 + Math.random() * most / 2;
+  }
+
+  /**
+   * Waits before a connection that goes on for long is made again.
+   *
+   * @param {number} attempt
+   * @param {unknown} e
+   * @param {AbortSignal} signal
+   */
+  async pause(attempt, e, signal) {
+    const patience = new Patience(signal, 0);
+    await patience.sleep(this.#wait(Math.min(attempt, 8), e)).finally(() => patience.end());
+  }
+}
+
+/** Carries an error that is the caller's as it stands, and that no other attempt mends. */
+export class Final extends Error {
+  constructor(error) {
+    super("an error for the caller", { cause: error });
+  }
+}
+
+/**
+ * For how long a call may take, and who may end it. The time begins anew with each
+ * attempt, and with each piece of a stream that is sent.
+ */
+class Patience {
+  #controller = new AbortController();
+  #timer;
+  #over = false; // a body may still be read when the answer is there
+
+  constructor(signal, timeout) {
+    signal?.throwIfAborted();
+    this.user = signal;
+    this.timeout = bounded("timeout", timeout, 0, 0, 2 ** 31 - 1);
+    this.signal = signal ? AbortSignal.any([signal, this.#controller.signal]) : this.#controller.signal;
+    this.late = false;
+    this.touch = () => {
+      clearTimeout(this.#timer);
+      if (this.timeout > 0 && !this.#over) this.#timer = setTimeout(() => this.#expire(), this.timeout);
+    };
+  }
+
+  #expire() {
+    this.late = true;
+    this.#controller.abort(new DOMException(`no answer within ${this.timeout} ms`, "TimeoutError"));
+  }
+
+  end() {
+    this.#over = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** @param {number} ms */
+  sleep(ms) {
+    clearTimeout(this.#timer);
+    return new Promise((resolve, reject) => {
+      const left = () => { clearTimeout(timer); reject(this.signal.reason); };
+      const timer = setTimeout(() => { this.signal.removeEventListener("abort", left); resolve(undefined); }, ms);
+      if (this.signal.aborted) return left();
+      this.signal.addEventListener("abort", left, { once: true });
+    });
+  }
+}
+
+function mayRepeat(call, e, patience) {
+  if (patience.signal.aborted || e instanceof Final) return false;
+  if (call.body && !call.body.repeatable) return false;
+  if (!(e instanceof GodwitError)) return !(e instanceof ReplyTooLarge) && !(e instanceof SyntaxError);
+  // All writes have a request id, so what was carried out is not again.
+  return e.status === 429 || e.status === 502 || e.status === 503 || e.status === 504;
+}
+
+/** The error of a call as its caller gets it. */
+function explain(call, e, patience) {
+  if (patience.user?.aborted) return patience.user.reason;
+  if (e instanceof Final) return e.cause;
+  if (e instanceof GodwitError || e instanceof SyntaxError) return e;
+  if (e instanceof ReplyTooLarge) return new GodwitError("invalid_reply", `KV ${call.op} failed: ${e.message}`);
+  const why = patience.late ? `no answer within ${patience.timeout} ms` : reasonOf(e);
+  if (call.method !== "GET" && !call.reads) {
+    return new GodwitError("outcome_unknown", `KV ${call.op} failed: the outcome is unknown: ${why}`, { cause: e });
+  }
+  return new GodwitError(patience.late ? "timeout" : "unavailable", `KV ${call.op} failed: ${why}`, { cause: e });
+}
+
+// fetch says "fetch failed" and hides why.
+function reasonOf(e) {
+  return e?.cause?.code ?? (e?.cause?.message || e?.message || String(e));
+}
+
+class ReplyTooLarge extends Error {}
+
+/** The answer's JSON. */
+export async function json(res) {
+  const bytes = await beginning(res, maxReplyBytes + 1);
+  if (bytes.byteLength > maxReplyBytes) throw new ReplyTooLarge(`the answer is over ${maxReplyBytes} bytes`);
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+/** At most `limit` bytes of an answer. */
+async function beginning(res, limit) {
+  if (!res.body) return new Uint8Array(0);
+  const reader = res.body.getReader();
+  const chunks = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return joined(chunks, size);
+    const chunk = value.subarray(0, limit - size);
+    chunks.push(chunk);
+    size += chunk.byteLength;
+    if (size === limit) {
+      await reader.cancel().catch(() => {});
+      return joined(chunks, size);
+    }
+  }
+}
+
+function set(headers, name, text) {
+  if (text !== undefined && text !== "") headers.set(name, text);
+}
+
+function queryOf(query) {
+  const q = new URLSearchParams();
+  for (const [name, text] of Object.entries(query ?? {})) if (text !== undefined) q.set(name, text);
+  const text = q.toString();
+  return text && `?${text}`;
+}
+
+/** The value of Godwit-Consistency, undefined for the usual one. */
+export function consistencyOf(text) {
+  if (text !== undefined && text !== "eventual" && text !== "strong") {
+    throw new TypeError('consistency is "eventual" or "strong"');
+  }
+  return text === "strong" ? "strong" : undefined;
+}
+
+function baseOf(text) {
+  let u;
+  try {
+    u = new URL(text);
+  } catch {
+    throw new TypeError("url is not of the form http://host:port");
+  }
+  if (u.protocol !== "http:" && u.protocol !== "https:") throw new TypeError("url is not of the form http://host:port");
+  if (u.search || u.hash || u.username || u.password) throw new TypeError("url has parts beyond http://host:port");
+  return u.href.replace(/\/+$/, "");
+}
+
+function tokenOf(token = "") {
+  if (typeof token !== "string" || !/^[ -~]*$/.test(token)) throw new TypeError("the token is not printable text");
+  return token;
+}
+
+/** A number from outside, or the default. */
+export function bounded(name, value, otherwise, least, most) {
+  if (value === undefined) return otherwise;
+  if (typeof value !== "number" || !(value >= least && value <= most)) {
+    throw new RangeError(`${name} must be a number between ${least} and ${most}`);
+  }
+  return value;
+}
+
+/**
+ * Tells whether fetch sends streams as they are read. Browsers do over HTTP/2 alone,
+ * and nothing says beforehand which it will be.
+ */
+function streamsRequests() {
+  const { process, navigator } = /** @type {any} */ (globalThis);
+  return typeof process?.versions?.node === "string" || /^(Node\.js|Deno|Bun|Cloudflare-Workers)\b/.test(navigator?.userAgent ?? "");
+}

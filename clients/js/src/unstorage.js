@@ -1,0 +1,100 @@
+import { clear } from "./bulk.js";
+import { connect } from "./index.js";
+
+const name = "godwit";
+
+/**
+ * A driver for unstorage.
+ *
+ * @param {import("./unstorage.d.ts").DriverOptions} options
+ */
+export default function godwitDriver(options) {
+  const kv = options.kv ?? connect(/** @type {any} */ (options));
+  const base = normal(options.base ?? "");
+  const full = (key) => (base ? `${base}:${key}` : key);
+  const short = (key) => (base ? key.slice(base.length + 1) : key);
+  // unstorage gives a base with or without its colon; ":" alone would be a key's part.
+  const under = (part) => {
+    const prefix = [base, normal(part ?? "")].filter(Boolean).join(":");
+    return prefix && `${prefix}:`;
+  };
+  const lifetime = (o) => (o?.ttl > 0 ? { expirationTtl: Math.ceil(Math.max(o.ttl, options.minTTL ?? 60)) } : {});
+  const watches = new Set();
+  const put = (key, value, o) => kv.put(full(key), value, { ...lifetime(o), signal: o?.signal });
+  return {
+    name,
+    options,
+    flags: { ttl: true },
+    getInstance: () => kv,
+    hasItem: async (key) => (await kv.details(full(key))) !== null,
+    getItem: (key) => kv.get(full(key)),
+    getItemRaw: async (key) => bytes(await kv.get(full(key), "arrayBuffer")),
+    getItems: (items) => getItems(kv, items, full),
+    setItem: put,
+    setItemRaw: put,
+    setItems: (items, common) => kv.bulkPut(items.map(({ key, value, options: o }) =>
+      ({ key: full(key), value, ...lifetime({ ...common, ...o }) }))),
+    removeItem: (key) => kv.delete(full(key)),
+    async getMeta(key) {
+      const d = await kv.details(full(key));
+      return d && {
+        size: d.size, birthtime: new Date(d.created), mtime: new Date(d.modified),
+        ...(d.expiration !== undefined && { ttl: Math.max(0, d.expiration - Math.floor(Date.now() / 1000)) }),
+      };
+    },
+    async getKeys(part) {
+      const keys = [];
+      for await (const k of kv.keys({ prefix: under(part), limit: 10_000 })) keys.push(short(k.name));
+      return keys;
+    },
+    clear: (part) => clear(kv, under(part)),
+    async watch(changed) {
+      const leave = await watch(kv, under(""), (event, key) => changed(event, short(key)), options.onError);
+      watches.add(leave);
+      return () => { watches.delete(leave); return leave(); };
+    },
+    async dispose() {
+      await Promise.all([...watches].map((leave) => leave()));
+      watches.clear();
+    },
+  };
+}
+
+function normal(key) {
+  return key.replace(/[:/\\]+/g, ":").replace(/^:|:$/g, "");
+}
+
+function bytes(buffer) {
+  return buffer && new Uint8Array(buffer);
+}
+
+/** A bulk get takes a hundred keys at a time. */
+async function getItems(kv, items, full) {
+  const found = [];
+  for (let i = 0; i < items.length; i += 100) {
+    const part = items.slice(i, i + 100);
+    const values = await kv.get(part.map((item) => full(item.key)));
+    for (const { key } of part) found.push({ key, value: values.get(full(key)) ?? null });
+  }
+  return found;
+}
+
+/** Watches until the function returned is called. It has begun once that is there. */
+async function watch(kv, prefix, changed, failed) {
+  const events = kv.watch({ prefix });
+  await events.next(); // ready, or why it cannot be
+  const done = (async () => {
+    try {
+      for await (const e of events) {
+        if (e.type === "put") changed("update", e.key);
+        else if (e.type === "delete" || e.type === "expire") changed("remove", e.key);
+      }
+    } catch (e) {
+      failed?.(e);
+    }
+  })();
+  return async () => {
+    await events.return();
+    await done;
+  };
+}

@@ -1,0 +1,140 @@
+// What happens when the network or the server does not answer.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+
+import { Client, connect, GodwitError } from "godwit";
+
+import { faults, startProxy } from "./faults.mjs";
+import { startNode, until } from "./node.mjs";
+
+let node, proxy, kv;
+before(async () => {
+  node = await startNode();
+  await new Client(node).createNamespace("birds");
+  proxy = await startProxy(node.url);
+  kv = connect({ url: proxy.url, token: node.token, namespace: "birds", backoff: 5 });
+  await kv.put("warm", "up"); // the account and the id are known from here on
+  proxy.seen = [];
+});
+after(async () => {
+  await proxy?.stop();
+  await node.stop();
+});
+afterEach(() => {
+  assert.deepEqual(proxy.faults, [], "every fault was met");
+  proxy.seen = [];
+});
+
+const conditional = { ifNoneMatch: "*" }; // of two that apply, the second fails
+
+test("a write whose answer was lost is sent again and applied once", async () => {
+  proxy.faults = [faults.answerLost, faults.lost];
+  await kv.put("once", "x", conditional);
+  const ids = proxy.seen.map((r) => r.headers["godwit-request-id"]);
+  assert.equal(ids.length, 3);
+  assert.equal(new Set(ids).size, 1);
+  assert.match(ids[0], /^[0-9a-f]{32}$/);
+  proxy.faults = [faults.answerLost];
+  await kv.transaction().check("tx", null).put("tx", "x").commit();
+  proxy.faults = [faults.answerLost];
+  await kv.remove("once", { ifMatch: "*" });
+});
+
+test("a short stream is sent again, a long one is not", async () => {
+  proxy.faults = [faults.answerLost];
+  await kv.put("short", new Blob(["x".repeat(1000)]).stream(), conditional);
+  proxy.faults = [faults.answerLost];
+  await assert.rejects(kv.put("long", new Blob(["x".repeat(100_000)]).stream(), conditional), (e) =>
+    e instanceof GodwitError && e.code === "outcome_unknown" && e.message.startsWith("KV PUT failed: the outcome is unknown"));
+  assert.equal((await kv.details("long")).size, 100_000);
+});
+
+test("503 and 429 are asked again, after what the server says", async () => {
+  proxy.faults = [faults.busy, faults.busy, faults.busy];
+  assert.equal(await kv.get("warm"), "up");
+  proxy.faults = [faults.tooMany(1)];
+  const began = Date.now();
+  await kv.put("warm", "up");
+  assert.ok(Date.now() - began >= 990);
+});
+
+test("attempts are bounded, and so is the wait", async () => {
+  proxy.faults = Array(4).fill(faults.busy);
+  await assert.rejects(kv.get("warm"), { code: "unavailable", status: 503, message: "KV GET failed: 503 Service Unavailable" });
+  assert.equal(proxy.seen.length, 4);
+  const once = connect({ url: proxy.url, token: node.token, namespace: "birds", attempts: 1 });
+  await once.get("warm");
+  proxy.faults = [faults.lost];
+  await assert.rejects(once.get("warm"), { code: "unavailable", status: 0 });
+  proxy.faults = [faults.lost];
+  await assert.rejects(once.put("warm", "up"), { code: "outcome_unknown", status: 0 });
+});
+
+test("what is refused is not asked again", async () => {
+  await assert.rejects(kv.put("k", "x", { expirationTtl: 1 }), { code: "invalid_expiration_ttl" });
+  await assert.rejects(kv.put("warm", "x", conditional), { code: "precondition_failed" });
+  assert.equal(proxy.seen.length, 2);
+});
+
+test("timeouts", async () => {
+  const e = { code: "timeout", message: "KV GET failed: no answer within 50 ms" };
+  proxy.faults = [faults.silent];
+  await assert.rejects(kv.get("warm", { timeout: 50 }), e);
+  proxy.faults = [faults.silent];
+  await assert.rejects(kv.put("warm", "up", { timeout: 50 }), { code: "outcome_unknown" });
+  proxy.faults = [faults.silent];
+  const impatient = connect({ url: proxy.url, token: node.token, namespace: "birds", timeout: 50 });
+  await assert.rejects(impatient.count(), e);
+  await assert.rejects(kv.get("warm", { timeout: -1 }), RangeError);
+});
+
+test("a signal ends every kind of call, also while it waits to try again", async () => {
+  const calls = [
+    (o) => kv.get("warm", o), (o) => kv.getWithMetadata("warm", o), (o) => kv.get(["warm"], o), (o) => kv.put("warm", "up", o),
+    (o) => kv.delete("none", o), (o) => kv.list(o), (o) => kv.details("warm", o), (o) => kv.count(o), (o) => kv.scan(o).next(),
+    (o) => kv.watch(o).next(), (o) => kv.transaction().delete("none").commit(o), (o) => kv.bulkPut([{ key: "k", value: "v" }], o),
+    (o) => kv.bulkDelete(["k"], o), (o) => kv.client.status(o), (o) => kv.client.namespaces(o),
+  ];
+  for (const [i, call] of calls.entries()) {
+    const reason = new Error(`left ${i}`);
+    await assert.rejects(call({ signal: AbortSignal.abort(reason) }), reason);
+    for (const fault of [faults.silent, faults.tooMany(5)]) {
+      const left = new AbortController();
+      proxy.faults = [fault];
+      const rejected = assert.rejects(call({ signal: left.signal }), reason);
+      await until("the request came", () => proxy.faults.length === 0);
+      setTimeout(() => left.abort(reason), 10);
+      await rejected;
+    }
+  }
+});
+
+test("a signal ends a value that is being read", async () => {
+  await kv.put("large", new Uint8Array(20 << 20));
+  const left = new AbortController();
+  const reader = (await kv.get("large", { type: "stream", signal: left.signal })).getReader();
+  await reader.read();
+  left.abort(new Error("left"));
+  await assert.rejects((async () => { while (!(await reader.read()).done); })());
+});
+
+test("an answer that was cut is asked for again", async () => {
+  const value = "x".repeat(5 << 20);
+  await kv.put("value", value);
+  proxy.faults = [{ during: (req, res) => res.once("drain", () => res.destroy()) }];
+  assert.equal(await kv.get("value") === value, true);
+  assert.equal(proxy.seen.filter((r) => r.method === "GET").length, 2);
+});
+
+test("redirects are not followed: they would carry the token away", async () => {
+  proxy.faults = [{ before: (req, res) => res.writeHead(302, { Location: "http://127.0.0.1:1/" }).end() }];
+  await assert.rejects(kv.get("warm"), { code: "http_error", status: 302 });
+});
+
+test("an answer of somebody else's is an error, not a value", async () => {
+  const other = { before: (req, res) => res.writeHead(502, { "Content-Type": "text/html" }).end("<h1>".repeat(100_000)) };
+  proxy.faults = Array(4).fill(other);
+  await assert.rejects(kv.get("warm"), { code: "unavailable", status: 502 });
+  proxy.faults = [{ before: (req, res) => res.end("<h1>") }];
+  await assert.rejects(kv.details("warm"), SyntaxError);
+});
