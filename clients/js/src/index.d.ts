@@ -173,6 +173,18 @@ export interface KV extends KVNamespace {
   /** Writes that take effect together, if all conditions hold, or not at all. */
   transaction(): Transaction;
 
+  /**
+   * Adds to a value that is an integer of 64 bits in decimal, 0 where there is none:
+   * a counter, that counts each of many adds at once. An expiration is that of a key
+   * which this makes. Rejects with the code "not_a_number" where it cannot be.
+   */
+  add(key: string, delta?: number, options?: KVNamespacePutOptions & CallOptions & { requestId?: string }): Promise<Written & { sum: bigint }>;
+
+  /** Deletes every key with a prefix, which is not "", at once. */
+  clear(prefix: string, options?: CallOptions & { requestId?: string }): Promise<Written>;
+  /** Deletes every key at once. */
+  clearAll(options?: CallOptions & { requestId?: string }): Promise<Written>;
+
   /** Writes many keys, each a write of its own, in as many requests as are needed. */
   bulkPut(items: Iterable<BulkItem>, options?: CallOptions): Promise<void>;
   bulkDelete(keys: Iterable<string>, options?: CallOptions): Promise<void>;
@@ -270,8 +282,10 @@ export interface Transaction {
   check(key: string, revision: string | null): this;
   put(key: string, value: string | ArrayBuffer | ArrayBufferView, options?: KVNamespacePutOptions): this;
   delete(key: string): this;
+  /** Adds to a number; see KV.add. */
+  add(key: string, delta?: number, options?: KVNamespacePutOptions): this;
   /** Rejects with the code "precondition_failed" where a condition does not hold. */
-  commit(options?: CallOptions & { requestId?: string }): Promise<Written>;
+  commit(options?: CallOptions & { requestId?: string }): Promise<Written & { sums: Map<string, bigint> }>;
 }
 
 export interface BulkItem extends KVNamespacePutOptions {

@@ -127,6 +127,25 @@ export class KV {
       this.#native("POST", "/transactions", {}, options, json, {}, jsonBody(body)));
   }
 
+  async add(key, delta = 1, options = {}) {
+    const { revision, sums } = await this.transaction().add(key, delta, options).commit(options);
+    return { revision, sum: /** @type {bigint} */ (sums.get(String(key))) };
+  }
+
+  async clear(prefix, options = {}) {
+    if (typeof prefix !== "string" || prefix === "") throw new TypeError("clear takes a prefix; clearAll deletes every key");
+    return this.#clear({ prefix }, options);
+  }
+
+  async clearAll(options = {}) {
+    return this.#clear({ all: true }, options);
+  }
+
+  async #clear(what, options) {
+    const { revision } = await this.#native("POST", "/clear", {}, options, json, {}, jsonBody(what));
+    return { revision };
+  }
+
   bulkPut(items, options = {}) {
     return bulkPut((body) => this.#write({ op: "PUT", method: "PUT", body }, "/bulk", options), items);
   }

@@ -7,7 +7,7 @@ export class Transaction {
   #conditions = [];
   #mutations = [];
 
-  /** @param {(body: object, options?: object) => Promise<{revision: string}>} send */
+  /** @param {(body: object, options?: object) => Promise<{revision: string, sums?: Record<string, string>}>} send */
   constructor(send) {
     this.#send = send;
   }
@@ -31,17 +31,27 @@ export class Transaction {
     return this;
   }
 
+  add(key, delta = 1, options = {}) {
+    if (!Number.isSafeInteger(delta)) throw new TypeError("what is added is an integer");
+    const metadata = metadataText(options.metadata);
+    this.#mutations.push({ op: "add", key: checkedKey("TRANSACTION", key), delta, ...extras(metadata, options) });
+    return this;
+  }
+
   async commit(options) {
-    const { revision } = await this.#send({ conditions: this.#conditions, mutations: this.#mutations }, options);
-    return { revision };
+    const { revision, sums = {} } = await this.#send({ conditions: this.#conditions, mutations: this.#mutations }, options);
+    return { revision, sums: new Map(Object.entries(sums).map(([key, sum]) => [key, BigInt(sum)])) };
   }
 }
 
 /** A value and what goes with it, as JSON of the server's has it. */
 export function item(value, metadata, o) {
+  return { ...inJSON(value), ...extras(metadata, o) };
+}
+
+function extras(metadata, o) {
   const expires = (n) => (n === undefined ? undefined : Number(integer(n)));
   return {
-    ...inJSON(value),
     metadata: metadata === undefined ? undefined : JSON.parse(metadata),
     expiration: expires(o.expiration), expiration_ttl: expires(o.expirationTtl),
   };

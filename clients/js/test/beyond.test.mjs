@@ -82,6 +82,35 @@ test("transactions", async () => {
   assert.throws(() => kv.transaction().check("k", ""), TypeError);
 });
 
+test("counters", async () => {
+  assert.equal((await kv.add("visits")).sum, 1n);
+  assert.equal((await kv.add("visits", -43, { metadata: { by: "me" }, expirationTtl: 60 })).sum, -42n);
+  const { value, metadata, expiration } = await kv.entry("visits");
+  assert.deepEqual([value, metadata, expiration], ["-42", { by: "me" }, undefined]); // it was there, and ends as it did
+  assert.ok((await kv.add("limit", 1, { expirationTtl: 60 }), await kv.entry("limit")).expiration > 0);
+  await kv.put("most", "9223372036854775806");
+  const done = await kv.transaction().add("visits", 2).add("most").put("other", "x").commit();
+  assert.deepEqual(done.sums, new Map([["visits", -40n], ["most", 9223372036854775807n]]));
+  await assert.rejects(kv.add("most"), code("not_a_number"));
+  await assert.rejects(kv.add("other"), code("not_a_number"));
+  for (const delta of [0.5, NaN, 2 ** 60, "1"]) assert.throws(() => kv.transaction().add("visits", delta), TypeError);
+  const sums = await Promise.all(Array.from({ length: 50 }, () => kv.add("hot")));
+  assert.equal(new Set(sums.map((s) => s.sum)).size, 50);
+  assert.equal(await kv.get("hot"), "50");
+});
+
+test("clearing a prefix, and all", async () => {
+  const ns = client.kv((await client.createNamespace("cleared")).id);
+  await ns.bulkPut(["a/1", "a/2", "b"].map((key) => ({ key, value: "v" })));
+  const { revision } = await ns.clear("a/");
+  assert.match(revision, /^\d+$/);
+  assert.deepEqual((await ns.list()).keys.map((k) => k.name), ["b"]);
+  for (const prefix of ["", undefined]) await assert.rejects(ns.clear(prefix), TypeError);
+  await assert.rejects(ns.clear("x".repeat(449)), code("key_too_long"));
+  await ns.clearAll();
+  assert.equal((await ns.count()).keys, 0);
+});
+
 test("scans: order, range, values, metadata, pages", async () => {
   const items = [];
   for (let i = 0; i < 25; i++) items.push({ key: `scan/${String(i).padStart(2, "0")}`, value: `{"i":${i}}`, metadata: { odd: i % 2 === 1, i } });
