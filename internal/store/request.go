@@ -20,10 +20,8 @@ func (tx *Tx) Request(k godwit.RequestKey) (godwit.Result, bool, error) {
 	if tx.s.requests.absent(tx.time, k) {
 		return godwit.Result{}, false, nil
 	}
-	for i := len(tx.requests) - 1; i >= 0; i-- {
-		if tx.requests[i].key == k {
-			return tx.requests[i].result, true, nil
-		}
+	if r, ok := tx.requests[k]; ok {
+		return r, true, nil
 	}
 	tx.key = appendRequestKey(tx.key[:0], k)
 	v, closer, err := tx.s.db.Get(tx.key)
@@ -43,16 +41,11 @@ func (tx *Tx) Request(k godwit.RequestKey) (godwit.Result, bool, error) {
 
 // Remember keeps the result of the transaction with this key, which was applied.
 func (tx *Tx) Remember(k godwit.RequestKey, r godwit.Result) {
-	tx.requests = append(tx.requests, request{k, repeated(r.Revision, r.Sums)})
+	tx.requests[k] = repeated(r.Revision, r.Sums)
 	tx.s.requests.add(tx.time, k)
 	tx.row = appendRequestRow(tx.row[:0], requestRow{tx.time, r.Revision, r.Sums})
 	tx.set(appendRequestKey(tx.key[:0], k), tx.row)
 	tx.set(appendReqTimeKey(tx.key[:0], tx.time, k), nil)
-}
-
-type request struct {
-	key    godwit.RequestKey
-	result godwit.Result
 }
 
 func repeated(r godwit.Revision, sums []int64) godwit.Result {

@@ -33,9 +33,9 @@ type Tx struct {
 	dropped   []godwit.NamespaceID
 	cleared   []clearing
 	system    []godwit.Record
-	requests  []request             // remembered in this transaction
-	proposers map[ProposerID]uint64 // whose batches this transaction holds
-	told      *Committed            // for OnCommit; nil: there is none
+	requests  map[godwit.RequestKey]godwit.Result // remembered in this transaction
+	proposers map[ProposerID]uint64               // whose batches this transaction holds
+	told      *Committed                          // for OnCommit; nil: there is none
 	onCommit  func(*Committed)
 	err       error  // the first of the writes into batch
 	key, row  []byte // scratch
@@ -138,6 +138,7 @@ func (s *Store) Begin() *Tx {
 	if tx.heads == nil {
 		tx.heads = make(map[entryID]Head)
 		tx.counts = make(map[godwit.NamespaceID]count)
+		tx.requests = make(map[godwit.RequestKey]godwit.Result)
 	}
 	return tx
 }
@@ -161,6 +162,9 @@ func (tx *Tx) release() {
 	if len(tx.heads) > keepHeads {
 		tx.heads = make(map[entryID]Head)
 	}
+	if len(tx.requests) > keepHeads {
+		tx.requests = make(map[godwit.RequestKey]godwit.Result)
+	}
 	if cap(tx.rows) > keepRows {
 		tx.rows = nil
 	}
@@ -170,12 +174,13 @@ func (tx *Tx) release() {
 	clear(tx.indexed)
 	clear(tx.heads)
 	clear(tx.counts)
+	clear(tx.requests)
 	clear(tx.changes)
 	if tx.told != nil {
 		tx.told.release()
 	}
 	tx.told, tx.onCommit = nil, nil
-	tx.changes, tx.rows, tx.requests = tx.changes[:0], tx.rows[:0], tx.requests[:0]
+	tx.changes, tx.rows = tx.changes[:0], tx.rows[:0]
 	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
 	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
 	tx.cleared = nil
