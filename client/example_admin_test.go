@@ -56,6 +56,22 @@ func ExampleClient_CreateNamespace() {
 	// true
 }
 
+func ExampleClient_EnsureNamespace() {
+	c, stop := connected()
+	defer stop()
+	ctx := context.Background()
+	for range 2 {
+		ns, created, err := c.EnsureNamespace(ctx, "nests", client.NamespaceOptions{})
+		if err != nil {
+			log.Panic(err)
+		}
+		fmt.Println(ns.Title, created)
+	}
+	// Output:
+	// nests true
+	// nests false
+}
+
 func ExampleClient_Namespaces() {
 	c, stop := connected()
 	defer stop()

@@ -212,6 +212,7 @@ func TestThreeMembers(t *testing.T) {
 			}
 		}
 	}
+	c.ensureAtOnce()
 	ns := c.members[1].createNamespace("made at the second")
 	token := c.members[2].createToken("write", "made at the second")
 	for _, s := range append(c.members[:3:3], c.edge) { // known at once, wherever it was made
@@ -232,4 +233,36 @@ func TestThreeMembers(t *testing.T) {
 		}
 	}
 	c.settle()
+}
+
+// ensureAtOnce has every node asked for the same namespaces at once: there is one of
+// each, made once.
+func (c *cluster) ensureAtOnce() {
+	c.t.Helper()
+	nodes := []*server{c.members[0], c.members[1], c.members[2], c.edge}
+	for i := range 20 {
+		title := fmt.Sprintf("ensured %d", i)
+		answers := make([]reply, len(nodes))
+		var asking sync.WaitGroup
+		for at, s := range nodes {
+			asking.Go(func() {
+				answers[at] = s.ask("POST", "http://"+s.api+"/godwit/v1/namespaces", `{"title":"`+title+`","if_not_exists":true}`, nil)
+			})
+		}
+		asking.Wait()
+		ids, made := map[string]bool{}, 0
+		for at, a := range answers {
+			var ns struct{ ID, Title string }
+			if err := json.Unmarshal([]byte(a.body), &ns); err != nil || ns.Title != title || a.status != 200 && a.status != 201 {
+				c.t.Fatalf("%s: ensure %q: %d %s", nodes[at].name(), title, a.status, a.body)
+			}
+			ids[ns.ID] = true
+			if a.status == 201 {
+				made++
+			}
+		}
+		if len(ids) != 1 || made != 1 {
+			c.t.Errorf("%q has the ids %v, and was made %d times", title, ids, made)
+		}
+	}
 }

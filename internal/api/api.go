@@ -26,6 +26,7 @@ const (
 	HeaderMinRevision = "Godwit-Min-Revision"
 	HeaderConsistency = "Godwit-Consistency"
 	HeaderNamespace   = "Godwit-Namespace"
+	HeaderIfNotExists = "Godwit-If-Not-Exists"
 )
 
 // Config is what a Service needs; all fields are required.

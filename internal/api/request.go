@@ -54,6 +54,10 @@ func validRequestID[T string | []byte](id T) bool {
 	return len(id) >= 1 && len(id) <= godwit.MaxRequestIDBytes
 }
 
+// CheckRequestID returns nil if id may be a request's, or is "". Error:
+// CodeInvalidRequest.
+func CheckRequestID(id string) error { return checkRequestID(id) }
+
 func checkRequestID(id string) error {
 	if id != "" && !validRequestID(id) {
 		return errRequestID()

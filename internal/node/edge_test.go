@@ -2,9 +2,13 @@ package node_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,6 +165,44 @@ func TestEdgeFollows(t *testing.T) {
 		t.Errorf("rotate at an edge: %d %s", got.status, got.body)
 	}
 	assertTree(t, edge, 2)
+}
+
+// TestEnsureNamespaceAtOnce asks a centre and an edge for the same namespaces at
+// once, in the words of each API.
+func TestEnsureNamespaceAtOnce(t *testing.T) {
+	centre := openReady(t, config())
+	edge := openReady(t, edgeConfig(centre.APIURL()))
+	rest := "/client/v4/accounts/" + centre.Account() + "/storage/kv/namespaces"
+	id := regexp.MustCompile(`"id":"([0-9a-f]{32})"`)
+	for i := range 10 {
+		title := fmt.Sprintf("birds %d", i)
+		ids := make([]string, 4)
+		var asking sync.WaitGroup
+		for at := range ids {
+			n := []*node.Node{centre, edge}[at%2]
+			asking.Go(func() {
+				path, body := "/godwit/v1/namespaces", `{"title":"`+title+`","if_not_exists":true}`
+				if at > 1 {
+					path, body = rest, `{"title":"`+title+`"}`
+				}
+				got := request(t, "POST", n.APIURL()+path, rootToken, body, "Godwit-If-Not-Exists", "true")
+				if m := id.FindStringSubmatch(got.body); m != nil && got.status < 300 {
+					ids[at] = m[1]
+				} else {
+					t.Errorf("%s: %d %s", path, got.status, got.body)
+				}
+				if got := request(t, "GET", n.APIURL()+"/godwit/v1/namespaces/"+url.PathEscape(title), rootToken, ""); !strings.Contains(got.body, ids[at]) {
+					t.Errorf("the node that answered does not show it: %d %s", got.status, got.body)
+				}
+			})
+		}
+		asking.Wait()
+		for _, got := range ids {
+			if got == "" || got != ids[0] {
+				t.Fatalf("%q has the ids %v", title, ids)
+			}
+		}
+	}
 }
 
 // assertTree waits until the tree that n shows is so deep.

@@ -153,7 +153,18 @@ func routes() []route {
 			passOn:  []string{http.MethodDelete},
 		},
 		{path: "root-token/rotate", methods: map[string]endpoint{post: (*Handler).rotateRoot}, passOn: []string{post}},
-		{path: "namespaces", methods: map[string]endpoint{get: (*Handler).listNamespaces}},
+		{
+			path:    "namespaces",
+			methods: map[string]endpoint{get: (*Handler).listNamespaces, post: (*Handler).createNamespace},
+			passOn:  []string{post},
+		},
+		{
+			path: "namespaces/*",
+			methods: map[string]endpoint{
+				get: (*Handler).getNamespace, http.MethodPatch: (*Handler).renameNamespace, http.MethodDelete: (*Handler).deleteNamespace,
+			},
+			passOn: []string{http.MethodPatch, http.MethodDelete},
+		},
 		{
 			path:    "namespaces/*/settings",
 			methods: map[string]endpoint{get: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings},
