@@ -225,3 +225,39 @@ func ExampleClient_RemoveMember() {
 	fmt.Println(errors.Is(err, client.ErrInvalid))
 	// Output: true
 }
+
+func ExampleKV_Copy() {
+	c, stop := connected()
+	defer stop()
+	ctx := context.Background()
+	if _, _, err := c.EnsureNamespace(ctx, "copies", client.NamespaceOptions{}); err != nil {
+		log.Panic(err)
+	}
+	kv := c.KV("birds")
+	put(kv, "owl", "waders/avocet", "waders/godwit")
+	to := "2026/"
+	sum, err := kv.Copy(ctx, "copies", client.CopyOptions{Prefix: "waders/", ToPrefix: &to})
+	if err != nil {
+		log.Panic(err)
+	}
+	fmt.Println(sum.Keys)
+	// Output: 2
+}
+
+func ExampleKV_CopyKey() {
+	c, stop := connected()
+	defer stop()
+	ctx := context.Background()
+	kv := c.KV("birds")
+	put(kv, "owl")
+	for range 2 {
+		copied, err := kv.CopyKey(ctx, "owl", "birds", "another owl", true)
+		if err != nil {
+			log.Panic(err)
+		}
+		fmt.Println(copied)
+	}
+	// Output:
+	// true
+	// false
+}

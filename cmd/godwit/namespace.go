@@ -18,6 +18,7 @@ type namespaceCmd struct {
 	List   namespaceListCmd   `cmd:"" help:"List namespaces with what they hold."`
 	Rename namespaceRenameCmd `cmd:"" help:"Give a namespace another title."`
 	Set    namespaceSetCmd    `cmd:"" help:"Change a namespace's settings, and show them."`
+	Copy   namespaceCopyCmd   `cmd:"" help:"Copy keys from one namespace of a server to another."`
 	Delete namespaceDeleteCmd `cmd:"" help:"Delete a namespace and all its keys."`
 }
 

@@ -50,6 +50,7 @@ type Service struct {
 	bulkMemory *semaphore.Weighted // of the values that bulk gets hold
 	ids        *requestIDs
 	metrics    *metrics
+	copyBudget copyBudget
 }
 
 // New returns a Service. It registers its metrics, and panics if they are
@@ -63,6 +64,7 @@ func New(cfg Config) *Service {
 		bulkMemory: semaphore.NewWeighted(bulkMemory),
 		ids:        newRequestIDs(),
 		metrics:    newMetrics(cfg.Metrics),
+		copyBudget: defaultCopyBudget(),
 	}
 }
 

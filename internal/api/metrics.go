@@ -22,11 +22,12 @@ const (
 	opBulkPut
 	opBulkDelete
 	opTransact
+	opCopy
 	opCount
 )
 
 func (o op) String() string {
-	return [opCount]string{"get", "bulk_get", "list", "put", "delete", "bulk_put", "bulk_delete", "transact"}[o]
+	return [opCount]string{"get", "bulk_get", "list", "put", "delete", "bulk_put", "bulk_delete", "transact", "copy"}[o]
 }
 
 // status is how an operation ended, as the metrics name it.

@@ -32,6 +32,7 @@ type Service interface {
 	ReadOptions(ns *godwit.Namespace, r api.Read) (godwit.ReadOptions, error)
 	Get(ctx context.Context, ns *godwit.Namespace, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error)
 	List(ctx context.Context, ns *godwit.Namespace, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error)
+	Copy(ctx context.Context, q api.Copy) (api.Copied, error)
 }
 
 // Feed answers what nodes ask of each other; *feed.Server is one.
@@ -171,6 +172,7 @@ func routes() []route {
 			passOn:  []string{http.MethodPatch},
 		},
 		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}},
+		{path: "namespaces/*/copy", methods: map[string]endpoint{post: (*Handler).copyKeys}, passOn: []string{post}},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
 		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},
 		{path: "namespaces/*/keys", methods: map[string]endpoint{get: (*Handler).listKeys}},

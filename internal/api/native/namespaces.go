@@ -158,6 +158,11 @@ func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace
 	if err != nil {
 		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "The namespace in the path is malformed.")
 	}
+	return h.reach(r, ref, need)
+}
+
+// reach finds a namespace by its id, or else its title, as resolve does.
+func (h *Handler) reach(r *request, ref string, need godwit.Permission) (*godwit.Namespace, error) {
 	ns, err := h.cfg.Service.Catalog().Resolve(r.Context(), []byte(ref))
 	if errors.Is(err, godwit.ErrNamespaceNotFound) {
 		if refused := catalog.Authorize(r.principal, need, new(godwit.Namespace)); refused != nil {
