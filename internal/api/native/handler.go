@@ -130,12 +130,14 @@ type route struct {
 	methods map[string]endpoint
 	watch   stream   // GET, in place of an endpoint
 	passOn  []string // methods that are administration: see Config.PassOn
+	public  bool     // takes no token
 }
 
 // routes are all there are, but for those of the feed.
 func routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
+		{path: "openapi.yaml", methods: map[string]endpoint{get: (*Handler).describe}, public: true},
 		{path: "status", methods: map[string]endpoint{get: (*Handler).status}},
 		{path: "cluster", methods: map[string]endpoint{get: (*Handler).clusterStatus}, passOn: []string{get}},
 		{
@@ -197,25 +199,28 @@ func Streams(r *http.Request, path string) bool {
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(api.HeaderRevision, h.cfg.Service.Revision().String())
-	p, secret, err := h.authenticate(r)
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	r = r.WithContext(godwit.WithCredential(r.Context(), secret))
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	path = strings.TrimPrefix(path, Prefix)
-	if path == "feed" || strings.HasPrefix(path, "feed/") {
-		h.cfg.Feed.ServeHTTP(w, r, p)
-		return
-	}
 	rt, args, ok := match(path)
-	if !ok {
+	q := &request{Request: r, w: w, argument: args[0], key: args[1]}
+	if !rt.public {
+		p, secret, err := h.authenticate(r)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		q.principal, q.Request = p, r.WithContext(godwit.WithCredential(r.Context(), secret))
+	}
+	switch {
+	case path == "feed" || strings.HasPrefix(path, "feed/"):
+		h.cfg.Feed.ServeHTTP(w, q.Request, q.principal)
+		return
+	case !ok:
 		writeError(w, http.StatusNotFound, "not_found", "There is nothing at this path.")
 		return
 	}
-	if err := h.serve(w, &request{Request: r, w: w, principal: p, argument: args[0], key: args[1]}, &rt); err != nil {
-		h.fail(w, r, err)
+	if err := h.serve(w, q, &rt); err != nil {
+		h.fail(w, q.Request, err)
 	}
 }
 

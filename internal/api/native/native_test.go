@@ -35,7 +35,8 @@ type world struct {
 	service  api.Config
 	fs       *store.MemFS
 	reader   godwit.Reader
-	handler  *native.Handler
+	handler  http.Handler
+	contract *contract
 	catalog  *catalog.Catalog
 	log      *embedded.Log
 	store    *store.Store
@@ -68,7 +69,7 @@ func newWorld(t *testing.T) *world {
 	c, err = catalog.Open(t.Context(), catalog.Config{Source: st, Log: log, RootToken: rootToken, Now: time.Now})
 	check(t, err)
 	logger := slog.New(slog.DiscardHandler)
-	w := &world{t: t, fs: fs, reader: st, store: st, catalog: c, log: log, hub: hub}
+	w := &world{t: t, contract: newContract(t), fs: fs, reader: st, store: st, catalog: c, log: log, hub: hub}
 	w.one, err = c.CreateNamespace(t.Context(), "one", "", godwit.RequestKey{})
 	check(t, err)
 	w.two, err = c.CreateNamespace(t.Context(), "two", "eu", godwit.RequestKey{})
@@ -100,7 +101,7 @@ func newWorld(t *testing.T) *world {
 		Watch:  hub,
 		Logger: logger,
 	}
-	w.handler = native.New(w.config)
+	w.handler = w.contract.over(native.New(w.config))
 	return w
 }
 
