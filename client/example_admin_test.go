@@ -72,6 +72,19 @@ func ExampleClient_EnsureNamespace() {
 	// nests false
 }
 
+func ExampleKV_Analytics() {
+	c, stop := connected()
+	defer stop()
+	kv := c.KV("birds")
+	put(kv, "owl", "wader")
+	a, err := kv.Analytics(context.Background())
+	if err != nil {
+		log.Panic(err)
+	}
+	fmt.Println(a.LastHour.Write.Keys, a.LastHour.Write.Failed, a.Keys)
+	// Output: 2 0 2
+}
+
 func ExampleClient_Namespaces() {
 	c, stop := connected()
 	defer stop()

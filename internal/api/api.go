@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
@@ -51,6 +52,8 @@ type Service struct {
 	ids        *requestIDs
 	metrics    *metrics
 	copyBudget copyBudget
+	analytics  *analytics.Recorder
+	started    time.Time
 }
 
 // New returns a Service. It registers its metrics, and panics if they are
@@ -65,6 +68,8 @@ func New(cfg Config) *Service {
 		ids:        newRequestIDs(),
 		metrics:    newMetrics(cfg.Metrics),
 		copyBudget: defaultCopyBudget(),
+		analytics:  analytics.New(),
+		started:    time.Now(),
 	}
 }
 

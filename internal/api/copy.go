@@ -66,7 +66,7 @@ type CopyFailure struct {
 func (s *Service) Copy(ctx context.Context, q Copy) (Copied, error) {
 	start := time.Now()
 	out, err := s.copy(ctx, &q, start)
-	s.metrics.done(opCopy, start, err)
+	s.done(opCopy, q.To, start, int(out.Keys), out.Bytes, err)
 	return out, err
 }
 

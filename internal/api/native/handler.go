@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -33,6 +34,8 @@ type Service interface {
 	Get(ctx context.Context, ns *godwit.Namespace, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error)
 	List(ctx context.Context, ns *godwit.Namespace, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error)
 	Copy(ctx context.Context, q api.Copy) (api.Copied, error)
+	CountTransaction(ns *godwit.Namespace, start time.Time, keys int, err error)
+	Analytics(ns *godwit.Namespace) (api.Analytics, error)
 }
 
 // Feed answers what nodes ask of each other; *feed.Server is one.
@@ -174,6 +177,7 @@ func routes() []route {
 			passOn:  []string{http.MethodPatch},
 		},
 		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}},
+		{path: "namespaces/*/analytics", methods: map[string]endpoint{get: (*Handler).analytics}},
 		{path: "namespaces/*/copy", methods: map[string]endpoint{post: (*Handler).copyKeys}, passOn: []string{post}},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
 		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},

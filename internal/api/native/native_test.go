@@ -191,6 +191,8 @@ func TestPermissions(t *testing.T) {
 		{"POST", "/godwit/v1/namespaces/none/copy", `{"prefix":"","to_namespace":"one"}`, "read replicate write admin|root"},
 		{"HEAD", "/godwit/v1/namespaces/one/watch", "", ofOne},
 		{"HEAD", "/godwit/v1/namespaces/none/watch", "", "read replicate write admin|root"},
+		{"GET", "/godwit/v1/namespaces/one/analytics", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/none/analytics", "", "read replicate write admin|root"},
 		{"GET", "/godwit/v1/namespaces/one/keys", "", ofOne},
 		{"GET", "/godwit/v1/namespaces/" + w.one.ID.String() + "/keys?values=1", "", ofOne},
 		{"GET", "/godwit/v1/namespaces/none/keys", "", "read replicate write admin|root"},

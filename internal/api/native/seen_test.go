@@ -46,6 +46,7 @@ func samples() map[string]asked {
 		"GET /godwit/v1/namespaces/{namespace}/settings":      {uri: one + "/settings"},
 		"PATCH /godwit/v1/namespaces/{namespace}/settings":    {uri: one + "/settings", body: `{"min_expiration_ttl":1,"min_cache_ttl":null,"writes_per_key":0,"consistency":"eventual"}`},
 		"POST /godwit/v1/namespaces/{namespace}/transactions": {uri: one + "/transactions", body: `{"conditions":[{"key":"none","revision":null}],"mutations":[{"op":"put","key":"t","value":"v"}]}`},
+		"GET /godwit/v1/namespaces/{namespace}/analytics":     {uri: one + "/analytics"},
 		"POST /godwit/v1/namespaces/{namespace}/copy":         {uri: one + "/copy", body: `{"prefix":"","to_namespace":"two","to_prefix":"x/","if_absent":false,"limit":1}`},
 		"GET /godwit/v1/namespaces/{namespace}/watch":         {method: "HEAD", uri: one + "/watch?prefix=k&values=1&after=1", header: http.Header{"Last-Event-Id": {"1"}}},
 		"GET /godwit/v1/namespaces/{namespace}/count":         {uri: one + "/count?prefix=k&start=a&end=z&cache_ttl=30"},

@@ -58,7 +58,9 @@ func (h *Handler) transactIn(r *request, ns *godwit.Namespace) error {
 		return err
 	}
 	t.RequestID = r.Header.Get(api.HeaderRequestID)
+	start := time.Now()
 	res, err := h.cfg.Service.Transact(r.Context(), ns, t)
+	h.cfg.Service.CountTransaction(ns, start, len(t.Mutations), err)
 	r.revision = res.Revision
 	return err
 }
