@@ -5,7 +5,7 @@ import "context"
 // Analytics are what was asked of a namespace at one node, and what it holds.
 type Analytics struct {
 	Since    int64   `json:"since"` // when the node began to count, in unix seconds
-	Keys     int64   `json:"keys"`  // that the namespace holds
+	Keys     int64   `json:"keys"`  // that the node's copy of the namespace holds
 	Bytes    int64   `json:"bytes"`
 	LastHour Actions `json:"last_hour"`
 	LastDay  Actions `json:"last_day"` // to the hour

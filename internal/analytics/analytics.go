@@ -19,7 +19,7 @@ import (
 	"github.com/godwitkv/godwit"
 )
 
-// MaxNamespaces is how many are counted at once: one takes up to 50 KB. One that
+// MaxNamespaces is how many are counted at once: one takes up to 70 KB. One that
 // comes later is counted once another was idle for a day.
 const MaxNamespaces = 512
 

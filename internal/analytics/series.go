@@ -26,7 +26,7 @@ type series struct {
 	last atomic.Int64            // the minute that began last
 
 	mu      sync.Mutex // held to change which slots are live, and for what follows
-	minutes [hourMinutes]*tally
+	minutes [hourMinutes]*slot
 	hours   [dayHours]*tally
 }
 
@@ -62,7 +62,7 @@ func bucket(d time.Duration) int {
 	return min(bits.Len64(uint64(max(d.Microseconds(), 0))), buckets-1)
 }
 
-// tally is a minute or an hour that is over.
+// tally is a sum over a minute or an hour.
 type tally struct {
 	at     int64 // which one, since 1970
 	totals [Actions]Totals
@@ -126,6 +126,29 @@ func (s *slot) sum() *tally {
 	return t
 }
 
+// merged is s in one shard, in which it takes the least memory.
+func (s *slot) merged() *slot {
+	if len(s.shards) == 1 {
+		return s
+	}
+	m := &slot{minute: s.minute, shards: make([][Actions]cell, 1)}
+	for i := range s.shards {
+		for a := range s.shards[i] {
+			m.shards[0][a].add(&s.shards[i][a])
+		}
+	}
+	return m
+}
+
+func (c *cell) add(o *cell) {
+	c.more.Add(o.more.Load())
+	c.bytes.Add(o.bytes.Load())
+	c.failed.Add(o.failed.Load())
+	for b := range o.latency {
+		c.latency[b].Add(o.latency[b].Load())
+	}
+}
+
 // begin has a minute counted in. The slot that it takes the place of is of two minutes
 // ago at least: nobody counts in it any more. If the clock was put back, a later
 // minute goes on.
@@ -137,7 +160,7 @@ func (s *series) begin(minute int64, shards int) *slot {
 		if old.minute >= minute {
 			return old
 		}
-		s.keep(old.sum())
+		s.keep(old.merged())
 	}
 	next := &slot{minute: minute, shards: make([][Actions]cell, shards)}
 	at.Store(next)
@@ -146,12 +169,12 @@ func (s *series) begin(minute int64, shards int) *slot {
 }
 
 // keep keeps a minute that is over, and sums the one up whose place it takes.
-func (s *series) keep(t *tally) {
-	at := &s.minutes[t.at%hourMinutes]
+func (s *series) keep(sl *slot) {
+	at := &s.minutes[sl.minute%hourMinutes]
 	if old := *at; old != nil {
-		s.sumUp(old)
+		s.sumUp(old.sum())
 	}
-	*at = t
+	*at = sl
 }
 
 // sumUp adds a minute to its hour.
@@ -188,9 +211,9 @@ func (s *series) report(now int64) (hour, day [Actions]Totals) {
 			add(sl.sum(), sl.minute)
 		}
 	}
-	for _, t := range s.minutes {
-		if t != nil {
-			add(t, t.at)
+	for _, sl := range s.minutes {
+		if sl != nil {
+			add(sl.sum(), sl.minute)
 		}
 	}
 	for _, t := range s.hours {

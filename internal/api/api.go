@@ -52,6 +52,7 @@ type Service struct {
 	ids        *requestIDs
 	metrics    *metrics
 	copyBudget copyBudget
+	copies     *slots
 	analytics  *analytics.Recorder
 	started    time.Time
 }
@@ -68,6 +69,7 @@ func New(cfg Config) *Service {
 		ids:        newRequestIDs(),
 		metrics:    newMetrics(cfg.Metrics),
 		copyBudget: defaultCopyBudget(),
+		copies:     newSlots(maxCopies, maxCopiesEach),
 		analytics:  analytics.New(),
 		started:    time.Now(),
 	}

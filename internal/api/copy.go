@@ -14,6 +14,16 @@ import (
 // MaxCopyKeys is how many keys one Copy may be of.
 const MaxCopyKeys = 1000
 
+const (
+	// maxCopies is how many pages are copied at once: each holds a list's page in
+	// memory, and no more than two large values' buffers.
+	maxCopies = 16
+	// maxCopiesEach is how many of them with one credential.
+	maxCopiesEach = maxCopies / 2
+	// maxCopyWait is how long one waits for its turn.
+	maxCopyWait = 2 * time.Second
+)
+
 // copyBudget is how much one Copy does beside that: it goes no further once either
 // is spent. What it is about is never more than one value over.
 type copyBudget struct {
@@ -65,17 +75,22 @@ type CopyFailure struct {
 // CodeDiskFull a part may have been copied.
 func (s *Service) Copy(ctx context.Context, q Copy) (Copied, error) {
 	start := time.Now()
-	out, err := s.copy(ctx, &q, start)
+	out, err := s.copy(ctx, &q)
 	s.done(opCopy, q.To, start, int(out.Keys), out.Bytes, err)
 	return out, err
 }
 
-func (s *Service) copy(ctx context.Context, q *Copy, start time.Time) (Copied, error) {
+func (s *Service) copy(ctx context.Context, q *Copy) (Copied, error) {
 	if err := q.validate(); err != nil {
 		return Copied{}, err
 	}
-	w := &copying{Copy: q, service: s, out: Copied{Revision: s.Revision()}, until: start.Add(s.copyBudget.time)}
-	err := w.run(ctx)
+	release, err := s.turnToCopy(ctx)
+	if err != nil {
+		return Copied{}, err
+	}
+	defer release()
+	w := &copying{Copy: q, service: s, out: Copied{Revision: s.Revision()}, until: time.Now().Add(s.copyBudget.time)}
+	err = w.run(ctx)
 	if err != nil {
 		w.discard()
 	}
@@ -89,6 +104,16 @@ func (s *Service) copy(ctx context.Context, q *Copy, start time.Time) (Copied, e
 		return Copied{}, err
 	}
 	return w.out, nil
+}
+
+// turnToCopy waits for it. Error: CodeUnavailable.
+func (s *Service) turnToCopy(ctx context.Context) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, maxCopyWait)
+	defer cancel()
+	if release, err = s.copies.take(ctx); err != nil {
+		return nil, godwit.Errorf(godwit.CodeUnavailable, "Service temporarily unavailable: too many copies are under way.")
+	}
+	return release, nil
 }
 
 func (q *Copy) validate() error {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -402,6 +404,52 @@ func TestCopyOfReplaced(t *testing.T) {
 	if _, err := env.Service.Copy(t.Context(), api.Copy{From: from, To: to}); godwit.CodeOf(err) != godwit.CodeUnavailable {
 		t.Errorf("replaced again and again: %v", err)
 	}
+}
+
+// holding is a reader whose lists wait, for one client.
+type holding struct {
+	godwit.Reader
+	client string
+	gate   chan struct{}
+}
+
+func (h *holding) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error) {
+	if godwit.CredentialOf(ctx) == h.client {
+		<-h.gate
+	}
+	return h.Reader.List(ctx, ns, q, opts)
+}
+
+// TestOneClientCannotTakeAllCopies: whoever has as many copies under way as may be
+// waits, is told so before long, and holds up nobody else.
+func TestOneClientCannotTakeAllCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		env := apitest.Open(t, apitest.WithService(func(c *api.Config) {
+			c.Reader = &holding{c.Reader, godwit.CredentialOf(as(t, 0)), gate}
+		}))
+		q := api.Copy{From: env.Namespace(t, "from"), To: env.Namespace(t, "to")}
+		put(t, env, q.From, "k", "v")
+		var slow sync.WaitGroup
+		for range api.MaxCopiesEach {
+			slow.Go(func() {
+				if _, err := env.Service.Copy(as(t, 0), q); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		if _, err := env.Service.Copy(as(t, 0), q); godwit.CodeOf(err) != godwit.CodeUnavailable || time.Since(start) > 5*time.Second {
+			t.Errorf("one too many: %v after %v", err, time.Since(start))
+		}
+		start = time.Now()
+		if out, err := env.Service.Copy(as(t, 1), q); err != nil || out.Keys != 1 || time.Since(start) > 0 {
+			t.Errorf("another client's: %+v, %v after %v", out, err, time.Since(start))
+		}
+		close(gate)
+		slow.Wait()
+	})
 }
 
 // FuzzCopyCursor feeds cursors to a copy: it refuses them, or goes on.

@@ -11,6 +11,9 @@ func Conditions(p Preconditions, ns godwit.NamespaceID, key string) ([]godwit.Co
 	return p.conditions(ns, key)
 }
 
+// MaxCopiesEach is how many pages are copied at once with one credential.
+const MaxCopiesEach = maxCopiesEach
+
 // MaxLargeUploads is how many large values are taken in at once.
 const MaxLargeUploads = maxLargeUploads
 
