@@ -213,6 +213,7 @@ func TestThreeMembers(t *testing.T) {
 		}
 	}
 	c.ensureAtOnce()
+	c.copyEverywhere()
 	ns := c.members[1].createNamespace("made at the second")
 	token := c.members[2].createToken("write", "made at the second")
 	for _, s := range append(c.members[:3:3], c.edge) { // known at once, wherever it was made
@@ -263,6 +264,33 @@ func (c *cluster) ensureAtOnce() {
 		}
 		if len(ids) != 1 || made != 1 {
 			c.t.Errorf("%q has the ids %v, and was made %d times", title, ids, made)
+		}
+	}
+}
+
+// copyEverywhere has every node copy, strongly, what was just written at another: a
+// small value and a large one, which show at the node that has answered.
+func (c *cluster) copyEverywhere() {
+	c.t.Helper()
+	nodes := []*server{c.members[0], c.members[1], c.members[2], c.edge}
+	to := c.members[0].createNamespace("copies")
+	for i, s := range nodes {
+		other := nodes[(i+1)%len(nodes)]
+		values := map[string]string{"small": fmt.Sprint("value ", i), "large": strings.Repeat(fmt.Sprint("large ", i), 50_000)}
+		for key, value := range values {
+			if put := other.ports(c.namespace)[0].ask("PUT", fmt.Sprintf("copy %d/%s", i, key), value); put.status != 200 {
+				c.t.Fatalf("%s: put: %d %s", other.name(), put.status, put.body)
+			}
+		}
+		body := fmt.Sprintf(`{"prefix":"copy %d/","to_namespace":"copies","to_prefix":"%d/"}`, i, i)
+		got := s.ask("POST", "http://"+s.api+"/godwit/v1/namespaces/"+c.namespace+"/copy", body, http.Header{"Godwit-Consistency": {"strong"}})
+		if got.status != 200 || !strings.Contains(got.body, `"copied":2,`) {
+			c.t.Errorf("%s: copy: %d %s", s.name(), got.status, got.body)
+		}
+		for key, value := range values {
+			if got := s.ports(to)[0].ask("GET", fmt.Sprintf("%d/%s", i, key), ""); got.body != value {
+				c.t.Errorf("%s: %s: %d, %d bytes", s.name(), key, got.status, len(got.body))
+			}
 		}
 	}
 }
