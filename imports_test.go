@@ -11,7 +11,7 @@ const module = "github.com/godwitkv/godwit"
 // layers are the packages from the top to the bottom. Each may import only those
 // below it; packages of one layer do not know each other.
 var layers = [][]string{
-	{"cmd/godwit", "bench", "e2e", "docs", "examples/world", "examples/cluster", "internal/simulation"},
+	{"cmd/godwit", "bench", "e2e", "examples/world", "examples/cluster", "internal/simulation"},
 	{"internal/node"},
 	{"internal/api/cloudflare", "internal/api/binding", "internal/api/native", "internal/api/apitest"},
 	{"internal/api"},
@@ -25,12 +25,12 @@ var layers = [][]string{
 	{"internal/state"},
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
-	{"internal/blob", "internal/wire"},
+	{"internal/analytics", "internal/blob", "internal/wire"},
 	{""},
 }
 
 // leaves are for everyone and import nothing of the module.
-var leaves = []string{"client", "bench/load", "bench/scale", "examples/process", "internal/certtest", "internal/delay", "internal/planted", "internal/porttest", "internal/probe"}
+var leaves = []string{"client", "docs", "bench/load", "bench/scale", "examples/process", "internal/certtest", "internal/delay", "internal/planted", "internal/porttest", "internal/probe"}
 
 func TestImportsGoDown(t *testing.T) {
 	rank := make(map[string]int)
@@ -85,6 +85,14 @@ func TestOnlyTheStreamKnowsNATS(t *testing.T) {
 		if strings.Contains(imports, "github.com/nats-io/") && pkg != module+"/internal/central/jetstream/nats" {
 			t.Errorf("%s imports NATS", pkg)
 		}
+	}
+}
+
+// TestOpenAPIIsForTests holds that no program has the library that judges the native
+// API's description.
+func TestOpenAPIIsForTests(t *testing.T) {
+	if deps := goList(t, "-deps", "./cmd/godwit"); strings.Contains(deps, "getkin/kin-openapi") {
+		t.Error("cmd/godwit depends on kin-openapi")
 	}
 }
 

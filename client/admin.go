@@ -46,9 +46,12 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return &s, nil
 }
 
+// nativePrefix starts every path of godwit's own API.
+const nativePrefix = "/godwit/v1/"
+
 // native calls godwit's own API; q.path is relative to it.
 func (c *Client) native(ctx context.Context, q call, v any) error {
-	q.path = "/godwit/v1/" + q.path
+	q.path = nativePrefix + q.path
 	if q.body != nil {
 		q.contentType = "application/json"
 	}
@@ -110,6 +113,27 @@ func (c *Client) CreateNamespace(ctx context.Context, title string, o NamespaceO
 		return nil, err
 	}
 	return &ns, nil
+}
+
+// EnsureNamespace returns the namespace with this title, and makes it if there is
+// none; created tells which. Whoever asks at once, wherever, gets the same one. One
+// that exists is answered as it stands. Errors: ErrInvalid, ErrForbidden;
+// ErrNamespaceExists only if o asks for a jurisdiction and the one that exists has
+// another.
+func (c *Client) EnsureNamespace(ctx context.Context, title string, o NamespaceOptions) (ns *Namespace, created bool, err error) {
+	spec := struct {
+		Title        string `json:"title"`
+		Jurisdiction string `json:"jurisdiction,omitempty"`
+		IfNotExists  bool   `json:"if_not_exists"`
+	}{title, o.Jurisdiction, true}
+	ns = new(Namespace)
+	status, err := c.jsonStatus(ctx, call{
+		method: http.MethodPost, path: nativePrefix + "namespaces", body: jsonBody(spec), contentType: "application/json", idempotent: true,
+	}, ns)
+	if err != nil {
+		return nil, false, err
+	}
+	return ns, status == http.StatusCreated, nil
 }
 
 // RenameNamespace gives the namespace with this id or title another title.

@@ -186,16 +186,22 @@ func (c *Client) rest(ctx context.Context, q call, v any) error {
 
 // json sends the call and decodes the answer into v.
 func (c *Client) json(ctx context.Context, q call, v any) error {
+	_, err := c.jsonStatus(ctx, q, v)
+	return err
+}
+
+// jsonStatus is json, and tells which success it was.
+func (c *Client) jsonStatus(ctx context.Context, q call, v any) (status int, err error) {
 	res, err := c.do(ctx, q)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxReplyBytes)).Decode(v); err != nil {
-		return fmt.Errorf("read answer: %w", err)
+		return 0, fmt.Errorf("read answer: %w", err)
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBytes)) // so that the connection is kept
-	return nil
+	return res.StatusCode, nil
 }
 
 // jsonBody is a body that encodes v, which always can be.

@@ -369,6 +369,14 @@ func TestAdministration(t *testing.T) {
 	_, err = kv.Get(ctx, "k")
 	wantError(t, "the title of before", err, client.ErrNamespaceNotFound)
 
+	ensured, created, err := c.EnsureNamespace(ctx, "second", client.NamespaceOptions{Jurisdiction: "eu"})
+	check(t, err)
+	if ensured.ID != ns.ID || created || ensured.Keys != 1 || ensured.Jurisdiction != "eu" {
+		t.Errorf("ensured: %+v, created %t", ensured, created)
+	}
+	_, _, err = c.EnsureNamespace(ctx, "second", client.NamespaceOptions{Jurisdiction: "us"})
+	wantError(t, "another jurisdiction", err, client.ErrNamespaceExists)
+
 	settings, err := c.SetSettings(ctx, "second", map[string]any{"min_expiration_ttl": 1, "consistency": "strong"})
 	check(t, err)
 	if settings.MinExpirationTTL == nil || *settings.MinExpirationTTL != 1 || settings.Consistency != "strong" {

@@ -9,8 +9,8 @@
 //	text, err := io.ReadAll(v)
 //
 // Keys and values go through Cloudflare's REST API, of which the account is
-// asked once; transactions, scans, counts, watches, tokens, settings and status
-// through godwit's own. Errors are
+// asked once; transactions, scans, counts, copies, watches, tokens, settings and
+// status through godwit's own. Errors are
 // compared with [errors.Is] against the sentinels of this package.
 //
 // A request that failed before it was answered is sent again a few times, where

@@ -56,6 +56,35 @@ func ExampleClient_CreateNamespace() {
 	// true
 }
 
+func ExampleClient_EnsureNamespace() {
+	c, stop := connected()
+	defer stop()
+	ctx := context.Background()
+	for range 2 {
+		ns, created, err := c.EnsureNamespace(ctx, "nests", client.NamespaceOptions{})
+		if err != nil {
+			log.Panic(err)
+		}
+		fmt.Println(ns.Title, created)
+	}
+	// Output:
+	// nests true
+	// nests false
+}
+
+func ExampleKV_Analytics() {
+	c, stop := connected()
+	defer stop()
+	kv := c.KV("birds")
+	put(kv, "owl", "wader")
+	a, err := kv.Analytics(context.Background())
+	if err != nil {
+		log.Panic(err)
+	}
+	fmt.Println(a.LastHour.Write.Keys, a.LastHour.Write.Failed, a.Keys)
+	// Output: 2 0 2
+}
+
 func ExampleClient_Namespaces() {
 	c, stop := connected()
 	defer stop()
@@ -208,4 +237,40 @@ func ExampleClient_RemoveMember() {
 	err := c.RemoveMember(context.Background(), "n3")
 	fmt.Println(errors.Is(err, client.ErrInvalid))
 	// Output: true
+}
+
+func ExampleKV_Copy() {
+	c, stop := connected()
+	defer stop()
+	ctx := context.Background()
+	if _, _, err := c.EnsureNamespace(ctx, "copies", client.NamespaceOptions{}); err != nil {
+		log.Panic(err)
+	}
+	kv := c.KV("birds")
+	put(kv, "owl", "waders/avocet", "waders/godwit")
+	to := "2026/"
+	sum, err := kv.Copy(ctx, "copies", client.CopyOptions{Prefix: "waders/", ToPrefix: &to})
+	if err != nil {
+		log.Panic(err)
+	}
+	fmt.Println(sum.Keys)
+	// Output: 2
+}
+
+func ExampleKV_CopyKey() {
+	c, stop := connected()
+	defer stop()
+	ctx := context.Background()
+	kv := c.KV("birds")
+	put(kv, "owl")
+	for range 2 {
+		copied, err := kv.CopyKey(ctx, "owl", "birds", "another owl", true)
+		if err != nil {
+			log.Panic(err)
+		}
+		fmt.Println(copied)
+	}
+	// Output:
+	// true
+	// false
 }

@@ -212,6 +212,8 @@ func TestThreeMembers(t *testing.T) {
 			}
 		}
 	}
+	c.ensureAtOnce()
+	c.copyEverywhere()
 	ns := c.members[1].createNamespace("made at the second")
 	token := c.members[2].createToken("write", "made at the second")
 	for _, s := range append(c.members[:3:3], c.edge) { // known at once, wherever it was made
@@ -232,4 +234,63 @@ func TestThreeMembers(t *testing.T) {
 		}
 	}
 	c.settle()
+}
+
+// ensureAtOnce has every node asked for the same namespaces at once: there is one of
+// each, made once.
+func (c *cluster) ensureAtOnce() {
+	c.t.Helper()
+	nodes := []*server{c.members[0], c.members[1], c.members[2], c.edge}
+	for i := range 20 {
+		title := fmt.Sprintf("ensured %d", i)
+		answers := make([]reply, len(nodes))
+		var asking sync.WaitGroup
+		for at, s := range nodes {
+			asking.Go(func() {
+				answers[at] = s.ask("POST", "http://"+s.api+"/godwit/v1/namespaces", `{"title":"`+title+`","if_not_exists":true}`, nil)
+			})
+		}
+		asking.Wait()
+		ids, made := map[string]bool{}, 0
+		for at, a := range answers {
+			var ns struct{ ID, Title string }
+			if err := json.Unmarshal([]byte(a.body), &ns); err != nil || ns.Title != title || a.status != 200 && a.status != 201 {
+				c.t.Fatalf("%s: ensure %q: %d %s", nodes[at].name(), title, a.status, a.body)
+			}
+			ids[ns.ID] = true
+			if a.status == 201 {
+				made++
+			}
+		}
+		if len(ids) != 1 || made != 1 {
+			c.t.Errorf("%q has the ids %v, and was made %d times", title, ids, made)
+		}
+	}
+}
+
+// copyEverywhere has every node copy, strongly, what was just written at another: a
+// small value and a large one, which show at the node that has answered.
+func (c *cluster) copyEverywhere() {
+	c.t.Helper()
+	nodes := []*server{c.members[0], c.members[1], c.members[2], c.edge}
+	to := c.members[0].createNamespace("copies")
+	for i, s := range nodes {
+		other := nodes[(i+1)%len(nodes)]
+		values := map[string]string{"small": fmt.Sprint("value ", i), "large": strings.Repeat(fmt.Sprint("large ", i), 50_000)}
+		for key, value := range values {
+			if put := other.ports(c.namespace)[0].ask("PUT", fmt.Sprintf("copy %d/%s", i, key), value); put.status != 200 {
+				c.t.Fatalf("%s: put: %d %s", other.name(), put.status, put.body)
+			}
+		}
+		body := fmt.Sprintf(`{"prefix":"copy %d/","to_namespace":"copies","to_prefix":"%d/"}`, i, i)
+		got := s.ask("POST", "http://"+s.api+"/godwit/v1/namespaces/"+c.namespace+"/copy", body, http.Header{"Godwit-Consistency": {"strong"}})
+		if got.status != 200 || !strings.Contains(got.body, `"copied":2,`) {
+			c.t.Errorf("%s: copy: %d %s", s.name(), got.status, got.body)
+		}
+		for key, value := range values {
+			if got := s.ports(to)[0].ask("GET", fmt.Sprintf("%d/%s", i, key), ""); got.body != value {
+				c.t.Errorf("%s: %s: %d, %d bytes", s.name(), key, got.status, len(got.body))
+			}
+		}
+	}
 }

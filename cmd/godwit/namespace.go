@@ -19,6 +19,7 @@ type namespaceCmd struct {
 	Rename namespaceRenameCmd `cmd:"" help:"Give a namespace another title."`
 	Set    namespaceSetCmd    `cmd:"" help:"Change a namespace's settings, and show them."`
 	Clear  namespaceClearCmd  `cmd:"" help:"Delete all keys of a namespace, or those with a prefix."`
+	Copy   namespaceCopyCmd   `cmd:"" help:"Copy keys from one namespace of a server to another."`
 	Delete namespaceDeleteCmd `cmd:"" help:"Delete a namespace and all its keys."`
 }
 
@@ -26,6 +27,7 @@ type namespaceCreateCmd struct {
 	remote
 	Title        string `arg:"" help:"The title, unlike any other's."`
 	Jurisdiction string `help:"eu, us or fedramp; shown, not enforced." placeholder:"NAME"`
+	IfNotExists  bool   `name:"if-not-exists" env:"-" help:"Show the one that has the title already, if there is one."`
 	JSON         bool   `name:"json" help:"Show the namespace as JSON."`
 }
 
@@ -35,16 +37,27 @@ func (c *namespaceCreateCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	ns, err := cl.CreateNamespace(ctx, c.Title, client.NamespaceOptions{Jurisdiction: c.Jurisdiction})
+	ns, created, err := c.create(ctx, cl)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		return p.writeJSON(ns)
 	}
-	p.note("Created namespace %q:", ns.Title)
+	if created {
+		p.note("Created namespace %q:", ns.Title)
+	}
 	_, err = fmt.Fprintln(p.stdout, ns.ID)
 	return err
+}
+
+func (c *namespaceCreateCmd) create(ctx context.Context, cl *client.Client) (ns *client.Namespace, created bool, err error) {
+	o := client.NamespaceOptions{Jurisdiction: c.Jurisdiction}
+	if c.IfNotExists {
+		return cl.EnsureNamespace(ctx, c.Title, o)
+	}
+	ns, err = cl.CreateNamespace(ctx, c.Title, o)
+	return ns, true, err
 }
 
 type namespaceListCmd struct {

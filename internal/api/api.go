@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
@@ -26,6 +27,7 @@ const (
 	HeaderMinRevision = "Godwit-Min-Revision"
 	HeaderConsistency = "Godwit-Consistency"
 	HeaderNamespace   = "Godwit-Namespace"
+	HeaderIfNotExists = "Godwit-If-Not-Exists"
 )
 
 // Config is what a Service needs; all fields are required.
@@ -49,6 +51,10 @@ type Service struct {
 	bulkMemory *semaphore.Weighted // of the values that bulk gets hold
 	ids        *requestIDs
 	metrics    *metrics
+	copyBudget copyBudget
+	copies     *slots
+	analytics  *analytics.Recorder
+	started    time.Time
 }
 
 // New returns a Service. It registers its metrics, and panics if they are
@@ -62,6 +68,10 @@ func New(cfg Config) *Service {
 		bulkMemory: semaphore.NewWeighted(bulkMemory),
 		ids:        newRequestIDs(),
 		metrics:    newMetrics(cfg.Metrics),
+		copyBudget: defaultCopyBudget(),
+		copies:     newSlots(maxCopies, maxCopiesEach),
+		analytics:  analytics.New(),
+		started:    time.Now(),
 	}
 }
 

@@ -47,6 +47,16 @@ type BulkValues struct {
 	held    int64               // bytes
 }
 
+// bytes is how long the values are.
+func (v *BulkValues) bytes() (n int64) {
+	for _, e := range v.Entries {
+		if e != nil {
+			n += int64(len(e.Text))
+		}
+	}
+	return n
+}
+
 // Close makes room for the values of others. Closing again does nothing.
 func (v *BulkValues) Close() error {
 	v.memory.Release(v.held)
@@ -62,7 +72,11 @@ func (v *BulkValues) Close() error {
 func (s *Service) BulkGet(ctx context.Context, ns *godwit.Namespace, q BulkGet) (*BulkValues, error) {
 	start := time.Now()
 	values, err := s.bulkGet(ctx, ns, q)
-	s.metrics.done(opBulkGet, start, err)
+	var bytes int64
+	if err == nil {
+		bytes = values.bytes()
+	}
+	s.done(opBulkGet, ns, start, len(q.Keys), bytes, err)
 	return values, err
 }
 

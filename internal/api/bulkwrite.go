@@ -48,7 +48,13 @@ func (s *Service) CheckBulkPut(ns *godwit.Namespace, p *BulkPut) error {
 func (s *Service) BulkPut(ctx context.Context, ns *godwit.Namespace, pairs []BulkPut, requestID string) (godwit.Result, error) {
 	start := time.Now()
 	res, err := s.bulkPut(ctx, ns, pairs, requestID)
-	s.metrics.done(opBulkPut, start, err)
+	var bytes int64
+	if err == nil {
+		for i := range pairs {
+			bytes += pairs[i].Value.Size()
+		}
+	}
+	s.done(opBulkPut, ns, start, len(pairs), bytes, err)
 	return res, err
 }
 
@@ -87,7 +93,7 @@ func passedExpiration(p *BulkPut, now int64) int64 {
 func (s *Service) BulkDelete(ctx context.Context, ns *godwit.Namespace, keys []string, requestID string) (godwit.Result, error) {
 	start := time.Now()
 	res, err := s.bulkDelete(ctx, ns, keys, requestID)
-	s.metrics.done(opBulkDelete, start, err)
+	s.done(opBulkDelete, ns, start, len(keys), 0, err)
 	return res, err
 }
 

@@ -1,11 +1,18 @@
 package api
 
-import "github.com/godwitkv/godwit"
+import (
+	"time"
+
+	"github.com/godwitkv/godwit"
+)
 
 // Conditions shows what p comes to for a write.
 func Conditions(p Preconditions, ns godwit.NamespaceID, key string) ([]godwit.Condition, error) {
 	return p.conditions(ns, key)
 }
+
+// MaxCopiesEach is how many pages are copied at once with one credential.
+const MaxCopiesEach = maxCopiesEach
 
 // MaxLargeUploads is how many large values are taken in at once.
 const MaxLargeUploads = maxLargeUploads
@@ -44,3 +51,6 @@ func (s *Service) UploadShares() int {
 	defer s.uploads.mu.Unlock()
 	return len(s.uploads.shares)
 }
+
+// SetCopyBudget bounds what one Copy does.
+func (s *Service) SetCopyBudget(bytes int64, d time.Duration) { s.copyBudget = copyBudget{bytes, d} }

@@ -22,11 +22,12 @@ const (
 	opBulkPut
 	opBulkDelete
 	opTransact
+	opCopy
 	opCount
 )
 
 func (o op) String() string {
-	return [opCount]string{"get", "bulk_get", "list", "put", "delete", "bulk_put", "bulk_delete", "transact"}[o]
+	return [opCount]string{"get", "bulk_get", "list", "put", "delete", "bulk_put", "bulk_delete", "transact", "copy"}[o]
 }
 
 // status is how an operation ended, as the metrics name it.
@@ -88,10 +89,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// done counts an operation that began at start. Durations are measured on the
-// monotonic clock, not on the corrected one.
-func (m *metrics) done(o op, start time.Time, err error) {
+// done counts an operation that began at start, and returns how long it took and how
+// it ended. Durations are measured on the monotonic clock, not on the corrected one.
+func (m *metrics) done(o op, start time.Time, err error) (took time.Duration, s status) {
+	took, s = time.Since(start), statusOf(err)
 	m.answered.Add(1)
-	m.requests[o][statusOf(err)].Inc()
-	m.seconds[o].Observe(time.Since(start).Seconds())
+	m.requests[o][s].Inc()
+	m.seconds[o].Observe(took.Seconds())
+	return took, s
 }

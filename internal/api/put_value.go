@@ -17,7 +17,7 @@ func (s *Service) PutValue(ctx context.Context, ns *godwit.Namespace, p Put, v g
 	if err != nil && godwit.CodeOf(err) != godwit.CodeOutcomeUnknown {
 		s.cfg.Uploader.Discard(v)
 	}
-	s.metrics.done(opPut, start, err)
+	s.done(opPut, ns, start, 1, writtenBytes(v, err), err)
 	return res, err
 }
 

@@ -46,7 +46,11 @@ func (s *Service) ReadOptions(ns *godwit.Namespace, r Read) (godwit.ReadOptions,
 func (s *Service) Get(ctx context.Context, ns *godwit.Namespace, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error) {
 	start := time.Now()
 	e, served, err := s.get(ctx, ns, key, opts)
-	s.metrics.done(opGet, start, err)
+	var bytes int64
+	if err == nil {
+		bytes = e.Value.Size()
+	}
+	s.done(opGet, ns, start, 1, bytes, err)
 	return e, served, err
 }
 
@@ -68,7 +72,11 @@ func (s *Service) OpenValue(ctx context.Context, ns *godwit.Namespace, e *godwit
 func (s *Service) List(ctx context.Context, ns *godwit.Namespace, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error) {
 	start := time.Now()
 	page, err := s.list(ctx, ns, q, opts)
-	s.metrics.done(opList, start, err)
+	keys := 0
+	if err == nil {
+		keys = len(page.Entries)
+	}
+	s.done(opList, ns, start, keys, 0, err)
 	return page, err
 }
 

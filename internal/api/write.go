@@ -28,29 +28,37 @@ type Put struct {
 // With ErrPrecondition too, the result's Revision is valid.
 func (s *Service) Put(ctx context.Context, ns *godwit.Namespace, p Put) (godwit.Result, error) {
 	start := time.Now()
-	res, err := s.put(ctx, ns, &p)
+	res, v, err := s.put(ctx, ns, &p)
 	if err != nil {
 		drain(p.Body)
 	}
-	s.metrics.done(opPut, start, err)
+	s.done(opPut, ns, start, 1, writtenBytes(v, err), err)
 	return res, err
 }
 
-func (s *Service) put(ctx context.Context, ns *godwit.Namespace, p *Put) (godwit.Result, error) {
+func (s *Service) put(ctx context.Context, ns *godwit.Namespace, p *Put) (godwit.Result, godwit.Value, error) {
 	a, err := s.checkPut(ns, p)
 	if err != nil {
-		return godwit.Result{}, err
+		return godwit.Result{}, godwit.Value{}, err
 	}
 	v, err := s.Upload(ctx, ns, p.Body)
 	if err != nil {
-		return godwit.Result{}, err
+		return godwit.Result{}, godwit.Value{}, err
 	}
 	a.mutation.Value = v
 	res, err := s.write(ctx, ns, a)
 	if err != nil && godwit.CodeOf(err) != godwit.CodeOutcomeUnknown {
 		s.cfg.Uploader.Discard(v)
 	}
-	return res, err
+	return res, v, err
+}
+
+// writtenBytes is the length of a value, if it was written.
+func writtenBytes(v godwit.Value, err error) int64 {
+	if err != nil {
+		return 0
+	}
+	return v.Size()
 }
 
 // checkPut validates all of p but its body.
@@ -104,7 +112,7 @@ type Delete struct {
 func (s *Service) Delete(ctx context.Context, ns *godwit.Namespace, d Delete) (godwit.Result, error) {
 	start := time.Now()
 	res, err := s.delete(ctx, ns, &d)
-	s.metrics.done(opDelete, start, err)
+	s.done(opDelete, ns, start, 1, 0, err)
 	return res, err
 }
 

@@ -22,7 +22,7 @@ func (c *Catalog) Clear(ctx context.Context, id godwit.NamespaceID, prefix strin
 	if err := godwit.ValidatePrefix(prefix); err != nil {
 		return 0, err
 	}
-	row := put(clearedKey(id, prefix), []byte{})
+	row := put(godwit.ClearingKey(id, prefix), []byte{})
 	row.Expiration = c.cfg.Now().Add(clearedFor).Unix()
 	res, err := c.propose(ctx, godwit.Transaction{
 		RequestKey: requestKey,

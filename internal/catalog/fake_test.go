@@ -28,6 +28,7 @@ type memory struct {
 	catalog  *catalog.Catalog
 
 	before func() // called once, ahead of the next proposal
+	after  func() // called once, behind it
 	err    error  // what proposals get
 }
 
@@ -74,6 +75,12 @@ func (m *memory) Propose(_ context.Context, txs []godwit.Transaction) ([]godwit.
 	results := make([]godwit.Result, len(txs))
 	for i := range txs {
 		results[i] = m.decide(&txs[i])
+	}
+	if after := m.after; after != nil {
+		m.after = nil
+		m.mu.Unlock()
+		after()
+		m.mu.Lock()
 	}
 	return results, nil
 }

@@ -74,6 +74,39 @@ func (c *Catalog) Namespaces() []*godwit.Namespace { return c.index.Load().order
 // CodeNamespaceExists, CodeTooManyNamespaces, those of ValidateTitle,
 // ValidateJurisdiction and Log.Propose.
 func (c *Catalog) CreateNamespace(ctx context.Context, title, jurisdiction string, requestKey godwit.RequestKey) (*godwit.Namespace, error) {
+	ns, err := c.create(ctx, title, jurisdiction, requestKey)
+	if err == nil && ns == nil {
+		err = errNamespaceExists("create namespace")
+	}
+	return ns, err
+}
+
+// EnsureNamespace returns the namespace with this title, and makes it if there is
+// none. The log decides which of several callers at once makes it: all return the
+// same one, and created tells who did. Errors: as CreateNamespace, but
+// CodeNamespaceExists only if a jurisdiction is asked for, and the one that exists
+// has another; CodeUnavailable, if others keep making and deleting it.
+func (c *Catalog) EnsureNamespace(ctx context.Context, title, jurisdiction string, requestKey godwit.RequestKey) (ns *godwit.Namespace, created bool, err error) {
+	for range maxAttempts {
+		ns, err = c.create(ctx, title, jurisdiction, requestKey)
+		if ns != nil || err != nil {
+			return ns, ns != nil, err
+		}
+		ns, ok := c.index.Load().titles[title]
+		switch {
+		case !ok: // it was deleted since
+			continue
+		case jurisdiction != "" && jurisdiction != ns.Jurisdiction:
+			return nil, false, godwit.Errorf(godwit.CodeNamespaceExists, "create namespace: 'the namespace with this title has another jurisdiction'")
+		}
+		return ns, false, nil
+	}
+	return nil, false, errContended()
+}
+
+// create makes a namespace; nil without an error: the title is taken, and by
+// whom stands in the index, which is at least as new as that decision.
+func (c *Catalog) create(ctx context.Context, title, jurisdiction string, requestKey godwit.RequestKey) (*godwit.Namespace, error) {
 	if err := godwit.ValidateTitle(title); err != nil {
 		return nil, err
 	}
@@ -94,7 +127,7 @@ func (c *Catalog) CreateNamespace(ctx context.Context, title, jurisdiction strin
 	case err != nil:
 		return nil, err
 	case res.Outcome != godwit.Applied:
-		return nil, errNamespaceExists("create namespace")
+		return nil, nil
 	case res.Repeated:
 		return c.titled(title)
 	}
@@ -232,7 +265,11 @@ func (c *Catalog) change(ctx context.Context, id godwit.NamespaceID, requestKey 
 			return c.changed(id, &next), nil
 		}
 	}
-	return nil, godwit.Errorf(godwit.CodeUnavailable, "The namespace is being changed by others: try again.")
+	return nil, errContended()
+}
+
+func errContended() error {
+	return godwit.Errorf(godwit.CodeUnavailable, "The namespace is being changed by others: try again.")
 }
 
 // changed is the namespace as the log has it now, or next if it is gone again.

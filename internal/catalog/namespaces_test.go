@@ -63,6 +63,90 @@ func TestCreateNamespaceAgain(t *testing.T) {
 	}
 }
 
+// TestEnsureNamespace has many want one namespace at once: one of them makes it, and
+// all get it.
+func TestEnsureNamespace(t *testing.T) {
+	m := newMemory()
+	c := open(t, m)
+	made := make(chan godwit.NamespaceID, 64)
+	got := make(chan godwit.NamespaceID, 64)
+	var asking sync.WaitGroup
+	for range 32 {
+		asking.Go(func() {
+			ns, created, err := c.EnsureNamespace(t.Context(), "site", "eu", godwit.RequestKey{})
+			if err != nil {
+				t.Errorf("ensure: %v", err)
+				return
+			}
+			got <- ns.ID
+			if created {
+				made <- ns.ID
+			}
+		})
+	}
+	asking.Wait()
+	if len(made) != 1 || len(got) != 32 || len(c.Namespaces()) != 1 {
+		t.Fatalf("%d of %d made it; there are %d", len(made), len(got), len(c.Namespaces()))
+	}
+	id := <-made
+	for range 32 {
+		if other := <-got; other != id {
+			t.Errorf("got %s and %s", id, other)
+		}
+	}
+}
+
+func TestEnsureNamespaceThatExists(t *testing.T) {
+	m := newMemory()
+	c := open(t, m)
+	eu, err := c.CreateNamespace(t.Context(), "site", "eu", godwit.RequestKey{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for jurisdiction, code := range map[string]godwit.Code{"": 0, "eu": 0, "us": godwit.CodeNamespaceExists, "mars": godwit.CodeInvalidRequest} {
+		ns, created, err := c.EnsureNamespace(t.Context(), "site", jurisdiction, godwit.RequestKey{})
+		wantCode(t, "with "+jurisdiction, err, code)
+		if code == 0 && (ns != eu || created) {
+			t.Errorf("with %q: got %+v, created %t", jurisdiction, ns, created)
+		}
+	}
+	_, _, err = c.EnsureNamespace(t.Context(), "", "", godwit.RequestKey{})
+	wantCode(t, "no title", err, godwit.CodeMissingTitle)
+
+	key := godwit.RequestKey{1}
+	for range 2 { // sent again: the answer is that of the first time
+		ns, created, err := c.EnsureNamespace(t.Context(), "other", "", key)
+		if err != nil || !created || ns.Title != "other" {
+			t.Errorf("got %+v, created %t, %v", ns, created, err)
+		}
+	}
+	for range godwit.MaxNamespaces - len(c.Namespaces()) {
+		create(t, c, fmt.Sprint(len(c.Namespaces())))
+	}
+	_, _, err = c.EnsureNamespace(t.Context(), "one too many", "", godwit.RequestKey{})
+	wantCode(t, "one too many", err, godwit.CodeTooManyNamespaces)
+	if ns, created, err := c.EnsureNamespace(t.Context(), "site", "", godwit.RequestKey{}); err != nil || created || ns.ID != eu.ID {
+		t.Errorf("at the limit: %+v, created %t, %v", ns, created, err)
+	}
+}
+
+// TestEnsureNamespaceOnceMore deletes the namespace between the log's decision that
+// it exists and the look at it.
+func TestEnsureNamespaceOnceMore(t *testing.T) {
+	m := newMemory()
+	c := open(t, m)
+	first := create(t, c, "site")
+	m.after = func() {
+		if err := c.DeleteNamespace(t.Context(), first.ID, godwit.RequestKey{}); err != nil {
+			t.Error(err)
+		}
+	}
+	ns, created, err := c.EnsureNamespace(t.Context(), "site", "", godwit.RequestKey{})
+	if err != nil || !created || ns.ID == first.ID {
+		t.Errorf("got %+v, created %t, %v", ns, created, err)
+	}
+}
+
 func TestTooManyNamespaces(t *testing.T) {
 	c := open(t, newMemory())
 	var creating sync.WaitGroup

@@ -21,8 +21,8 @@ import (
 //	longtitle/<account>/<hash>   the same, for a title too long for a key:
 //	                             hash is its SHA-256 in hexadecimal
 //	token/<id>                   JSON of tokenRow
-//	cleared/<id>/<prefix>        empty: it has cleared the keys of namespace id with
-//	                             that prefix that were there before it
+//	cleared/<id>/<prefix>        empty: it has cleared the keys of namespace id with that
+//	                             prefix that were there before it (godwit.ClearingKey)
 const (
 	accountKey      = "account"
 	accountPrefix   = "account/"
@@ -30,7 +30,6 @@ const (
 	titlePrefix     = "title/"
 	longTitlePrefix = "longtitle/"
 	tokenPrefix     = "token/"
-	clearedPrefix   = "cleared/"
 )
 
 // maxKeyTitleBytes is the longest title that stands in its key as it is.
@@ -39,11 +38,6 @@ const maxKeyTitleBytes = 256
 // NamespaceKey is the key, in the system namespace, of the entry that makes a
 // namespace exist.
 func NamespaceKey(id godwit.NamespaceID) string { return namespacePrefix + id.String() }
-
-// clearedKey is the key of the entry that clears keys of a namespace.
-func clearedKey(id godwit.NamespaceID, prefix string) string {
-	return clearedPrefix + id.String() + "/" + prefix
-}
 
 func titleKey(account, title string) string {
 	if len(title) <= maxKeyTitleBytes {

@@ -19,10 +19,6 @@ func InScope(r *godwit.Record, covers func(godwit.NamespaceID) bool) bool {
 	case strings.HasPrefix(r.Key, namespacePrefix):
 		id, err := godwit.ParseNamespaceID(r.Key[len(namespacePrefix):])
 		return err == nil && covers(id)
-	case strings.HasPrefix(r.Key, clearedPrefix):
-		text, _, _ := strings.Cut(r.Key[len(clearedPrefix):], "/")
-		id, err := godwit.ParseNamespaceID(text)
-		return err == nil && covers(id)
 	case strings.HasPrefix(r.Key, tokenPrefix):
 		if r.Op == godwit.OpDelete {
 			return true
@@ -30,5 +26,6 @@ func InScope(r *godwit.Record, covers func(godwit.NamespaceID) bool) bool {
 		t, err := decodeToken(r.Key, r.Value.Inline)
 		return err == nil && (t.Namespaces == nil || slices.ContainsFunc(t.Namespaces, covers))
 	}
-	return false
+	ns, _, ok := godwit.ClearedKeys(r.Key)
+	return ok && covers(ns)
 }

@@ -142,7 +142,7 @@ func (a *applier) check(f *feed.Records) error {
 			return fmt.Errorf("%w: revision %d behind %d in a frame up to %d", errFrame, r.Revision, last, f.Revision)
 		}
 		last = r.Revision
-		puts = puts || r.Op == godwit.OpPut
+		puts = puts || !r.Frees()
 	}
 	if puts && a.store.DiskFull() {
 		return errDiskFull

@@ -2,9 +2,13 @@ package node_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,6 +165,82 @@ func TestEdgeFollows(t *testing.T) {
 		t.Errorf("rotate at an edge: %d %s", got.status, got.body)
 	}
 	assertTree(t, edge, 2)
+}
+
+// TestEnsureNamespaceAtOnce asks a centre and an edge for the same namespaces at
+// once, in the words of each API.
+func TestEnsureNamespaceAtOnce(t *testing.T) {
+	centre := openReady(t, config())
+	edge := openReady(t, edgeConfig(centre.APIURL()))
+	rest := "/client/v4/accounts/" + centre.Account() + "/storage/kv/namespaces"
+	id := regexp.MustCompile(`"id":"([0-9a-f]{32})"`)
+	for i := range 10 {
+		title := fmt.Sprintf("birds %d", i)
+		ids := make([]string, 4)
+		var asking sync.WaitGroup
+		for at := range ids {
+			n := []*node.Node{centre, edge}[at%2]
+			asking.Go(func() {
+				path, body := "/godwit/v1/namespaces", `{"title":"`+title+`","if_not_exists":true}`
+				if at > 1 {
+					path, body = rest, `{"title":"`+title+`"}`
+				}
+				got := request(t, "POST", n.APIURL()+path, rootToken, body, "Godwit-If-Not-Exists", "true")
+				if m := id.FindStringSubmatch(got.body); m != nil && got.status < 300 {
+					ids[at] = m[1]
+				} else {
+					t.Errorf("%s: %d %s", path, got.status, got.body)
+				}
+				if got := request(t, "GET", n.APIURL()+"/godwit/v1/namespaces/"+url.PathEscape(title), rootToken, ""); !strings.Contains(got.body, ids[at]) {
+					t.Errorf("the node that answered does not show it: %d %s", got.status, got.body)
+				}
+			})
+		}
+		asking.Wait()
+		for _, got := range ids {
+			if got == "" || got != ids[0] {
+				t.Fatalf("%q has the ids %v", title, ids)
+			}
+		}
+	}
+}
+
+// TestCopyAtAnEdge copies at an edge: a large value too, which goes from namespace to
+// namespace at the centre, and shows at the edge once it has answered.
+func TestCopyAtAnEdge(t *testing.T) {
+	centre := openReady(t, config())
+	edge := openReady(t, edgeConfig(centre.APIURL()))
+	for _, title := range []string{"from", "to"} {
+		if got := request(t, "POST", edge.APIURL()+"/godwit/v1/namespaces", rootToken, `{"title":"`+title+`"}`); got.status != 201 {
+			t.Fatalf("create: %d %s", got.status, got.body)
+		}
+	}
+	large := strings.Repeat("large", 1_000_000)
+	for key, value := range map[string]string{"small": "v", "large": large} {
+		if got := request(t, "PUT", edge.BindingURL()+"/"+key, rootToken, value, "Godwit-Namespace", "from"); got.status != 200 {
+			t.Fatalf("put: %d %s", got.status, got.body)
+		}
+	}
+	uri := edge.APIURL() + "/godwit/v1/namespaces/from/copy"
+	got := request(t, "POST", uri, rootToken, `{"prefix":"","to_namespace":"to"}`)
+	if got.status != 200 || !strings.Contains(got.body, `"copied":2,"bytes":5000001,`) {
+		t.Fatalf("copy: %d %s", got.status, got.body)
+	}
+	for key, value := range map[string]string{"small": "v", "large": large} {
+		got := request(t, "GET", edge.BindingURL()+"/"+key, rootToken, "", "Godwit-Namespace", "to")
+		if got.status != 200 || got.body != value {
+			t.Errorf("%s at the edge: %d, %d bytes", key, got.status, len(got.body))
+		}
+	}
+	const copied = `godwit_requests_total{op="copy",status="ok"} `
+	for at, n := range []*node.Node{edge, centre} {
+		if got := request(t, "GET", n.APIURL()+"/metrics", "", ""); !strings.Contains(got.body, fmt.Sprintf("%s%d\n", copied, at)) {
+			t.Errorf("the copy was not carried out at the centre alone")
+		}
+	}
+	if got := request(t, "POST", uri, "a-token", `{"prefix":"","to_namespace":"to"}`); got.status != 401 {
+		t.Errorf("with a wrong token: %d %s", got.status, got.body)
+	}
 }
 
 // assertTree waits until the tree that n shows is so deep.

@@ -71,7 +71,8 @@ type reply struct {
 	body   string
 }
 
-func request(t *testing.T, method, url, token, body string) reply {
+// request makes one; headers are pairs.
+func request(t *testing.T, method, url, token, body string, headers ...string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -79,6 +80,9 @@ func request(t *testing.T, method, url, token, body string) reply {
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	res, err := transport.RoundTrip(req)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/godwitkv/godwit"
-	"github.com/godwitkv/godwit/internal/store"
 )
 
 // keyID is a key of a namespace.
@@ -131,7 +130,7 @@ func (h *history) noteDropped(r *record) {
 
 // noteCleared keeps that a record clears keys.
 func (h *history) noteCleared(r *record) {
-	if ns, prefix, ok := store.ClearedKeys(r.key); ok && r.ns == godwit.SystemNamespace && r.op == godwit.OpPut {
+	if ns, prefix, ok := godwit.ClearedKeys(r.key); ok && r.ns == godwit.SystemNamespace && r.op == godwit.OpPut {
 		h.cleared = append(h.cleared, clearing{ns, prefix, r.revision})
 	}
 }

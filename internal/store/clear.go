@@ -6,25 +6,11 @@ import (
 	"github.com/godwitkv/godwit"
 )
 
-// An entry of the system namespace under cleared/, an id, a slash and a prefix has
-// cleared the namespace of all keys with that prefix that were there before it. So
+// A namespace is cleared by an entry of the system namespace (godwit.ClearingKey). So
 // it is one record, of which followers are told as of any other, in its place in the
 // log; and whoever comes late finds it among what stands, for as long as tombstones
 // are kept. Each node removes the keys as it takes the record, and leaves no
 // tombstones of them.
-const clearedPrefix = "cleared/"
-
-// ClearedKeys returns which keys an entry under a key of the system namespace has
-// cleared, and false if it is no such entry.
-func ClearedKeys(key string) (ns godwit.NamespaceID, prefix string, ok bool) {
-	text, ok := strings.CutPrefix(key, clearedPrefix)
-	id, prefix, slash := strings.Cut(text, "/")
-	if !ok || !slash {
-		return ns, "", false
-	}
-	ns, err := godwit.ParseNamespaceID(id)
-	return ns, prefix, err == nil
-}
 
 // clearing is keys that a transaction has cleared.
 type clearing struct {

@@ -15,7 +15,7 @@ import (
 // clearing is the mutation that clears keys.
 func clearing(ns godwit.NamespaceID, prefix string) godwit.Mutation {
 	return godwit.Mutation{
-		Op: godwit.OpPut, Key: "cleared/" + ns.String() + "/" + prefix, Value: godwit.Value{Inline: []byte{}},
+		Op: godwit.OpPut, Key: godwit.ClearingKey(ns, prefix), Value: godwit.Value{Inline: []byte{}},
 	}
 }
 
@@ -109,21 +109,4 @@ func takeOver(f, d *disk) {
 		f.catchUp(&records[i])
 	}
 	f.reach(d.Revision())
-}
-
-func TestClearedKeys(t *testing.T) {
-	id := godwit.NamespaceID{1}
-	for key, want := range map[string]string{
-		"cleared/" + id.String() + "/":                      "",
-		"cleared/" + id.String() + "/a/b":                   "a/b",
-		"cleared/" + id.String():                            "none",
-		"cleared/" + id.String()[1:] + "/a":                 "none",
-		"clear/" + id.String() + "/a":                       "none",
-		"cleared/" + godwit.SystemNamespace.String() + "/a": "none",
-	} {
-		ns, prefix, ok := store.ClearedKeys(key)
-		if ok != (want != "none") || ok && (prefix != want || ns != id) {
-			t.Errorf("%q: %s, %q, %t", key, ns, prefix, ok)
-		}
-	}
 }

@@ -461,7 +461,7 @@ func (tx *Tx) noteSystem(r *godwit.Record) {
 	if id, ok := namespaceOf(r.Key); ok && r.Op == godwit.OpDelete {
 		tx.dropNamespace(id)
 	}
-	if ns, prefix, ok := ClearedKeys(r.Key); ok && r.Op == godwit.OpPut {
+	if ns, prefix, ok := godwit.ClearedKeys(r.Key); ok && r.Op == godwit.OpPut {
 		if err := tx.clear(clearing{ns, prefix, r.Revision}); tx.err == nil {
 			tx.err = err
 		}

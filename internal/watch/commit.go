@@ -61,7 +61,7 @@ func (h *Hub) commit(r *godwit.Record, now time.Time) {
 // catalogChanged ends the watches of a namespace that is deleted, and has those of one
 // of which keys are cleared look at what the store holds.
 func (h *Hub) catalogChanged(r *godwit.Record) {
-	if ns, _, ok := store.ClearedKeys(r.Key); ok && r.Op == godwit.OpPut {
+	if ns, _, ok := godwit.ClearedKeys(r.Key); ok && r.Op == godwit.OpPut {
 		if t := h.topics[ns]; t != nil {
 			t.forget(r.Revision - 1)
 			t.wake()

@@ -161,7 +161,7 @@ func (w *world) write(l *life, mutations []godwit.Mutation) {
 	w.check(err)
 	defer v.Close()
 	w.check(v.Changes(context.Background(), before, v.Revision(), func(r *godwit.Record) error {
-		if ns, prefix, ok := store.ClearedKeys(r.Key); ok && ns == ns1 && r.Namespace == godwit.SystemNamespace {
+		if ns, prefix, ok := godwit.ClearedKeys(r.Key); ok && ns == ns1 && r.Namespace == godwit.SystemNamespace {
 			l.writes = append(l.writes, write{revision: r.Revision, key: strings.Clone(prefix), cleared: true})
 		}
 		if r.Namespace == ns1 {

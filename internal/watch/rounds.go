@@ -279,7 +279,7 @@ func (w *watcher) cleared(r *godwit.Record) bool {
 	if r.Namespace != godwit.SystemNamespace || r.Op != godwit.OpPut {
 		return false
 	}
-	ns, prefix, ok := store.ClearedKeys(r.Key)
+	ns, prefix, ok := godwit.ClearedKeys(r.Key)
 	return ok && ns == w.q.Namespace && (strings.HasPrefix(prefix, w.q.Prefix) || strings.HasPrefix(w.q.Prefix, prefix))
 }
 

@@ -75,12 +75,33 @@ func (c *call) createNamespace() error {
 	if err != nil {
 		return err
 	}
+	ifNotExists, err := c.ifNotExists()
+	if err != nil {
+		return err
+	}
 	requestKey := api.NamespaceRequestKey(c.requestID, spec.title, spec.jurisdiction)
-	ns, err := c.h.catalog.CreateNamespace(c.ctx(), spec.title, spec.jurisdiction, requestKey)
+	var ns *godwit.Namespace
+	if ifNotExists {
+		ns, _, err = c.h.catalog.EnsureNamespace(c.ctx(), spec.title, spec.jurisdiction, requestKey)
+	} else {
+		ns, err = c.h.catalog.CreateNamespace(c.ctx(), spec.title, spec.jurisdiction, requestKey)
+	}
 	if err != nil {
 		return err
 	}
 	return c.replyChanged(ns)
+}
+
+// ifNotExists tells whether a namespace that exists already is to be answered as
+// if it had been made now. Error: a header that says neither.
+func (c *call) ifNotExists() (bool, error) {
+	switch text := c.r.Header.Get(api.HeaderIfNotExists); text {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, badRequest(codeInvalidArgument, "invalid %s: use true or false", api.HeaderIfNotExists)
 }
 
 func (c *call) getNamespace() error { return c.reply(shownNamespace(c.ns), nil) }

@@ -53,7 +53,7 @@ func TestClearRefused(t *testing.T) {
 		status    int
 		want      string
 	}{
-		{clearOne, ``, 400, "not a JSON object"},
+		{clearOne, ``, 400, "The body is empty"},
 		{clearOne, `{}`, 400, "Say which keys"},
 		{clearOne, `{"prefix":""}`, 400, "Say which keys"},
 		{clearOne, `{"all":false}`, 400, "Say which keys"},

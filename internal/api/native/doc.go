@@ -9,8 +9,8 @@
 //	{"error": {"code": "namespace_not_found", "message": "namespace not found"}}
 //
 // with its code from one table; where conditions of a transaction failed, they
-// stand beside it. Every path needs a token, and every endpoint
-// asks [catalog.Authorize].
+// stand beside it. Every path but that of the API's description (docs/openapi.yaml,
+// which tests hold it to) needs a token, and every endpoint asks [catalog.Authorize].
 //
 // The package knows the operations of package api and the catalog. It must not
 // import a store, a log or another protocol.

@@ -137,7 +137,7 @@ func TestTransactionsArePassedOnByTheLog(t *testing.T) {
 	w.service.Log, w.service.Metrics = log, prometheus.NewRegistry()
 	w.config.Service = api.New(w.service)
 	w.config.PassOn = func(http.ResponseWriter, *http.Request) error { return godwit.ErrNoUpstream }
-	w.handler = native.New(w.config)
+	w.handler = w.contract.over(native.New(w.config))
 	secret := w.token(godwit.PermissionWrite, w.one.ID)
 	if status, body := w.do("POST", ofOne, secret, putOf("k", `"value":"v"`)); status != 200 {
 		t.Errorf("got %d %s", status, body)

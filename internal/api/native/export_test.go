@@ -33,3 +33,17 @@ func ParseList(r *http.Request) (godwit.ListQuery, error) {
 
 // DecodeTransaction reads a body.
 func DecodeTransaction(raw []byte) (api.Transact, error) { return decodeTransaction(raw) }
+
+// Routes are the methods of each path below Prefix; "*" stands for any one segment.
+func Routes() map[string][]string {
+	all := make(map[string][]string)
+	for _, rt := range routes() {
+		for method := range rt.methods {
+			all[rt.path] = append(all[rt.path], method)
+		}
+		if rt.watch != nil {
+			all[rt.path] = append(all[rt.path], http.MethodGet)
+		}
+	}
+	return all
+}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -32,6 +33,9 @@ type Service interface {
 	ReadOptions(ns *godwit.Namespace, r api.Read) (godwit.ReadOptions, error)
 	Get(ctx context.Context, ns *godwit.Namespace, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error)
 	List(ctx context.Context, ns *godwit.Namespace, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error)
+	Copy(ctx context.Context, q api.Copy) (api.Copied, error)
+	CountTransaction(ns *godwit.Namespace, start time.Time, keys int, err error)
+	Analytics(ns *godwit.Namespace) (api.Analytics, error)
 }
 
 // Feed answers what nodes ask of each other; *feed.Server is one.
@@ -129,12 +133,14 @@ type route struct {
 	methods map[string]endpoint
 	watch   stream   // GET, in place of an endpoint
 	passOn  []string // methods that are administration: see Config.PassOn
+	public  bool     // takes no token
 }
 
 // routes are all there are, but for those of the feed.
 func routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
+		{path: "openapi.yaml", methods: map[string]endpoint{get: (*Handler).describe}, public: true},
 		{path: "status", methods: map[string]endpoint{get: (*Handler).status}},
 		{path: "cluster", methods: map[string]endpoint{get: (*Handler).clusterStatus}, passOn: []string{get}},
 		{
@@ -153,7 +159,18 @@ func routes() []route {
 			passOn:  []string{http.MethodDelete},
 		},
 		{path: "root-token/rotate", methods: map[string]endpoint{post: (*Handler).rotateRoot}, passOn: []string{post}},
-		{path: "namespaces", methods: map[string]endpoint{get: (*Handler).listNamespaces}},
+		{
+			path:    "namespaces",
+			methods: map[string]endpoint{get: (*Handler).listNamespaces, post: (*Handler).createNamespace},
+			passOn:  []string{post},
+		},
+		{
+			path: "namespaces/*",
+			methods: map[string]endpoint{
+				get: (*Handler).getNamespace, http.MethodPatch: (*Handler).renameNamespace, http.MethodDelete: (*Handler).deleteNamespace,
+			},
+			passOn: []string{http.MethodPatch, http.MethodDelete},
+		},
 		{
 			path:    "namespaces/*/settings",
 			methods: map[string]endpoint{get: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings},
@@ -161,6 +178,8 @@ func routes() []route {
 		},
 		{path: "namespaces/*/clear", methods: map[string]endpoint{post: (*Handler).clearKeys}, passOn: []string{post}},
 		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}},
+		{path: "namespaces/*/analytics", methods: map[string]endpoint{get: (*Handler).analytics}},
+		{path: "namespaces/*/copy", methods: map[string]endpoint{post: (*Handler).copyKeys}, passOn: []string{post}},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
 		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},
 		{path: "namespaces/*/keys", methods: map[string]endpoint{get: (*Handler).listKeys}},
@@ -185,25 +204,28 @@ func Streams(r *http.Request, path string) bool {
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(api.HeaderRevision, h.cfg.Service.Revision().String())
-	p, secret, err := h.authenticate(r)
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	r = r.WithContext(godwit.WithCredential(r.Context(), secret))
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	path = strings.TrimPrefix(path, Prefix)
-	if path == "feed" || strings.HasPrefix(path, "feed/") {
-		h.cfg.Feed.ServeHTTP(w, r, p)
-		return
-	}
 	rt, args, ok := match(path)
-	if !ok {
+	q := &request{Request: r, w: w, argument: args[0], key: args[1]}
+	if !rt.public {
+		p, secret, err := h.authenticate(r)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		q.principal, q.Request = p, r.WithContext(godwit.WithCredential(r.Context(), secret))
+	}
+	switch {
+	case path == "feed" || strings.HasPrefix(path, "feed/"):
+		h.cfg.Feed.ServeHTTP(w, q.Request, q.principal)
+		return
+	case !ok:
 		writeError(w, http.StatusNotFound, "not_found", "There is nothing at this path.")
 		return
 	}
-	if err := h.serve(w, &request{Request: r, w: w, principal: p, argument: args[0], key: args[1]}, &rt); err != nil {
-		h.fail(w, r, err)
+	if err := h.serve(w, q, &rt); err != nil {
+		h.fail(w, q.Request, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
@@ -29,23 +30,121 @@ func (h *Handler) listNamespaces(r *request) (any, error) {
 		if catalog.Authorize(r.principal, godwit.PermissionRead, ns) != nil {
 			continue
 		}
-		keys, bytes := h.cfg.Size(ns.ID)
-		list.Namespaces = append(list.Namespaces, sizedNamespace{ns, keys, bytes})
+		list.Namespaces = append(list.Namespaces, h.sized(ns))
 	}
 	return list, nil
 }
 
-// namespace finds the one in the path and asks whether the token reaches it.
-// One that it is not for looks the same to it whether it exists or not.
-func (h *Handler) namespace(r *request, need godwit.Permission) (*godwit.Namespace, error) {
-	id, err := godwit.ParseNamespaceID(r.argument)
+func (h *Handler) sized(ns *godwit.Namespace) sizedNamespace {
+	keys, bytes := h.cfg.Size(ns.ID)
+	return sizedNamespace{ns, keys, bytes}
+}
+
+// namespaceSpec is the body of a request for a namespace.
+type namespaceSpec struct {
+	Title        string `json:"title"`
+	Jurisdiction string `json:"jurisdiction"`
+	IfNotExists  bool   `json:"if_not_exists"` // the one that has the title is as good
+}
+
+// createNamespace makes a namespace, and answers 201; 200 if it exists already
+// and that was said to do.
+func (h *Handler) createNamespace(r *request) (any, error) {
+	if err := catalog.Authorize(r.principal, godwit.PermissionAdmin, nil); err != nil {
+		return nil, err
+	}
+	id, err := requestID(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := catalog.Authorize(r.principal, need, &godwit.Namespace{ID: id}); err != nil {
+	var spec namespaceSpec
+	if err := decode(r.Request, &spec); err != nil {
 		return nil, err
 	}
-	return h.cfg.Service.Catalog().Namespace(r.Context(), id)
+	key := api.NamespaceRequestKey(id, spec.Title, spec.Jurisdiction)
+	var ns *godwit.Namespace
+	if spec.IfNotExists {
+		ns, r.created, err = h.cfg.Service.Catalog().EnsureNamespace(r.Context(), spec.Title, spec.Jurisdiction, key)
+	} else {
+		ns, err = h.cfg.Service.Catalog().CreateNamespace(r.Context(), spec.Title, spec.Jurisdiction, key)
+		r.created = true
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.revision = ns.Revision
+	return h.sized(ns), nil
+}
+
+func (h *Handler) getNamespace(r *request) (any, error) {
+	ns, err := h.resolve(r, godwit.PermissionRead)
+	if err != nil {
+		return nil, err
+	}
+	if h.cfg.PassUncarried != nil {
+		if r.answered, err = h.cfg.PassUncarried(r.w, r.Request, ns.ID); r.answered || err != nil {
+			return nil, err
+		}
+	}
+	return h.sized(ns), nil
+}
+
+// renameNamespace gives a namespace the title in the body.
+func (h *Handler) renameNamespace(r *request) (any, error) {
+	ns, err := h.resolve(r, godwit.PermissionAdmin)
+	if err != nil {
+		return nil, err
+	}
+	id, err := requestID(r)
+	if err != nil {
+		return nil, err
+	}
+	var spec struct {
+		Title string `json:"title"`
+	}
+	if err := decode(r.Request, &spec); err != nil {
+		return nil, err
+	}
+	ns, err = h.cfg.Service.Catalog().RenameNamespace(r.Context(), ns.ID, spec.Title, api.RenameRequestKey(id, ns.ID, spec.Title))
+	if err != nil {
+		return nil, err
+	}
+	r.revision = ns.Revision
+	return h.sized(ns), nil
+}
+
+// deleteNamespace deletes a namespace with all its keys.
+func (h *Handler) deleteNamespace(r *request) (any, error) {
+	request, err := requestID(r)
+	if err != nil {
+		return nil, err
+	}
+	id, err := h.doomed(r, request)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, h.cfg.Service.Catalog().DeleteNamespace(r.Context(), id, api.DeleteRequestKey(request, id))
+}
+
+// doomed is the id of the namespace to delete: also of one that is not there any
+// more, since the same request may have deleted it.
+func (h *Handler) doomed(r *request, request string) (godwit.NamespaceID, error) {
+	ns, err := h.resolve(r, godwit.PermissionAdmin)
+	if err == nil {
+		return ns.ID, nil
+	}
+	id, invalid := godwit.ParseNamespaceID(r.argument)
+	if request == "" || invalid != nil || !errors.Is(err, godwit.ErrNamespaceNotFound) {
+		return id, err
+	}
+	return id, nil
+}
+
+// requestID is the one that the client gave, "" where it gave none. Error:
+// CodeInvalidRequest.
+func requestID(r *request) (string, error) {
+	id := r.Header.Get(api.HeaderRequestID)
+	return id, api.CheckRequestID(id)
 }
 
 // resolve finds the namespace whose id, or else title, is in the path, and asks
@@ -59,6 +158,11 @@ func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace
 	if err != nil {
 		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "The namespace in the path is malformed.")
 	}
+	return h.reach(r, ref, need)
+}
+
+// reach finds a namespace by its id, or else its title, as resolve does.
+func (h *Handler) reach(r *request, ref string, need godwit.Permission) (*godwit.Namespace, error) {
 	ns, err := h.cfg.Service.Catalog().Resolve(r.Context(), []byte(ref))
 	if errors.Is(err, godwit.ErrNamespaceNotFound) {
 		if refused := catalog.Authorize(r.principal, need, new(godwit.Namespace)); refused != nil {
@@ -69,68 +173,4 @@ func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace
 		return nil, err
 	}
 	return ns, catalog.Authorize(r.principal, need, ns)
-}
-
-func (h *Handler) namespaceSettings(r *request) (any, error) {
-	ns, err := h.namespace(r, godwit.PermissionRead)
-	if err != nil {
-		return nil, err
-	}
-	return ns.Settings, nil
-}
-
-// patchSettings changes the settings that the body names; null takes one away.
-// It answers all that are then in force.
-func (h *Handler) patchSettings(r *request) (any, error) {
-	if _, err := h.namespace(r, godwit.PermissionAdmin); err != nil {
-		return nil, err
-	}
-	raw, err := readBody(r.Request, maxBodyBytes) // before the lock: a slow client holds up nobody
-	if err != nil {
-		return nil, err
-	}
-	h.settings.Lock()
-	defer h.settings.Unlock()
-	ns, err := h.namespace(r, godwit.PermissionAdmin)
-	if err != nil {
-		return nil, err
-	}
-	settings, err := patch(ns.Settings, raw)
-	if err != nil {
-		return nil, err
-	}
-	ns, err = h.cfg.Service.Catalog().SetNamespace(r.Context(), ns.ID, settings)
-	if err != nil {
-		return nil, err
-	}
-	return ns.Settings, nil
-}
-
-// settingsPatch is godwit.Settings with every field able to be null.
-type settingsPatch struct {
-	MinExpirationTTL *int64   `json:"min_expiration_ttl"`
-	MinCacheTTL      *int64   `json:"min_cache_ttl"`
-	WritesPerKey     *float64 `json:"writes_per_key"`
-	Consistency      *string  `json:"consistency"`
-}
-
-// patch is s with what the JSON object raw names changed. s is left alone.
-func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
-	p := settingsPatch{clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency}
-	if err := decodeBytes(raw, &p); err != nil {
-		return godwit.Settings{}, err
-	}
-	changed := godwit.Settings{MinExpirationTTL: p.MinExpirationTTL, MinCacheTTL: p.MinCacheTTL, WritesPerKey: p.WritesPerKey}
-	if p.Consistency != nil {
-		changed.Consistency = *p.Consistency
-	}
-	return changed, changed.Validate()
-}
-
-func clone[T any](p *T) *T {
-	if p == nil {
-		return nil
-	}
-	v := *p
-	return &v
 }

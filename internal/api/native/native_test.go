@@ -35,7 +35,8 @@ type world struct {
 	service  api.Config
 	fs       *store.MemFS
 	reader   godwit.Reader
-	handler  *native.Handler
+	handler  http.Handler
+	contract *contract
 	catalog  *catalog.Catalog
 	log      *embedded.Log
 	store    *store.Store
@@ -68,7 +69,7 @@ func newWorld(t *testing.T) *world {
 	c, err = catalog.Open(t.Context(), catalog.Config{Source: st, Log: log, RootToken: rootToken, Now: time.Now})
 	check(t, err)
 	logger := slog.New(slog.DiscardHandler)
-	w := &world{t: t, fs: fs, reader: st, store: st, catalog: c, log: log, hub: hub}
+	w := &world{t: t, contract: newContract(t), fs: fs, reader: st, store: st, catalog: c, log: log, hub: hub}
 	w.one, err = c.CreateNamespace(t.Context(), "one", "", godwit.RequestKey{})
 	check(t, err)
 	w.two, err = c.CreateNamespace(t.Context(), "two", "eu", godwit.RequestKey{})
@@ -100,7 +101,7 @@ func newWorld(t *testing.T) *world {
 		Watch:  hub,
 		Logger: logger,
 	}
-	w.handler = native.New(w.config)
+	w.handler = w.contract.over(native.New(w.config))
 	return w
 }
 
@@ -171,6 +172,13 @@ func TestPermissions(t *testing.T) {
 	for _, tt := range []struct{ method, uri, body, may string }{
 		{"GET", "/godwit/v1/status", "", anyone},
 		{"GET", "/godwit/v1/namespaces", "", anyone},
+		{"POST", "/godwit/v1/namespaces", `{"title":"one","if_not_exists":true}`, admins},
+		{"GET", "/godwit/v1/namespaces/one", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/none", "", "read replicate write admin|root"},
+		{"PATCH", "/godwit/v1/namespaces/one", `{"title":"one"}`, adminOne},
+		{"PATCH", "/godwit/v1/namespaces/none", `{"title":"one"}`, admins},
+		{"DELETE", "/godwit/v1/namespaces/none", "", admins},
+		{"DELETE", "/godwit/v1/namespaces/00000000000000000000000000000001", "", admins},
 		{"GET", settings, "", ofOne},
 		{"PATCH", settings, `{"min_cache_ttl":30}`, adminOne},
 		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000001/settings", "", "read replicate write admin|root"},
@@ -178,8 +186,15 @@ func TestPermissions(t *testing.T) {
 		{"POST", "/godwit/v1/namespaces/none/transactions", `{"mutations":[{"op":"put","key":"k","value":"v"}]}`, admins + "|write"},
 		{"POST", "/godwit/v1/namespaces/one/clear", `{"prefix":"k"}`, writers},
 		{"POST", "/godwit/v1/namespaces/none/clear", `{"all":true}`, admins + "|write"},
+		{"POST", "/godwit/v1/namespaces/one/copy", `{"prefix":"","to_namespace":"two"}`, "write|admin|root"},
+		{"POST", "/godwit/v1/namespaces/two/copy", `{"prefix":"","to_namespace":"one"}`, "write|admin|root"},
+		{"POST", "/godwit/v1/namespaces/one/copy", `{"prefix":"k","to_namespace":"one","to_prefix":"copy/"}`, writers},
+		{"POST", "/godwit/v1/namespaces/one/copy", `{"prefix":"","to_namespace":"none"}`, "write|admin|root"},
+		{"POST", "/godwit/v1/namespaces/none/copy", `{"prefix":"","to_namespace":"one"}`, "read replicate write admin|root"},
 		{"HEAD", "/godwit/v1/namespaces/one/watch", "", ofOne},
 		{"HEAD", "/godwit/v1/namespaces/none/watch", "", "read replicate write admin|root"},
+		{"GET", "/godwit/v1/namespaces/one/analytics", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/none/analytics", "", "read replicate write admin|root"},
 		{"GET", "/godwit/v1/namespaces/one/keys", "", ofOne},
 		{"GET", "/godwit/v1/namespaces/" + w.one.ID.String() + "/keys?values=1", "", ofOne},
 		{"GET", "/godwit/v1/namespaces/none/keys", "", "read replicate write admin|root"},
@@ -265,8 +280,8 @@ func TestPathsAndMethods(t *testing.T) {
 		{"GET", "/godwit/v1/stat%75s", 404, "not_found"},
 		{"DELETE", "/godwit/v1/tokens/", 404, "not_found"},
 		{"DELETE", "/godwit/v1/tokens/x", 404, "token_not_found"},
-		{"GET", "/godwit/v1/namespaces/one/settings", 400, "invalid_namespace_id"},
-		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000000/settings", 400, "invalid_namespace_id"},
+		{"GET", "/godwit/v1/namespaces/one/settings", 200, ""},
+		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000000/settings", 404, "namespace_not_found"},
 		{"GET", "/godwit/v1/namespaces/00000000000000000000000000000001/settings", 404, "namespace_not_found"},
 	} {
 		res := w.response(tt.method, tt.uri, rootToken, "")
@@ -305,6 +320,71 @@ func TestNamespacesAreFilteredByToken(t *testing.T) {
 	_, one := w.do("GET", "/godwit/v1/namespaces", w.token(godwit.PermissionRead, w.one.ID), "")
 	if !strings.Contains(one, `"title":"one"`) || strings.Contains(one, "two") {
 		t.Errorf("a token of one sees %s", one)
+	}
+}
+
+// TestNamespaces walks a namespace's life, and what is refused on its way.
+func TestNamespaces(t *testing.T) {
+	w := newWorld(t)
+	const all, birds, geese = "/godwit/v1/namespaces", "/godwit/v1/namespaces/birds", "/godwit/v1/namespaces/wild%20geese"
+	for _, tt := range []struct {
+		method, uri, body string
+		status            int
+		want              string
+	}{
+		{"GET", birds, "", 404, "namespace_not_found"},
+		{"POST", all, `{"title":"birds","jurisdiction":"eu"}`, 201, `"title":"birds","jurisdiction":"eu","settings":{},"keys":7`},
+		{"POST", all, `{"title":"birds"}`, 409, "namespace_exists"},
+		{"POST", all, `{"title":"birds","if_not_exists":false}`, 409, "namespace_exists"},
+		{"POST", all, `{"title":"birds","if_not_exists":true}`, 200, `"title":"birds","jurisdiction":"eu"`},
+		{"POST", all, `{"title":"birds","if_not_exists":true,"jurisdiction":"us"}`, 409, "namespace_exists"},
+		{"POST", all, `{"title":"birds","if_not_exists":"true"}`, 400, "if_not_exists must not be a JSON string"},
+		{"POST", all, `{"title":"x","jurisdiction":"mars"}`, 400, "invalid_request"},
+		{"POST", all, `{"titel":"birds"}`, 400, "Unknown field"},
+		{"POST", all, `{}`, 400, "missing_title"},
+		{"POST", all, `{"title":"` + strings.Repeat("x", 513) + `"}`, 400, "invalid_request"},
+		{"POST", all, ``, 400, "invalid_request"},
+		{"GET", birds, "", 200, `"bytes":70`},
+		{"PATCH", birds, `{"title":"one"}`, 409, "namespace_exists"},
+		{"PATCH", birds, `{}`, 400, "missing_title"},
+		{"PATCH", birds, `{"title":"wild geese"}`, 200, `"title":"wild geese","jurisdiction":"eu"`},
+		{"GET", birds, "", 404, "namespace_not_found"},
+		{"GET", geese, "", 200, `"title":"wild geese"`},
+		{"PATCH", geese + "/settings", `{"min_cache_ttl":0}`, 200, `{"min_cache_ttl":0}`},
+		{"PUT", geese, "", 405, "DELETE, GET, PATCH"},
+		{"DELETE", geese, "", 200, "{}"},
+		{"DELETE", geese, "", 404, "namespace_not_found"},
+		{"DELETE", birds, "", 404, "namespace_not_found"},
+	} {
+		status, body := w.do(tt.method, tt.uri, rootToken, tt.body)
+		if status != tt.status || !strings.Contains(body, tt.want) {
+			t.Errorf("%s %s %.80s: got %d %s, want %d %s", tt.method, tt.uri, tt.body, status, body, tt.status, tt.want)
+		}
+	}
+}
+
+// TestNamespaceRequestsAgain sends each change of namespaces twice under one
+// request id.
+func TestNamespaceRequestsAgain(t *testing.T) {
+	w := newWorld(t)
+	id := http.Header{"Godwit-Request-Id": {"a-request"}}
+	for _, tt := range []struct{ method, uri, body string }{
+		{"POST", "/godwit/v1/namespaces", `{"title":"birds"}`},
+		{"POST", "/godwit/v1/namespaces", `{"title":"geese","if_not_exists":true}`},
+		{"PATCH", "/godwit/v1/namespaces/" + w.one.ID.String(), `{"title":"ducks"}`},
+		{"DELETE", "/godwit/v1/namespaces/" + w.two.ID.String(), ""},
+	} {
+		first := w.ask(tt.method, tt.uri, rootToken, tt.body, id)
+		again := w.ask(tt.method, tt.uri, rootToken, tt.body, id)
+		if first.Code > 201 || again.Code != first.Code || again.Body.String() != first.Body.String() {
+			t.Errorf("%s %s: %d %s, and again %d %s", tt.method, tt.uri, first.Code, first.Body, again.Code, again.Body)
+		}
+	}
+	if got := w.ask("DELETE", "/godwit/v1/namespaces/"+w.one.ID.String(), rootToken, "", http.Header{"Godwit-Request-Id": {"a request"}}); got.Code != 400 {
+		t.Errorf("a malformed request id: %d %s", got.Code, got.Body)
+	}
+	if got := w.ask("DELETE", "/godwit/v1/namespaces/00000000000000000000000000000001", rootToken, "", id); got.Code != 404 {
+		t.Errorf("another namespace under the same id: %d %s", got.Code, got.Body)
 	}
 }
 

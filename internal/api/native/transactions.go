@@ -61,7 +61,9 @@ func (h *Handler) transactIn(r *request, ns *godwit.Namespace) (any, error) {
 		return nil, err
 	}
 	t.RequestID = r.Header.Get(api.HeaderRequestID)
+	start := time.Now()
 	res, err := h.cfg.Service.Transact(r.Context(), ns, t)
+	h.cfg.Service.CountTransaction(ns, start, len(t.Mutations), err)
 	r.revision = res.Revision
 	return transacted{res.Revision.String(), sumsOf(t.Mutations, res.Sums)}, err
 }

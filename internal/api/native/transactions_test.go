@@ -409,7 +409,7 @@ func TestTransactionThatIsNotDecided(t *testing.T) {
 		w.service.Log = failing{w.log, tt.err}
 		w.service.Metrics = prometheus.NewRegistry()
 		w.config.Service = api.New(w.service)
-		w.handler = native.New(w.config)
+		w.handler = w.contract.over(native.New(w.config))
 		status, reply := w.transact(putOf("k", `"value":"`+strings.Repeat("v", 100_000)+`"`))
 		if status != tt.status || !strings.Contains(reply, tt.code) || w.blobs() != tt.left {
 			t.Errorf("%v: got %d %s, %d values left; want %d %s, %d", tt.err, status, reply, w.blobs(), tt.status, tt.code, tt.left)

@@ -292,7 +292,7 @@ func TestCancelled(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	w := newWorld(t, store.Config{DiskReserve: 1 << 20})
 	ns := w.fill()
-	w.propose(put(ns, "k", []byte("1")))
+	w.propose(put(ns, "k", []byte("1")), put(ns, "other", []byte("1")))
 	w.close()
 	storetest.SetDiskUsage(w.fs, 1<<30, 1<<20-1)
 	w.open()
@@ -310,6 +310,10 @@ func TestDiskFull(t *testing.T) {
 	w.propose(remove(ns, "k"))
 	if got := w.value(ns, "k"); got != "" {
 		t.Errorf("value %q after its deletion", got)
+	}
+	w.propose(godwit.Transaction{Mutations: []godwit.Mutation{{Op: godwit.OpPut, Key: godwit.ClearingKey(ns, "")}}})
+	if got := w.value(ns, "other"); got != "" {
+		t.Errorf("value %q after all keys were cleared", got)
 	}
 }
 

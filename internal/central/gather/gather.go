@@ -45,11 +45,11 @@ func Bytes(txs []godwit.Transaction) (n int64) {
 	return n
 }
 
-// Puts tells whether there is a put or an add among transactions.
+// Puts tells whether there is a mutation that takes room among transactions.
 func Puts(txs []godwit.Transaction) bool {
 	for i := range txs {
 		for j := range txs[i].Mutations {
-			if txs[i].Mutations[j].Op != godwit.OpDelete {
+			if !txs[i].Mutations[j].Frees() {
 				return true
 			}
 		}

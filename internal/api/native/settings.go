@@ -1,0 +1,67 @@
+package native
+
+import "github.com/godwitkv/godwit"
+
+func (h *Handler) namespaceSettings(r *request) (any, error) {
+	ns, err := h.resolve(r, godwit.PermissionRead)
+	if err != nil {
+		return nil, err
+	}
+	return ns.Settings, nil
+}
+
+// patchSettings changes the settings that the body names; null takes one away.
+// It answers all that are then in force.
+func (h *Handler) patchSettings(r *request) (any, error) {
+	if _, err := h.resolve(r, godwit.PermissionAdmin); err != nil {
+		return nil, err
+	}
+	raw, err := readBody(r.Request, maxBodyBytes) // before the lock: a slow client holds up nobody
+	if err != nil {
+		return nil, err
+	}
+	h.settings.Lock()
+	defer h.settings.Unlock()
+	ns, err := h.resolve(r, godwit.PermissionAdmin)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := patch(ns.Settings, raw)
+	if err != nil {
+		return nil, err
+	}
+	ns, err = h.cfg.Service.Catalog().SetNamespace(r.Context(), ns.ID, settings)
+	if err != nil {
+		return nil, err
+	}
+	return ns.Settings, nil
+}
+
+// settingsPatch is godwit.Settings with every field able to be null.
+type settingsPatch struct {
+	MinExpirationTTL *int64   `json:"min_expiration_ttl"`
+	MinCacheTTL      *int64   `json:"min_cache_ttl"`
+	WritesPerKey     *float64 `json:"writes_per_key"`
+	Consistency      *string  `json:"consistency"`
+}
+
+// patch is s with what the JSON object raw names changed. s is left alone.
+func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
+	p := settingsPatch{clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency}
+	if err := decodeBytes(raw, &p); err != nil {
+		return godwit.Settings{}, err
+	}
+	changed := godwit.Settings{MinExpirationTTL: p.MinExpirationTTL, MinCacheTTL: p.MinCacheTTL, WritesPerKey: p.WritesPerKey}
+	if p.Consistency != nil {
+		changed.Consistency = *p.Consistency
+	}
+	return changed, changed.Validate()
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
