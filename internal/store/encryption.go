@@ -75,15 +75,21 @@ func damaged(err error) error {
 
 // mountIfEncrypted is mount without the keys of a directory that is not encrypted: it
 // is for reading.
-func (c *Config) mountIfEncrypted() error {
-	is, err := c.place().Encrypted()
-	if err != nil {
-		return err
-	}
-	if !is {
-		c.Keys = nil
+func (c *Config) mountIfEncrypted() (err error) {
+	if *c, err = ToRead(*c); err != nil {
+		return damaged(err)
 	}
 	return c.mount()
+}
+
+// ToRead is cfg for who does not change the directory: if that is not encrypted, the
+// keys are left out, not refused.
+func ToRead(cfg Config) (Config, error) {
+	is, err := Encrypted(cfg)
+	if !is {
+		cfg.Keys = nil
+	}
+	return cfg, err
 }
 
 // Encrypted tells whether a directory is encrypted, or is becoming so.
@@ -127,15 +133,15 @@ func Rekey(ctx context.Context, cfg Config, rewritten func(bytes int64)) error {
 }
 
 // NATSSecret returns the 32 random bytes that a directory keeps for what is encrypted
-// beside the store, and makes them the first time; nil if the directory is not
-// encrypted.
-func (s *Store) NATSSecret() ([]byte, error) {
+// beside the store; nil if the directory is not encrypted. They are made if need be,
+// and if they may be: not where something is encrypted with those that are missing.
+func (s *Store) NATSSecret(mayMake bool) ([]byte, error) {
 	if s.cfg.Keys == nil {
 		return nil, nil
 	}
 	name := filepath.Join(s.cfg.Dir, natsSecretName)
 	b, err := readSmall(s.cfg.FS, name, secretBytes+1)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && mayMake {
 		return s.makeSecret(name)
 	}
 	if err != nil {

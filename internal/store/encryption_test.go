@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -209,7 +210,10 @@ func TestNothingPlainOnDisk(t *testing.T) {
 // TestNATSSecret: it is made once, stays over a change of keys, and is not plain.
 func TestNATSSecret(t *testing.T) {
 	d := encrypted(t, 1)
-	first, err := d.NATSSecret()
+	if _, err := d.NATSSecret(false); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "nats-key") {
+		t.Errorf("made though it may not be: %v", err)
+	}
+	first, err := d.NATSSecret(true)
 	if err != nil || len(first) != 32 {
 		t.Fatalf("%d bytes, %v", len(first), err)
 	}
@@ -223,13 +227,13 @@ func TestNATSSecret(t *testing.T) {
 	}
 	d.cfg.Keys = storetest.Keys(2)
 	d.open()
-	if again, err := d.NATSSecret(); err != nil || string(again) != string(first) {
+	if again, err := d.NATSSecret(false); err != nil || string(again) != string(first) {
 		t.Errorf("it has changed, %v", err)
 	}
-	if other, err := encrypted(t, 1).NATSSecret(); err != nil || string(other) == string(first) {
+	if other, err := encrypted(t, 1).NATSSecret(true); err != nil || string(other) == string(first) {
 		t.Errorf("two directories have the same, %v", err)
 	}
-	if none, err := newDisk(t, store.Config{}).NATSSecret(); none != nil || err != nil {
+	if none, err := newDisk(t, store.Config{}).NATSSecret(true); none != nil || err != nil {
 		t.Errorf("a plain directory has %d bytes, %v", len(none), err)
 	}
 }
