@@ -207,6 +207,41 @@ func TestNothingPlainOnDisk(t *testing.T) {
 	}
 }
 
+// TestEveryFileIsEncrypted: each that ever holds something begins with the header of an
+// encrypted one, those of a copy's runs too, but for the marker.
+func TestEveryFileIsEncrypted(t *testing.T) {
+	d := newFollower(t, store.Config{Keys: storetest.Keys(1)})
+	d.follows()
+	runs := 0
+	look := func(path, content string) {
+		if content != "" && content != "directory" && path != "/data/ENCRYPTION" && !strings.HasPrefix(content, "gwcrypt1") {
+			t.Errorf("%s begins with %.20q", path, content)
+		}
+	}
+	d.onRemove(func(path string) {
+		if strings.HasPrefix(path, "/data/runs/") {
+			runs++
+			look(path, string(readFile(t, d.mem, path)))
+		}
+	})
+	d.installRun(0, true)
+	d.write(d.putBlob(ns1, "zz-blob", strings.Repeat("x", 70_000)))
+	if err := d.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for path, content := range snapshotFS(t, d.mem, "/data") {
+		look(path, content)
+	}
+	d.close()
+	files := snapshotFS(t, d.mem, "/data")
+	for path, content := range files {
+		look(path, content)
+	}
+	if runs == 0 || len(files) < 8 {
+		t.Errorf("%d files of runs, %d files", runs, len(files))
+	}
+}
+
 // TestNATSSecret: it is made once, stays over a change of keys, and is not plain.
 func TestNATSSecret(t *testing.T) {
 	d := encrypted(t, 1)

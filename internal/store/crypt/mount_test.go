@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/godwitkv/godwit/internal/store/crypt"
 )
@@ -118,34 +119,41 @@ func all(t *testing.T, raw vfs.FS) string {
 	return b.String()
 }
 
-// TestMarkerComesFirst: wherever a crash falls, the marker names the key of every
-// file.
+// TestMarkerComesFirst: whenever there is a file under a key, the marker names that key,
+// and no crash takes it back.
 func TestMarkerComesFirst(t *testing.T) {
 	raw := vfs.NewCrashableMem()
 	mount(t, raw, nil)
 	syncAll(t, raw)
-	var clones []*vfs.MemFS
-	for i, k := range []*crypt.Keys{keys(t, line1), keys(t, line2, line1), keys(t, line3, line2, line1)} {
-		f, err := dir(raw).Mount(k)
+	looked := 0
+	look := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
+			return nil
+		}
+		uses, err := dir(raw).Uses()
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
-		write(t, f, "/data/db/"+string(rune('1'+i)), text(100))
-		syncAll(t, raw)
-		clones = append(clones, raw.CrashClone(vfs.CrashCloneCfg{}))
-	}
-	for i, clone := range clones {
-		if _, err := dir(clone).Mount(nil); !errors.Is(err, crypt.ErrEncrypted) {
-			t.Errorf("after %d keys: %v", i+1, err)
-		}
-		text, err := read(clone, "/data/ENCRYPTION")
-		if err != nil || strings.Count(text, "key ") != i+1 {
-			t.Errorf("after %d keys: %q, %v", i+1, text, err)
-		}
-		for _, line := range []string{line1, line2, line3} {
-			if strings.Contains(text, line[:16]) {
-				t.Error("the marker tells a key")
+		said, _ := read(raw.CrashClone(vfs.CrashCloneCfg{}), "/data/ENCRYPTION")
+		for _, u := range uses {
+			if looked++; !strings.Contains(said, u.Key.String()) {
+				t.Errorf("before %v: the marker says %q, and files are under %s", op, said, u.Key)
 			}
+		}
+		return nil
+	})
+	for i, k := range []*crypt.Keys{keys(t, line1), keys(t, line2, line1), keys(t, line3, line2, line1)} {
+		fs := mount(t, errorfs.Wrap(raw, look), k)
+		write(t, fs, "/data/db/"+string(rune('1'+i)), text(100))
+		write(t, fs, "/data/blobs/"+string(rune('1'+i)), text(100))
+	}
+	said, err := read(raw, "/data/ENCRYPTION")
+	if err != nil || strings.Count(said, "key ") != 3 || looked < 10 {
+		t.Errorf("looked %d times, at last at %q, %v", looked, said, err)
+	}
+	for _, line := range []string{line1, line2, line3} {
+		if strings.Contains(said, line[:16]) {
+			t.Error("the marker tells a key")
 		}
 	}
 }
