@@ -153,6 +153,20 @@ func TestRekeyStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	d.close()
+	if err := d.mem.Remove("/data/ENCRYPTION"); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := store.Encrypted(d.cfg); !is || err != nil {
+		t.Errorf("without its marker it is taken for plain, %v", err)
+	}
+	if err := entries["fsck"](d.cfg); !errors.Is(err, store.ErrUnfinishedKeys) {
+		t.Errorf("opened without its marker: %v", err)
+	}
+	if err := store.Rekey(ctx, d.cfg, nil); err != nil {
+		t.Errorf("make the marker again: %v", err)
+	}
+	d.healthy()
 	for name, cfg := range map[string]store.Config{
 		"nothing": {Dir: "/nothing", FS: d.mem, Keys: storetest.Keys(1)},
 		"no keys": {Dir: "/data", FS: d.mem},

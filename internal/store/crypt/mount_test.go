@@ -59,12 +59,12 @@ func TestMount(t *testing.T) {
 		},
 		"marker lost": {
 			func(raw vfs.FS) {
-				write(t, mount(t, raw, one), "/data/db/1", text(100))
+				write(t, mount(t, raw, one), "/data/FORMAT", text(100))
 				if err := raw.Remove("/data/ENCRYPTION"); err != nil {
 					t.Fatal(err)
 				}
 			},
-			map[*crypt.Keys]error{one: crypt.ErrUnfinished},
+			map[*crypt.Keys]error{nil: crypt.ErrUnfinished, one: crypt.ErrUnfinished},
 		},
 		"marker of another": {
 			func(raw vfs.FS) { write(t, raw, "/data/ENCRYPTION", "godwit encryption, format 1\nkey x y\n") },

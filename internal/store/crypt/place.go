@@ -47,7 +47,7 @@ func (p Place) Mount(keys *Keys) (vfs.FS, error) {
 	case said != nil && said.unfinished:
 		return nil, fmt.Errorf("%s: %w", p.Root, ErrUnfinished)
 	case keys == nil:
-		return p.FS, nil
+		return p.FS, p.checkPlain()
 	case said == nil:
 		return p.mountNew(keys)
 	}
@@ -69,7 +69,7 @@ func (p Place) mountNew(keys *Keys) (vfs.FS, error) {
 			return nil
 		}
 		if f.encrypted {
-			return fmt.Errorf("%s: %s is missing, and %s is encrypted: %w", p.Root, MarkerName, f.name, ErrUnfinished)
+			return p.markerLost(f)
 		}
 		return fmt.Errorf("%s: %w (%s is plain)", p.Root, ErrPlain, f.name)
 	})
@@ -77,6 +77,22 @@ func (p Place) mountNew(keys *Keys) (vfs.FS, error) {
 		return nil, err
 	}
 	return &FS{FS: p.FS, place: p, keys: keys, note: new(note).with(keys.active())}, nil
+}
+
+// checkPlain makes sure that a directory without a marker is not encrypted.
+func (p Place) checkPlain() error {
+	top := p
+	top.Dirs = nil
+	return top.walk(func(f found) error {
+		if f.encrypted {
+			return p.markerLost(f)
+		}
+		return nil
+	})
+}
+
+func (p Place) markerLost(f found) error {
+	return fmt.Errorf("%s: %s is missing, and %s is encrypted: %w", p.Root, MarkerName, f.name, ErrUnfinished)
 }
 
 // needed makes sure that all keys in use are there, and returns those that are. That
@@ -116,10 +132,18 @@ func (n *note) named() string {
 	return "key " + joinIDs(ids)
 }
 
-// Encrypted tells whether the directory is encrypted, or is becoming so.
+// Encrypted tells whether the directory is encrypted, or is becoming so, or has lost its
+// marker.
 func (p Place) Encrypted() (bool, error) {
 	said, err := p.readNote()
-	return said != nil, err
+	if said != nil || err != nil {
+		return said != nil, err
+	}
+	err = p.checkPlain()
+	if errors.Is(err, ErrUnfinished) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Use is how much is encrypted with a key.
