@@ -91,8 +91,6 @@ func corrupt(err error) error {
 	switch {
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrVersion):
 		return err
-	case errors.Is(err, crypt.ErrKey):
-		return err
 	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, crypt.ErrDamaged):
 	case errors.As(err, &path), errors.As(err, &number):
 		return err

@@ -97,13 +97,17 @@ func readAfterCrash(category vfs.DiskWriteCategory) bool {
 	return category == "pebble-wal" || category == "pebble-manifest"
 }
 
-// Open implements vfs.FS. Errors, besides those of the disk: ErrKey, ErrDamaged.
+// Open implements vfs.FS. Error, besides those of the disk: ErrDamaged. That is what a
+// header of another key is too: Mount has found no use of one that is not there.
 func (f *FS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	inner, err := f.FS.Open(name, opts...)
 	if err != nil {
 		return nil, err
 	}
 	opened, err := f.keys.openFile(inner)
+	if errors.Is(err, ErrKey) {
+		err = fmt.Errorf("%v, and %s does not tell of it: %w", err, MarkerName, ErrDamaged) //nolint:errorlint // it is not that any more
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", name, err), inner.Close())
 	}
