@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/state"},
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
-	{"internal/analytics", "internal/blob", "internal/wire"},
+	{"internal/analytics", "internal/blob", "internal/wire", "internal/store/crypt"},
 	{""},
 }
 

@@ -40,6 +40,7 @@ func scenarios(o options) []scenario {
 		{"cluster-put", "durable writes to three members beside three etcd", clusterPut},
 		{"cluster-failover", "the pause of writes when the leader goes", clusterFailover},
 		{"cluster-join", "a new member of a cluster with all keys", clusterJoin},
+		{"encryption", "reads, writes and first copies with an encrypted disk beside a plain one", encryption},
 		{"memory", "memory while 64 clients stream values of 25 MiB", streamMemory},
 	}
 }

@@ -59,6 +59,10 @@ type Config struct {
 	// upstream answers or not. One replica or node at a time may have it open.
 	// Default: memory, and each start begins with a first copy.
 	Dir string
+	// EncryptionKeyFile holds the keys that Dir is encrypted with, one a line, the
+	// active one first: 32 random bytes as hexadecimal digits or base64. The file is
+	// its owner's alone. Default: Dir is not encrypted.
+	EncryptionKeyFile string
 	// Namespaces are ids or titles. Default: all that the token may read. Reads
 	// of others are passed on.
 	Namespaces []string
@@ -127,6 +131,9 @@ func (r *Replica) open(ctx context.Context) (err error) {
 		sc.FS, sc.DiskReserve = store.NewMemFS(), -1
 	} else {
 		sc.Dir = r.cfg.Dir
+		if sc.Keys, err = store.ReadKeys(r.cfg.EncryptionKeyFile); err != nil {
+			return err
+		}
 		if err := os.MkdirAll(filepath.Clean(sc.Dir), 0o700); err != nil {
 			return fmt.Errorf("make data directory: %w", err)
 		}

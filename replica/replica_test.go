@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -166,11 +168,16 @@ func TestReplicateTokenCannotWrite(t *testing.T) {
 func TestOutage(t *testing.T) {
 	c := openCentre(t)
 	c.put(t, "godwit", []byte("Limosa"))
-	dir := t.TempDir()
-	r, _ := c.open(t, replica.Config{Dir: dir})
+	dir, keys := t.TempDir(), filepath.Join(t.TempDir(), "keys")
+	check(t, os.WriteFile(keys, []byte("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"), 0o600))
+	r, _ := c.open(t, replica.Config{Dir: dir, EncryptionKeyFile: keys})
 	check(t, r.Close())
 	check(t, c.node.Close())
-	r, birds := c.open(t, replica.Config{Dir: dir, WriteToken: rootToken})
+	_, err := replica.Open(t.Context(), replica.Config{Dir: dir, Upstreams: []string{c.node.APIURL()}, Token: rootToken})
+	if err == nil || !strings.Contains(err.Error(), "is encrypted") {
+		t.Errorf("opened without the key: %v", err)
+	}
+	r, birds := c.open(t, replica.Config{Dir: dir, EncryptionKeyFile: keys, WriteToken: rootToken})
 	if got := value(t, birds, "godwit"); got != "Limosa" {
 		t.Errorf("godwit is %q", got)
 	}

@@ -12,6 +12,7 @@ import (
 // backupCmd copies a node's data while it runs.
 type backupCmd struct {
 	remote
+	encryption
 	Dir  string `arg:"" help:"The backup: a directory that is not there, is empty, or is a backup of this cluster."`
 	JSON bool   `name:"json" help:"Show what it holds as JSON."`
 }
@@ -22,8 +23,12 @@ func (c *backupCmd) Run(ctx context.Context, p *program) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	began := time.Now()
-	g := p.progress("copy", c.keys(ctx))
-	r, err := backup.Run(ctx, backup.Config{Dir: c.Dir, URL: c.URL, Token: c.token(), Progress: func(now backup.Progress) {
+	keys, err := c.keys()
+	if err != nil {
+		return err
+	}
+	g := p.progress("copy", c.count(ctx))
+	r, err := backup.Run(ctx, backup.Config{Dir: c.Dir, URL: c.URL, Token: c.token(), Keys: keys, Progress: func(now backup.Progress) {
 		g.what = now.Stage
 		g.add(now.Keys - g.done)
 	}})
@@ -34,8 +39,8 @@ func (c *backupCmd) Run(ctx context.Context, p *program) error {
 	return p.tellCopied(r, began, c.JSON)
 }
 
-// keys is how many keys the node has, 0 if it does not say: for the progress alone.
-func (c *backupCmd) keys(ctx context.Context) int64 {
+// count is how many keys the node has, 0 if it does not say: for the progress alone.
+func (c *backupCmd) count(ctx context.Context) int64 {
 	cl, err := c.client()
 	if err != nil {
 		return 0

@@ -83,6 +83,14 @@ func hint(err error, typed *kong.Context) string {
 	switch {
 	case errors.Is(err, store.ErrFollower):
 		return `give --upstream to run it as one, or make it a centre's with "godwit promote DIR"`
+	case errors.Is(err, store.ErrEncrypted):
+		return "give them by --encryption-key-file"
+	case errors.Is(err, store.ErrPlain):
+		return `leave --encryption-key-file out, or encrypt it first with "godwit rekey DIR"`
+	case errors.Is(err, store.ErrKey):
+		return "add the key to the key file, as a further line"
+	case errors.Is(err, store.ErrUnfinishedKeys):
+		return `"godwit rekey DIR" goes on with it`
 	case errors.As(err, &usage):
 		return `see "` + helpFor(typed) + `"`
 	case isUnauthenticated(err):

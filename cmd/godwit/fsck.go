@@ -10,6 +10,7 @@ import (
 
 // fsckCmd checks a data directory.
 type fsckCmd struct {
+	encryption
 	Dir string `arg:"" help:"The data directory. No node may be running on it."`
 }
 
@@ -20,8 +21,16 @@ func (c *fsckCmd) Run(ctx context.Context, p *program) error {
 	} else if !info.IsDir() {
 		return fmt.Errorf("%s is not a directory", c.Dir)
 	}
+	keys, err := c.keys()
+	if err != nil {
+		return err
+	}
+	cfg, err := store.ToRead(store.Config{Dir: c.Dir, Keys: keys})
+	if err != nil {
+		return err
+	}
 	problems := 0
-	err := store.Fsck(ctx, store.Config{Dir: c.Dir}, func(problem string) {
+	err = store.Fsck(ctx, cfg, func(problem string) {
 		problems++
 		fmt.Fprintln(p.stdout, oneLine(problem))
 	})

@@ -26,11 +26,12 @@ type child struct {
 	url    string
 }
 
-func startChild(t *testing.T, dir string) *child {
+func startChild(t *testing.T, dir string, flags ...string) *child {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ready.json")
 	cmd := exec.Command("godwit", "serve", "--data", dir, "--root-token", "root-token-of-the-tests",
 		"--listen", "127.0.0.1:0", "--binding-listen", "127.0.0.1:0", "--log-level", "warn", "--log-format", "json", "--ready-file", file)
+	cmd.Args = append(cmd.Args, flags...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

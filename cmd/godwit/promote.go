@@ -9,6 +9,7 @@ import (
 
 // promoteCmd makes a centre's data directory of any whole copy.
 type promoteCmd struct {
+	encryption
 	Dir  string `arg:"" help:"The data directory of an edge or a centre, or a backup. No node may be running on it."`
 	JSON bool   `name:"json" help:"Show what it holds as JSON."`
 }
@@ -16,7 +17,11 @@ type promoteCmd struct {
 // Run promotes.
 func (c *promoteCmd) Run(ctx context.Context, p *program) error {
 	began := time.Now()
-	r, err := backup.Promote(ctx, c.Dir)
+	keys, err := c.keys()
+	if err != nil {
+		return err
+	}
+	r, err := backup.Promote(ctx, c.Dir, keys)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 // restoreCmd makes a centre's data directory from a backup.
 type restoreCmd struct {
+	encryption
 	Backup string `arg:"" help:"The backup, or any whole data directory that no node runs on. It stays as it is."`
 	Dir    string `arg:"" help:"The data directory to make: one that is not there, or is empty."`
 	JSON   bool   `name:"json" help:"Show what it holds as JSON."`
@@ -19,8 +20,12 @@ func (c *restoreCmd) Run(ctx context.Context, p *program) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	began := time.Now()
+	keys, err := c.keys()
+	if err != nil {
+		return err
+	}
 	g := p.progress("copy bytes", 0)
-	r, err := backup.Restore(ctx, c.Backup, c.Dir, g.add)
+	r, err := backup.Restore(ctx, c.Backup, c.Dir, keys, g.add)
 	g.end()
 	if err != nil {
 		return err

@@ -53,6 +53,8 @@ type serveCmd struct {
 	DiskReserve      reserve  `help:"Bytes of the disk to leave free: below, puts are refused. 0 is none (${default})." default:"auto" placeholder:"N"`
 	CacheBytes       size     `help:"Bytes of the database to keep in memory; 0 is the default." default:"0" placeholder:"N"`
 
+	encryption
+
 	TLSCert string `name:"tls-cert" help:"PEM file with the certificate for both ports." placeholder:"FILE"`
 	TLSKey  string `name:"tls-key" help:"PEM file with its key." placeholder:"FILE"`
 
@@ -71,6 +73,10 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	cfg := c.config(p)
 	if err := cfg.Validate(); err != nil {
 		return wrongUsage{err}
+	}
+	var err error
+	if cfg.EncryptionKeys, err = c.keys(); err != nil {
+		return err
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()

@@ -24,6 +24,9 @@ type Config struct {
 	Dir   string
 	URL   string // of the node's API port
 	Token string // it may replicate everything
+	// Keys are what the backup is encrypted with, whatever the node is. Default: it is
+	// not.
+	Keys *store.Keys
 	// Patience is for how long the node may be away in the middle. Default: a
 	// minute.
 	Patience time.Duration
@@ -80,14 +83,14 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := prepare(ctx, cfg.Dir, source.hello); err != nil {
+	if err := cfg.prepare(ctx, source.hello); err != nil {
 		return nil, err
 	}
 	if err := cfg.follow(ctx, source); err != nil {
 		return nil, err
 	}
 	cfg.Progress(Progress{Stage: "checking"})
-	return check(ctx, cfg.Dir)
+	return check(ctx, cfg.store())
 }
 
 // source is the node that is copied.
@@ -139,17 +142,22 @@ func refused(end *feed.End) error {
 	return godwit.Errorf(godwit.CodeUnavailable, "%s", end.Error())
 }
 
+// store is the backup as a store.
+func (c *Config) store() store.Config {
+	return store.Config{Dir: c.Dir, Keys: c.Keys, Follower: true, Backup: true}
+}
+
 // prepare makes sure that a directory is a backup of the node, or may become one.
-func prepare(ctx context.Context, dir string, h *feed.Hello) error {
-	disk := store.Disk()
-	empty, err := store.Empty(disk, dir)
+func (c *Config) prepare(ctx context.Context, h *feed.Hello) error {
+	dir := c.Dir
+	empty, err := store.Empty(store.Disk(), dir)
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", dir, err)
 	}
 	if empty {
-		return store.MarkBackup(disk, dir, h.Cluster)
+		return store.MarkBackup(c.store(), h.Cluster)
 	}
-	cluster, is, err := store.BackupOf(disk, dir)
+	cluster, is, err := store.BackupOf(c.store())
 	switch {
 	case err != nil:
 		return err
@@ -158,17 +166,17 @@ func prepare(ctx context.Context, dir string, h *feed.Hello) error {
 	case cluster != h.Cluster:
 		return fmt.Errorf("%s is a backup of cluster %s, and the node is of cluster %s", dir, cluster, h.Cluster)
 	}
-	return compareGeneration(ctx, dir, h)
+	return c.compareGeneration(ctx, h)
 }
 
 // compareGeneration refuses to take a backup back to a centre that was replaced.
-func compareGeneration(ctx context.Context, dir string, h *feed.Hello) error {
-	if begun, err := store.Begun(store.Disk(), dir); err != nil || !begun {
+func (c *Config) compareGeneration(ctx context.Context, h *feed.Hello) error {
+	if begun, err := store.Begun(store.Disk(), c.Dir); err != nil || !begun {
 		return err
 	}
-	return store.Look(ctx, store.Config{Dir: dir, Follower: true, Backup: true}, func(_ context.Context, s *store.Store) error {
+	return store.Look(ctx, c.store(), func(_ context.Context, s *store.Store) error {
 		if g, own := h.Lineage.Generation(), s.Generation(); g < own {
-			return fmt.Errorf("%s is of generation %d of the cluster, and the node is of generation %d: it was replaced", dir, own, g)
+			return fmt.Errorf("%s is of generation %d of the cluster, and the node is of generation %d: it was replaced", c.Dir, own, g)
 		}
 		return nil
 	})
@@ -177,7 +185,9 @@ func compareGeneration(ctx context.Context, dir string, h *feed.Hello) error {
 // follow follows the node until the directory holds all of it.
 func (c *Config) follow(ctx context.Context, source *source) (err error) {
 	clock := edge.NewClock(c.Now)
-	s, err := store.Open(ctx, store.Config{Dir: c.Dir, Follower: true, Backup: true, Now: clock.Now, Logger: c.Logger})
+	sc := c.store()
+	sc.Now, sc.Logger = clock.Now, c.Logger
+	s, err := store.Open(ctx, sc)
 	if err != nil {
 		return err
 	}

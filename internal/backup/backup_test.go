@@ -174,7 +174,7 @@ func TestBackupUnderLoad(t *testing.T) {
 
 	was := files(t, dir)
 	restored := filepath.Join(t.TempDir(), "restored")
-	r, err := backup.Restore(t.Context(), dir, restored, func(int64) {})
+	r, err := backup.Restore(t.Context(), dir, restored, nil, func(int64) {})
 	check(t, err)
 	if diff := cmp.Diff(was, files(t, dir)); diff != "" {
 		t.Errorf("the backup has changed (-was +is):\n%s", diff)
@@ -218,7 +218,7 @@ func TestBackupKeepsEverything(t *testing.T) {
 		}
 	}
 	restored := filepath.Join(t.TempDir(), "restored")
-	_, err = backup.Restore(t.Context(), dir, restored, nil)
+	_, err = backup.Restore(t.Context(), dir, restored, nil, nil)
 	check(t, err)
 	w.stop()
 

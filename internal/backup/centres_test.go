@@ -22,7 +22,7 @@ func (w *world) restore() *world {
 	w.t.Helper()
 	dir, to := filepath.Join(w.t.TempDir(), "backup"), filepath.Join(w.t.TempDir(), "restored")
 	w.backup(dir)
-	_, err := backup.Restore(w.t.Context(), dir, to, nil)
+	_, err := backup.Restore(w.t.Context(), dir, to, nil, nil)
 	check(w.t, err)
 	return newWorld(w.t, to)
 }
@@ -87,7 +87,7 @@ func TestEdgesMoveToARestoredCentre(t *testing.T) {
 	old.stop()
 
 	to := filepath.Join(t.TempDir(), "restored")
-	_, err := backup.Restore(t.Context(), dir, to, nil)
+	_, err := backup.Restore(t.Context(), dir, to, nil, nil)
 	check(t, err)
 	restored := newWorld(t, to)
 	restored.put(restored.KV("birds"), "new", "new")
@@ -125,7 +125,7 @@ func TestPromoteAnEdge(t *testing.T) {
 	if _, err := store.Open(t.Context(), store.Config{Dir: one.cfg.Dir}); !errors.Is(err, store.ErrFollower) {
 		t.Errorf("an edge's data was opened as a centre's: %v", err)
 	}
-	r, err := backup.Promote(t.Context(), one.cfg.Dir)
+	r, err := backup.Promote(t.Context(), one.cfg.Dir, nil)
 	check(t, err)
 	one.cfg.Upstreams, one.cfg.UpstreamToken = nil, ""
 	one.start()
@@ -216,7 +216,7 @@ func TestPromoteAgain(t *testing.T) {
 	edge.follow(old.url())
 	old.await("it knows", func() bool { return old.status().FencedBy != 0 })
 	old.stop()
-	r, err := backup.Promote(t.Context(), old.cfg.Dir)
+	r, err := backup.Promote(t.Context(), old.cfg.Dir, nil)
 	check(t, err)
 	old.start()
 	if s := old.status(); s.FencedBy != 0 || s.Generation != r.Generation || s.Generation <= restored.status().Generation {
@@ -293,8 +293,8 @@ func TestPromoteRefuses(t *testing.T) {
 				before = files(t, tt.dir)
 			}
 			for what, err := range map[string]error{
-				"promote": second(backup.Promote(t.Context(), tt.dir)),
-				"restore": second(backup.Restore(t.Context(), tt.dir, filepath.Join(t.TempDir(), "to"), nil)),
+				"promote": second(backup.Promote(t.Context(), tt.dir, nil)),
+				"restore": second(backup.Restore(t.Context(), tt.dir, filepath.Join(t.TempDir(), "to"), nil, nil)),
 			} {
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("%s: %v", what, err)

@@ -17,21 +17,22 @@ const named = 3
 
 // check holds every index of a closed store against every other, reads every value
 // and compares its hash, and makes sure that the store is whole. It changes nothing.
-func check(ctx context.Context, dir string) (*Result, error) {
+func check(ctx context.Context, cfg store.Config) (*Result, error) {
 	var problems problems
-	if err := store.Fsck(ctx, store.Config{Dir: dir}, problems.add); err != nil {
+	if err := store.Fsck(ctx, cfg, problems.add); err != nil {
 		return nil, err
 	}
-	if err := problems.err(dir + " is damaged"); err != nil {
+	if err := problems.err(cfg.Dir + " is damaged"); err != nil {
 		return nil, err
 	}
-	return look(ctx, dir)
+	return look(ctx, cfg)
 }
 
 // look makes sure that a closed store is whole, and says what it holds. Error: what
 // is missing, by name.
-func look(ctx context.Context, dir string) (r *Result, err error) {
-	err = store.Look(ctx, store.Config{Dir: dir}, func(ctx context.Context, s *store.Store) error {
+func look(ctx context.Context, cfg store.Config) (r *Result, err error) {
+	dir := cfg.Dir
+	err = store.Look(ctx, cfg, func(ctx context.Context, s *store.Store) error {
 		if err := whole(s); err != nil {
 			return fmt.Errorf("%s is not a whole copy: %w", dir, err)
 		}

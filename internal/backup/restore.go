@@ -11,8 +11,9 @@ import (
 // started on: a copy of a backup, or of any whole data directory that no node runs
 // on, of a generation of its own. The backup is checked in every index and every
 // value before, and stays as it is. Until all is done dir is refused by who would run
-// on it, also after a crash. copied is told how many bytes were written.
-func Restore(ctx context.Context, from, dir string, copied func(bytes int64)) (*Result, error) {
+// on it, also after a crash. With keys, dir is encrypted with the first of them, whether
+// the backup is or not. copied is told how many bytes were written.
+func Restore(ctx context.Context, from, dir string, keys *store.Keys, copied func(bytes int64)) (*Result, error) {
 	empty, err := store.Empty(store.Disk(), dir)
 	if err != nil {
 		return nil, fmt.Errorf("look at %s: %w", dir, err)
@@ -20,32 +21,37 @@ func Restore(ctx context.Context, from, dir string, copied func(bytes int64)) (*
 	if !empty {
 		return nil, fmt.Errorf("%s is not empty: name a directory that is, or is not there yet", dir)
 	}
-	was, err := check(ctx, from)
+	source, err := store.ToRead(store.Config{Dir: from, Keys: keys})
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Copy(ctx, store.Config{Dir: from}, dir, copied); err != nil {
+	was, err := check(ctx, source)
+	if err != nil {
 		return nil, err
 	}
-	return promote(ctx, dir, was)
+	if err := store.Copy(ctx, store.Config{Dir: from, Keys: keys}, dir, copied); err != nil {
+		return nil, err
+	}
+	return promote(ctx, store.Config{Dir: dir, Keys: keys}, was)
 }
 
 // Promote makes a closed store a centre's: any that is whole, a centre's own too. Its
 // generation is then above all that it knows of.
-func Promote(ctx context.Context, dir string) (*Result, error) {
-	was, err := look(ctx, dir)
+func Promote(ctx context.Context, dir string, keys *store.Keys) (*Result, error) {
+	cfg := store.Config{Dir: dir, Keys: keys}
+	was, err := look(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return promote(ctx, dir, was)
+	return promote(ctx, cfg, was)
 }
 
-func promote(ctx context.Context, dir string, was *Result) (*Result, error) {
-	g, err := store.Promote(ctx, store.Config{Dir: dir}, was.Revision)
+func promote(ctx context.Context, cfg store.Config, was *Result) (*Result, error) {
+	g, err := store.Promote(ctx, cfg, was.Revision)
 	if err != nil {
 		return nil, err
 	}
 	now := *was
-	now.Dir, now.Generation = dir, g
+	now.Dir, now.Generation = cfg.Dir, g
 	return &now, nil
 }

@@ -128,7 +128,12 @@ func (n *Node) openServer(ctx context.Context) (*nats.Server, error) {
 			return nil, err
 		}
 	}
+	key, err := n.natsKey()
+	if err != nil {
+		return nil, err
+	}
 	return nats.OpenServer(ctx, nats.ServerConfig{
+		Key:     key,
 		Cluster: c.Cluster, Node: c.Node, Dir: c.Dir, Listen: c.ClusterListen, Peers: peers, TLS: mutual, Logger: c.Logger,
 	})
 }

@@ -99,6 +99,10 @@ type Config struct {
 	// for longer reconciles. Default: the store's.
 	Retention time.Duration
 
+	// EncryptionKeys are what the data directory is encrypted with. Default: it is
+	// not.
+	EncryptionKeys *store.Keys
+
 	// TLSCert and TLSKey are PEM files. With them both ports speak TLS.
 	TLSCert, TLSKey string
 

@@ -41,6 +41,7 @@ const (
 	logFile     = "file"
 	logTimeout  = "timeout"
 	logAddress  = "address"
+	logKey      = "encryption_key_id"
 
 	logGeneration = "generation"
 	logFencedBy   = "fenced_by"
@@ -206,12 +207,16 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 	n.store, err = store.Open(ctx, store.Config{
 		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Follower: n.cfg.follows(), Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 		InlineBytes: n.cfg.InlineBytes, DiskReserve: n.cfg.DiskReserve, CacheBytes: n.cfg.CacheBytes,
-		Retention: n.cfg.Retention,
+		Retention: n.cfg.Retention, Keys: n.cfg.EncryptionKeys,
 	})
-	if err == nil {
-		n.cfg.Observer.Opened(n.store)
+	if err != nil {
+		return err
 	}
-	return err
+	if n.cfg.EncryptionKeys != nil {
+		n.cfg.Logger.Info("data directory is encrypted", slog.String(logKey, n.cfg.EncryptionKeys.Active().String()))
+	}
+	n.cfg.Observer.Opened(n.store)
+	return nil
 }
 
 // serve starts all workers.

@@ -81,7 +81,7 @@ func (m *machine) start(back bool) error {
 		Location: m.plan.name, AdvertiseURL: m.url(), Version: "simulated",
 		ListenFunc: p.listen, Dial: p.dial, Now: m.clock.now, Logger: m.world.trace.logger(m.plan.name),
 		Limits: limits(), InlineBytes: m.plan.inline, CacheBytes: 1 << 20, DiskReserve: diskReserve,
-		Retention: m.plan.retention, DrainTimeout: time.Second, Observer: m.observer(boot, back),
+		EncryptionKeys: m.keys(), Retention: m.plan.retention, DrainTimeout: time.Second, Observer: m.observer(boot, back),
 	}
 	switch {
 	case m.member():
@@ -233,11 +233,20 @@ func (m *machine) keep(rng *rand.Rand) {
 	}
 }
 
+// keys are what the disk is encrypted with.
+func (m *machine) keys() *store.Keys {
+	if !m.plan.encrypted {
+		return nil
+	}
+	return storetest.Keys(1)
+}
+
 // check looks for damage on the disk of a machine that is down.
 func (m *machine) check(ctx context.Context) *violation {
 	var problems []error
 	err := store.Fsck(ctx, store.Config{
 		Dir: dataDir, FS: m.disk, DiskReserve: -1, CacheBytes: 1 << 20, InlineBytes: m.plan.inline, Now: m.clock.now,
+		Keys: m.keys(),
 	}, func(problem string) { problems = append(problems, errors.New(problem)) })
 	if err = errors.Join(append(problems, err)...); err != nil {
 		return broken(promiseSound, "the disk of %s: %v", m.plan.name, err)

@@ -34,6 +34,7 @@ type nodePlan struct {
 	valueCache int64
 	log        streamtest.Latency // of a member
 	compare    time.Duration      // between two comparisons of members' stores
+	encrypted  bool               // its disk is
 }
 
 type clientPlan struct {
@@ -65,6 +66,9 @@ func newPlan(seed uint64) *plan {
 		p.members = []int{3, 3, 3, 3, 3, 3, 1, 5}[p.rng("members").IntN(8)]
 	}
 	p.planNodes(r)
+	for i := range p.nodes {
+		p.nodes[i].encrypted = chance(p.rng("encrypted", p.nodes[i].name), 4)
+	}
 	p.planClients(r)
 	for i := range r.IntN(3) {
 		p.watchers = append(p.watchers, fmt.Sprintf("watcher%d", i+1))
@@ -172,6 +176,9 @@ func (p *plan) String() string {
 			n.offset.Round(time.Millisecond), n.drift, n.retention.Round(time.Millisecond), n.inline)
 		if n.partial {
 			b.WriteString(", one namespace")
+		}
+		if n.encrypted {
+			b.WriteString(", encrypted")
 		}
 		if n.maxValue > 0 {
 			fmt.Fprintf(&b, ", values up to %d", n.maxValue)

@@ -9,7 +9,7 @@ import (
 // TestPlansAreRepeated: a seed has one plan, and plans hold all kinds of worlds.
 func TestPlansAreRepeated(t *testing.T) {
 	kinds := make(map[faultKind]int)
-	var partial, withheld, relayed int
+	var partial, withheld, relayed, encrypted int
 	members := make(map[int]int)
 	for seed := uint64(1); seed <= 500; seed++ {
 		p := newPlan(seed)
@@ -20,6 +20,11 @@ func TestPlansAreRepeated(t *testing.T) {
 			kinds[f.kind]++
 		}
 		members[p.members]++
+		for _, n := range p.nodes {
+			if n.encrypted {
+				encrypted++
+			}
+		}
 		for _, n := range p.nodes[max(p.members, 1):] {
 			if n.partial {
 				partial++
@@ -43,8 +48,8 @@ func TestPlansAreRepeated(t *testing.T) {
 	if members[0] < 300 || members[3] < 80 || min(members[1], members[5]) < 5 {
 		t.Errorf("members: %v", members)
 	}
-	if min(partial, withheld, relayed) < 50 {
-		t.Errorf("%d partial edges, %d that withhold, %d behind others", partial, withheld, relayed)
+	if min(partial, withheld, relayed, encrypted) < 50 {
+		t.Errorf("%d partial edges, %d that withhold, %d behind others, %d encrypted", partial, withheld, relayed, encrypted)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/state"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,6 +54,7 @@ func replay(t *testing.T, seed uint64) {
 		{name: "follower", follower: true, sweepEvery: 5, openEvery: 40},
 		{name: "one transaction a batch", single: true, sweepEvery: 4},
 		{name: "often opened", sweepEvery: 7, openEvery: 10, cfg: store.Config{HotBytes: 1, CacheBytes: 1 << 20}},
+		{name: "encrypted", sweepEvery: 6, openEvery: 25, cfg: store.Config{Keys: storetest.Keys(1)}},
 	}
 	log := newRandomLog(seed)
 	for _, r := range replicas {

@@ -13,11 +13,17 @@ import (
 )
 
 // Copy copies the files of a closed store, synced, into the directory to, which is
-// absent or empty. Until Promote has finished it, the copy is refused by all others
+// absent or empty. With Config.Keys the copy is encrypted with them, whatever the store
+// is. Until Promote has finished it, the copy is refused by all others
 // as ErrUnfinished, also where a crash cut Copy off. copied is told now and then
 // how many bytes were written. Errors: ErrInUse, to is not empty, the disk's.
 func Copy(ctx context.Context, cfg Config, to string, copied func(bytes int64)) error {
 	cfg.setDefaults()
+	out := cfg
+	out.Dir = to
+	if err := errors.Join(cfg.mountIfEncrypted(), out.mount()); err != nil {
+		return err
+	}
 	if err := checkVersion(cfg.FS, cfg.Dir); err != nil {
 		return err
 	}
@@ -33,7 +39,7 @@ func Copy(ctx context.Context, cfg Config, to string, copied func(bytes int64)) 
 	if err != nil {
 		return fmt.Errorf("copy into %s: %w", to, err)
 	}
-	c := &copier{ctx: ctx, fs: blobFS{cfg.FS}, from: cfg.Dir, to: to, copied: copied}
+	c := &copier{ctx: ctx, in: blobFS{cfg.FS}, out: blobFS{out.FS}, from: cfg.Dir, to: to, copied: copied}
 	if err := c.run(); err != nil {
 		return fmt.Errorf("copy %s to %s: %w", cfg.Dir, to, err)
 	}
@@ -42,16 +48,16 @@ func Copy(ctx context.Context, cfg Config, to string, copied func(bytes int64)) 
 
 type copier struct {
 	ctx      context.Context //nolint:containedctx // lives as long as one call
-	fs       blobFS
+	in, out  blobFS
 	from, to string
 	copied   func(int64)
 }
 
 func (c *copier) run() error {
-	if err := c.fs.MkdirAll(c.to); err != nil {
+	if err := c.out.MkdirAll(c.to); err != nil {
 		return err
 	}
-	if err := replaceVersion(c.fs.fs, c.to, unfinishedText); err != nil {
+	if err := replaceVersion(c.out.fs, c.to, unfinishedText); err != nil {
 		return err
 	}
 	for _, dir := range []string{"db", "blobs"} {
@@ -62,18 +68,18 @@ func (c *copier) run() error {
 	if err := c.file(sealName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return c.fs.SyncDir(c.to)
+	return c.out.SyncDir(c.to)
 }
 
 func (c *copier) directory(dir string) error {
-	if !c.fs.Exists(filepath.Join(c.from, dir)) {
+	if !c.in.Exists(filepath.Join(c.from, dir)) {
 		return nil
 	}
-	names, err := c.fs.List(filepath.Join(c.from, dir))
+	names, err := c.in.List(filepath.Join(c.from, dir))
 	if err != nil {
 		return err
 	}
-	if err := c.fs.MkdirAll(filepath.Join(c.to, dir)); err != nil {
+	if err := c.out.MkdirAll(filepath.Join(c.to, dir)); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -84,17 +90,17 @@ func (c *copier) directory(dir string) error {
 			return err
 		}
 	}
-	return c.fs.SyncDir(filepath.Join(c.to, dir))
+	return c.out.SyncDir(filepath.Join(c.to, dir))
 }
 
 // file copies one file: a link would let the copy change what it was made of.
 func (c *copier) file(name string) (err error) {
-	in, err := c.fs.Open(filepath.Join(c.from, name))
+	in, err := c.in.Open(filepath.Join(c.from, name))
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := c.fs.fs.Create(filepath.Join(c.to, name), vfs.WriteCategoryUnspecified)
+	out, err := c.out.fs.Create(filepath.Join(c.to, name), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}

@@ -22,14 +22,19 @@ var followCrashes = flag.Int("follow.crashes", 60/effort, "power cuts of a follo
 // TestFollowerCrash cuts the power while a follower applies, catches up, copies
 // and goes back. What is left is what it was after one of its transactions, none
 // that was synced is lost, and its note and its position are of that transaction
-// too.
+// too. So it is where the directory is encrypted.
 func TestFollowerCrash(t *testing.T) {
-	w := &crashedFollower{t: t, rng: rand.New(rand.NewPCG(5, 5)), choose: rand.New(rand.NewPCG(6, 6)), states: []followState{{content: map[string]string{}}}}
-	w.disk = newFollower(t, store.Config{Retention: 1000 * 3600e9}.Collecting(10, 30))
+	t.Run("plain", func(t *testing.T) { crashFollower(t, nil, *followCrashes) })
+	t.Run("encrypted", func(t *testing.T) { crashFollower(t, storetest.Keys(1), (*followCrashes+1)/2) })
+}
+
+func crashFollower(t *testing.T, keys *store.Keys, crashes int) {
+	w := &crashedFollower{number: crashes, t: t, rng: rand.New(rand.NewPCG(5, 5)), choose: rand.New(rand.NewPCG(6, 6)), states: []followState{{content: map[string]string{}}}}
+	w.disk = newFollower(t, store.Config{Retention: 1000 * 3600e9, Keys: keys}.Collecting(10, 30))
 	storetest.SetDiskUsage(w.disk.mem, 1<<26, 1<<26) // for a small memtable
 	w.disk.reopen()
 	w.disk.faults.Inject(w.mayCrash)
-	for n := 0; n < *followCrashes && len(w.states) < 20_000; w.note(func() { n = len(w.crashes) }) {
+	for n := 0; n < crashes && len(w.states) < 20_000; w.note(func() { n = len(w.crashes) }) {
 		w.transaction()
 		if w.rng.IntN(40) == 0 {
 			if err := w.disk.Sync(); err != nil {
@@ -69,6 +74,7 @@ type crashedFollower struct {
 	t      *testing.T
 	rng    *rand.Rand
 	disk   *disk
+	number int           // of crashes
 	states []followState // by number of transactions; the note is that number
 	synced int
 
@@ -101,7 +107,7 @@ func (w *crashedFollower) mayCrash(storetest.Op, string) error {
 
 // crash keeps what a power cut would leave. A transaction may be on its way.
 func (w *crashedFollower) crash() {
-	if len(w.crashes) < *followCrashes {
+	if len(w.crashes) < w.number {
 		clone := w.disk.mem.CrashClone(store.CrashClone{UnsyncedDataPercent: w.choose.IntN(101), RNG: w.choose})
 		w.crashes = append(w.crashes, followCrash{clone, w.synced, len(w.states)})
 	}

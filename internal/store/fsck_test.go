@@ -16,7 +16,11 @@ import (
 // everyRow is a store with a row of each kind.
 func everyRow(t *testing.T) *disk {
 	t.Helper()
-	d := newDisk(t, store.Config{InlineBytes: 5000, Retention: time.Hour})
+	return fillEveryRow(t, newDisk(t, store.Config{InlineBytes: 5000, Retention: time.Hour}))
+}
+
+func fillEveryRow(t *testing.T, d *disk) *disk {
+	t.Helper()
 	d.openEpoch()
 	now := d.clock.Now().Unix()
 	d.write(put(ns1, "inline", "v"), put(ns1, "row", strings.Repeat("x", 2000)), putUntil(ns1, "later", "v", now+3600),
@@ -196,7 +200,7 @@ func (d *disk) logTime() int64 {
 
 // TestFsckDamagedTable: damage in the database's own files is reported, too.
 func TestFsckDamagedTable(t *testing.T) {
-	d := damageable(t)
+	d := damageable(t, nil)
 	d.close()
 	for path, content := range snapshotFS(t, d.mem, "/data/db") {
 		if strings.HasSuffix(path, ".sst") {

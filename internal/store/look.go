@@ -30,6 +30,9 @@ func Look(ctx context.Context, cfg Config, fn func(context.Context, *Store) erro
 // releases it.
 func openReadOnly(cfg Config) (*Store, error) {
 	cfg.setDefaults()
+	if err := cfg.mount(); err != nil {
+		return nil, err
+	}
 	if err := checkVersion(cfg.FS, cfg.Dir); err != nil {
 		return nil, err
 	}

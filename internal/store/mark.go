@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/godwitkv/godwit/internal/store/crypt"
 )
 
 // ErrBackup tells that the directory is a backup: to run on it would make it
@@ -22,7 +24,12 @@ const (
 
 // MarkBackup makes a directory, which it makes if it is not there, that of a
 // backup.
-func MarkBackup(fsys FS, dir, cluster string) error {
+func MarkBackup(cfg Config, cluster string) error {
+	cfg.setDefaults()
+	if err := cfg.mount(); err != nil {
+		return err
+	}
+	fsys, dir := cfg.FS, cfg.Dir
 	if err := (blobFS{fsys}).MkdirAll(dir); err != nil {
 		return fmt.Errorf("make backup directory: %w", err)
 	}
@@ -37,8 +44,13 @@ func MarkBackup(fsys FS, dir, cluster string) error {
 }
 
 // BackupOf tells whether a directory is a backup, and of which cluster.
-func BackupOf(fsys FS, dir string) (cluster string, is bool, err error) {
-	b, err := readSmall(fsys, filepath.Join(dir, markName), 256)
+func BackupOf(cfg Config) (cluster string, is bool, err error) {
+	cfg.setDefaults()
+	if err := cfg.mount(); err != nil {
+		return "", false, err
+	}
+	name := filepath.Join(cfg.Dir, markName)
+	b, err := readSmall(cfg.FS, name, 256)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
 	}
@@ -47,7 +59,7 @@ func BackupOf(fsys FS, dir string) (cluster string, is bool, err error) {
 	}
 	cluster, is = strings.CutPrefix(strings.TrimSuffix(string(b), "\n"), markStart)
 	if !is {
-		return "", false, fmt.Errorf("%s is not the mark of a backup", filepath.Join(dir, markName))
+		return "", false, fmt.Errorf("%s is not the mark of a backup", name)
 	}
 	return cluster, true, nil
 }
@@ -59,6 +71,11 @@ func removeMark(fsys FS, dir string) error {
 	return syncDir(fsys, dir)
 }
 
+// firstNames are those of files in a directory into which nothing was put yet.
+func firstNames() []string {
+	return []string{markName + ".new", versionName + ".new", crypt.MarkerName, crypt.MarkerName + ".new"}
+}
+
 // Empty tells whether there is nothing at dir, or a directory without anything in
 // it but what the first step of a backup or of a store leaves when it is cut off.
 func Empty(fsys FS, dir string) (bool, error) {
@@ -66,7 +83,7 @@ func Empty(fsys FS, dir string) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return name == markName+".new" || name == versionName+".new" })
+	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(firstNames(), name) })
 	return err == nil && len(names) == 0, err
 }
 
@@ -88,7 +105,7 @@ func (c *Config) checkDirectory() error {
 	if c.promoting || err != nil {
 		return err
 	}
-	_, is, err := BackupOf(c.FS, c.Dir)
+	_, is, err := BackupOf(*c)
 	switch {
 	case err != nil:
 		return err

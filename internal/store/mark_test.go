@@ -21,7 +21,7 @@ func TestMarkBackupCrash(t *testing.T) {
 			}
 			return nil
 		})
-		err := store.MarkBackup(faults, "/backup", "c")
+		err := store.MarkBackup(store.Config{FS: faults, Dir: "/backup"}, "c")
 		if err == nil && ops < n {
 			break
 		}
@@ -32,10 +32,10 @@ func TestMarkBackupCrash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cluster, is, err := store.BackupOf(mem, "/backup"); err != nil || !is && !empty || is && cluster != "c" {
+		if cluster, is, err := store.BackupOf(store.Config{FS: mem, Dir: "/backup"}); err != nil || !is && !empty || is && cluster != "c" {
 			t.Errorf("operation %d: empty %t, backup %t of %q, %v", n, empty, is, cluster, err)
 		}
-		if err := store.MarkBackup(mem, "/backup", "c"); err != nil {
+		if err := store.MarkBackup(store.Config{FS: mem, Dir: "/backup"}, "c"); err != nil {
 			t.Errorf("operation %d: mark again: %v", n, err)
 		}
 	}

@@ -106,7 +106,12 @@ func TestMissingDatabase(t *testing.T) {
 // any other one is met by a read, which fails, or by none: never is a wrong or an
 // absent value given.
 func TestDamagedFiles(t *testing.T) {
-	d := damageable(t)
+	t.Run("plain", func(t *testing.T) { damageFiles(t, nil) })
+	t.Run("encrypted", func(t *testing.T) { damageFiles(t, storetest.Keys(1)) })
+}
+
+func damageFiles(t *testing.T, keys *store.Keys) {
+	d := damageable(t, keys)
 	d.close()
 	rng := rand.New(rand.NewPCG(1, 6))
 	whole := snapshotFS(t, d.mem, "/data")
@@ -133,8 +138,8 @@ func TestDamagedFiles(t *testing.T) {
 const damageKeys = 300
 
 // damageable is a store with rows in tables and in the write-ahead log.
-func damageable(t *testing.T) *disk {
-	d := newDisk(t, store.Config{})
+func damageable(t *testing.T, keys *store.Keys) *disk {
+	d := newDisk(t, store.Config{Keys: keys})
 	for i := range damageKeys {
 		d.write(put(ns1, keyN(i), strings.Repeat(keyN(i), 1+i%300)))
 		if i == damageKeys/2 {
@@ -281,7 +286,7 @@ func TestHalfMadeDirectory(t *testing.T) {
 // taken for damage.
 func TestCrashWhileOpeningOrClosing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 6))
-	d := damageable(t)
+	d := damageable(t, nil)
 	for range 2 { // after a close, and after a crash
 		// All or nothing of what was not synced: the database relies on a
 		// directory's entries reaching the disk in their order.

@@ -12,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
+
+	"github.com/godwitkv/godwit/internal/store/crypt"
 )
 
 // format is Pebble's on-disk format, pinned so that an update of the library
@@ -89,7 +91,7 @@ func corrupt(err error) error {
 	switch {
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrVersion):
 		return err
-	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist):
+	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, crypt.ErrDamaged):
 	case errors.As(err, &path), errors.As(err, &number):
 		return err
 	}

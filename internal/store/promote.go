@@ -16,6 +16,9 @@ import (
 func Promote(ctx context.Context, cfg Config, r godwit.Revision) (generation uint64, err error) {
 	cfg.setDefaults()
 	cfg.Follower, cfg.promoting = true, true
+	if err := cfg.mount(); err != nil {
+		return 0, err
+	}
 	if err := cfg.checkDirectory(); err != nil {
 		return 0, err
 	}

@@ -218,10 +218,10 @@ func TestFence(t *testing.T) {
 // and for nobody else.
 func TestBackupMark(t *testing.T) {
 	mem := store.NewCrashFS()
-	if err := store.MarkBackup(mem, "/data", "abc"); err != nil {
+	if err := store.MarkBackup(store.Config{FS: mem, Dir: "/data"}, "abc"); err != nil {
 		t.Fatal(err)
 	}
-	if cluster, is, err := store.BackupOf(mem.CrashClone(store.CrashClone{}), "/data"); cluster != "abc" || !is || err != nil {
+	if cluster, is, err := store.BackupOf(store.Config{FS: mem.CrashClone(store.CrashClone{}), Dir: "/data"}); cluster != "abc" || !is || err != nil {
 		t.Errorf("marked %t, cluster %q, %v", is, cluster, err)
 	}
 	cfg := store.Config{Dir: "/data", FS: mem, Follower: true}

@@ -19,7 +19,7 @@ import (
 func runEntries(n int) (all []*godwit.Record, bytes int) {
 	const count = 60
 	for i := range count {
-		m := put(ns1, fmt.Sprintf("key-%03d", n*count+i), strings.Repeat("v", 22_000+i))
+		m := put(ns1, fmt.Sprintf("key-%03d", n*count+i), strings.Repeat("v", 30_000+i))
 		switch i % 6 {
 		case 0:
 			m.Value.Inline = []byte("short")
@@ -77,8 +77,19 @@ func TestRun(t *testing.T) {
 		d := newFollower(t, store.Config{})
 		d.follows()
 		h := d.hear()
+		files := 0
+		d.faults.Inject(func(op storetest.Op, path string) error {
+			if op == storetest.Create && strings.HasPrefix(path, "/data/runs/") {
+				files++
+			}
+			return nil
+		})
 		for n := range 3 {
 			d.installRun(n, inBulk)
+		}
+		d.faults.Inject(nil)
+		if inBulk != (files >= 3) {
+			t.Errorf("in bulk %v: %d files", inBulk, files)
 		}
 		d.tx(func(tx *store.Tx) error {
 			tx.InBulk(10)
@@ -110,7 +121,11 @@ func TestRun(t *testing.T) {
 func TestRunCrash(t *testing.T) {
 	const runs = 3
 	for world := range max(2, 12/effort) {
-		d := newFollower(t, store.Config{})
+		cfg := store.Config{}
+		if world%2 == 1 {
+			cfg.Keys = storetest.Keys(1)
+		}
+		d := newFollower(t, cfg)
 		d.follows()
 		if err := d.Sync(); err != nil {
 			t.Fatal(err)

@@ -61,7 +61,7 @@ func checkSeal(fsys FS, dir string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read seal: %w", err)
+		return fmt.Errorf("read seal: %w", damaged(err))
 	}
 	want, ok := strings.CutPrefix(string(b), sealStart)
 	if !ok {
@@ -78,7 +78,7 @@ func checkSeal(fsys FS, dir string) error {
 			return fmt.Errorf("%s is missing: %w", name, ErrCorrupt)
 		}
 		if err != nil {
-			return fmt.Errorf("compare with seal: %w", err)
+			return fmt.Errorf("compare with seal: %w", damaged(err))
 		}
 		if got != line {
 			return fmt.Errorf("%s is not what it was when the store was closed: %w", name, ErrCorrupt)

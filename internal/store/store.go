@@ -66,10 +66,14 @@ type Config struct {
 	// Backup is for a directory that MarkBackup has marked, and no other.
 	Backup bool
 
+	// Keys are what the directory is encrypted with. Default: it is not.
+	Keys *Keys
+
 	sweepEvery   time.Duration
 	collectAfter int64 // see collectBound
 	collectEach  int   // see collectEachRun
 	promoting    bool  // the directory may be a backup, or unfinished
+	mounted      bool  // FS encrypts, if it is to
 }
 
 func (c *Config) setDefaults() {
@@ -159,9 +163,13 @@ var (
 
 // Open opens the store in cfg.Dir, which it makes if it is not there. Errors, to
 // be told by errors.Is: ErrInUse, ErrVersion, ErrCorrupt, ErrFollower, ErrBackup,
-// ErrUnfinished; each leaves the directory as it was.
+// ErrUnfinished, ErrEncrypted, ErrPlain, ErrKey, ErrUnfinishedKeys; each leaves the
+// directory as it was.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg.setDefaults()
+	if err := cfg.mount(); err != nil {
+		return nil, err
+	}
 	if err := cfg.checkDirectory(); err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func checkVersion(fsys FS, dir string) error {
 func readVersion(fsys FS, dir string) (string, error) {
 	f, err := fsys.Open(filepath.Join(dir, versionName))
 	if err != nil {
-		return "", fmt.Errorf("open format file: %w", err)
+		return "", fmt.Errorf("open format file: %w", damaged(err))
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, 256))

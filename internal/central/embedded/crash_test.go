@@ -31,11 +31,29 @@ var (
 // TestCrash lets several writers write while the disk is cloned as power cuts
 // would leave it, each time before some operation on it. Every clone must be
 // whole, hold all that was acknowledged before, and be an exact prefix of the
-// log: what the log was is known once all writers have their results.
+// log: what the log was is known once all writers have their results. So it is where
+// the disk is encrypted, with another key in each life.
 func TestCrash(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { crashLivesOf(t, *crashLives, nil) })
+	t.Run("encrypted", func(t *testing.T) {
+		crashLivesOf(t, (*crashLives+1)/2, func(n int) *store.Keys {
+			var numbers []byte // the newest first
+			for i := n + 1; i > 0; i-- {
+				numbers = append(numbers, byte(i))
+			}
+			return storetest.Keys(numbers...)
+		})
+	})
+}
+
+// crashLivesOf runs lives, each with the keys of its number.
+func crashLivesOf(t *testing.T, lives int, keys func(n int) *store.Keys) {
 	rng := rand.New(rand.NewPCG(*crashSeed, 2))
 	l := &life{t: t, rng: rng, state: crashState{}, fs: store.NewCrashFS()}
-	for range *crashLives {
+	for n := range lives {
+		if keys != nil {
+			l.keys = keys(n)
+		}
 		l.run()
 		if t.Failed() {
 			return
@@ -52,6 +70,7 @@ type life struct {
 	state crashState      // at its start
 	given godwit.Revision // the highest of the lives before
 	fs    *store.MemFS
+	keys  *store.Keys
 	disk  *storetest.Faults // around fs
 	store *store.Store
 	log   *embedded.Log
@@ -127,7 +146,7 @@ func (l *life) run() {
 // config sweeps as soon as it can, and has little memory, so that much happens.
 func (l *life) config(fs store.FS) store.Config {
 	return store.Config{
-		Dir: "/data", FS: fs, DiskReserve: -1, InlineBytes: 24 << 10, BlobGrace: 1,
+		Dir: "/data", FS: fs, Keys: l.keys, DiskReserve: -1, InlineBytes: 24 << 10, BlobGrace: 1,
 		CacheBytes: 1 << 20, HotBytes: 64 << 10, Retention: time.Second,
 	}
 }

@@ -46,17 +46,27 @@ func serverIdentity(dir string) (string, error) {
 	if kept != "" && kept == marked {
 		return kept, nil
 	}
-	entries, err := os.ReadDir(state)
+	if has, err := HasState(dir); err != nil {
+		return "", err
+	} else if has {
+		return "", fmt.Errorf("%s holds the state of another server than %s names: put back the one that belongs to it, or move the directory away",
+			state, filepath.Join(dir, identityFile))
+	}
+	return makeIdentity(dir, state)
+}
+
+// HasState tells whether a node's data directory holds what a server has kept.
+func HasState(dir string) (bool, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, stateDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read directory: %w", err)
+		return false, fmt.Errorf("read directory: %w", err)
 	}
 	for _, e := range entries {
 		if e.Name() != markFile && e.Name() != markFile+newSuffix {
-			return "", fmt.Errorf("%s holds the state of another server than %s names: put back the one that belongs to it, or move the directory away",
-				state, filepath.Join(dir, identityFile))
+			return true, nil
 		}
 	}
-	return makeIdentity(dir, state)
+	return false, nil
 }
 
 // makeIdentity replaces the identity of an empty state directory.

@@ -29,6 +29,8 @@ type ServerConfig struct {
 	// TLS is mutual TLS for the cluster port, as LoadTLS makes it. Default: none,
 	// on loopback alone.
 	TLS *tls.Config
+	// Key is what the server encrypts all that it keeps with. Default: it does not.
+	Key string
 	// MaxBytes is how much the stream may hold. Default: DefaultMaxBytes.
 	MaxBytes int64
 	// Logger is told what the server says. Default: none.
@@ -170,6 +172,7 @@ func (s *Server) options() (*server.Options, error) {
 		NoAuthUser: userKey,
 		MaxPayload: MaxPayload, WriteDeadline: 10 * time.Second,
 		JetStream: true, StoreDir: filepath.Join(s.cfg.Dir, stateDir), SyncAlways: true,
+		JetStreamKey: s.cfg.Key, JetStreamCipher: server.AES,
 		JetStreamMaxMemory: 32 << 20, JetStreamMaxStore: s.cfg.MaxBytes + registryMaxBytes,
 	}
 	if len(s.cfg.Peers) > 1 {

@@ -35,7 +35,8 @@ type world struct {
 	timeout time.Duration // of answers: long, since the machine may be busy with other tests
 	servers map[string]*member
 
-	maxBytes int64 // of the stream
+	maxBytes int64  // of the stream
+	key      string // of the servers' files
 	tls      func(node string) *tls.Config
 }
 
@@ -100,7 +101,7 @@ func prepare(t testing.TB, n int) *world {
 
 func (w *world) config(name string) nats.ServerConfig {
 	cfg := nats.ServerConfig{
-		Cluster: cluster, Node: name, Dir: w.servers[name].dir, Peers: w.peers, MaxBytes: testMaxBytes, Logger: logger(),
+		Cluster: cluster, Node: name, Dir: w.servers[name].dir, Peers: w.peers, MaxBytes: testMaxBytes, Logger: logger(), Key: w.key,
 	}
 	if w.tls != nil {
 		cfg.TLS = w.tls(name)
