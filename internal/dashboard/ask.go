@@ -174,14 +174,16 @@ func (s nodeStatus) Cut() bool { return s.Role == "edge" && !s.Connected }
 func (s nodeStatus) Stale() string { return staleness(s.StalenessMS) }
 
 func staleness(ms int64) string {
-	if ms < 0 {
+	switch d := time.Duration(ms) * time.Millisecond; {
+	case ms < 0:
 		return "unknown"
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", ms)
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	default:
+		return span(d)
 	}
-	d := time.Duration(ms) * time.Millisecond
-	if d < 10*time.Second {
-		return d.String()
-	}
-	return span(d)
 }
 
 // pulse shows how the node is, for a page that stays open.

@@ -39,6 +39,7 @@ func (d *Dashboard) showConflict(c *call, page *keyPage) error {
 		return err
 	default:
 		page.Conflict = &conflict{Exists: mine.Revision == ""}
+		page.New = false
 		page.Form.Revision = page.Revision
 		if page.Value.Kind == "text" {
 			page.Conflict.Same = page.Value.Text == mine.Text

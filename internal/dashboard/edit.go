@@ -131,7 +131,7 @@ func (d *Dashboard) saveKey(c *call) error {
 	}
 	page := &keyPage{NS: ns, Key: c.query.Get("key"), Form: formOfRequest(c.PostForm.Get)}
 	if page.Key == "" {
-		page.Key = c.PostForm.Get("key")
+		page.New, page.Key = true, c.PostForm.Get("key")
 	}
 	if c.PostForm.Get("do") == "format" {
 		return d.formatKey(c, page)

@@ -46,7 +46,7 @@ func (d *Dashboard) upload(c *call) error {
 	get := func(name string) string { return fields[name] }
 	page := &keyPage{NS: ns, Key: c.query.Get("key"), Form: formOfRequest(get)}
 	if page.Key == "" {
-		page.Key = fields["key"]
+		page.New, page.Key = true, fields["key"]
 	}
 	if file == nil || file.FileName() == "" {
 		return d.refuseKey(c, page, godwit.Errorf(godwit.CodeInvalidRequest, "Choose a file to upload."))

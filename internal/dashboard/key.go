@@ -32,6 +32,7 @@ const (
 type keyPage struct {
 	NS       *godwit.Namespace
 	Key      string
+	New      bool          // its name is yet to be given
 	Entry    *godwit.Entry // nil: there is none yet
 	Revision string
 	Created  moment
@@ -80,7 +81,7 @@ func (d *Dashboard) newKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	d.showKey(c, &keyPage{NS: ns, Form: editForm{Expire: expireNever}}, 0)
+	d.showKey(c, &keyPage{NS: ns, New: true, Form: editForm{Expire: expireNever}}, 0)
 	return nil
 }
 

@@ -22,7 +22,7 @@ type listed struct {
 // namespacesPage is what the list of namespaces shows.
 type namespacesPage struct {
 	List    []listed
-	Total   int
+	Total   int64
 	Filter  string
 	Title   string // of the form to create one, as it came in
 	Problem string
@@ -40,7 +40,7 @@ func (d *Dashboard) showNamespaces(c *call, page namespacesPage, status int) err
 	if err := d.ask(c, http.MethodGet, "/godwit/v1/namespaces", nil, &told); err != nil {
 		return err
 	}
-	page.Total = len(told.Namespaces)
+	page.Total = int64(len(told.Namespaces))
 	filter := strings.ToLower(page.Filter)
 	for _, ns := range told.Namespaces {
 		if !strings.Contains(strings.ToLower(ns.Title), filter) && ns.ID.String() != filter {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -41,10 +42,7 @@ type treeRow struct {
 
 // Name is what the node is called.
 func (r treeRow) Name() string {
-	if r.Location != "" {
-		return r.Location
-	}
-	return r.Role
+	return cmp.Or(r.Location, r.URL, r.Role)
 }
 
 // Kind is what the node is to the others.
@@ -72,6 +70,7 @@ type overviewPage struct {
 	Status nodeStatus
 	Rows   []treeRow
 	More   bool // nodes were left out
+	Anew   bool // it is put in the place of what was shown
 }
 
 func (d *Dashboard) overview(c *call) error {
@@ -89,7 +88,8 @@ func (d *Dashboard) overviewNodes(c *call) error {
 	if err != nil {
 		return err
 	}
-	d.writePart(c.w, c.Request, 0, "overview", "nodes", page)
+	page.Anew = true
+	d.writePart(c.w, c.Request, 0, "overview", "anew", page)
 	return nil
 }
 

@@ -18,6 +18,7 @@ func functions(a *assets) template.FuncMap {
 		"address": address,
 		"bytes":   bytesInWords,
 		"count":   count,
+		"plural":  plural,
 		"shown":   shown,
 		"clip":    clip,
 		"escaped": url.QueryEscape,
@@ -53,6 +54,14 @@ func count(n int64) string {
 	return b.String()
 }
 
+// plural is a number of things.
+func plural(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return count(n) + " " + thing + "s"
+}
+
 // span is a duration in its largest unit.
 func span(d time.Duration) string {
 	units := []struct {
@@ -61,11 +70,7 @@ func span(d time.Duration) string {
 	}{{365 * 24 * time.Hour, "year"}, {24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}}
 	for _, u := range units {
 		if d >= u.d {
-			n := int64(d / u.d)
-			if n == 1 {
-				return "1 " + u.name
-			}
-			return count(n) + " " + u.name + "s"
+			return plural(int64(d/u.d), u.name)
 		}
 	}
 	return "less than a second"

@@ -16,6 +16,7 @@
     const n = ticks().filter((t) => t.checked).length;
     for (const out of document.querySelectorAll("[data-picked]")) out.textContent = String(n);
     for (const b of document.querySelectorAll("[data-needs-picked]")) b.disabled = n === 0;
+    for (const part of document.querySelectorAll("[data-shown-picked]")) part.hidden = n === 0;
     const all = $("#pick-all");
     if (all) {
       all.checked = n > 0 && n === ticks().length;
