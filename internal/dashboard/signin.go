@@ -11,6 +11,9 @@ import (
 // maxNextBytes bounds the address that one is led to after signing in.
 const maxNextBytes = 8 << 10
 
+// maxSignInBytes bounds the form, which anyone can send.
+const maxSignInBytes = 32 << 10
+
 // front is the page of who has not signed in.
 type front struct {
 	Status  int
@@ -22,26 +25,25 @@ type front struct {
 
 // front shows the sign-in, or leads who is signed in to the pages.
 func (d *Dashboard) front(w http.ResponseWriter, r *http.Request) {
-	one, err := d.seal().of(r)
-	if err == nil && one.Token != "" {
+	if one, err := d.seal().of(r); err == nil {
 		_, err := d.cfg.Service.Authenticate(r.Context(), remote(r), []byte(one.Token))
 		if !errors.Is(err, godwit.ErrUnauthenticated) {
 			http.Redirect(w, r, Prefix+"namespaces", http.StatusSeeOther)
 			return
 		}
-		one = nil
 	}
 	query := r.URL.Query()
 	page := front{Next: localPath(query.Get("next"))}
 	if query.Get("ended") != "" {
 		page.Notice = "The session has ended. Sign in again."
 	}
-	d.showFront(w, r, one, page)
+	d.showFront(w, r, page)
 }
 
-// showFront shows the sign-in in session one, or in a new one without a token.
-func (d *Dashboard) showFront(w http.ResponseWriter, r *http.Request, one *session, page front) {
-	if one == nil || one.Token != "" {
+// showFront shows the sign-in.
+func (d *Dashboard) showFront(w http.ResponseWriter, r *http.Request, page front) {
+	one, err := d.seal().visit(r)
+	if err != nil {
 		one = d.seal().begin("")
 		d.seal().give(w, r, one)
 	}
@@ -51,21 +53,21 @@ func (d *Dashboard) showFront(w http.ResponseWriter, r *http.Request, one *sessi
 
 // signIn begins a session, if the token is good.
 func (d *Dashboard) signIn(w http.ResponseWriter, r *http.Request) {
-	one, err := d.seal().of(r)
+	one, err := d.seal().visit(r)
 	if err != nil {
-		d.showFront(w, r, nil, front{Status: http.StatusForbidden,
+		d.showFront(w, r, front{Status: http.StatusForbidden,
 			Problem: "The page was open for too long, or the browser keeps no cookies. Try again."})
 		return
 	}
 	if err := d.checkSignIn(w, r, one); err != nil {
-		d.showFront(w, r, one, front{Status: explain(err).status, Problem: explain(err).text})
+		d.showFront(w, r, front{Status: explain(err).status, Problem: explain(err).text})
 		return
 	}
 	next := localPath(r.PostForm.Get("next"))
 	token := strings.TrimSpace(r.PostForm.Get("token"))
 	if err := d.authenticate(w, r, token); err != nil {
 		d.log(r, explain(err))
-		d.showFront(w, r, one, front{Status: explain(err).status, Problem: explain(err).text, Next: next})
+		d.showFront(w, r, front{Status: explain(err).status, Problem: explain(err).text, Next: next})
 		return
 	}
 	d.seal().give(w, r, d.seal().begin(token))
@@ -79,7 +81,7 @@ func (d *Dashboard) checkSignIn(w http.ResponseWriter, r *http.Request, one *ses
 	if err := d.checkOrigin(r); err != nil {
 		return err
 	}
-	if err := parseForm(w, r); err != nil {
+	if err := parseForm(w, r, maxSignInBytes); err != nil {
 		return err
 	}
 	return d.checkFormToken(one, r.PostForm.Get("csrf"))

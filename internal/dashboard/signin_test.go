@@ -34,6 +34,12 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("got cookie %q", cookie)
 	}
 	b.contains(b.get("/dashboard/namespaces"), 200, "No namespaces yet", "Sign out")
+	if got := b.get("/dashboard"); got.location() != "/dashboard/" {
+		t.Errorf("/dashboard: %d to %q", got.status, got.location())
+	}
+	if got := b.get("/dashboard/"); got.location() != "/dashboard/namespaces" {
+		t.Errorf("/dashboard/: %d to %q", got.status, got.location())
+	}
 	if got := b.get("/"); got.location() != "/dashboard/namespaces" {
 		t.Errorf("the front while signed in: %d to %q", got.status, got.location())
 	}
@@ -81,10 +87,16 @@ func TestForgedSessionsAreNone(t *testing.T) {
 	u, _ := url.Parse(other.APIURL())
 	name := ""
 	for _, c := range newCookies(t, n) {
-		name = c.Name
+		name = strings.TrimSuffix(c.Name, "-front")
 	}
-	sealed := foreign.http.Jar.Cookies(u)[0].Value
-	for _, value := range []string{"", "x", "AAAA", sealed, strings.Repeat("A", 3000)} {
+	sealed := ""
+	for _, c := range foreign.http.Jar.Cookies(u) {
+		if !strings.HasSuffix(c.Name, "-front") {
+			sealed = c.Value
+		}
+	}
+	front := newCookies(t, n)[0].Value // of a visitor, under the name of a session
+	for _, value := range []string{"", "x", "AAAA", sealed, front, strings.Repeat("A", 3000)} {
 		b := newBrowser(t, n)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.APIURL()+"/dashboard/namespaces", nil)
 		if err != nil {
@@ -106,6 +118,23 @@ func newCookies(t *testing.T, n *node.Node) []*http.Cookie {
 		t.Fatal(err)
 	}
 	return b.http.Jar.Cookies(u)
+}
+
+// TestLinkFromElsewhere holds that a page that is opened without the session's cookie, as
+// a browser does for a link of another site, does not end the session.
+func TestLinkFromElsewhere(t *testing.T) {
+	n := openNode(t)
+	b := signedIn(t, n, rootToken)
+	stranger := newBrowser(t, n)
+	for _, c := range stranger.get("/").header.Values("Set-Cookie") {
+		name, _, _ := strings.Cut(c, "=")
+		u, err := url.Parse(n.APIURL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.http.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: "x", Path: "/"}})
+	}
+	b.contains(b.get("/dashboard/namespaces"), 200, "Sign out")
 }
 
 func TestRevokedTokenEndsItsSession(t *testing.T) {

@@ -98,14 +98,16 @@ func momentOf(t, now time.Time) moment {
 }
 
 // shown is a key or a title as it can be looked at: what is invisible, or changes how
-// other text looks, stands as its code.
+// other text looks, and spaces at either end, stand as their codes.
 func shown(s string) string {
-	if !strings.ContainsFunc(s, invisible) && utf8.ValidString(s) {
+	inner := strings.Trim(s, " ")
+	if len(inner) == len(s) && !strings.ContainsFunc(s, invisible) && utf8.ValidString(s) {
 		return s
 	}
+	start := strings.Index(s, inner)
 	var b strings.Builder
-	for _, r := range s {
-		if invisible(r) {
+	for i, r := range s {
+		if invisible(r) || i < start || i >= start+len(inner) {
 			fmt.Fprintf(&b, "\\u{%x}", r)
 		} else {
 			b.WriteRune(r)

@@ -92,7 +92,7 @@ func (n *Node) dispatch() http.Handler {
 		switch {
 		case strings.HasPrefix(path, cloudflarePath), strings.HasPrefix(path, native.Prefix):
 			apis.ServeHTTP(w, r)
-		case strings.HasPrefix(path, dashboard.Prefix):
+		case strings.HasPrefix(path+"/", dashboard.Prefix):
 			n.dashboard.ServeHTTP(w, r)
 		case exact[path] != nil:
 			readOnly(exact[path], w, r)
