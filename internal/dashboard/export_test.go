@@ -2,10 +2,14 @@ package dashboard
 
 import "github.com/godwitkv/godwit/internal/api"
 
-// Samples tells how many samples are kept behind the first n, and of how many.
-func (d *Dashboard) Samples(n uint64) (kept int, count uint64) {
+// Samples returns the times of the samples that are kept behind the first n, and of how
+// many.
+func (d *Dashboard) Samples(n uint64) (times []int64, count uint64) {
 	all, count, _ := d.samples.after(n)
-	return len(all), count
+	for _, s := range all {
+		times = append(times, s.At)
+	}
+	return times, count
 }
 
 // Quantile is quantile.

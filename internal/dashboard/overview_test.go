@@ -63,14 +63,19 @@ func TestSamplesAreBounded(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		kept, count := d.Samples(0)
-		if kept != 900 || count < 3590 {
-			t.Errorf("%d of %d samples are kept", kept, count)
+		if len(kept) != 900 || count < 3590 {
+			t.Fatalf("%d of %d samples are kept", len(kept), count)
 		}
-		if kept, _ := d.Samples(count - 3); kept != 3 {
-			t.Errorf("got %d of the last 3", kept)
+		for i := range kept[1:] {
+			if kept[i+1]-kept[i] != 1000 {
+				t.Errorf("sample %d is %d ms after the one before", i+1, kept[i+1]-kept[i])
+			}
 		}
-		if kept, _ := d.Samples(count + 1000); kept != 900 {
-			t.Errorf("after what there is not: got %d", kept)
+		if last, _ := d.Samples(count - 3); len(last) != 3 || last[2] != kept[899] {
+			t.Errorf("got %v of the last 3", last)
+		}
+		if all, _ := d.Samples(count + 1000); len(all) != 900 {
+			t.Errorf("after what there is not: got %d", len(all))
 		}
 		cancel()
 		if err := <-done; err != nil {

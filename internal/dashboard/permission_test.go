@@ -95,6 +95,26 @@ func (b *browser) check(a act, allowed bool, who string) {
 	}
 }
 
+// TestUploadNeedsWrite is TestPermissions for the form that has a file.
+func TestUploadNeedsWrite(t *testing.T) {
+	n := openNode(t)
+	ns := namespace(t, n, "mine")
+	for p, status := range map[godwit.Permission]int{"read": 403, "replicate": 403, "write": 303, "admin": 303} {
+		secret, _ := token(t, n, p)
+		b := signedIn(t, n, secret)
+		if b.csrf == "" {
+			t.Fatal("there is no token for forms")
+		}
+		got := b.upload("/dashboard/key/upload"+q(ns), []byte("x"), string(p), "csrf", b.csrf)
+		if got.status != status {
+			t.Errorf("%s: got %d", p, got.status)
+		}
+		if _, ok := value(t, n, ns, string(p)); ok != (status == 303) {
+			t.Errorf("%s: written: %v", p, ok)
+		}
+	}
+}
+
 // TestPagesHideWhatIsNotAllowed looks at what pages offer to each kind of token.
 func TestPagesHideWhatIsNotAllowed(t *testing.T) {
 	n := openNode(t)

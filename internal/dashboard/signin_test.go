@@ -10,8 +10,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api/apitest"
 	"github.com/godwitkv/godwit/internal/node"
 )
 
@@ -161,6 +163,20 @@ func TestRevokedTokenEndsItsSession(t *testing.T) {
 	var told string
 	if api(t, n, http.MethodGet, "/godwit/v1/namespaces", nil, &told); strings.Contains(told, "late") {
 		t.Error("the action was carried out")
+	}
+}
+
+// TestSessionEnds holds that a session lasts its time, and no longer.
+func TestSessionEnds(t *testing.T) {
+	clock := apitest.NewClock()
+	clock.Set(time.Now())
+	n := openNode(t, func(cfg *node.Config) { cfg.Now = clock.Now })
+	b := signedIn(t, n, rootToken)
+	clock.Advance(12*time.Hour - time.Minute)
+	b.contains(b.get("/dashboard/namespaces"), 200)
+	clock.Advance(2 * time.Minute)
+	if got := b.get("/dashboard/namespaces"); got.status != http.StatusSeeOther {
+		t.Errorf("after its time: got %d", got.status)
 	}
 }
 
