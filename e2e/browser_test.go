@@ -190,12 +190,17 @@ func (b *tab) truth(script string) bool {
 	return evaluate[bool](b, "!!("+script+")")
 }
 
-// await waits until a script's expression holds.
+// await waits until a script's expression holds, also on a page that takes the place of
+// this one meanwhile.
 func (b *tab) await(script string) {
 	b.t.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool]("!!("+script+")", chromedp.WithPollingTimeout(soon))); err != nil {
-		b.fail(fmt.Errorf("await %s: %w", script, err))
-	}
+	eventually(b.t, script, func() bool {
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+script+")"))
+		if b.ctx.Err() != nil {
+			b.fail(fmt.Errorf("await %s: %w", script, b.ctx.Err()))
+		}
+		return err == nil && is
+	})
 }
 
 // text is what a page shows.

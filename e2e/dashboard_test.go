@@ -232,6 +232,8 @@ func dashboardManyKeys(t *testing.T, b *tab, s *server) {
 	if !b.truth(`location.search.includes("key%2F09876") || location.search.includes("key/09876")`) {
 		t.Error("the address does not name the search")
 	}
+	b.do(chromedp.NavigateBack())
+	b.await(`document.querySelectorAll("td.main").length === 50 && document.querySelector("#prefix").value === ""`)
 	b.open("/dashboard/keys?ns=" + ns + "&prefix=key/0")
 	b.click("a[rel=next]")
 	b.sees("key/000050", "key/000099")

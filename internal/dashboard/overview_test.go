@@ -187,6 +187,12 @@ func TestTokens(t *testing.T) {
 	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "all"), 400, "permission is", "kept name")
 	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "read", "days", "0"), 400, "1 to 3650 days", "kept name")
 	b.contains(b.post("/dashboard/tokens", "name", strings.Repeat("n", 300), "permission", "read"), 400, "at most 256")
+	for range 205 {
+		token(t, n, godwit.PermissionRead)
+	}
+	b.contains(b.get("/dashboard/tokens"), 200, "The latest 200 of 206", "read token")
+	b.contains(b.get("/dashboard/tokens?q=nobody"), 200, "No name has this in it")
+	list = b.get("/dashboard/tokens?q=WORK")
 	id := first(t, tokenID, list.body)
 	if got := b.post("/dashboard/tokens/revoke", "id", id); got.location() != "/dashboard/tokens?done=revoked" {
 		t.Errorf("revoke: %d %s", got.status, got.body)

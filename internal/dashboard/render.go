@@ -23,13 +23,12 @@ type view struct {
 
 	// Filled in by show:
 
-	CSRF    string
-	Who     string // what the token is called
-	Can     string // its permission
-	Admin   bool   // may administer the account as a whole
-	Node    nodeStatus
-	Notice  string // what was done just now
-	Version string
+	CSRF   string
+	Who    string // what the token is called
+	Can    string // its permission
+	Admin  bool   // may administer the account as a whole
+	Node   nodeStatus
+	Notice string // what was done just now
 }
 
 // parsePages makes the pages of their templates, each with the layout around it.

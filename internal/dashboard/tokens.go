@@ -6,11 +6,15 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
+
+// maxTokenRows bounds how many tokens one page shows.
+const maxTokenRows = 200
 
 // maxTokenDays bounds the life that the form gives a token.
 const maxTokenDays = 3650
@@ -18,6 +22,9 @@ const maxTokenDays = 3650
 // tokensPage is what the page of tokens shows.
 type tokensPage struct {
 	List       []tokenRow
+	Total      int64 // of all that there are
+	Found      int64 // of those that the filter lets through
+	Filter     string
 	Namespaces []*godwit.Namespace
 	Form       tokenForm
 	Problem    string
@@ -45,7 +52,7 @@ type tokenForm struct {
 }
 
 func (d *Dashboard) tokens(c *call) error {
-	return d.showTokens(c, tokensPage{Form: tokenForm{Permission: "read"}}, 0)
+	return d.showTokens(c, tokensPage{Form: tokenForm{Permission: "read"}, Filter: c.query.Get("q")}, 0)
 }
 
 func (d *Dashboard) showTokens(c *call, page tokensPage, status int) error {
@@ -61,8 +68,15 @@ func (d *Dashboard) showTokens(c *call, page tokensPage, status int) error {
 	for _, ns := range page.Namespaces {
 		titles[ns.ID] = ns.Title
 	}
+	page.Total = int64(len(told.Tokens))
+	slices.Reverse(told.Tokens) // the latest first
 	for _, t := range told.Tokens {
-		page.List = append(page.List, d.tokenRow(c, t, titles))
+		if !strings.Contains(strings.ToLower(t.Name), strings.ToLower(page.Filter)) && t.ID != page.Filter {
+			continue
+		}
+		if page.Found++; page.Found <= maxTokenRows {
+			page.List = append(page.List, d.tokenRow(c, t, titles))
+		}
 	}
 	d.show(c, "tokens", view{Status: status, Title: "Tokens", Section: "tokens", Body: page})
 	return nil

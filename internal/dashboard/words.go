@@ -19,6 +19,7 @@ func functions(a *assets) template.FuncMap {
 		"bytes":   bytesInWords,
 		"count":   count,
 		"plural":  plural,
+		"len64":   func(rows []tokenRow) int64 { return int64(len(rows)) },
 		"shown":   shown,
 		"clip":    clip,
 		"escaped": url.QueryEscape,

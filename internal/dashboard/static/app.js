@@ -31,7 +31,14 @@
       if (name && !name.value && e.target.files[0]) name.value = e.target.files[0].name;
     }
   });
-  document.addEventListener("htmx:afterSwap", tell);
+  document.addEventListener("htmx:afterSwap", (e) => {
+    tell();
+    const found = $("#found");
+    if (found && e.target.id === "list") {
+      const n = document.querySelectorAll("#list tbody tr").length;
+      found.textContent = n === 0 ? "No key begins with this" : n + (n === 1 ? " key" : " keys") + (document.querySelector("#list a[rel=next]") ? " and more" : "");
+    }
+  });
   tell();
 
   // Copying tells that it was done.
