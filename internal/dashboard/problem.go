@@ -88,7 +88,23 @@ func (d *Dashboard) fail(c *call, err error) {
 		d.write(c.w, c.Request, p.status, "plain", view{Title: p.title, Body: p.text})
 		return
 	}
-	d.show(c, "problem", view{Status: p.status, Title: p.title, Body: p.text})
+	d.show(c, "problem", view{Status: p.status, Title: p.title, Body: problemPage{p.text, d.back(c)}})
+}
+
+// problemPage is what is shown in place of a page.
+type problemPage struct {
+	Text string
+	Back string // address of the namespace's keys; "": it is about none
+}
+
+// back is the address of the keys of the namespace that a request is about, for who may
+// see them.
+func (d *Dashboard) back(c *call) string {
+	ns, err := d.namespace(c, godwit.PermissionRead)
+	if err != nil {
+		return ""
+	}
+	return address("keys", "ns", ns.ID.String())
 }
 
 func (d *Dashboard) log(r *http.Request, p *problem) {
