@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip proxies run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
+.PHONY: ip proxies chromium run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -104,6 +104,10 @@ test: proxies
 proxies:
 	@{ command -v nginx && command -v caddy; } > /dev/null || \
 		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light caddy; }
+# chromium is the browser that looks at the dashboard.
+test: chromium
+chromium:
+	@command -v chromium > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq chromium; }
 
 ## bench-deps: what godwit is measured beside
 bench-deps:

@@ -13,7 +13,7 @@ const module = "github.com/godwitkv/godwit"
 var layers = [][]string{
 	{"cmd/godwit", "bench", "e2e", "examples/world", "examples/cluster", "internal/simulation"},
 	{"internal/node"},
-	{"internal/api/cloudflare", "internal/api/binding", "internal/api/native", "internal/api/apitest"},
+	{"internal/api/cloudflare", "internal/api/binding", "internal/api/native", "internal/api/apitest", "internal/dashboard"},
 	{"internal/api"},
 	{"internal/central/jetstream/nats"},
 	{"internal/central/jetstream/streamtest"},

@@ -40,8 +40,8 @@ type Config struct {
 	// Dir is the data directory. It is made, for its owner alone, if it is not
 	// there. Default: DefaultDir.
 	Dir string
-	// Listen is host:port of the API port: REST v4, the native API, health and
-	// metrics. Default: DefaultListen. Port 0 takes any that is free.
+	// Listen is host:port of the API port: the dashboard, REST v4, the native API,
+	// health and metrics. Default: DefaultListen. Port 0 takes any that is free.
 	Listen string
 	// BindingListen is host:port of the binding port. Default:
 	// DefaultBindingListen.

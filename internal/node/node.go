@@ -21,6 +21,7 @@ import (
 	"github.com/godwitkv/godwit/internal/api/binding"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/dashboard"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
@@ -71,11 +72,12 @@ type Node struct {
 	refreshes   *rate.Limiter
 	ready       chan struct{} // closed once reads are served
 
-	api      *http.Server
-	binding  *binding.Server
-	pprof    *http.Server // nil: none
-	listen   listeners
-	draining atomic.Bool
+	api       *http.Server
+	dashboard *dashboard.Dashboard
+	binding   *binding.Server
+	pprof     *http.Server // nil: none
+	listen    listeners
+	draining  atomic.Bool
 
 	fence        fence
 	rotating     sync.Mutex // held to replace the root token
@@ -237,6 +239,7 @@ func (n *Node) serve() {
 			return nil
 		}
 	})
+	n.workers.Go(func() error { return n.dashboard.Run(done) })
 	if n.cfg.follows() {
 		n.workers.Go(func() error { return n.awaitReady(done) })
 	}

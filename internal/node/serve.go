@@ -15,6 +15,7 @@ import (
 	"github.com/godwitkv/godwit/internal/api/binding"
 	"github.com/godwitkv/godwit/internal/api/cloudflare"
 	"github.com/godwitkv/godwit/internal/api/native"
+	"github.com/godwitkv/godwit/internal/dashboard"
 )
 
 const (
@@ -72,8 +73,16 @@ func (n *Node) dispatch() http.Handler {
 		Service: n.service, Feed: n.feed, Status: n.status, Tree: n.tree, Size: n.store.NamespaceStats,
 		RotateRoot: n.rotateRootToken, Cluster: n.cluster, RemoveMember: n.removeMember, PassOn: passOn, Watch: n.hub, PassUncarried: passUncarried, Logger: n.cfg.Logger,
 	})
+	apis := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(rawPath(r), cloudflarePath) {
+			rest.ServeHTTP(w, r)
+		} else {
+			own.ServeHTTP(w, r)
+		}
+	})
+	n.dashboard = n.newDashboard(apis)
 	exact := map[string]http.Handler{
-		"/":        landing(),
+		"/":        n.dashboard,
 		"/healthz": http.HandlerFunc(n.healthz),
 		"/readyz":  http.HandlerFunc(n.readyz),
 		"/metrics": promhttp.HandlerFor(n.cfg.Metrics, promhttp.HandlerOpts{}),
@@ -81,10 +90,10 @@ func (n *Node) dispatch() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := rawPath(r)
 		switch {
-		case strings.HasPrefix(path, cloudflarePath):
-			rest.ServeHTTP(w, r)
-		case strings.HasPrefix(path, native.Prefix):
-			own.ServeHTTP(w, r)
+		case strings.HasPrefix(path, cloudflarePath), strings.HasPrefix(path, native.Prefix):
+			apis.ServeHTTP(w, r)
+		case strings.HasPrefix(path+"/", dashboard.Prefix):
+			n.dashboard.ServeHTTP(w, r)
 		case exact[path] != nil:
 			readOnly(exact[path], w, r)
 		default:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/internal/api/native"
+	"github.com/godwitkv/godwit/internal/dashboard"
 )
 
 // patience is how slow a client may be before its connection is cut: a body or
@@ -43,7 +44,7 @@ func (p patience) with(h http.Handler) http.Handler {
 func unlessStreamed(p patience, h http.Handler) http.Handler {
 	paced := p.with(h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !native.Streams(r, rawPath(r)) {
+		if path := rawPath(r); !native.Streams(r, path) && !dashboard.Streams(r, path) {
 			paced.ServeHTTP(w, r)
 			return
 		}
