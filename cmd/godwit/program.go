@@ -20,6 +20,7 @@ type program struct {
 // commands are all that godwit can do.
 type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Run a node."`
+	Worker    workerCmd    `cmd:"" help:"Run a Worker project on workerd, its KV bindings connected."`
 	Namespace namespaceCmd `cmd:"" help:"Create, list, rename, set up and delete namespaces."`
 	Put       putCmd       `cmd:"" help:"Write a key."`
 	Get       getCmd       `cmd:"" help:"Write a key's value to standard output."`
