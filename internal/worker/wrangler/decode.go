@@ -26,7 +26,7 @@ type decoder struct {
 
 func (d *decoder) decode() {
 	d.bound = map[string]int{}
-	if !d.expect("the file", d.top, tableKind) {
+	if d.table("the file", d.top); d.err() != nil {
 		return
 	}
 	d.findEnvironment()
@@ -48,7 +48,7 @@ func (d *decoder) findEnvironment() {
 		return
 	}
 	if d.own = all.get(d.env); d.own != nil {
-		d.expect("env."+d.env, d.own, tableKind)
+		d.table("env."+d.env, d.own)
 		return
 	}
 	var known []string

@@ -3,6 +3,7 @@ package wrangler
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Problem is something wrong in a file.
@@ -20,27 +21,36 @@ func (p Problem) Error() string {
 	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
 }
 
-// maxProblems bounds how many are told of one file.
-const maxProblems = 20
+// Bounds of how many problems of one file are gathered, and told.
+const (
+	maxGathered = 1000
+	maxProblems = 20
+)
 
 // problems gathers what is wrong in one file.
 type problems struct {
 	file  string
-	found []error
-	more  int
+	found []Problem
+	more  int // those that were not gathered
 }
 
 func (p *problems) add(line int, format string, args ...any) {
-	if len(p.found) == maxProblems {
+	if len(p.found) == maxGathered {
 		p.more++
 		return
 	}
 	p.found = append(p.found, Problem{p.file, line, fmt.Sprintf(format, args...)})
 }
 
+// err joins the problems in the order of the file, nil if there are none.
 func (p *problems) err() error {
-	if p.more > 0 {
-		return errors.Join(append(p.found, fmt.Errorf("%s: and %d problems more", p.file, p.more))...)
+	slices.SortStableFunc(p.found, func(a, b Problem) int { return a.Line - b.Line })
+	var told []error
+	for _, problem := range p.found[:min(len(p.found), maxProblems)] {
+		told = append(told, problem)
 	}
-	return errors.Join(p.found...)
+	if more := len(p.found) - len(told) + p.more; more > 0 {
+		told = append(told, fmt.Errorf("%s: and %d problems more", p.file, more))
+	}
+	return errors.Join(told...)
 }

@@ -22,6 +22,11 @@ func parseTOML(p *problems, text []byte) *node {
 		p.add(0, "values lie more than %d deep in each other", maxDepth)
 		return nil
 	}
+	places := tomlPlaces{lines: newLines(text), line: map[string]int{}, tables: map[string]int{}}
+	if line := places.find(text); line > 0 {
+		p.add(line, "values lie more than %d deep in each other", maxDepth)
+		return nil
+	}
 	values := map[string]any{}
 	if err := toml.Unmarshal(text, &values); err != nil {
 		line := 0
@@ -32,8 +37,6 @@ func parseTOML(p *problems, text []byte) *node {
 		p.add(line, "not TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
 		return nil
 	}
-	places := tomlPlaces{lines: newLines(text), line: map[string]int{}, tables: map[string]int{}}
-	places.find(text)
 	return tomlReader{p, places}.read(values, "", 1)
 }
 
@@ -62,12 +65,17 @@ type tomlPlaces struct {
 	tables map[string]int // elements of each list of tables so far
 }
 
-func (t tomlPlaces) find(text []byte) {
+// find notes all places. It returns the line of a key that is too deep, if there is one.
+func (t tomlPlaces) find(text []byte) (tooDeep int) {
 	var parser unstable.Parser
 	parser.Reset(text)
 	table := ""
 	for parser.NextExpression() {
-		switch e := parser.Expression(); e.Kind {
+		e := parser.Expression()
+		if n, line := t.parts(e); n > maxDepth {
+			return line
+		}
+		switch e.Kind {
 		case unstable.Table:
 			table = t.key(&parser, "", e.Key())
 		case unstable.ArrayTable:
@@ -76,6 +84,18 @@ func (t tomlPlaces) find(text []byte) {
 			t.keyValue(&parser, table, e)
 		}
 	}
+	return 0
+}
+
+// parts counts those of an expression's key.
+func (t tomlPlaces) parts(e *unstable.Node) (n, line int) {
+	if e.Kind != unstable.Table && e.Kind != unstable.ArrayTable && e.Kind != unstable.KeyValue {
+		return 0, 0
+	}
+	for key := e.Key(); key.Next(); n++ {
+		line = t.lines.at(int(key.Node().Raw.Offset))
+	}
+	return n, line
 }
 
 // key notes every part of a key, and returns the path that it leads to. A part that
