@@ -125,6 +125,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	held := &holder{slot: s}
 	defer held.release()
+	// A Worker may answer before it has read all: by default its client would have to
+	// send all first.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	w.Header()["Content-Type"] = nil // a Worker's answer without one goes out without one
 	f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), holderKey{}, held)))
 }

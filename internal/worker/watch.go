@@ -58,11 +58,12 @@ type watcher struct {
 	stamps  map[string]stamp
 	asked   map[string]uint64 // directories that it tells of, by their inodes
 	rounds  int
-	failure error // the last that the system had
+	every   time.Duration // between looks
+	failure error         // the last that the system had
 }
 
 func newWatcher() *watcher {
-	w := &watcher{stamps: map[string]stamp{}, asked: map[string]uint64{}}
+	w := &watcher{stamps: map[string]stamp{}, asked: map[string]uint64{}, every: pollEvery}
 	if events, err := fsnotify.NewWatcher(); err == nil {
 		w.events = events
 	}
@@ -151,7 +152,7 @@ func (w *watcher) wait(ctx context.Context, again bool) error {
 	if w.events != nil {
 		events, failures = w.events.Events, w.events.Errors
 	}
-	poll := time.NewTicker(pollEvery)
+	poll := time.NewTicker(w.every)
 	defer poll.Stop()
 	var once <-chan time.Time
 	if again {

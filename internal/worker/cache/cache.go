@@ -161,14 +161,14 @@ func (c *Cache) read(r *http.Request) (*entry, error) {
 	if e.body, err = io.ReadAll(io.LimitReader(res.Body, c.most/2+1)); err != nil {
 		return nil, fmt.Errorf("read response: %w", err)
 	}
+	for _, name := range []string{"Connection", "Transfer-Encoding", "Content-Length", "CF-Cache-Status"} {
+		e.header.Del(name)
+	}
 	if e.size = int64(len(e.body) + len(e.key)); e.size > c.most/2 {
 		return nil, errTooLarge
 	}
 	for name, values := range e.header {
 		e.size += int64(len(name) + len(strings.Join(values, "")) + 64)
-	}
-	for _, name := range []string{"Connection", "Transfer-Encoding", "Content-Length", "CF-Cache-Status"} {
-		e.header.Del(name)
 	}
 	return e, nil
 }

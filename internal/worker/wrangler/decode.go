@@ -36,8 +36,19 @@ func (d *decoder) decode() {
 	d.objects()
 	d.files()
 	d.build()
-	if d.w.Main == "" && d.w.Assets == nil && d.err() == nil {
+	d.needMain()
+}
+
+// needMain complains where something needs a Worker's source, and none is named.
+func (d *decoder) needMain() {
+	switch a := d.w.Assets; {
+	case d.w.Main != "" || d.err() != nil:
+	case a == nil:
 		d.add(d.top.line, `"main" is missing: it names the Worker's source`)
+	case a.Binding != "":
+		d.add(a.Place.Line, `assets.binding: there is no Worker to bind to: "main" is missing`)
+	case a.RunWorkerFirst != nil && string(a.RunWorkerFirst) != "false":
+		d.add(a.Place.Line, `assets.run_worker_first: there is no Worker to run: "main" is missing`)
 	}
 }
 

@@ -52,7 +52,7 @@ func load(t *testing.T, dir string, d *datadriven.TestData) string {
 	o := wrangler.Options{Getenv: func(string) string { return "" }, Environ: func() []string { return []string{"FROM_OUTSIDE=outside"} }}
 	d.MaybeScanArgs(t, "env", &o.Env)
 	w, err := wrangler.Load(file, o)
-	text := ""
+	var text string
 	if err != nil {
 		text = err.Error()
 	} else {
