@@ -172,6 +172,11 @@ func TestWorkerEdge(t *testing.T) {
 	for range 50 {
 		r.want("/", 200, "one")
 	}
+	// A start goes on from the copy, too.
+	r.cleanup()
+	r.exited <- nil
+	r = startWorker(t, p.dir, "--edge", "--location", "lhr", "--url", "http://"+s.api, "--token", rootToken)
+	r.want("/", 200, "one")
 	s.start()
 	if _, err := os.Stat(p.path(".godwit/edge/FORMAT")); err != nil {
 		t.Error(err)

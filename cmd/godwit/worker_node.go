@@ -23,6 +23,9 @@ type localNode struct {
 	node *node.Node // nil: none runs in this process
 }
 
+// minRootToken is the shortest token that a node takes as its root's.
+const minRootToken = 16
+
 // connect finds the node, or starts it.
 func (l *localNode) connect(ctx context.Context) (worker.Node, error) {
 	switch {
@@ -58,10 +61,15 @@ func (l *localNode) own(ctx context.Context) (worker.Node, error) {
 // edge starts an edge of the node, and waits until it serves reads.
 func (l *localNode) edge(ctx context.Context) (worker.Node, error) {
 	token := l.token()
-	err := l.open(ctx, node.Config{
+	cfg := node.Config{
 		Dir: filepath.Join(l.state, "edge"), Upstreams: strings.Split(l.cmd.URL, ","), UpstreamToken: token, Location: l.cmd.Location,
-	})
-	if err != nil {
+	}
+	if len(token) >= minRootToken {
+		// So that the edge knows it while the centre is away. What it can read here is what
+		// it may have of the centre; writes are the centre's to decide.
+		cfg.RootToken = token
+	}
+	if err := l.open(ctx, cfg); err != nil {
 		return worker.Node{}, err
 	}
 	select {
