@@ -53,9 +53,9 @@ func TestWorkerThatFails(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	until(t, 5*time.Second, "both deaths to be noticed", func() bool { return strings.Count(r.log.String(), "another starts") == 2 })
 	r.want("/", 200, "one") // it waits for the next
 	<-looping
-	r.says("another starts")
 	for _, pid := range r.workerd {
 		if alive(pid) {
 			t.Errorf("workerd %d is still there", pid)

@@ -44,8 +44,8 @@ type commands struct {
 
 const description = `Workers KV that anyone can run.
 
-Every flag of serve, and --url, --token, --data and --json, is an environment
-variable too: --listen is GODWIT_LISTEN.
+Every flag of serve and worker, and --url, --token, --data and --json, is an
+environment variable too: --listen is GODWIT_LISTEN.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such key, namespace or token;
 4 the token is unknown or may not do this; 5 --if-match or --if-none-match did

@@ -18,23 +18,23 @@ import (
 type workerCmd struct {
 	Dir string `arg:"" optional:"" help:"The project's directory, or its configuration (the current directory)."`
 
-	Config    []string `short:"c" env:"-" help:"Configurations, in place of DIR: requests go to the first, the others are there for service bindings." placeholder:"FILE"`
-	Env       string   `short:"e" env:"CLOUDFLARE_ENV" help:"The environment of the configuration." placeholder:"NAME"`
-	Listen    string   `env:"-" help:"Address for the Worker's requests (${default})." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Config    []string `short:"c" help:"Configurations, in place of DIR: requests go to the first, the others are there for service bindings." placeholder:"FILE"`
+	Env       string   `short:"e" env:"GODWIT_ENV,CLOUDFLARE_ENV" help:"The environment of the configuration." placeholder:"NAME"`
+	Listen    string   `help:"Address for the Worker's requests (${default})." default:"127.0.0.1:8080" placeholder:"ADDR"`
 	Instances int      `help:"How many workerd run side by side (${default})." default:"1" placeholder:"N"`
 	Workerd   string   `help:"The program workerd. Default: of the project's npm packages, or of PATH." placeholder:"FILE"`
-	State     string   `env:"-" help:"Directory for what outlives a run. Default: .godwit beside the configuration." placeholder:"DIR"`
+	State     string   `help:"Directory for what outlives a run. Default: .godwit beside the configuration." placeholder:"DIR"`
 
 	URL        string `name:"url" help:"The node that has the namespaces. Default: one of its own, with its data in STATE/node." placeholder:"URL"`
 	Token      string `help:"The token to use there. Default: the root token in --data, where the node is on this machine." placeholder:"TOKEN"`
 	Data       string `help:"The data directory to find the root token in (${default})." default:"./godwit-data" placeholder:"DIR"`
 	BindingURL string `name:"binding-url" help:"The node's binding port. Default: what the node says." placeholder:"URL"`
-	Edge       bool   `env:"-" help:"Start an edge of that node beside the Worker, with its data in STATE/edge: reads are local then."`
+	Edge       bool   `help:"Start an edge of that node beside the Worker, with its data in STATE/edge: reads are local then."`
 	Location   string `help:"Where this is, such as lhr: the edge's location, and request.cf.colo." placeholder:"NAME"`
 
 	TrustedProxies []string `help:"Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, besides this machine's own." placeholder:"CIDR,..."`
 	PublicOnly     bool     `help:"Keep Workers from private addresses."`
-	ReadyFile      string   `env:"-" help:"File to write the address and process ids to, as JSON, once the Worker runs." placeholder:"FILE"`
+	ReadyFile      string   `help:"File to write the address and process ids to, as JSON, once the Worker runs." placeholder:"FILE"`
 }
 
 // Run runs the project until ctx ends.
