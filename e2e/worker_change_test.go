@@ -129,6 +129,26 @@ func TestWorkerKeepsWhatRuns(t *testing.T) {
 	load.end()
 }
 
+// TestWorkerWaitsForItsNode changes a Worker so that it needs its node, which is away: it
+// is told, and the change is taken up once the node is back.
+func TestWorkerWaitsForItsNode(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	p := plainProject(t)
+	r := startWorker(t, p.dir, "--url", "http://"+s.api, "--token", rootToken)
+	r.want("/", 200, "one")
+	s.kill()
+	p.replace("version.js", `export const version = "two";`)
+	r.runs("two") // this needs nothing of the node
+	p.edit("wrangler.jsonc", `[{ "binding": "KV" }]`, `[{ "binding": "KV" }, { "binding": "MORE" }]`)
+	p.replace("version.js", `export const version = "three";`)
+	r.says("ask for namespaces")
+	r.want("/", 200, "two")
+	s.start()
+	until(t, 20*time.Second, "the change", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "three" })
+	r.says("KV MORE is namespace plain-MORE")
+}
+
 // TestWorkerIsAskedByClientsAlone holds that nobody but clients asks the Worker: it
 // counts every request, through reloads and for a while.
 func TestWorkerIsAskedByClientsAlone(t *testing.T) {

@@ -29,7 +29,7 @@ func Watch(paths []string, deaf bool) (wait func(ctx context.Context) error, end
 	}
 	w.look(paths)
 	return func(ctx context.Context) error {
-		err := w.wait(ctx, false)
+		err := w.wait(ctx, 0)
 		w.look(paths)
 		return err
 	}, w.close

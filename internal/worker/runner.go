@@ -217,12 +217,23 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer stop()
 	defer context.AfterFunc(r.ended, stop)()
 	for {
-		again := r.failed || r.watch.recent()
-		if err := r.watch.wait(ctx, again); err != nil {
+		if err := r.watch.wait(ctx, r.again()); err != nil {
 			return context.Cause(r.ended)
 		}
 		r.takeUp(ctx)
 	}
+}
+
+// again is when the project is to be read again although nothing seems to have changed;
+// 0: never.
+func (r *Runner) again() time.Duration {
+	switch {
+	case r.watch.recent():
+		return 2 * racy
+	case r.failed:
+		return retryNode
+	}
+	return 0
 }
 
 // takeUp reads the project again, and runs it if it is another. What is wrong with it

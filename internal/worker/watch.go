@@ -135,18 +135,19 @@ func (w *watcher) ask() {
 // recent tells whether a file has changed so lately that another change would look the
 // same.
 func (w *watcher) recent() bool {
-	edge := time.Now().Add(-racy).UnixNano()
+	now := time.Now()
+	from, to := now.Add(-racy).UnixNano(), now.Add(racy).UnixNano()
 	for _, s := range w.stamps {
-		if s.modified > edge && !s.dir {
+		if s.modified > from && s.modified < to && !s.dir { // one of next year is not recent
 			return true
 		}
 	}
 	return false
 }
 
-// wait returns when something differs from what was seen, with nil, or when ctx ends.
-// With again it returns after a while in any case.
-func (w *watcher) wait(ctx context.Context, again bool) error {
+// wait returns when something differs from what was seen, with nil, or when ctx ends. If
+// again is not 0 it returns after that time in any case.
+func (w *watcher) wait(ctx context.Context, again time.Duration) error {
 	var events chan fsnotify.Event
 	var failures chan error
 	if w.events != nil {
@@ -155,8 +156,8 @@ func (w *watcher) wait(ctx context.Context, again bool) error {
 	poll := time.NewTicker(w.every)
 	defer poll.Stop()
 	var once <-chan time.Time
-	if again {
-		once = time.After(2 * racy)
+	if again > 0 {
+		once = time.After(again)
 	}
 	for {
 		select {
