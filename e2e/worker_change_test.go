@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -33,7 +34,7 @@ export default {
     if (url.pathname === "/requests") return new Response(String(requests));
     if (url.pathname === "/throw") throw new Error("thrown on purpose");
     if (url.pathname === "/loop") for (;;);
-    if (url.pathname === "/slow") await new Promise((done) => setTimeout(done, 1000));
+    if (url.pathname === "/slow") console.log("slow begins"), await new Promise((done) => setTimeout(done, 2500));
     if (url.pathname === "/kv") {
       await env.KV.put("key", version);
       return new Response(await env.KV.get("key"));
@@ -68,6 +69,12 @@ func TestWorkerTakesUpChanges(t *testing.T) {
 	p := plainProject(t)
 	r := startWorker(t, p.dir)
 	load := startLoad(r)
+	slow := make(chan string, 1) // longer than a workerd is given that is told to end
+	go func() {
+		_, got, err := r.try(http.MethodGet, "/slow", "")
+		slow <- fmt.Sprint(got, err)
+	}()
+	r.says("slow begins")
 	for _, change := range []struct {
 		version string
 		make    func()
@@ -100,6 +107,9 @@ func TestWorkerTakesUpChanges(t *testing.T) {
 	p.write("deep/version.js", `export const version = "seven";`) // the new directory is watched, too
 	r.runs("seven")
 	load.end()
+	if got := <-slow; got != "one<nil>" {
+		t.Errorf("a request that began before the changes: %s", got)
+	}
 }
 
 // TestWorkerKeepsWhatRuns breaks the sources, the configuration and the start of the
