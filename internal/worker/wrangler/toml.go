@@ -49,8 +49,6 @@ func tomlDepth(text []byte) (deepest int) {
 		case '[', '{':
 			at++
 			deepest = max(deepest, at)
-		case '\n':
-			// A list goes over lines, so only what is closed closes.
 		case ']', '}':
 			at = max(at-1, 0)
 		}
@@ -77,11 +75,11 @@ func (t tomlPlaces) find(text []byte) (tooDeep int) {
 		}
 		switch e.Kind {
 		case unstable.Table:
-			table = t.key(&parser, "", e.Key())
+			table = t.key("", e.Key())
 		case unstable.ArrayTable:
-			table = t.element(&parser, e.Key())
+			table = t.element(e.Key())
 		case unstable.KeyValue:
-			t.keyValue(&parser, table, e)
+			t.keyValue(table, e)
 		}
 	}
 	return 0
@@ -100,7 +98,7 @@ func (t tomlPlaces) parts(e *unstable.Node) (n, line int) {
 
 // key notes every part of a key, and returns the path that it leads to. A part that
 // is a list of tables stands for its last element.
-func (t tomlPlaces) key(parser *unstable.Parser, path string, parts unstable.Iterator) string {
+func (t tomlPlaces) key(path string, parts unstable.Iterator) string {
 	for parts.Next() {
 		part := parts.Node()
 		path = join(path, string(part.Data))
@@ -113,7 +111,7 @@ func (t tomlPlaces) key(parser *unstable.Parser, path string, parts unstable.Ite
 }
 
 // element begins another element of a list of tables.
-func (t tomlPlaces) element(parser *unstable.Parser, parts unstable.Iterator) string {
+func (t tomlPlaces) element(parts unstable.Iterator) string {
 	path := ""
 	var last *unstable.Node
 	for parts.Next() {
@@ -130,17 +128,17 @@ func (t tomlPlaces) element(parser *unstable.Parser, parts unstable.Iterator) st
 	return path
 }
 
-func (t tomlPlaces) keyValue(parser *unstable.Parser, table string, e *unstable.Node) {
-	path := t.key(parser, table, e.Key())
-	t.value(parser, path, e.Value())
+func (t tomlPlaces) keyValue(table string, e *unstable.Node) {
+	path := t.key(table, e.Key())
+	t.value(path, e.Value())
 }
 
-func (t tomlPlaces) value(parser *unstable.Parser, path string, v *unstable.Node) {
+func (t tomlPlaces) value(path string, v *unstable.Node) {
 	children := v.Children()
 	switch v.Kind {
 	case unstable.InlineTable:
 		for children.Next() {
-			t.keyValue(parser, path, children.Node())
+			t.keyValue(path, children.Node())
 		}
 	case unstable.Array:
 		for i := 0; children.Next(); i++ {
@@ -148,7 +146,7 @@ func (t tomlPlaces) value(parser *unstable.Parser, path string, v *unstable.Node
 			if child.Raw.Length > 0 {
 				t.note(at, child)
 			}
-			t.value(parser, at, child)
+			t.value(at, child)
 		}
 	}
 }
