@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip proxies chromium run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
+.PHONY: ip proxies chromium packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -25,7 +25,7 @@ demo: build
 	@exec $(BIN)/world -godwit $(BIN)/godwit
 
 ## test: install what the tests need, then run all of them
-test: lint cross fuzz e2e-deps js-deps planted
+test: lint cross fuzz e2e-deps js-deps planted packaging
 	$(GO) test -race -timeout 20m -skip $(CHAOS) ./...
 	$(GO) test -timeout 10m -run $(CHAOS) ./e2e
 	@$(MAKE) --no-print-directory simulate SEEDS=200
@@ -113,6 +113,15 @@ chromium:
 bench-deps:
 	@command -v nginx redis-server etcd wrk > /dev/null || \
 		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light redis-server etcd-server wrk; }
+
+## packaging: what a server is set up with is well formed. That is all that is tested of it
+packaging:
+	@command -v caddy systemd-analyze > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq caddy systemd; }
+	@mkdir -p $(BIN)
+	@sed 's,/usr/local/bin/godwit,/bin/true,' packaging/systemd/godwit.service > $(BIN)/godwit.service
+	systemd-analyze verify --man=no $(BIN)/godwit.service
+	caddy validate --adapter caddyfile --config packaging/docker/Caddyfile > /dev/null
+	caddy fmt packaging/docker/Caddyfile | cmp - packaging/docker/Caddyfile
 
 ## cross: the binary builds for every system we name
 cross:

@@ -12,7 +12,10 @@ const module = "github.com/godwitkv/godwit"
 // below it; packages of one layer do not know each other.
 var layers = [][]string{
 	{"cmd/godwit", "bench", "e2e", "examples/world", "examples/cluster", "internal/simulation"},
-	{"internal/node"},
+	{"internal/node", "internal/worker"},
+	{"internal/worker/workerd"},
+	{"internal/worker/bundle"},
+	{"internal/worker/wrangler", "internal/worker/cache"},
 	{"internal/api/cloudflare", "internal/api/binding", "internal/api/native", "internal/api/apitest", "internal/dashboard"},
 	{"internal/api"},
 	{"internal/central/jetstream/nats"},

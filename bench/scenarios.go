@@ -30,6 +30,8 @@ func scenarios(o options) []scenario {
 		{"bulk", "one bulk write of 10,000 keys", bulkPut},
 		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
 		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
+		{"worker-command", "a Worker's get through godwit worker beside miniflare", workerCommandGet},
+		{"worker-reload", "a changed Worker until it answers", workerReload},
 		{"edge-get", "reads at an edge beside the centre", edgeGet},
 		{"propagation", "writes at the centre until 20 edges show them", propagation},
 		{"relays", "the same through two relays", throughRelays},

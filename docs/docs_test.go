@@ -236,25 +236,77 @@ func TestFilesAreDescribed(t *testing.T) {
 	}
 }
 
-var flagName = regexp.MustCompile(`(?m)^\s+--([a-z-]+)`)
+var flagName = regexp.MustCompile(`(?m)^\s+(?:-[a-z], )?--([a-z-]+)`)
 
-// TestFlagsAreDescribed holds the pages against the help of "godwit serve".
+// TestFlagsAreDescribed holds the pages against the help of the commands that run
+// something.
 func TestFlagsAreDescribed(t *testing.T) {
-	help, err := exec.CommandContext(t.Context(), "go", "run", "../cmd/godwit", "serve", "--help").Output()
+	for command, pages := range map[string][]string{"serve": {"operations.md", "cli.md"}, "worker": {"worker.md"}} {
+		for _, page := range pages {
+			text := read(t, page)
+			for name := range flags(t, command) {
+				if !regexp.MustCompile("`--" + name + "[ `]").MatchString(text) {
+					t.Errorf("%s does not tell of --%s", page, name)
+				}
+			}
+		}
+	}
+}
+
+// flags are those that a command's help names.
+func flags(t *testing.T, command string) map[string]bool {
+	t.Helper()
+	help, err := exec.CommandContext(t.Context(), "go", "run", "../cmd/godwit", command, "--help").Output()
 	if err != nil {
 		t.Fatalf("ask for help: %v", err)
 	}
-	flags := flagName.FindAllStringSubmatch(string(help), -1)
-	if len(flags) < 10 {
-		t.Fatalf("the help names %d flags: nothing is tested\n%s", len(flags), help)
+	found := make(map[string]bool)
+	for _, m := range flagName.FindAllStringSubmatch(string(help), -1) {
+		found[m[1]] = true
 	}
-	for _, page := range []string{"operations.md", "cli.md"} {
-		text := read(t, page)
-		for _, m := range flags {
-			if !regexp.MustCompile("`--" + m[1] + "[ `]").MatchString(text) {
-				t.Errorf("%s does not tell of --%s", page, m[1])
+	delete(found, "help")
+	if command != "serve" {
+		delete(found, "version") // of all commands
+	}
+	if len(found) < 10 {
+		t.Fatalf("the help names %d flags: nothing is tested\n%s", len(found), help)
+	}
+	return found
+}
+
+var (
+	packagedFlag     = regexp.MustCompile(`"?--([a-z-]+)"?[ ,\]]`)
+	packagedVariable = regexp.MustCompile(`\bGODWIT_([A-Z_]+)\b`)
+)
+
+// TestPackagingKnowsTheFlags holds that what servers are set up with gives godwit no flag
+// and no variable which there is not.
+func TestPackagingKnowsTheFlags(t *testing.T) {
+	known := flags(t, "serve")
+	for name := range flags(t, "worker") {
+		known[name] = true
+	}
+	seen := 0
+	for _, path := range []string{"../packaging/systemd/godwit.service", "../packaging/docker/Dockerfile", "../packaging/docker/compose.yaml"} {
+		for line := range strings.Lines(read(t, path)) {
+			var names []string
+			if strings.Contains(line, `"serve"`) || strings.Contains(line, `"worker"`) || strings.Contains(line, "godwit serve") {
+				for _, m := range packagedFlag.FindAllStringSubmatch(line, -1) {
+					names = append(names, m[1])
+				}
+			}
+			for _, m := range packagedVariable.FindAllStringSubmatch(line, -1) {
+				names = append(names, strings.ReplaceAll(strings.ToLower(m[1]), "_", "-"))
+			}
+			for _, name := range names {
+				if seen++; !known[name] {
+					t.Errorf("%s: there is no --%s", path, name)
+				}
 			}
 		}
+	}
+	if seen < 10 {
+		t.Errorf("%d flags were found: nothing is tested", seen)
 	}
 }
 

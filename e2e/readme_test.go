@@ -24,6 +24,7 @@ func TestReadme(t *testing.T) {
 		`{"name":"flight/longest","metadata":{"km":13560}}`, "Limosa lapponica\n", "412 Precondition Failed",
 		`"title": "birds"`, `Writing the value "Numenius arquata" to key "curlew"`, "Numenius arquata\n", `"name": "curlew"`,
 		`{"key":"godwit","value":"Limosa lapponica","metadata":null}`, "wrote knot", `{"name":"knot","metadata":{"by":"worker"}}`,
+		"KV BIRDS is namespace birds", `{"key":"knot","value":"Calidris canutus","metadata":{"by":"worker"}}`, "no bird of that name\n",
 		"Calidris canutus\n", "whimbrel\n", "birds\t5\t", "central\n",
 		"Numenius arquata\n", "central ", "bhx ", "http://",
 	})
@@ -59,7 +60,7 @@ func paste(t *testing.T, s *server, commands string, wants []string) {
 		"127.0.0.1:8787", s.api, "127.0.0.1:8788", s.binding,
 		"npm install wrangler workerd", `ln -s "$NODE_MODULES" node_modules`,
 	}
-	for _, port := range []string{"8080", "9787", "9788", "7787", "7788", "6221", "6222", "6223"} {
+	for _, port := range []string{"8080", "8081", "9787", "9788", "7787", "7788", "6221", "6222", "6223"} {
 		changes = append(changes, "127.0.0.1:"+port, porttest.Free(t))
 	}
 	script := strings.NewReplacer(changes...).Replace(commands)

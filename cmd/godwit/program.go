@@ -20,7 +20,8 @@ type program struct {
 // commands are all that godwit can do.
 type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Run a node."`
-	Namespace namespaceCmd `cmd:"" help:"Create, list, rename, set up, copy and delete namespaces."`
+	Worker    workerCmd    `cmd:"" help:"Run a Worker project on workerd, its KV bindings connected."`
+	Namespace namespaceCmd `cmd:"" help:"Create, list, rename, set up, copy, clear and delete namespaces."`
 	Put       putCmd       `cmd:"" help:"Write a key."`
 	Get       getCmd       `cmd:"" help:"Write a key's value to standard output."`
 	Delete    deleteCmd    `cmd:"" help:"Delete a key."`
@@ -45,8 +46,8 @@ type commands struct {
 
 const description = `Workers KV that anyone can run.
 
-Every flag of serve, and --url, --token, --data and --json, is an environment
-variable too: --listen is GODWIT_LISTEN.
+Every flag of serve and worker, and --url, --token, --data and --json, is an
+environment variable too: --listen is GODWIT_LISTEN.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such key, namespace or token;
 4 the token is unknown or may not do this; 5 --if-match or --if-none-match did

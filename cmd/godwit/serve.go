@@ -189,11 +189,16 @@ func (c *serveCmd) tellReady(n *node.Node) error {
 	if err != nil {
 		return fmt.Errorf("encode ready file: %w", err)
 	}
-	temp := filepath.Join(filepath.Dir(c.ReadyFile), "."+filepath.Base(c.ReadyFile)+".new")
-	if err := os.WriteFile(temp, append(b, '\n'), 0o600); err != nil {
+	return writeWhole(c.ReadyFile, append(b, '\n'))
+}
+
+// writeWhole writes a file, whole or not at all.
+func writeWhole(path string, b []byte) error {
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	if err := os.WriteFile(temp, b, 0o600); err != nil {
 		return fmt.Errorf("write ready file: %w", err)
 	}
-	if err := os.Rename(temp, c.ReadyFile); err != nil {
+	if err := os.Rename(temp, path); err != nil {
 		return fmt.Errorf("name ready file: %w", err)
 	}
 	return nil

@@ -25,6 +25,17 @@ func (n *Node) Run(ctx context.Context) error {
 	return n.Close()
 }
 
+// Wait waits until ctx ends or the node can go on no longer, and closes it in the second
+// case alone. The error tells why it could not go on.
+func (n *Node) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-n.failed.Done():
+		return n.Close()
+	}
+}
+
 // Close takes no more requests, finishes those in flight within the drain
 // timeout, and closes the store. It returns what a worker failed with, too.
 // Closing again returns the same.

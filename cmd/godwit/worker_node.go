@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/worker"
+)
+
+// localNode is the node of a Worker: one that is there, an edge of it, or one of the
+// Worker's own.
+type localNode struct {
+	cmd     *workerCmd
+	state   string
+	program *program
+
+	node *node.Node // nil: none runs in this process
+}
+
+// minRootToken is the shortest token that a node takes as its root's.
+const minRootToken = 16
+
+// connect finds the node, or starts it.
+func (l *localNode) connect(ctx context.Context) (worker.Node, error) {
+	switch {
+	case l.cmd.URL == "":
+		return l.own(ctx)
+	case l.cmd.Edge:
+		return l.edge(ctx)
+	}
+	return l.reach(ctx, l.cmd.URL, l.token())
+}
+
+// token is the one given, or else the root token that lies here.
+func (l *localNode) token() string {
+	r := remote{URL: l.cmd.URL, Token: l.cmd.Token, Data: l.cmd.Data}
+	return r.token()
+}
+
+// own starts a node for this project alone.
+func (l *localNode) own(ctx context.Context) (worker.Node, error) {
+	dir := filepath.Join(l.state, "node")
+	if err := l.open(ctx, node.Config{Dir: dir}); err != nil {
+		return worker.Node{}, err
+	}
+	file := node.RootTokenFile(dir)
+	token, err := os.ReadFile(file)
+	if err != nil {
+		return worker.Node{}, fmt.Errorf("read root token: %w", err)
+	}
+	l.program.note("The Worker's own node: export GODWIT_URL=%s GODWIT_TOKEN=\"$(cat %s)\"", l.node.APIURL(), quote(file))
+	return l.reach(ctx, l.node.APIURL(), strings.TrimSpace(string(token)))
+}
+
+// edge starts an edge of the node, and waits until it serves reads.
+func (l *localNode) edge(ctx context.Context) (worker.Node, error) {
+	token := l.token()
+	cfg := node.Config{
+		Dir: filepath.Join(l.state, "edge"), Upstreams: strings.Split(l.cmd.URL, ","), UpstreamToken: token, Location: l.cmd.Location,
+	}
+	if len(token) >= minRootToken {
+		// So that the edge knows it while the centre is away. What it can read here is what
+		// it may have of the centre; writes are the centre's to decide.
+		cfg.RootToken = token
+	}
+	if err := l.open(ctx, cfg); err != nil {
+		return worker.Node{}, err
+	}
+	select {
+	case <-l.node.Ready():
+	case <-ctx.Done():
+		return worker.Node{}, ctx.Err()
+	}
+	return l.reach(ctx, l.node.APIURL(), token)
+}
+
+// open starts a node on this machine's loopback.
+func (l *localNode) open(ctx context.Context, cfg node.Config) (err error) {
+	keepRunningDuringSync()
+	cfg.Listen, cfg.BindingListen = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Version = version()
+	cfg.Logger = slog.New(slog.NewTextHandler(l.program.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if err := os.MkdirAll(l.state, 0o700); err != nil {
+		return fmt.Errorf("make state directory: %w", err)
+	}
+	l.node, err = node.Open(ctx, cfg)
+	return err
+}
+
+// reach makes a client of a node, and asks where its bindings connect.
+func (l *localNode) reach(ctx context.Context, url, token string) (worker.Node, error) {
+	c, err := client.New(url, token, client.WithUserAgent("godwit-worker"))
+	if err != nil {
+		return worker.Node{}, wrongUsage{err}
+	}
+	n := worker.Node{Client: c, Token: token, BindingURL: l.cmd.BindingURL}
+	if n.BindingURL == "" || l.node != nil {
+		status, err := c.Status(ctx)
+		if err != nil {
+			return worker.Node{}, fmt.Errorf("ask the node for its status: %w", err)
+		}
+		n.BindingURL = status.BindingURL
+	}
+	if file := os.Getenv("SSL_CERT_FILE"); file != "" && strings.HasPrefix(n.BindingURL, "https:") {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return worker.Node{}, fmt.Errorf("read SSL_CERT_FILE: %w", err)
+		}
+		n.CA = string(pem)
+	}
+	return n, nil
+}
+
+// failed waits until the node can go on no longer, or until ctx ends.
+func (l *localNode) failed(ctx context.Context) error {
+	if l.node == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return l.node.Wait(ctx)
+}
+
+func (l *localNode) close() error {
+	if l.node == nil {
+		return nil
+	}
+	return l.node.Close()
+}

@@ -1,0 +1,3 @@
+export function isLink(text: string, length: number): boolean {
+  return text.length <= length && URL.canParse(text);
+}

@@ -1,0 +1,239 @@
+package e2e_test
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func mkdir(t testing.TB, path string) {
+	t.Helper()
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rename(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// TestWorkerThatFails throws, loops and dies: godwit goes on, a workerd that is gone is
+// replaced, and the stack of an error names the source.
+func TestWorkerThatFails(t *testing.T) {
+	t.Parallel()
+	p := plainProject(t)
+	r := startWorker(t, p.dir, "--instances", "2")
+	if res, _ := r.fetch(http.MethodGet, "/throw", ""); res.StatusCode != http.StatusInternalServerError {
+		t.Errorf("a Worker that throws: %d", res.StatusCode)
+	}
+	r.says("thrown on purpose")
+	r.says("index.js:10:42)")
+	looping := make(chan struct{})
+	go func() {
+		defer close(looping)
+		_, _, _ = r.try(http.MethodGet, "/loop", "") // until its workerd is killed
+	}()
+	for range 20 {
+		r.want("/kv", 200, "one") // the other one has time
+	}
+	for _, pid := range r.workerd {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, 5*time.Second, "both deaths to be noticed", func() bool { return strings.Count(r.log.String(), "another starts") == 2 })
+	r.want("/", 200, "one") // it waits for the next
+	<-looping
+	for _, pid := range r.workerd {
+		if alive(pid) {
+			t.Errorf("workerd %d is still there", pid)
+		}
+	}
+}
+
+// TestWorkerLeavesNothing ends godwit worker in every way, and wants no process, no
+// token and no secret to be left.
+func TestWorkerLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	temp := t.TempDir()
+	t.Run("interrupt", func(t *testing.T) {
+		p := plainProject(t)
+		r := startWorker(t, p.dir, "--url", "http://"+s.api, "--token", rootToken)
+		r.want("/kv", 200, "one")
+		if n := len(workerTokens(s)); n != 1 {
+			t.Errorf("%d tokens while it runs, want 1", n)
+		}
+		_ = r.cmd.Process.Signal(syscall.SIGINT)
+		err := <-r.exited
+		r.exited <- err
+		if err != nil || alive(r.workerd[0]) || len(workerTokens(s)) != 0 {
+			t.Errorf("after an interrupt: %v, workerd alive: %t, tokens: %q", err, alive(r.workerd[0]), workerTokens(s))
+		}
+	})
+	t.Run("kill", func(t *testing.T) {
+		p := plainProject(t)
+		args := []string{p.dir, "--url", "http://" + s.api, "--token", rootToken}
+		r := startWorkerWith(t, []string{"TMPDIR=" + temp}, args...)
+		r.want("/kv", 200, "one")
+		_ = r.cmd.Process.Kill()
+		until(t, 5*time.Second, "workerd to go with godwit", func() bool { return !alive(r.workerd[0]) })
+		if n := len(workerTokens(s)); n != 1 {
+			t.Errorf("%d tokens are left by one that was killed, want 1", n)
+		}
+		again := startWorkerWith(t, []string{"TMPDIR=" + temp}, args...) // and cleans up
+		again.want("/kv", 200, "one")
+		if n := len(workerTokens(s)); n != 1 {
+			t.Errorf("%d tokens, want 1: that of before is to go", n)
+		}
+		dirs, err := filepath.Glob(filepath.Join(temp, "godwit-worker-*"))
+		if err != nil || len(dirs) != 1 {
+			t.Errorf("directories: %q %v, want that of the one that runs", dirs, err)
+		}
+		secretsArePrivate(t, temp)
+	})
+}
+
+// workerTokens are the tokens of Workers that a server has.
+func workerTokens(s *server) (lines []string) {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), clients.godwit, "token", "list")
+	cmd.Env = append(os.Environ(), "GODWIT_URL=http://"+s.api, "GODWIT_TOKEN="+rootToken)
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "worker plain on") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// secretsArePrivate wants every file of workerd's configuration to be its owner's.
+func secretsArePrivate(t *testing.T, dir string) {
+	t.Helper()
+	found := 0
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.Type() == os.ModeSocket {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && path != dir && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is %v", path, info.Mode())
+		}
+		if d.Name() == "config.capnp" {
+			found++
+		}
+		return err
+	})
+	if err != nil || found == 0 {
+		t.Errorf("%d configurations: %v", found, err)
+	}
+}
+
+// TestWorkerToken holds that a token which may make none is used as it is.
+func TestWorkerToken(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	s.createNamespace("plain-KV")
+	p := plainProject(t)
+	r := startWorker(t, p.dir, "--url", "http://"+s.api, "--token", s.createToken("write", "plain-KV"))
+	r.want("/kv", 200, "one")
+	out, code := runWorker(t, p.dir, "--url", "http://"+s.api, "--token", "no-token-of-this-server-000", "--state", t.TempDir())
+	if code != 4 || strings.Contains(out, "no-token-of") {
+		t.Errorf("a bad token: exit %d, %s", code, out)
+	}
+}
+
+// TestWorkerEdge runs a Worker on an edge of its own, which answers reads while the
+// centre is away.
+func TestWorkerEdge(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	p := plainProject(t)
+	p.edit("index.js", `    return new Response(version);`, `    return new Response(await env.KV.get("key"));`)
+	r := startWorker(t, p.dir, "--edge", "--location", "lhr", "--url", "http://"+s.api, "--token", rootToken)
+	r.want("/kv", 200, "one")
+	s.kill()
+	for range 50 {
+		r.want("/", 200, "one")
+	}
+	// A start goes on from the copy, too.
+	r.cleanup()
+	r.exited <- nil
+	r = startWorker(t, p.dir, "--edge", "--location", "lhr", "--url", "http://"+s.api, "--token", rootToken)
+	r.want("/", 200, "one")
+	s.start()
+	if _, err := os.Stat(p.path(".godwit/edge/FORMAT")); err != nil {
+		t.Error(err)
+	}
+}
+
+// runWorker runs godwit worker that is to fail, and returns what it says and its exit
+// code.
+func runWorker(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	cmd := workerCommand(append(args, "--listen", anyPort)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer stop.Stop()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return out.String(), exit.ExitCode()
+	}
+	return out.String(), 0
+}
+
+// TestWorkerRefuses starts projects that cannot run: each is refused in one line that
+// names the place, and nothing is left behind.
+func TestWorkerRefuses(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(p *project) (args []string)
+		want   string
+		code   int
+	}{
+		"a bundle error":     {func(p *project) []string { p.write("version.js", "export const version"); return nil }, `version.js:1:14: The constant "version" must be initialized`, 1},
+		"no configuration":   {func(p *project) []string { _ = os.Remove(p.path("wrangler.jsonc")); return nil }, "no wrangler.json, wrangler.jsonc, wrangler.toml in ", 1},
+		"no JSON":            {func(p *project) []string { p.write("wrangler.jsonc", "{\n  \"name\": \"x\",\n  main\n}"); return nil }, `wrangler.jsonc:3: not JSON: `, 1},
+		"no main":            {func(p *project) []string { p.edit("wrangler.jsonc", "index.js", "index.mjs"); return nil }, "main: stat ", 1},
+		"no environment":     {func(*project) []string { return []string{"--env", "prod"} }, `there is no environment "prod": it has none`, 1},
+		"R2":                 {func(p *project) []string { p.edit("wrangler.jsonc", "\n}", "\n  \"r2_buckets\": [{}],\n}"); return nil }, "wrangler.jsonc:6: r2_buckets: godwit has no R2", 1},
+		"a missing workerd":  {func(p *project) []string { _ = os.Remove(p.path("node_modules")); return nil }, `npm install workerd`, 1},
+		"no such workerd":    {func(*project) []string { return []string{"--workerd", "/nowhere/workerd"} }, "find workerd: lstat /nowhere", 1},
+		"not workerd":        {func(*project) []string { return []string{"--workerd", "/bin/true"} }, "does not tell its version as workerd does", 1},
+		"no node":            {func(*project) []string { return []string{"--url", "http://127.0.0.1:1"} }, "ask the node for its status", 6},
+		"an edge of nothing": {func(*project) []string { return []string{"--edge"} }, "--edge needs --url", 2},
+		"too many":           {func(*project) []string { return []string{"--instances", "1000"} }, "--instances: 1000 is not between 1 and 64", 1},
+		"another date":       {func(p *project) []string { p.edit("wrangler.jsonc", "2026-01-01", "2099-01-01"); return nil }, "workerd did not start: ", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := plainProject(t)
+			args := test.change(p)
+			out, code := runWorker(t, append(args, p.dir)...)
+			if code != test.code || !strings.Contains(out, test.want) || strings.Count("\n"+out, "\ngodwit: ") != 1 {
+				t.Errorf("exit %d, want %d; it said:\n%swant %s", code, test.code, out, test.want)
+			}
+		})
+	}
+}

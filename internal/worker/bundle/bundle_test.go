@@ -1,0 +1,302 @@
+package bundle_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/godwitkv/godwit/internal/worker/bundle"
+	"github.com/godwitkv/godwit/internal/worker/wrangler"
+)
+
+// project writes the files of an archive and loads its configuration.
+func project(t *testing.T, archive string) *wrangler.Worker {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range txtar.Parse([]byte(archive)).Files {
+		path := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, err := wrangler.Load(filepath.Join(dir, "wrangler.toml"), wrangler.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func build(t *testing.T, w *wrangler.Worker) (*bundle.Bundler, *bundle.Result, error) {
+	t.Helper()
+	b, err := bundle.New(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	r, err := b.Build()
+	return b, r, err
+}
+
+// imports are what the main module still imports, in order.
+func imports(code string) (found []string) {
+	for line := range strings.Lines(code) {
+		if i := strings.Index(line, `from "`); i >= 0 && strings.HasPrefix(line, "import") {
+			found = append(found, strings.TrimSuffix(strings.TrimSpace(line[i+6:]), `";`))
+		}
+	}
+	return found
+}
+
+const esm = "name = 'w'\nmain = 'index.js'\n"
+
+// TestResolution bundles imports of every kind. What is written is what the module still
+// imports, and the types of the modules beside it.
+func TestResolution(t *testing.T) {
+	for name, test := range map[string]struct {
+		archive string
+		imports []string
+		modules []string
+		holds   string
+		fails   string
+	}{
+		"the workerd condition": {archive: esm + `
+-- index.js --
+import { which } from "pkg"; export default { which };
+-- node_modules/pkg/package.json --
+{"name":"pkg","exports":{"node":"./node.js","workerd":"./workerd.js","default":"./default.js"}}
+-- node_modules/pkg/workerd.js --
+export const which = "for workerd";
+-- node_modules/pkg/node.js --
+export const which = "for node";
+-- node_modules/pkg/default.js --
+export const which = "for others";
+`, holds: "for workerd"},
+		"TypeScript and JSX": {archive: "name = 'w'\nmain = 'index.tsx'\njsx_factory = 'h'\n" + `
+-- index.tsx --
+import type { X } from "./absent"; function h(s: string): X { return s as any } export default { x: <b/> };
+`, holds: `h("b", null)`},
+		"cloudflare's own": {archive: esm + `
+-- index.js --
+import { env } from "cloudflare:workers"; import { connect } from "cloudflare:sockets"; export default { env, connect };
+`, imports: []string{"cloudflare:workers", "cloudflare:sockets"}},
+		"node's with the flag": {archive: esm + "compatibility_flags = ['nodejs_compat']\n" + `
+-- index.js --
+import fs from "fs"; import path from "node:path"; import { types } from "util/types"; import p from "fs/promises"; import own from "punycode/own.js"; export default { fs, path, types, p, own };
+-- node_modules/punycode/own.js --
+export default "a package's own";
+`, imports: []string{"node:fs", "node:path", "node:util/types", "node:fs/promises"}, holds: "a package's own"},
+		"node's without": {archive: esm + `
+-- index.js --
+import path from "node:path"; export default { path };
+`, fails: `index.js:1:18: "node:path" is one of node's own modules: put "nodejs_compat" into compatibility_flags of `},
+		"node's without, perhaps never": {archive: esm + `
+-- index.js --
+export default { later: () => import("node:fs") };
+`, holds: `import("node:fs")`},
+		"a package of the name": {archive: esm + `
+-- index.js --
+import { on } from "events"; export default { on };
+-- node_modules/events/package.json --
+{"name":"events","main":"main.js"}
+-- node_modules/events/main.js --
+exports.on = "of the package";
+`, holds: "of the package"},
+		"no package of the name": {archive: esm + `
+-- index.js --
+import fs from "fs"; export default { fs };
+`, fails: `index.js:1:16: Could not resolve "fs"`},
+		"AsyncLocalStorage alone": {archive: esm + "compatibility_flags = ['nodejs_als']\n" + `
+-- index.js --
+import { AsyncLocalStorage } from "node:async_hooks"; export default { AsyncLocalStorage };
+`, imports: []string{"node:async_hooks"}},
+		"files with rules": {archive: esm + "rules = [{ type = 'Data', globs = ['**/*.dat'] }]\n" + `
+-- index.js --
+import t from "./a/t.txt"; import d from "./d.dat"; import w from "./w.wasm?module"; import j from "./j.json"; import q from "pkg/q.sql"; export default { t, d, w, j, q };
+-- a/t.txt --
+text
+-- d.dat --
+data
+-- w.wasm --
+wasm
+-- j.json --
+{"inlined": true}
+-- node_modules/pkg/q.sql --
+select
+`, modules: []string{"ESModule", "Text", "Data", "CompiledWasm", "Text"}, holds: "inlined: true"},
+		"an absent file": {archive: esm + `
+-- index.js --
+import t from "./t.txt"; export default { t };
+`, fails: "index.js:1:15: stat "},
+		"an alias": {archive: esm + "[alias]\nfs = './own.js'\n'the-text' = './t.js'\n" + `
+-- index.js --
+import fs from "fs"; import t from "the-text"; export default { fs, t };
+-- own.js --
+export default "own fs";
+-- t.js --
+export default "own text";
+`, holds: "own fs"},
+		"a definition": {archive: esm + "[define]\nWHICH = '\"defined\"'\n" + `
+-- index.js --
+export default { which: WHICH, mode: process.env.NODE_ENV };
+`, holds: `mode: "production"`},
+		"a bad definition": {archive: esm + "[define]\nWHICH = 'not { valid'\n" + `
+-- index.js --
+`, fails: "wrangler.toml: "},
+		"two errors": {archive: esm + `
+-- index.js --
+import a from "./a"; import b from "./b"; export default { a, b };
+`, fails: "index.js:1:36: Could not resolve \"./b\""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, r, err := tryBuild(t, project(t, "-- wrangler.toml --\n"+test.archive))
+			if test.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), test.fails) {
+					t.Fatalf("got %v, want %s", err, test.fails)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			code := string(r.Modules[0].Data)
+			if test.imports != nil && !cmp.Equal(imports(code), test.imports) {
+				t.Errorf("imports %q, want %q", imports(code), test.imports)
+			}
+			if !strings.Contains(code, test.holds) || r.ServiceWorker {
+				t.Errorf("the bundle does not hold %q, or is of the old form:\n%s", test.holds, code)
+			}
+			if test.modules != nil {
+				checkModules(t, r, test.modules)
+			}
+		})
+	}
+}
+
+// tryBuild is build where the configuration may be refused, too.
+func tryBuild(t *testing.T, w *wrangler.Worker) (*bundle.Bundler, *bundle.Result, error) {
+	t.Helper()
+	b, err := bundle.New(w)
+	if err != nil {
+		return nil, nil, err
+	}
+	t.Cleanup(b.Close)
+	r, err := b.Build()
+	return b, r, err
+}
+
+// checkModules wants modules of these types, each of which the main one imports by its
+// name.
+func checkModules(t *testing.T, r *bundle.Result, want []string) {
+	t.Helper()
+	var got []string
+	for i, m := range r.Modules {
+		got = append(got, string(m.Type))
+		if i > 0 && !strings.Contains(string(r.Modules[0].Data), `"./`+m.Name+`"`) {
+			t.Errorf("nothing imports %s", m.Name)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("modules (-want +got):\n%s", diff)
+	}
+}
+
+// TestServiceWorker tells a Worker of the old form.
+func TestServiceWorker(t *testing.T) {
+	w := project(t, "-- wrangler.toml --\n"+esm+"-- index.js --\nimport { text } from './t';\naddEventListener('fetch', (e) => e.respondWith(new Response(text)));\n-- t.js --\nexport const text = 'old';\n")
+	_, r, err := build(t, w)
+	if err != nil || !r.ServiceWorker || strings.Contains(string(r.Modules[0].Data), "export") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestNoBundle takes modules as they lie.
+func TestNoBundle(t *testing.T) {
+	w := project(t, "-- wrangler.toml --\nmain = 'src/index.mjs'\nno_bundle = true\n-- src/index.mjs --\nimport './deep/a.js'; export default {};\n-- src/deep/a.js --\nexport {};\n-- src/b.cjs --\n-- src/c.txt --\n-- src/README.md --\n-- src/node_modules/x/y.js --\n-- other.js --\n")
+	_, r, err := build(t, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range r.Modules {
+		got = append(got, m.Name+" "+string(m.Type))
+	}
+	if diff := cmp.Diff([]string{"index.mjs ESModule", "b.cjs CommonJS", "c.txt Text", "deep/a.js ESModule"}, got); diff != "" {
+		t.Errorf("modules (-want +got):\n%s", diff)
+	}
+}
+
+// TestInputs holds that every file which a build reads, or looks for, is told: what is
+// not told would not be taken up when it changes.
+func TestInputs(t *testing.T) {
+	w := project(t, "-- wrangler.toml --\n"+esm+"-- index.js --\nimport './a.js'; import t from './t.txt'; export default { t };\n-- a.js --\nimport './b.ts';\n-- b.ts --\n-- t.txt --\n")
+	b, first, err := build(t, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"index.js", "a.js", "b.ts", "t.txt", "package.json", "tsconfig.json"} {
+		if !slices.Contains(b.Inputs(), filepath.Join(w.Dir, name)) {
+			t.Errorf("%s is not among the inputs %q", name, b.Inputs())
+		}
+	}
+	if err := os.WriteFile(filepath.Join(w.Dir, "b.ts"), []byte("syntax error"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Build(); err == nil || !slices.Contains(b.Inputs(), filepath.Join(w.Dir, "b.ts")) {
+		t.Errorf("a build that failed: %v, inputs %q", err, b.Inputs())
+	}
+	if err := os.WriteFile(filepath.Join(w.Dir, "b.ts"), []byte("// nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := b.Build(); err != nil || again.Sum != first.Sum {
+		t.Errorf("what was put back is another Worker: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(w.Dir, "t.txt"), []byte("more"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := b.Build(); err != nil || again.Sum == first.Sum {
+		t.Errorf("another text is the same Worker: %v", err)
+	}
+}
+
+// TestTrace maps places in the bundle to the sources, and no others.
+func TestTrace(t *testing.T) {
+	w := project(t, "-- wrangler.toml --\n"+esm+"-- index.js --\nimport { boom } from './deep/boom';\nexport default { boom };\n-- deep/boom.ts --\ninterface Away { a: 1 }\n\nexport function boom(a: Away): never {\n  throw new Error('boom');\n}\n")
+	_, r, err := build(t, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := 0
+	for i, text := range strings.Split(string(r.Modules[0].Data), "\n") {
+		if strings.Contains(text, "new Error") {
+			line = i + 1
+		}
+	}
+	trace := bundle.NewTrace(r)
+	at := filepath.Join(w.Dir, "deep", "boom.ts") + ":4:9"
+	for text, want := range map[string]string{
+		"    at boom (w.js:" + itoa(line) + ":9)":                  "    at boom (" + at + ")",
+		"    at file:///bundle/w.js:" + itoa(line) + ":9":          "    at " + at,
+		"w.js:" + itoa(line) + ":9 and (w.js:" + itoa(line) + ":9": at + " and (" + at,
+		"at other.js:1:1":             "at other.js:1:1",
+		"at https://x/w.js:1:1":       "at https://x/w.js:1:1",
+		"w.js:99999:1":                "w.js:99999:1",
+		"w.js:99999999999999999999:1": "w.js:99999999999999999999:1",
+	} {
+		if got := trace.Map(text); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

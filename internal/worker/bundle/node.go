@@ -1,0 +1,43 @@
+package bundle
+
+import (
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// builtins are node's own modules, which workerd has with nodejs_compat: not all of
+// them, and not all of each.
+const builtins = "_http_agent _http_client _http_common _http_incoming _http_outgoing _http_server " +
+	"_stream_duplex _stream_passthrough _stream_readable _stream_transform _stream_wrap _stream_writable " +
+	"_tls_common _tls_wrap assert async_hooks buffer child_process cluster console constants crypto dgram " +
+	"diagnostics_channel dns domain events fs http http2 https inspector module net os path perf_hooks " +
+	"process punycode querystring readline repl stream string_decoder sys timers tls trace_events tty url " +
+	"util v8 vm wasi worker_threads zlib"
+
+var nodeFilter = `^(node:.*|(` + strings.ReplaceAll(builtins, " ", "|") + `)(/.*)?)$`
+
+// subpaths are the parts of node's modules that can be imported without "node:".
+// Anything else below a name is of a package that has the name too.
+const subpaths = " assert/strict dns/promises fs/promises inspector/promises path/posix path/win32 " +
+	"readline/promises stream/consumers stream/promises stream/web timers/promises util/types "
+
+// resolveNode leaves node's modules to workerd.
+func (b *Bundler) resolveNode(args api.OnResolveArgs) (api.OnResolveResult, error) {
+	name, prefixed := strings.CutPrefix(args.Path, "node:")
+	if b.aliased(args.Path) || strings.Contains(name, "/") && !prefixed && !strings.Contains(subpaths, " "+name+" ") {
+		return api.OnResolveResult{}, nil
+	}
+	outside := api.OnResolveResult{Path: "node:" + name, External: true}
+	switch {
+	case b.worker.HasFlag("nodejs_compat"), b.worker.HasFlag("nodejs_als") && name == "async_hooks":
+		return outside, nil
+	case !prefixed:
+		return api.OnResolveResult{}, nil // a package may have the name; else esbuild complains
+	case args.Kind == api.ResolveJSDynamicImport:
+		return outside, nil // it may never be reached
+	}
+	return api.OnResolveResult{Errors: []api.Message{{
+		Text: `"` + args.Path + `" is one of node's own modules: put "nodejs_compat" into compatibility_flags of ` + b.worker.File,
+	}}}, nil
+}

@@ -1,0 +1,158 @@
+package bundle
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/godwitkv/godwit/internal/worker/wrangler"
+)
+
+// maxModuleBytes bounds a file that is taken as it is.
+const maxModuleBytes = 64 << 20
+
+// seen is what one build came across.
+type seen struct {
+	mu      sync.Mutex
+	files   map[string]bool
+	modules map[string]Module
+}
+
+func newSeen() *seen { return &seen{files: map[string]bool{}, modules: map[string]Module{}} }
+
+func (s *seen) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.files)
+	clear(s.modules)
+}
+
+func (s *seen) file(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[path] = true
+}
+
+func (s *seen) module(m Module) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.modules[m.Name] = m
+}
+
+func (s *seen) inputs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.files))
+}
+
+func (s *seen) collected() []Module {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sorted(s.modules)
+}
+
+// resolving marks a question that the plugin itself asks.
+type resolving struct{}
+
+// plugin resolves what is not a script, or not a file at all.
+func (b *Bundler) plugin() api.Plugin {
+	return api.Plugin{Name: "worker", Setup: func(build api.PluginBuild) {
+		build.OnStart(func() (api.OnStartResult, error) {
+			b.seen.reset()
+			for _, name := range []string{"package.json", "tsconfig.json"} {
+				b.seen.file(filepath.Join(b.worker.Dir, name))
+			}
+			return api.OnStartResult{}, nil
+		})
+		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+			b.seen.file(args.Path)
+			return api.OnLoadResult{}, nil // read as ever
+		})
+		build.OnResolve(api.OnResolveOptions{Filter: "^(cloudflare|workerd):"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: args.Path, External: true}, nil
+		})
+		build.OnResolve(api.OnResolveOptions{Filter: nodeFilter}, b.resolveNode)
+		build.OnResolve(api.OnResolveOptions{Filter: `\.\w+(\?module)?$`}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+			return b.resolveFile(build, args)
+		})
+	}}
+}
+
+// resolveFile makes a module of its own of a file for which there is a rule.
+func (b *Bundler) resolveFile(build api.PluginBuild, args api.OnResolveArgs) (api.OnResolveResult, error) {
+	if _, own := args.PluginData.(resolving); own || b.aliased(args.Path) {
+		return api.OnResolveResult{}, nil
+	}
+	name := strings.TrimSuffix(args.Path, "?module")
+	typ := b.ruleFor(name)
+	if typ == "" {
+		return api.OnResolveResult{}, nil
+	}
+	path := name
+	switch {
+	case strings.HasPrefix(name, "."):
+		path = filepath.Join(args.ResolveDir, name)
+	case !filepath.IsAbs(name):
+		found := build.Resolve(name, api.ResolveOptions{ResolveDir: args.ResolveDir, Importer: args.Importer, Kind: args.Kind, PluginData: resolving{}})
+		if len(found.Errors) > 0 {
+			return api.OnResolveResult{Errors: found.Errors}, nil
+		}
+		path = found.Path
+	}
+	b.seen.file(path)
+	m, err := readModule(path, typ)
+	if err != nil {
+		return api.OnResolveResult{}, err
+	}
+	sum := sha256.Sum256(append([]byte(typ), m.Data...))
+	m.Name = hex.EncodeToString(sum[:10]) + "-" + filepath.Base(path)
+	b.seen.module(m)
+	return api.OnResolveResult{Path: "./" + m.Name, External: true}, nil
+}
+
+// aliased tells whether the configuration has another path for one: esbuild goes by
+// that, and asks for plugins first.
+func (b *Bundler) aliased(path string) bool {
+	_, ok := b.worker.Build.Alias[path]
+	return ok
+}
+
+func readModule(path string, typ wrangler.ModuleType) (Module, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Module{}, err
+	}
+	if info.Size() > maxModuleBytes || !info.Mode().IsRegular() {
+		return Module{}, fmt.Errorf("%s is not a file of up to %d bytes", path, maxModuleBytes)
+	}
+	data, err := os.ReadFile(path)
+	return Module{Type: typ, Data: data}, err
+}
+
+// ruleFor tells what an imported file is, "" for a script.
+func (b *Bundler) ruleFor(name string) wrangler.ModuleType {
+	name = filepath.ToSlash(name)
+	for strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") {
+		_, name, _ = strings.Cut(name, "/")
+	}
+	for _, r := range b.worker.Build.Rules {
+		if r.Type == wrangler.ESModule || r.Type == wrangler.CommonJS {
+			continue // these are bundled
+		}
+		for _, g := range r.Globs {
+			if ok, err := doublestar.Match(g, strings.TrimPrefix(name, "/")); err == nil && ok {
+				return r.Type
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,39 @@
+package worker
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/godwitkv/godwit/internal/worker/wrangler"
+)
+
+// Sender is who the front takes a request to come from.
+func Sender(trusted []netip.Prefix, r *http.Request) (client, proto string) {
+	return newFront(&Config{TrustedProxies: trusted}).sender(r)
+}
+
+// Included tells whether a file is an asset of a site.
+func Included(include, exclude []string, path string) bool {
+	return included(&wrangler.Site{Include: include, Exclude: exclude}, path)
+}
+
+// Watch looks at files, and returns a function that waits until one has changed. With
+// deaf the system tells nothing.
+func Watch(paths []string, deaf bool) (wait func(ctx context.Context) error, end func()) {
+	w := newWatcher()
+	if deaf {
+		w.close()
+		w.events, w.every = nil, 10*time.Millisecond
+	}
+	w.look(paths)
+	return func(ctx context.Context) error {
+		err := w.wait(ctx, 0)
+		w.look(paths)
+		return err
+	}, w.close
+}
+
+// Plain is a log's text as it is written.
+func Plain(text string) string { return plain(text) }

@@ -1,0 +1,274 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/godwitkv/godwit/internal/worker/workerd"
+)
+
+const (
+	firstBackoff = 100 * time.Millisecond // before a workerd that died is replaced; doubles
+	lastBackoff  = 5 * time.Second
+	settled      = 30 * time.Second // after which a death is the first again
+)
+
+// generation is one state of the Workers, as some workerds run it.
+type generation struct {
+	dir   string // of their configurations; goes with it
+	slots []*slot
+	told  *told
+	front *front
+	alone bool // requests wait until it has ended
+
+	cancel context.CancelFunc
+	group  *errgroup.Group
+
+	mu     sync.Mutex
+	flight int
+	idle   chan struct{} // closed when nothing is in flight any more; nil: nobody waits
+}
+
+// slot is one of a generation's workerds: one process after another.
+type slot struct {
+	g       *generation
+	number  int
+	options workerd.Options
+	socket  string
+
+	// Under g.mu:
+	process *workerd.Process // nil: none runs
+	flight  int
+
+	transport *http.Transport
+}
+
+// newGeneration starts workerds with the configuration, and returns once all listen. A
+// trial is one that takes no requests and keeps away from storage: it shows whether the
+// Workers start.
+func newGeneration(ctx context.Context, r *Runner, p *plan, trial bool) (*generation, error) {
+	dir, err := os.MkdirTemp(r.dir, "g")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for workerd: %w", err)
+	}
+	g := &generation{dir: dir, told: r.told, front: r.front, alone: p.alone()}
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g.cancel = cancel
+	g.group, life = errgroup.WithContext(life)
+	starting, startCtx := errgroup.WithContext(ctx)
+	for i := range r.cfg.Instances {
+		s, err := g.prepare(r, p, i, trial)
+		if err != nil {
+			g.close()
+			return nil, err
+		}
+		g.slots = append(g.slots, s)
+		starting.Go(func() error { return s.start(startCtx) })
+	}
+	if err := starting.Wait(); err != nil {
+		g.close()
+		return nil, err
+	}
+	for _, s := range g.slots {
+		g.group.Go(func() error { s.keep(life); return nil })
+	}
+	return g, nil
+}
+
+// prepare writes the configuration of one workerd.
+func (g *generation) prepare(r *Runner, p *plan, i int, trial bool) (*slot, error) {
+	dir := filepath.Join(g.dir, strconv.Itoa(i))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a directory for workerd: %w", err)
+	}
+	s := &slot{g: g, number: i, socket: filepath.Join(dir, "s")}
+	cfg := workerd.Config{
+		Dir: dir, Socket: s.socket, Workers: p.workers, Objects: r.objects, Cache: r.cacheSocket,
+		DefaultDate: r.date, PublicOnly: r.cfg.PublicOnly, Crons: i == 0 && !trial,
+	}
+	if trial {
+		cfg.Objects = dir
+	}
+	path, err := cfg.Write()
+	if err != nil {
+		return nil, err
+	}
+	s.options = workerd.Options{Program: r.program, Config: path, Experimental: cfg.Experimental(), Log: func(l workerd.Line) {
+		g.told.line(l, p.trace)
+	}}
+	s.transport = &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", s.socket)
+		},
+		DisableCompression: true, MaxIdleConns: 0, MaxIdleConnsPerHost: 1024, IdleConnTimeout: time.Minute,
+		MaxResponseHeaderBytes: 1 << 20,
+	}
+	return s, nil
+}
+
+// start starts the process.
+func (s *slot) start(ctx context.Context) error {
+	_ = os.Remove(s.socket) // of the one before
+	p, err := workerd.Start(ctx, s.options)
+	if err != nil {
+		return err
+	}
+	s.g.mu.Lock()
+	s.process = p
+	s.g.mu.Unlock()
+	return nil
+}
+
+// keep replaces the process whenever it dies, until ctx ends. It waits longer each
+// time, so a Worker that always brings it down does not take the machine with it.
+func (s *slot) keep(ctx context.Context) {
+	backoff := firstBackoff
+	for since := time.Now(); ; {
+		if p := s.running(); p != nil {
+			select {
+			case <-p.Done():
+			case <-ctx.Done():
+				return
+			}
+			s.gone(p)
+			if time.Since(since) > settled {
+				backoff = firstBackoff
+			}
+			s.g.told.warn("workerd ended (%v): another starts in %v", cause(p.Err()), backoff)
+		}
+		select {
+		case <-time.After(backoff):
+		case <-ctx.Done():
+			return
+		}
+		backoff = min(2*backoff, lastBackoff)
+		since = time.Now()
+		if err := s.start(ctx); err != nil {
+			if ctx.Err() == nil {
+				s.g.told.warn("%v", err)
+			}
+			continue
+		}
+		s.g.front.up()
+	}
+}
+
+func cause(err error) string {
+	if err == nil {
+		return "by itself"
+	}
+	return err.Error()
+}
+
+func (s *slot) running() *workerd.Process {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	return s.process
+}
+
+func (s *slot) gone(p *workerd.Process) {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	if s.process == p {
+		s.process = nil
+	}
+	s.transport.CloseIdleConnections()
+}
+
+// lost is what a request says that could not reach the process.
+func (s *slot) lost() {
+	if p := s.running(); p != nil {
+		select {
+		case <-p.Done():
+			s.gone(p)
+		default:
+		}
+	}
+}
+
+// pick takes the workerd that has least to do, nil if none runs.
+func (g *generation) pick() *slot {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var least *slot
+	for _, s := range g.slots {
+		if s.process != nil && (least == nil || s.flight < least.flight) {
+			least = s
+		}
+	}
+	if least != nil {
+		least.flight++
+		g.flight++
+	}
+	return least
+}
+
+func (s *slot) release() {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	s.flight--
+	s.g.flight--
+	if s.g.flight == 0 && s.g.idle != nil {
+		close(s.g.idle)
+		s.g.idle = nil
+	}
+}
+
+// drain waits until no request is in flight, or for as long as ctx and the timeout
+// allow. Nobody picks from the generation any more.
+func (g *generation) drain(ctx context.Context, timeout time.Duration) {
+	g.mu.Lock()
+	if g.flight == 0 {
+		g.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	g.idle = idle
+	g.mu.Unlock()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	case <-time.After(timeout):
+		g.told.warn("requests to the code of before are still in flight after %v: they are cut", timeout)
+	}
+}
+
+// close stops the processes, and returns once they have ended.
+func (g *generation) close() {
+	g.cancel()
+	_ = g.group.Wait()
+	var stopping sync.WaitGroup
+	for _, s := range g.slots {
+		if p := s.running(); p != nil {
+			stopping.Go(p.Stop)
+		}
+	}
+	stopping.Wait()
+	for _, s := range g.slots {
+		s.transport.CloseIdleConnections()
+	}
+	if err := os.RemoveAll(g.dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		g.told.warn("remove workerd's directory: %v", err)
+	}
+}
+
+// pids are the processes that run.
+func (g *generation) pids() (all []int) {
+	for _, s := range g.slots {
+		if p := s.running(); p != nil {
+			all = append(all, p.PID())
+		}
+	}
+	return all
+}

@@ -1,0 +1,132 @@
+package worker_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/godwitkv/godwit/internal/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestSender holds whom a Worker is told of: what a client says of itself counts for
+// nothing, unless a proxy that is trusted has passed it on.
+func TestSender(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for name, test := range map[string]struct {
+		peer, forwarded, proto string
+		client, scheme         string
+	}{
+		"a client":            {"203.0.113.9:1", "", "", "203.0.113.9", "http"},
+		"a client that lies":  {"203.0.113.9:1", "198.51.100.1", "https", "203.0.113.9", "http"},
+		"a proxy here":        {"127.0.0.1:1", "198.51.100.1", "https", "198.51.100.1", "https"},
+		"a proxy in between":  {"127.0.0.1:1", "198.51.100.1, 10.1.1.1", "https", "198.51.100.1", "https"},
+		"a lie before it":     {"10.1.1.1:1", "1.2.3.4, 198.51.100.1", "http", "198.51.100.1", "http"},
+		"a proxy of IPv6":     {"[::1]:1", "2001:db8::1", "", "2001:db8::1", "http"},
+		"mapped":              {"[::ffff:127.0.0.1]:1", "198.51.100.1", "", "198.51.100.1", "http"},
+		"rubbish":             {"127.0.0.1:1", "1.2.3.4, rubbish", "gopher", "127.0.0.1", "http"},
+		"nothing but proxies": {"127.0.0.1:1", "10.2.2.2, 10.1.1.1", "", "10.2.2.2", "http"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.RemoteAddr = test.peer
+			if test.forwarded != "" {
+				r.Header.Set("X-Forwarded-For", test.forwarded)
+			}
+			r.Header.Set("X-Forwarded-Proto", test.proto)
+			if client, scheme := worker.Sender(trusted, r); client != test.client || scheme != test.scheme {
+				t.Errorf("got %s over %s, want %s over %s", client, scheme, test.client, test.scheme)
+			}
+		})
+	}
+}
+
+// TestIncluded holds which files are a site's.
+func TestIncluded(t *testing.T) {
+	for _, test := range []struct {
+		include, exclude, path string
+		want                   bool
+	}{
+		{"", "", "a/b.html", true},
+		{"", "*.draft", "a/b.draft", false},
+		{"", "*.draft", "a/b.html", true},
+		{"", "a", "a/b/c.html", false},
+		{"", "/b", "a/b", true},
+		{"", "a/*.html", "a/b.html", false},
+		{"a/", "", "a/b.html", true},
+		{"a/", "", "b/a.html", false},
+		{"a", "a/b", "a/b", true}, // include is all that counts where there is one
+	} {
+		if got := worker.Included(strings.Fields(test.include), strings.Fields(test.exclude), test.path); got != test.want {
+			t.Errorf("%+v: got %t", test, got)
+		}
+	}
+}
+
+// TestWatch changes files in every way, and wants each to be noticed: with the system's
+// help, and without.
+func TestWatch(t *testing.T) {
+	for name, deaf := range map[string]bool{"told": false, "looking": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file, absent, sub := filepath.Join(dir, "a"), filepath.Join(dir, "absent"), filepath.Join(dir, "sub", "b")
+			put := func(path, text string) {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+			must := func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			must(os.Mkdir(filepath.Dir(sub), 0o700))
+			put(file, "1")
+			put(sub, "1")
+			wait, end := worker.Watch([]string{file, absent, sub}, deaf)
+			defer end()
+			for what, change := range []func(){
+				func() { put(file, "22") },
+				func() { put(file+".new", "33"); must(os.Rename(file+".new", file)) },
+				func() { put(absent, "1") },
+				func() { must(os.Rename(filepath.Dir(sub), filepath.Join(dir, "aside"))) },
+				func() { must(os.Mkdir(filepath.Dir(sub), 0o700)); put(sub, "22") },
+				func() { put(sub, "333") },
+				func() { put(filepath.Join(dir, "new"), "") }, // a file that may win over another
+				func() { must(os.Remove(file)) },
+			} {
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				change()
+				if err := wait(ctx); err != nil {
+					t.Errorf("change %d was not noticed", what)
+				}
+				cancel()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			if err := wait(ctx); err == nil {
+				t.Error("a change was noticed that there was none of")
+			}
+		})
+	}
+}
+
+// TestPlain holds that what a client has sent plays no tricks on a terminal.
+func TestPlain(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\n\tb ü": "a\n\tb ü", "\x1b[2Jx": `\x1b[2Jx`, "a\rb": `a\x0db`, "\u009b1m": `\x9b1m`,
+	} {
+		if got := worker.Plain(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

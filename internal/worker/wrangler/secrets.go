@@ -1,0 +1,205 @@
+package wrangler
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// loadSecrets adds what .dev.vars holds or, where there is none, the .env files. They
+// win over variables of the configuration.
+func (w *Worker) loadSecrets(o Options) error {
+	secrets, err := w.readSecrets(o)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		if w.required != nil && !slices.Contains(w.required, name) && !w.hasVar(name) {
+			continue // only what the configuration names
+		}
+		if err := w.setSecret(name, secrets[name]); err != nil {
+			return err
+		}
+	}
+	var missing []string
+	for _, name := range w.required {
+		if _, ok := secrets[name]; !ok {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		w.Notes = append(w.Notes, w.secretsPlace.Problem("no value for the secrets "+strings.Join(missing, ", ")+": put them into .dev.vars"))
+	}
+	return nil
+}
+
+func (w *Worker) hasVar(name string) bool {
+	return slices.ContainsFunc(w.Vars, func(v Var) bool { return v.Name == name })
+}
+
+// setSecret puts a secret in the place of a variable, or beside them.
+func (w *Worker) setSecret(name, value string) error {
+	for i, v := range w.Vars {
+		if v.Name == name {
+			w.Vars[i] = Var{Name: name, Text: value, Secret: true}
+			return nil
+		}
+	}
+	if other := w.boundTo(name); other != "" {
+		return fmt.Errorf("%s: the secret %s has the name of %s", w.File, name, other)
+	}
+	w.Vars = append(w.Vars, Var{Name: name, Text: value, Secret: true})
+	return nil
+}
+
+// boundTo tells what else is bound to a name.
+func (w *Worker) boundTo(name string) string {
+	for _, b := range w.KV {
+		if b.Binding == name {
+			return "a KV namespace"
+		}
+	}
+	for _, b := range w.Services {
+		if b.Binding == name {
+			return "a service"
+		}
+	}
+	for _, b := range w.Objects {
+		if b.Binding == name {
+			return "a Durable Object namespace"
+		}
+	}
+	if w.Assets != nil && w.Assets.Binding == name {
+		return "the assets"
+	}
+	return ""
+}
+
+func (w *Worker) readSecrets(o Options) (map[string]string, error) {
+	files := []string{".dev.vars"}
+	if w.Env != "" {
+		files = []string{".dev.vars." + w.Env, ".dev.vars"}
+	}
+	for _, name := range files {
+		found, err := w.readEnvFile(name)
+		if err != nil || found != nil {
+			return found, err
+		}
+	}
+	if o.Getenv("CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV") == "false" {
+		return nil, nil
+	}
+	files = []string{".env", ".env.local"}
+	if w.Env != "" {
+		files = []string{".env", ".env." + w.Env, ".env.local", ".env." + w.Env + ".local"}
+	}
+	all := map[string]string{}
+	for _, name := range files {
+		found, err := w.readEnvFile(name)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, found)
+	}
+	outside := map[string]string{}
+	if w.required != nil || o.Getenv("CLOUDFLARE_INCLUDE_PROCESS_ENV") == "true" {
+		for _, pair := range o.Environ() {
+			name, value, _ := strings.Cut(pair, "=")
+			outside[name] = value
+		}
+	}
+	expand(all, outside)
+	maps.Copy(all, outside) // as wrangler has it: what the process was given wins
+	return all, nil
+}
+
+// readEnvFile reads one file, nil if it is not there.
+func (w *Worker) readEnvFile(name string) (map[string]string, error) {
+	path := filepath.Join(w.Dir, name)
+	w.Files = append(w.Files, path)
+	text, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read secrets: %w", err)
+	}
+	p := &problems{file: filepath.Join(filepath.Dir(w.File), name)}
+	found := parseEnv(p, string(text))
+	return found, p.err()
+}
+
+// assignment is a line of such a file, as npm's dotenv reads it.
+var assignment = regexp.MustCompile("(?m)^[ \t]*(?:export[ \t]+)?([\\w.-]+)(?:[ \t]*=[ \t]*|:[ \t]+)('(?:\\\\'|[^'])*'|\"(?:\\\\\"|[^\"])*\"|`(?:\\\\`|[^`])*`|[^#\r\n]*)?[ \t]*(?:#.*)?\r?$")
+
+// parseEnv reads NAME=value lines. What it complains of is never shown: it may be a
+// secret.
+func parseEnv(p *problems, text string) map[string]string {
+	text = strings.TrimPrefix(text, "\ufeff")
+	all := map[string]string{}
+	index, end := newLines([]byte(text)), 0
+	for _, m := range assignment.FindAllStringSubmatchIndex(text, -1) {
+		checkSkipped(p, index, text, end, m[0])
+		end = m[1]
+		value := ""
+		if m[4] >= 0 {
+			value = unquote(strings.TrimSpace(text[m[4]:m[5]]))
+		}
+		if strings.ContainsRune(value, 0) {
+			p.add(index.at(m[0]), "the value holds a NUL")
+			continue
+		}
+		all[text[m[2]:m[3]]] = value
+	}
+	checkSkipped(p, index, text, end, len(text))
+	return all
+}
+
+// checkSkipped complains of lines that are neither an assignment nor a comment.
+func checkSkipped(p *problems, index lines, text string, from, to int) {
+	for at := from; at < to; {
+		line, _, _ := strings.Cut(text[at:to], "\n")
+		if s := strings.TrimSpace(line); s != "" && s[0] != '#' {
+			p.add(index.at(at), "the line is not of the form NAME=value")
+		}
+		at += len(line) + 1
+	}
+}
+
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != s[len(s)-1] || !strings.ContainsRune("'\"`", rune(s[0])) {
+		return s
+	}
+	inner := s[1 : len(s)-1]
+	if s[0] == '"' {
+		inner = strings.NewReplacer(`\n`, "\n", `\r`, "\r").Replace(inner)
+	}
+	return inner
+}
+
+var reference = regexp.MustCompile(`\\?\$(?:\{([A-Za-z_]\w*)(?::?-([^}]*))?\}|([A-Za-z_]\w*))`)
+
+// expand replaces $NAME and ${NAME} once: what was put in is not looked at again.
+func expand(all, outside map[string]string) {
+	before := maps.Clone(all)
+	for name, value := range before {
+		all[name] = reference.ReplaceAllStringFunc(value, func(ref string) string {
+			if ref[0] == '\\' {
+				return ref[1:]
+			}
+			m := reference.FindStringSubmatch(ref)
+			other := m[1] + m[3]
+			for _, from := range []map[string]string{outside, before} {
+				if v := from[other]; v != "" {
+					return v
+				}
+			}
+			return m[2]
+		})
+	}
+}
