@@ -46,9 +46,12 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return &s, nil
 }
 
+// nativePath starts every path of godwit's own API.
+const nativePath = "/godwit/v1/"
+
 // native calls godwit's own API; q.path is relative to it.
 func (c *Client) native(ctx context.Context, q call, v any) error {
-	q.path = "/godwit/v1/" + q.path
+	q.path = nativePath + q.path
 	if q.body != nil {
 		q.contentType = "application/json"
 	}

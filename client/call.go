@@ -186,10 +186,15 @@ func (c *Client) rest(ctx context.Context, q call, v any) error {
 
 // json sends the call and decodes the answer into v.
 func (c *Client) json(ctx context.Context, q call, v any) error {
-	res, err := c.do(ctx, q)
+	res, err := c.do(ctx, q) //nolint:bodyclose // decodeAnswer closes it
 	if err != nil {
 		return err
 	}
+	return decodeAnswer(res, v)
+}
+
+// decodeAnswer decodes an answer into v and closes it.
+func decodeAnswer(res *http.Response, v any) error {
 	defer func() { _ = res.Body.Close() }()
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxReplyBytes)).Decode(v); err != nil {
 		return fmt.Errorf("read answer: %w", err)
