@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
 	{"internal/blob", "internal/wire"},
-	{""},
+	{"", "internal/transfer"},
 }
 
 // leaves are for everyone and import nothing of the module.

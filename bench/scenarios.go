@@ -27,6 +27,8 @@ func scenarios(o options) []scenario {
 		{"put-new", "durable writes of new keys beside Redis", putNew},
 		{"put-one", "durable writes of one connection beside a bare fsync", putOne},
 		{"bulk", "one bulk write of 10,000 keys", bulkPut},
+		{"export", "all keys written into a file by godwit export", exportAll},
+		{"import", "all keys written out of a file by godwit import", importAll},
 		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
 		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
 		{"edge-get", "reads at an edge beside the centre", edgeGet},

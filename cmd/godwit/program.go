@@ -27,6 +27,8 @@ type commands struct {
 	List      listCmd      `cmd:"" help:"List keys."`
 	Watch     watchCmd     `cmd:"" help:"Show changes of keys as they happen."`
 	Bulk      bulkCmd      `cmd:"" help:"Put, get and delete many keys."`
+	Export    exportCmd    `cmd:"" help:"Write all keys of a namespace, a line each."`
+	Import    importCmd    `cmd:"" help:"Write what stands in lines into a namespace."`
 	Token     tokenCmd     `cmd:"" help:"Create, list, revoke and rotate tokens."`
 	Status    statusCmd    `cmd:"" help:"Show a node's status."`
 	Cluster   clusterCmd   `cmd:"" help:"Show the members of a cluster, and remove one."`

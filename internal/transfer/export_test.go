@@ -1,0 +1,7 @@
+package transfer
+
+// DecodeLine is decodeLine.
+func DecodeLine(line []byte) (Item, error) { return decodeLine(line) }
+
+// AppendLine is appendLine.
+func AppendLine(dst []byte, it *Item) []byte { return appendLine(dst, it) }
