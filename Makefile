@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
+.PHONY: ip redis run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -93,6 +93,11 @@ e2e/node_modules/.package-lock.json: e2e/package-lock.json
 test chaos: ip
 ip:
 	@command -v ip > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq iproute2; }
+
+# redis is what an import is tested with.
+test: redis
+redis:
+	@command -v redis-server > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq redis-server; }
 
 ## bench-deps: what godwit is measured beside
 bench-deps:

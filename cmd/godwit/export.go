@@ -6,25 +6,30 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/transfer"
 )
 
-// exportCmd writes a namespace as lines.
+// exportCmd writes a namespace as lines, or into another store.
 type exportCmd struct {
 	place
-	Output string `env:"-" short:"o" help:"A file to write to, which is not there or empty; default is standard output." placeholder:"FILE"`
-	Resume bool   `env:"-" help:"Go on behind the last whole line of --output."`
-	Prefix string `env:"-" help:"Only keys that start with this." placeholder:"TEXT"`
-	Strong bool   `env:"-" help:"Have every write acknowledged before now, at any node."`
-	Quiet  bool   `env:"-" short:"q" help:"No word on standard error but of what goes wrong."`
+	transferring
+	cloudflareFlags
+	Dir        string `arg:"" optional:"" help:"With --to dir: the directory."`
+	To         string `env:"-" enum:"lines,cloudflare,dir" default:"lines" help:"What to write: lines, cloudflare or dir." placeholder:"KIND"`
+	Output     string `env:"-" short:"o" help:"Of lines: a file to write to, which is not there or empty; default is standard output." placeholder:"FILE"`
+	Resume     bool   `env:"-" help:"Of lines: go on behind the last whole line of --output."`
+	Checkpoint string `env:"-" help:"Of cloudflare and dir: a file to note in how far this has come: another run with it goes on there." placeholder:"FILE"`
+	Prefix     string `env:"-" help:"Only keys that start with this; of dir: paths are without it." placeholder:"TEXT"`
+	Strong     bool   `env:"-" help:"Have every write acknowledged before now, at any node."`
 }
 
 // Run exports.
 func (c *exportCmd) Run(ctx context.Context, p *program) error {
-	if c.Resume && c.Output == "" {
-		return wrongUsage{errors.New("--resume needs --output, the file to go on with")}
+	if err := c.usage(); err != nil {
+		return wrongUsage{err}
 	}
 	kv, err := c.open()
 	if err != nil {
@@ -34,13 +39,63 @@ func (c *exportCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	source := &transfer.Server{KV: kv, Prefix: c.Prefix, Strong: c.Strong}
+	counts := new(transfer.Progress)
+	switch {
+	case c.DryRun:
+		return c.look(ctx, p, source, total)
+	case c.To == "lines":
+		return c.lines(ctx, p, source, total)
+	case c.To == "dir":
+		return c.toDir(ctx, p, source, counts, total)
+	}
+	cf, err := c.cloudflare()
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, p, source, &transfer.CloudflareTarget{Cloudflare: cf, Progress: counts, Now: nowSeconds}, counts, total)
+}
+
+func (c *exportCmd) usage() error {
+	switch {
+	case c.To == "lines" && (c.Dir != "" || c.Checkpoint != ""):
+		return errors.New("a directory and --checkpoint are for --to: lines go to --output")
+	case c.To != "lines" && (c.Output != "" || c.Resume):
+		return errors.New("--output and --resume are for lines")
+	case c.To == "dir" && c.Dir == "":
+		return errors.New("--to dir needs the directory to write to")
+	case c.To == "cloudflare" && c.Dir != "":
+		return errors.New("--to cloudflare takes no argument but the namespace to read")
+	case c.Resume && c.Output == "":
+		return errors.New("--resume needs --output, the file to go on with")
+	}
+	return transfer.Concurrency(c.Concurrency)
+}
+
+// look says what an export would write.
+func (c *exportCmd) look(ctx context.Context, p *program, source transfer.Source, total int64) error {
+	counts := new(transfer.Progress)
+	say := p.say("check", c.Quiet, counts, total, counts.Keys.Load)
+	err := transfer.Look(ctx, source, transfer.Options{Progress: counts, Now: nowSeconds})
+	say.close(err)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(p.stdout, p.would(counts)); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+// lines writes lines.
+func (c *exportCmd) lines(ctx context.Context, p *program, source *transfer.Server, total int64) error {
 	out, from, err := c.output(p)
 	if err != nil {
 		return err
 	}
+	source.From = from
 	counts := new(transfer.Progress)
 	say := p.say("export", c.Quiet, counts, total, counts.Keys.Load)
-	source := &transfer.Server{KV: kv, Prefix: c.Prefix, From: from, Strong: c.Strong}
 	err = transfer.Write(ctx, source, out, counts, nowSeconds)
 	if c.Output != "" {
 		err = errors.Join(err, out.Sync(), out.Close())
@@ -76,4 +131,45 @@ func (c *exportCmd) count(ctx context.Context, kv *client.KV) (int64, error) {
 	}
 	n, err := kv.Count(ctx, client.CountOptions{})
 	return n.Keys, err
+}
+
+// toDir writes files.
+func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Server, counts *transfer.Progress, total int64) (err error) {
+	var lossy atomic.Int64
+	target := &transfer.DirTarget{
+		Name: c.Dir, Prefix: c.Prefix, Progress: counts,
+		Lossy:   func(string) { lossy.Add(1) },
+		Collide: func(a, b string) { fmt.Fprintf(p.stderr, "differ in case only: %q and %q\n", a, b) },
+	}
+	if err := target.Open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	err = c.run(ctx, p, source, target, counts, total)
+	if n := lossy.Load(); n > 0 {
+		fmt.Fprintf(p.stderr, "keys that had metadata or an expiration, which files do not keep: %d\n", n)
+	}
+	return err
+}
+
+// run writes into another store.
+func (c *exportCmd) run(ctx context.Context, p *program, source *transfer.Server, target transfer.Target, counts *transfer.Progress, total int64) error {
+	o := transfer.Options{Concurrency: c.Concurrency, Progress: counts, Now: nowSeconds}
+	var checkpoint *transfer.Checkpoint
+	if c.Checkpoint != "" {
+		var err error
+		of := fmt.Sprintf("export of %s at %s to %s %s%s, prefix %q", c.Namespace, c.URL, c.To, c.Dir, c.CloudflareNamespace, c.Prefix)
+		if checkpoint, source.From, err = transfer.OpenCheckpoint(c.Checkpoint, of); err != nil {
+			return err
+		}
+		o.OnMark = checkpoint.Note
+	}
+	say := p.say("export", c.Quiet, counts, total, counts.Keys.Load)
+	err := transfer.Run(ctx, source, target, o)
+	say.close(err)
+	if checkpoint == nil {
+		return err
+	}
+	told := stopped(err, func(transfer.Mark) string { return "run it again with the same --checkpoint to go on" })
+	return errors.Join(told, checkpoint.Close(err == nil))
 }

@@ -100,6 +100,18 @@ func (s *saying) close(err error) {
 	}
 }
 
+// would says what would be written.
+func (p *program) would(counts *transfer.Progress) string {
+	text := fmt.Sprintf("would write %d keys, %s", counts.Keys.Load(), countBytes(counts.Bytes.Load()))
+	if n := counts.Expired.Load(); n > 0 {
+		text += fmt.Sprintf(", leave out %d that have expired", n)
+	}
+	if n := counts.Skipped.Load(); n > 0 {
+		text += fmt.Sprintf(", skip %d", n)
+	}
+	return text
+}
+
 func nowSeconds() int64 { return time.Now().Unix() }
 
 // stopped says how far a transfer has come that went wrong.

@@ -5,3 +5,9 @@ func DecodeLine(line []byte) (Item, error) { return decodeLine(line) }
 
 // AppendLine is appendLine.
 func AppendLine(dst []byte, it *Item) []byte { return appendLine(dst, it) }
+
+// PathOf is pathOf.
+func PathOf(key string) string { return pathOf(key) }
+
+// KeyOf is keyOf.
+func KeyOf(path string) (string, error) { return keyOf(path) }

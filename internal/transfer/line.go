@@ -11,17 +11,28 @@ import (
 // appendLine appends an item as a line: one item of Cloudflare's bulk API, as JSON
 // without white space.
 func appendLine(dst []byte, it *Item) []byte {
-	dst = appendKey(dst, it.Key)
-	if utf8.Valid(it.Value) {
-		dst = append(dst, '"')
+	dst = append(appendKey(dst, it.Key), '"')
+	if isText(it.Value) {
 		dst = appendEscaped(dst, it.Value)
 		dst = append(dst, '"')
 	} else {
-		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, it.Value)
 		dst = append(dst, `","base64":true`...)
 	}
 	return appendEnd(dst, it.Metadata, it.Expiration)
+}
+
+// smallText is up to how long a text is always written as text.
+const smallText = 64 << 10
+
+// isText tells whether a value is written as text: if it is one, but where that is long
+// and longer than base64. So no line is longer than 4/3 of its value and what is beside
+// it, but for short ones.
+func isText(value []byte) bool {
+	if len(value) > smallText && escapedLen(value) > base64.StdEncoding.EncodedLen(len(value)) {
+		return false
+	}
+	return utf8.Valid(value)
 }
 
 // appendKey appends what stands before a value.
@@ -99,8 +110,7 @@ type largeWriter struct {
 	line  []byte
 }
 
-// write writes a line and returns its item's bytes. Text is written as text, but where
-// base64 is shorter: so no line is longer than 4/3 of its value and what is beside it.
+// write writes a line and returns its item's bytes.
 func (l *largeWriter) write(key string, v *Large) (n int64, err error) {
 	if l.value == nil {
 		l.value = make([]byte, 0, DefaultMaxValue+1)
@@ -123,7 +133,7 @@ func (l *largeWriter) write(key string, v *Large) (n int64, err error) {
 	case err == nil:
 		m, err := l.stream(&it, v)
 		return n + m, err
-	case utf8.Valid(l.value) && escapedLen(l.value) <= base64.StdEncoding.EncodedLen(len(l.value)):
+	case isText(l.value):
 		l.line = appendLine(l.line[:0], &it)
 		_, err := l.w.Write(l.line)
 		return n, err

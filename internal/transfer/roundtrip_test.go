@@ -22,6 +22,7 @@ func TestRoundTrip(t *testing.T) {
 		check(t, err)
 	}
 	fillOdd(t, c.KV("from"))
+	fillLargest(t, c.KV("from"))
 	edge := connect(t, open(t, centre.APIURL()))
 	for name, at := range map[string]*client.Client{"centre": c, "edge": edge} {
 		file, counts := write(t, &transfer.Server{KV: at.KV("from"), Strong: true})
@@ -183,8 +184,6 @@ func TestGoOnWithAnExport(t *testing.T) {
 	c := serve(t, "from")
 	kv := c.KV("from")
 	fillOdd(t, kv)
-	_, err := kv.BulkDelete(t.Context(), []string{"largest", "largest odd"})
-	check(t, err)
 	file, _ := write(t, &transfer.Server{KV: kv, Prefix: ""})
 	whole, err := os.ReadFile(file)
 	check(t, err)

@@ -46,6 +46,13 @@ type Progress struct {
 	Skipped atomic.Int64 // left out, for they cannot be taken along
 }
 
+// Reset begins to count anew.
+func (p *Progress) Reset() {
+	for _, n := range []*atomic.Int64{&p.Keys, &p.Bytes, &p.Expired, &p.Skipped} {
+		n.Store(0)
+	}
+}
+
 // Options are how Run works.
 type Options struct {
 	Concurrency int          // requests at once, at the most; 0: DefaultConcurrency

@@ -158,7 +158,7 @@ const many = 1500
 // kinds of metadata and expirations.
 func fillOdd(t *testing.T, kv *client.KV) {
 	t.Helper()
-	random := make([]byte, 25<<20)
+	random := make([]byte, 100<<10)
 	_, _ = rand.NewChaCha8([32]byte{7}).Read(random)
 	values := [][]byte{
 		{}, []byte("text"), []byte("é \"quoted\" \\ \b\f\n\r\t\x00\x1f\x7f \u2028 🤓"), {0xff, 0xfe, 0}, []byte("\xed\xa0\x80"), random[:1000],
@@ -181,6 +181,14 @@ func fillOdd(t *testing.T, kv *client.KV) {
 	}
 	_, err := kv.BulkPut(t.Context(), pairs)
 	check(t, err)
+}
+
+// fillLargest writes values that are as large as they may be.
+func fillLargest(t *testing.T, kv *client.KV) {
+	t.Helper()
+	random := make([]byte, 25<<20)
+	_, _ = rand.NewChaCha8([32]byte{8}).Read(random)
+	expires := time.Now().Add(time.Hour)
 	for name, value := range map[string][]byte{"largest": random, "largest odd": bytes.Repeat([]byte("\x01"), 25<<20)} {
 		_, err := kv.Put(t.Context(), name, bytes.NewReader(value), client.PutOptions{Metadata: json.RawMessage(`{"large":true}`), Expiration: expires})
 		check(t, err)
