@@ -154,22 +154,6 @@ func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Serv
 
 // run writes into another store.
 func (c *exportCmd) run(ctx context.Context, p *program, source *transfer.Server, target transfer.Target, counts *transfer.Progress, total int64) error {
-	o := transfer.Options{Concurrency: c.Concurrency, Progress: counts, Now: nowSeconds}
-	var checkpoint *transfer.Checkpoint
-	if c.Checkpoint != "" {
-		var err error
-		of := fmt.Sprintf("export of %s at %s to %s %s%s, prefix %q", c.Namespace, c.URL, c.To, c.Dir, c.CloudflareNamespace, c.Prefix)
-		if checkpoint, source.From, err = transfer.OpenCheckpoint(c.Checkpoint, of); err != nil {
-			return err
-		}
-		o.OnMark = checkpoint.Note
-	}
-	say := p.say("export", c.Quiet, counts, total, counts.Keys.Load)
-	err := transfer.Run(ctx, source, target, o)
-	say.close(err)
-	if checkpoint == nil {
-		return err
-	}
-	told := stopped(err, func(transfer.Mark) string { return "run it again with the same --checkpoint to go on" })
-	return errors.Join(told, checkpoint.Close(err == nil))
+	of := fmt.Sprintf("export of %s at %s to %s %s%s, prefix %q", c.Namespace, c.URL, c.To, c.Dir, c.CloudflareNamespace, c.Prefix)
+	return c.transferring.run(ctx, p, "export", c.Checkpoint, of, source, target, counts, total)
 }

@@ -155,7 +155,7 @@ func (c *importCmd) write(ctx context.Context, p *program, cl *client.Client, in
 func (c *importCmd) ended(err error) error {
 	switch {
 	case c.checkpoint != nil:
-		told := stopped(err, func(transfer.Mark) string { return "run it again with the same --checkpoint to go on" })
+		told := stopped(err, func(transfer.Mark) string { return goOn })
 		return errors.Join(told, c.checkpoint.Close(err == nil))
 	case c.From == "lines":
 		return stopped(err, c.reached)

@@ -29,6 +29,8 @@ type commands struct {
 	Bulk      bulkCmd      `cmd:"" help:"Put, get and delete many keys."`
 	Export    exportCmd    `cmd:"" help:"Write all keys of a namespace, a line each."`
 	Import    importCmd    `cmd:"" help:"Write what stands in lines into a namespace."`
+	Copy      copyCmd      `cmd:"" help:"Write what is in one namespace into another, here or at another server."`
+	Seed      seedCmd      `cmd:"" help:"Write what a fixture says, for tests."`
 	Token     tokenCmd     `cmd:"" help:"Create, list, revoke and rotate tokens."`
 	Status    statusCmd    `cmd:"" help:"Show a node's status."`
 	Cluster   clusterCmd   `cmd:"" help:"Show the members of a cluster, and remove one."`

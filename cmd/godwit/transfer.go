@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +16,30 @@ type transferring struct {
 	Quiet       bool `env:"-" short:"q" help:"No word on standard error but of what goes wrong."`
 	DryRun      bool `env:"-" help:"Read and check everything, change nothing, and say what would be done."`
 }
+
+// run writes what is in a namespace to a target, and goes on where a checkpoint says, if
+// there is to be one.
+func (t *transferring) run(ctx context.Context, p *program, what, file, of string, source *transfer.Server, target transfer.Target, counts *transfer.Progress, total int64) error {
+	o := transfer.Options{Concurrency: t.Concurrency, Progress: counts, Now: nowSeconds}
+	var checkpoint *transfer.Checkpoint
+	if file != "" {
+		var err error
+		if checkpoint, source.From, err = transfer.OpenCheckpoint(file, of); err != nil {
+			return err
+		}
+		o.OnMark = checkpoint.Note
+	}
+	say := p.say(what, t.Quiet, counts, total, counts.Keys.Load)
+	err := transfer.Run(ctx, source, target, o)
+	say.close(err)
+	if checkpoint == nil {
+		return err
+	}
+	told := stopped(err, func(transfer.Mark) string { return goOn })
+	return errors.Join(told, checkpoint.Close(err == nil))
+}
+
+const goOn = "run it again with the same --checkpoint to go on"
 
 // saying tells on standard error how far a transfer is: a bar for a person, else a line
 // now and then.

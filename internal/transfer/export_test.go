@@ -11,3 +11,6 @@ func PathOf(key string) string { return pathOf(key) }
 
 // KeyOf is keyOf.
 func KeyOf(path string) (string, error) { return keyOf(path) }
+
+// SeedsOf is seedsOf.
+func SeedsOf(name string, text []byte) ([]Seed, error) { return seedsOf(name, text) }
