@@ -39,7 +39,7 @@ type commands struct {
 	Backup    backupCmd    `cmd:"" help:"Copy a node's data, while it runs, into a directory."`
 	Restore   restoreCmd   `cmd:"" help:"Make a centre's data directory from a backup."`
 	Promote   promoteCmd   `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
-	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running."`
+	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running, or compare two that are."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
