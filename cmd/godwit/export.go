@@ -98,7 +98,7 @@ func (c *exportCmd) lines(ctx context.Context, p *program, source *transfer.Serv
 	say := p.say("export", c.Quiet, counts, total, counts.Keys.Load)
 	err = transfer.Write(ctx, source, out, counts, nowSeconds)
 	if c.Output != "" {
-		err = errors.Join(err, out.Sync(), out.Close())
+		err = errors.Join(err, transfer.CloseOutput(out))
 	}
 	say.close(err)
 	return err

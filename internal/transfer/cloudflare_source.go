@@ -31,14 +31,21 @@ type listedKey struct {
 	Metadata   json.RawMessage `json:"metadata"`
 }
 
+// codeInvalidCursor is what Cloudflare says of a cursor that is no good any more.
+const codeInvalidCursor = 10041
+
 // Batches implements [Source]. A mark is the cursor of the page that is being read, and
-// the last key of it that is done: a cursor that is no good any more is an error of
-// Cloudflare's.
+// the last key of it that is done. Where the cursor is no good any more, keys are listed
+// from the first on, and read behind that one.
 func (s *CloudflareSource) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		cursor, behind := s.From.Cursor, s.From.Key
 		for {
 			keys, next, err := s.list(ctx, cursor)
+			if e := new(CloudflareError); errors.As(err, &e) && e.Code == codeInvalidCursor && cursor != "" && cursor == s.From.Cursor {
+				cursor = ""
+				keys, next, err = s.list(ctx, cursor)
+			}
 			if err != nil {
 				yield(Batch{}, fmt.Errorf("list keys: %w", err))
 				return
@@ -49,7 +56,7 @@ func (s *CloudflareSource) Batches(ctx context.Context) iter.Seq2[Batch, error] 
 			if !s.page(ctx, cursor, keys, yield) || next == "" {
 				return
 			}
-			cursor, behind = next, ""
+			cursor = next
 		}
 	}
 }

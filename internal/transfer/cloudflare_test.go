@@ -165,6 +165,9 @@ func TestCloudflareGoesOn(t *testing.T) {
 	seen := 0
 	for round := 0; ; round++ {
 		got := false
+		if round%4 == 3 {
+			source.From.Cursor = "no good any more"
+		}
 		for b, err := range source.Batches(t.Context()) {
 			check(t, err)
 			for _, it := range b.Items {

@@ -114,6 +114,18 @@ func OpenOutput(name string, resume bool) (f *os.File, last string, err error) {
 	return f, last, nil
 }
 
+// CloseOutput closes a file of OpenOutput, once what was written is on the disk.
+func CloseOutput(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("close output: %w", err)
+	}
+	return nil
+}
+
 // position goes to where the next line belongs.
 func position(f *os.File, resume bool) (last string, err error) {
 	info, err := f.Stat()
