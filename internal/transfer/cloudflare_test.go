@@ -19,6 +19,9 @@ import (
 	"github.com/godwitkv/godwit/internal/transfer"
 )
 
+// maxBody is less than Cloudflare's limit, so that less has to be written to reach it.
+const maxBody = 10_000_000
+
 // strict is Cloudflare's API as a node speaks it, with the limits that a node does not
 // have, and the moods of a service.
 type strict struct {
@@ -41,7 +44,7 @@ func (s *strict) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasSuffix(r.URL.Path, "/bulk") {
 		var items []json.RawMessage
-		if json.Unmarshal(body, &items) != nil || len(items) > 10_000 || len(body) > 100_000_000 {
+		if json.Unmarshal(body, &items) != nil || len(items) > 10_000 || len(body) > maxBody {
 			s.problem("a bulk write of %d items and %d bytes", len(items), len(body))
 		}
 	}
@@ -128,7 +131,7 @@ func TestCloudflareRoundTrip(t *testing.T) {
 		check(t, err)
 	}
 	fillOdd(t, c.KV("at cloudflare"))
-	dense := strings.Repeat("\x01", 18<<20) // as text it is longer than a request may be
+	dense := strings.Repeat("\x01", 2<<20) // as text it is longer than a request may be here
 	_, err := c.KV("at cloudflare").Put(t.Context(), "largest", strings.NewReader(dense), client.PutOptions{ExpirationTTL: time.Hour})
 	check(t, err)
 	cf, s := cloudflare(t, c, n.APIURL(), "at cloudflare", moods())

@@ -152,7 +152,7 @@ var oddMetadata = []string{
 }
 
 // many keys do not fit on one page.
-const many = 1500
+const many = 600
 
 // fillOdd writes all that a namespace may hold: each odd key with one of the values,
 // kinds of metadata and expirations.
@@ -164,7 +164,7 @@ func fillOdd(t *testing.T, kv *client.KV) {
 		{}, []byte("text"), []byte("é \"quoted\" \\ \b\f\n\r\t\x00\x1f\x7f \u2028 🤓"), {0xff, 0xfe, 0}, []byte("\xed\xa0\x80"), random[:1000],
 		bytes.Repeat([]byte("t"), 64<<10), bytes.Repeat([]byte("é"), 100<<10), random[:64<<10+1], bytes.Repeat([]byte{1}, 200<<10),
 	}
-	expires := time.Now().Add(time.Hour).Truncate(time.Second)
+	expires := time.Unix(2105080000, 0) // the same for all who fill
 	var pairs []client.Pair
 	for i, key := range oddKeys {
 		p := client.Pair{Key: key, Value: values[i%len(values)]}
@@ -177,22 +177,20 @@ func fillOdd(t *testing.T, kv *client.KV) {
 		pairs = append(pairs, p)
 	}
 	for i := range many {
-		pairs = append(pairs, client.Pair{Key: fmt.Sprintf("many/%d", i), Value: bytes.Repeat([]byte{'a' + byte(i%26)}, i*13%8000)})
+		pairs = append(pairs, client.Pair{Key: fmt.Sprintf("many/%d", i), Value: bytes.Repeat([]byte{'a' + byte(i%26)}, i*29%16_000)})
 	}
 	_, err := kv.BulkPut(t.Context(), pairs)
 	check(t, err)
 }
 
-// fillLargest writes values that are as large as they may be.
+// fillLargest writes a value that is as large as it may be.
 func fillLargest(t *testing.T, kv *client.KV) {
 	t.Helper()
 	random := make([]byte, 25<<20)
 	_, _ = rand.NewChaCha8([32]byte{8}).Read(random)
-	expires := time.Now().Add(time.Hour)
-	for name, value := range map[string][]byte{"largest": random, "largest odd": bytes.Repeat([]byte("\x01"), 25<<20)} {
-		_, err := kv.Put(t.Context(), name, bytes.NewReader(value), client.PutOptions{Metadata: json.RawMessage(`{"large":true}`), Expiration: expires})
-		check(t, err)
-	}
+	o := client.PutOptions{Metadata: json.RawMessage(`{"large":true}`), ExpirationTTL: time.Hour}
+	_, err := kv.Put(t.Context(), "largest", bytes.NewReader(random), o)
+	check(t, err)
 }
 
 // sameContents compares two namespaces.
