@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip proxies chromium packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
+.PHONY: ip proxies chromium redis packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -108,6 +108,11 @@ proxies:
 test: chromium
 chromium:
 	@command -v chromium > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq chromium; }
+
+# redis is what an import is tested with.
+test: redis
+redis:
+	@command -v redis-server > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq redis-server; }
 
 ## bench-deps: what godwit is measured beside
 bench-deps:

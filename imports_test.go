@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
 	{"internal/analytics", "internal/blob", "internal/wire", "internal/store/crypt"},
-	{""},
+	{"", "internal/transfer"},
 }
 
 // leaves are for everyone and import nothing of the module.

@@ -28,6 +28,8 @@ func scenarios(o options) []scenario {
 		{"put-one", "durable writes of one connection beside a bare fsync", putOne},
 		{"transactions", "transactions of 10 keys and adds beside single writes", transactions},
 		{"bulk", "one bulk write of 10,000 keys", bulkPut},
+		{"export", "all keys written into a file by godwit export", exportAll},
+		{"import", "all keys written out of a file by godwit import", importAll},
 		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
 		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
 		{"worker-command", "a Worker's get through godwit worker beside miniflare", workerCommandGet},

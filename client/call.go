@@ -192,16 +192,21 @@ func (c *Client) json(ctx context.Context, q call, v any) error {
 
 // jsonStatus is json, and tells which success it was.
 func (c *Client) jsonStatus(ctx context.Context, q call, v any) (status int, err error) {
-	res, err := c.do(ctx, q)
+	res, err := c.do(ctx, q) //nolint:bodyclose // decodeAnswer closes it
 	if err != nil {
 		return 0, err
 	}
+	return res.StatusCode, decodeAnswer(res, v)
+}
+
+// decodeAnswer decodes an answer into v and closes it.
+func decodeAnswer(res *http.Response, v any) error {
 	defer func() { _ = res.Body.Close() }()
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxReplyBytes)).Decode(v); err != nil {
-		return 0, fmt.Errorf("read answer: %w", err)
+		return fmt.Errorf("read answer: %w", err)
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBytes)) // so that the connection is kept
-	return res.StatusCode, nil
+	return nil
 }
 
 // jsonBody is a body that encodes v, which always can be.

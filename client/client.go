@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Client struct {
 	http     *http.Client
 	attempts int
 	backoff  time.Duration // before the second attempt; doubles with each
+
+	pages sync.Pool // of *bytes.Buffer: pages of scans are read into them
 
 	mu      sync.Mutex
 	account string            // "" until it is known
@@ -70,6 +73,7 @@ func New(base, token string, opts ...Option) (*Client, error) {
 		backoff:  50 * time.Millisecond,
 		ids:      map[string]string{},
 	}
+	c.pages.New = func() any { return new(bytes.Buffer) }
 	for _, opt := range opts {
 		opt(c)
 	}

@@ -15,3 +15,6 @@ func ReadEvents(r io.Reader) (events [][3]string, err error) {
 		_ = m.failure()
 	}
 }
+
+// DecodePage is decodePage.
+func DecodePage(text []byte) (*ScannedPage, error) { return decodePage(text) }

@@ -1,9 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -82,21 +85,18 @@ type ScannedPage struct {
 // ScanPage returns one page of keys with all that is known of each. Errors:
 // ErrNamespaceNotFound, ErrInvalid, ErrTooLarge for a bound that is too long.
 func (kv *KV) ScanPage(ctx context.Context, o ScanOptions, opts ...ReadOption) (*ScannedPage, error) {
-	var list struct {
-		Keys   []scannedJSON `json:"keys"`
-		Cursor string        `json:"cursor"`
-	}
-	if err := kv.native(ctx, "/keys", o.query(), opts, &list); err != nil {
+	res, err := kv.nativeAnswer(ctx, "/keys", o.query(), opts)
+	if err != nil {
 		return nil, err
 	}
-	page := &ScannedPage{Keys: make([]Scanned, len(list.Keys)), Cursor: list.Cursor}
-	for i := range list.Keys {
-		var err error
-		if page.Keys[i], err = list.Keys[i].scanned(); err != nil {
-			return nil, err
-		}
+	defer func() { _ = res.Body.Close() }()
+	text := kv.c.pages.Get().(*bytes.Buffer)
+	defer kv.c.pages.Put(text)
+	text.Reset()
+	if _, err := text.ReadFrom(io.LimitReader(res.Body, maxReplyBytes)); err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
 	}
-	return page, nil
+	return decodePage(text.Bytes())
 }
 
 // Scan walks keys with all that is known of each, page by page. An error ends the
@@ -139,15 +139,25 @@ func (kv *KV) Details(ctx context.Context, key string, opts ...ReadOption) (*Det
 
 // native asks godwit's own API about the namespace and decodes the answer into v.
 func (kv *KV) native(ctx context.Context, path string, query url.Values, opts []ReadOption, v any) error {
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	res, err := kv.nativeAnswer(ctx, path, query, opts) //nolint:bodyclose // decodeAnswer closes it
 	if err != nil {
 		return err
 	}
-	err = kv.c.native(ctx, call{
-		method: http.MethodGet, path: "namespaces/" + id + path, query: query, header: readHeader(opts), idempotent: true,
-	}, v)
+	return decodeAnswer(res, v)
+}
+
+// nativeAnswer asks godwit's own API about the namespace. The caller closes the
+// answer's body.
+func (kv *KV) nativeAnswer(ctx context.Context, path string, query url.Values, opts []ReadOption) (*http.Response, error) {
+	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	if err != nil {
+		return nil, err
+	}
+	res, err := kv.c.do(ctx, call{
+		method: http.MethodGet, path: nativePrefix + "namespaces/" + id + path, query: query, header: readHeader(opts), idempotent: true,
+	})
 	if errors.Is(err, ErrNamespaceNotFound) {
 		kv.c.forget(kv.ref)
 	}
-	return err
+	return res, err
 }

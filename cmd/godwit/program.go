@@ -29,6 +29,10 @@ type commands struct {
 	List      listCmd      `cmd:"" help:"List keys."`
 	Watch     watchCmd     `cmd:"" help:"Show changes of keys as they happen."`
 	Bulk      bulkCmd      `cmd:"" help:"Put, get and delete many keys."`
+	Export    exportCmd    `cmd:"" help:"Write all keys of a namespace, a line each."`
+	Import    importCmd    `cmd:"" help:"Write what stands in lines into a namespace."`
+	Copy      copyCmd      `cmd:"" help:"Write what is in one namespace into another, here or at another server."`
+	Seed      seedCmd      `cmd:"" help:"Write what a fixture says, for tests."`
 	Token     tokenCmd     `cmd:"" help:"Create, list, revoke and rotate tokens."`
 	Status    statusCmd    `cmd:"" help:"Show a node's status."`
 	Cluster   clusterCmd   `cmd:"" help:"Show the members of a cluster, and remove one."`
@@ -37,7 +41,7 @@ type commands struct {
 	Backup    backupCmd    `cmd:"" help:"Copy a node's data, while it runs, into a directory."`
 	Restore   restoreCmd   `cmd:"" help:"Make a centre's data directory from a backup."`
 	Promote   promoteCmd   `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
-	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running."`
+	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running, or compare two that are."`
 	Rekey     rekeyCmd     `cmd:"" help:"Encrypt a data directory, or change its key."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/transfer"
+)
+
+// copyCmd writes what is in one namespace into another.
+type copyCmd struct {
+	remote
+	transferring
+	Source     string `arg:"" help:"The namespace to read, by id or title."`
+	Target     string `arg:"" help:"The namespace to write to, by id or title; made if it is not there."`
+	FromURL    string `name:"from-url" help:"The server to read from; default is --url." placeholder:"URL"`
+	FromToken  string `help:"The token to read with; default is --token, where it is the same server." placeholder:"TOKEN"`
+	Prefix     string `env:"-" help:"Only keys that start with this." placeholder:"TEXT"`
+	Strong     bool   `env:"-" help:"Have every write acknowledged before now, at any node."`
+	Checkpoint string `env:"-" help:"A file to note in how far this has come: another run with it goes on there." placeholder:"FILE"`
+}
+
+// Run copies.
+func (c *copyCmd) Run(ctx context.Context, p *program) error {
+	if err := transfer.Concurrency(c.Concurrency); err != nil {
+		return wrongUsage{err}
+	}
+	to, err := c.client()
+	if err != nil {
+		return err
+	}
+	from := to
+	if c.FromURL != "" || c.FromToken != "" {
+		source := remote{URL: c.FromURL, Token: c.FromToken, Data: c.Data}
+		if source.URL == "" {
+			source.URL = c.URL
+		}
+		if from, err = source.client(); err != nil {
+			return err
+		}
+	}
+	kv := from.KV(c.Source)
+	total, err := c.count(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	source := &transfer.Server{KV: kv, Prefix: c.Prefix, Strong: c.Strong}
+	if c.DryRun {
+		return c.look(ctx, p, source, to, total)
+	}
+	return c.copy(ctx, p, source, to, total)
+}
+
+// count is how many keys there are, 0 if that would have to be counted. A namespace is
+// not copied into itself.
+func (c *copyCmd) count(ctx context.Context, from, to *client.Client) (int64, error) {
+	n, err := from.KV(c.Source).Count(ctx, client.CountOptions{})
+	if err != nil {
+		return 0, err
+	}
+	a, err := from.NamespaceID(ctx, c.Source)
+	if err != nil {
+		return 0, err
+	}
+	b, err := to.NamespaceID(ctx, c.Target)
+	if err != nil && !errors.Is(err, client.ErrNamespaceNotFound) {
+		return 0, err
+	}
+	same, err := c.sameCluster(ctx, from, to)
+	switch {
+	case err != nil:
+		return 0, err
+	case a == b && same:
+		return 0, wrongUsage{errors.New("both are the same namespace")}
+	}
+	if c.Prefix != "" {
+		return 0, nil
+	}
+	return n.Keys, nil
+}
+
+// sameCluster tells whether two nodes have the same data.
+func (c *copyCmd) sameCluster(ctx context.Context, from, to *client.Client) (bool, error) {
+	if from == to {
+		return true, nil
+	}
+	a, err := from.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	b, err := to.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	return a.ClusterID == b.ClusterID, nil
+}
+
+// look says what would be copied.
+func (c *copyCmd) look(ctx context.Context, p *program, source transfer.Source, to *client.Client, total int64) error {
+	has, err := transfer.HasNamespace(ctx, to, c.Target)
+	if err != nil {
+		return err
+	}
+	counts := new(transfer.Progress)
+	say := p.say("check", c.Quiet, counts, total, counts.Keys.Load)
+	err = transfer.Look(ctx, source, transfer.Options{Progress: counts, Now: nowSeconds})
+	say.close(err)
+	if err != nil {
+		return err
+	}
+	text := p.would(counts)
+	if !has {
+		text += fmt.Sprintf(", and make the namespace %s", printable(c.Target))
+	}
+	if _, err := fmt.Fprintln(p.stdout, text); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+func (c *copyCmd) copy(ctx context.Context, p *program, source *transfer.Server, to *client.Client, total int64) error {
+	if _, err := transfer.EnsureNamespace(ctx, to, c.Target); err != nil {
+		return err
+	}
+	counts := new(transfer.Progress)
+	of := fmt.Sprintf("copy of %s at %s to %s at %s, prefix %q", c.Source, c.FromURL, c.Target, c.URL, c.Prefix)
+	target := &transfer.ServerTarget{KV: to.KV(c.Target), Progress: counts, Now: nowSeconds}
+	return c.run(ctx, p, "copy", c.Checkpoint, of, source, target, counts, total)
+}

@@ -1,0 +1,209 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"sync/atomic"
+)
+
+// lineOverhead is what a line may have beside its value: a key and metadata whose every
+// byte is an escape, and room for white space.
+const lineOverhead = 64 << 10
+
+// maxLine is how long a line may be whose value has up to maxValue bytes: in text, each
+// byte of it may be an escape of six.
+func maxLine(maxValue int64) int64 { return 6*maxValue + lineOverhead }
+
+// lineReader reads lines of a bounded length.
+type lineReader struct {
+	r    *bufio.Reader
+	most int64
+	line []byte // of the longer ones
+	n    int64  // lines that were read
+}
+
+func newLineReader(r io.Reader, most int64) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, 1<<20), most: most}
+}
+
+var errLineTooLong = errors.New("the line is too long")
+
+// next returns a line without its end, good until the next. ended tells that it had
+// one. io.EOF: there is no more.
+func (l *lineReader) next() (line []byte, ended bool, err error) {
+	if cap(l.line) > 4<<20 {
+		l.line = nil // a long one is not held for good
+	}
+	l.line = l.line[:0]
+	for {
+		part, err := l.r.ReadSlice('\n')
+		switch {
+		case int64(len(l.line)+len(part)) > l.most+1:
+			l.n++
+			return nil, false, fmt.Errorf("%w: the limit is %d bytes", errLineTooLong, l.most)
+		case err == nil && len(l.line) == 0:
+			l.n++
+			return part[:len(part)-1], true, nil
+		}
+		l.line = append(l.line, part...)
+		switch {
+		case err == nil:
+			l.n++
+			return l.line[:len(l.line)-1], true, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(l.line) == 0:
+			return nil, false, io.EOF
+		case errors.Is(err, io.EOF):
+			l.n++
+			return l.line, false, nil
+		default:
+			return nil, false, fmt.Errorf("read line %d: %w", l.n+1, err)
+		}
+	}
+}
+
+// skip reads on until line n was read. It is an error if there are not so many.
+func (l *lineReader) skip(n int64) error {
+	for l.n < n {
+		part, err := l.r.ReadSlice('\n')
+		switch {
+		case err == nil:
+			l.n++
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(part) > 0:
+			l.n++
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("there are only %d lines", l.n)
+		default:
+			return fmt.Errorf("read line %d: %w", l.n+1, err)
+		}
+	}
+	return nil
+}
+
+// Lines is the source of files with an item on each line.
+type Lines struct {
+	Files    []string // names; "-" is Stdin
+	Stdin    *os.File
+	MaxValue int64 // bytes of a value
+	From     Mark  // go on behind it
+
+	Read atomic.Int64 // bytes that were read
+}
+
+var _ Source = (*Lines)(nil)
+
+// Batches implements [Source].
+func (s *Lines) Batches(ctx context.Context) iter.Seq2[Batch, error] {
+	return func(yield func(Batch, error) bool) {
+		for i := s.From.File; i < len(s.Files); i++ {
+			if !s.file(ctx, i, yield) {
+				return
+			}
+		}
+	}
+}
+
+// open opens a file.
+func (s *Lines) open(name string) (*os.File, error) {
+	if name == "-" {
+		return s.Stdin, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open input: %w", err)
+	}
+	return f, nil
+}
+
+// file gives what stands in one file, and tells whether to go on.
+func (s *Lines) file(ctx context.Context, i int, yield func(Batch, error) bool) bool {
+	f, err := s.open(s.Files[i])
+	if err != nil {
+		yield(Batch{}, err)
+		return false
+	}
+	if f != s.Stdin {
+		defer func() { _ = f.Close() }()
+	}
+	l := newLineReader(countingReader{f, &s.Read}, maxLine(s.MaxValue))
+	if i == s.From.File {
+		if err := l.skip(s.From.Line); err != nil {
+			yield(Batch{}, fmt.Errorf("%s: go on behind line %d: %w", s.Files[i], s.From.Line, err))
+			return false
+		}
+	}
+	for more := true; more; {
+		b := Batch{}
+		more, err = s.batch(l, i, &b)
+		b.Mark = Mark{File: i, Line: l.n}
+		if errors.As(err, new(*ItemError)) {
+			b.Mark.Line-- // the last is the one that is no good
+		}
+		if ctx.Err() != nil || (len(b.Items) > 0 || b.Mark.Line > 0) && !yield(b, nil) {
+			return false
+		}
+		if err != nil {
+			yield(Batch{}, err)
+			return false
+		}
+	}
+	return true
+}
+
+// batch reads as many lines as belong together, and tells whether there may be more.
+func (s *Lines) batch(l *lineReader, i int, b *Batch) (more bool, err error) {
+	for size := int64(0); len(b.Items) < batchItems && size < batchBytes; {
+		line, _, err := l.next()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		it := Item{File: s.name(i), Line: l.n}
+		if err != nil && !errors.Is(err, errLineTooLong) {
+			return false, fmt.Errorf("%s: %w", s.Files[i], err)
+		}
+		if err == nil {
+			if len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			file, n := it.File, it.Line
+			it, err = decodeLine(line)
+			it.File, it.Line = file, n
+			if err == nil {
+				err = it.check(s.MaxValue)
+			}
+		}
+		if err != nil {
+			return false, &ItemError{File: it.File, Line: it.Line, Err: err}
+		}
+		b.Items = append(b.Items, it)
+		size += it.size()
+	}
+	return true, nil
+}
+
+// name is how an error calls a file; "" where there is no other.
+func (s *Lines) name(i int) string {
+	if len(s.Files) == 1 && s.Files[i] == "-" {
+		return ""
+	}
+	return s.Files[i]
+}
+
+// countingReader counts for whoever looks on.
+type countingReader struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
