@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/godwitkv/godwit"
@@ -46,6 +47,20 @@ func (tx *Tx) isCleared(id entryID, r godwit.Revision) bool {
 		}
 	}
 	return false
+}
+
+// clearBy removes the keys that a record has cleared, if it is one that does. A record
+// that means nothing any more does, too: another upstream, which was behind, may have
+// brought some of the keys in since it came first.
+func (tx *Tx) clearBy(r *godwit.Record) error {
+	if r.Namespace != godwit.SystemNamespace || r.Op != godwit.OpPut {
+		return nil
+	}
+	ns, prefix, ok := ClearedKeys(r.Key)
+	if !ok || slices.Contains(tx.dropped, ns) { // all of the namespace is gone already
+		return nil
+	}
+	return tx.clear(clearing{ns, prefix, r.Revision})
 }
 
 // clear removes the keys, and what is noted of them.

@@ -127,3 +127,45 @@ func TestClearedKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestClearComesTwice: a follower that goes from one upstream to another which is
+// behind is told again of what it has seen cleared, and then of the clearing, which it
+// has already.
+func TestClearComesTwice(t *testing.T) {
+	for name, expired := range map[string]bool{"as it was": false, "when it has expired": true} {
+		t.Run(name, func(t *testing.T) {
+			f := newDisk(t, store.Config{Follower: true})
+			cleared := clearing(ns1, "k")
+			cleared.Expiration = f.clock.Now().Unix() + 60
+			f.catchUp(at(8, cleared))
+			f.catchUp(at(5, put(ns1, "k-old", "v")), at(6, put(ns1, "other", "v")), at(9, put(ns1, "k-new", "v")))
+			f.reach(6)
+			r := at(8, cleared)
+			if expired {
+				f.clock.advance(time.Minute)
+				f.sweep()
+				r.Swept, r.Value = true, godwit.Value{}
+			}
+			f.tx(func(tx *store.Tx) error { return tx.Apply(r) })
+			f.reach(9)
+			f.wantAbsent(ns1, "k-old")
+			f.wantValue(ns1, "k-new", "v")
+			f.wantStats(ns1, 2, 12)
+			f.wantState(9, false)
+			f.healthy()
+		})
+	}
+}
+
+// TestClearOfWhatIsDropped: what is cleared of a namespace that the same transaction
+// has dropped is not counted twice.
+func TestClearOfWhatIsDropped(t *testing.T) {
+	f := newDisk(t, store.Config{Follower: true})
+	own := "namespace/" + ns1.String()
+	f.catchUp(at(1, put(godwit.SystemNamespace, own, "{}")), at(2, put(ns1, "k", "v")))
+	f.catchUp(at(9, del(godwit.SystemNamespace, own)), at(8, clearing(ns1, "k")))
+	f.reach(9)
+	f.wantAbsent(ns1, "k")
+	f.wantStats(ns1, 0, 0)
+	f.healthy()
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -27,7 +28,7 @@ func (tx *Tx) CatchUp(r *godwit.Record) error {
 	}
 	tx.mix(r.Revision)
 	if is, err := tx.superseded(r, old); is || err != nil {
-		return err
+		return cmp.Or(err, tx.clearBy(r))
 	}
 	return tx.takeOver(r, old)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -281,7 +282,7 @@ func (tx *Tx) Apply(r *godwit.Record) error {
 		return tx.take(r, old)
 	}
 	if is, err := tx.superseded(r, old); is || err != nil {
-		return err
+		return cmp.Or(err, tx.clearBy(r))
 	}
 	return tx.takeOver(r, old)
 }
@@ -456,10 +457,8 @@ func (tx *Tx) noteSystem(r *godwit.Record) {
 	if id, ok := namespaceOf(r.Key); ok && r.Op == godwit.OpDelete {
 		tx.dropNamespace(id)
 	}
-	if ns, prefix, ok := ClearedKeys(r.Key); ok && r.Op == godwit.OpPut {
-		if err := tx.clear(clearing{ns, prefix, r.Revision}); tx.err == nil {
-			tx.err = err
-		}
+	if err := tx.clearBy(r); tx.err == nil {
+		tx.err = err
 	}
 }
 
