@@ -7,6 +7,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/central/gather"
 	"github.com/godwitkv/godwit/internal/planted"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // errDiskFull refuses all writes of a member that has stopped applying: it could
@@ -33,6 +34,8 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 		return nil, godwit.ErrBusy
 	case m.proposer.form() < addFormat && gather.Adds(txs):
 		return nil, errNoAdds
+	case m.proposer.form() < addFormat && clears(txs):
+		return nil, errNoClears
 	}
 	if err := m.proposer.refusal(); err != nil {
 		return nil, err
@@ -41,6 +44,23 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 		return nil, err
 	}
 	return m.proposer.propose(txs)
+}
+
+// clears tells whether transactions clear keys, which a member that does not know how
+// would keep.
+func clears(txs []godwit.Transaction) bool {
+	for i := range txs {
+		for j := range txs[i].Mutations {
+			m := &txs[i].Mutations[j]
+			if m.Namespace != godwit.SystemNamespace || m.Op != godwit.OpPut {
+				continue
+			}
+			if _, _, is := store.ClearedKeys(m.Key); is {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Barrier implements godwit.Log: a batch of its own, or one that is to be sent
