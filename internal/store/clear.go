@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -32,7 +33,14 @@ type clearing struct {
 	ns     godwit.NamespaceID
 	prefix string
 	before godwit.Revision // what is as new stays: it came early, in a round or a walk
+	whole  bool            // no entry with the prefix stays
+	keys   int             // how many entries went
 }
+
+// clearOneByOne is how many entries are deleted each by itself. More go by one deletion
+// of their range, as long as none of them stays: one for each key of a large namespace
+// would be more than memory has room for, at every node, and more than a batch holds.
+const clearOneByOne = 256
 
 func (c *clearing) covers(id entryID, r godwit.Revision) bool {
 	return r < c.before && id.ns == c.ns && strings.HasPrefix(id.key, c.prefix)
@@ -60,25 +68,55 @@ func (tx *Tx) clearBy(r *godwit.Record) error {
 	if !ok || slices.Contains(tx.dropped, ns) { // all of the namespace is gone already
 		return nil
 	}
-	return tx.clear(clearing{ns, prefix, r.Revision})
+	return tx.clear(clearing{ns: ns, prefix: prefix, before: r.Revision})
 }
 
 // clear removes the keys, and what is noted of them.
-func (tx *Tx) clear(c clearing) error {
+func (tx *Tx) clear(c clearing) (err error) {
+	if c.whole, err = tx.clearsWhole(&c); err != nil {
+		return err
+	}
 	for id, h := range tx.heads {
 		if h.kind != headNone && c.covers(id, h.Revision) {
 			tx.forgetRow(h)
-			tx.clearKey(id, h)
+			tx.clearKey(&c, id, h)
 			tx.heads[id] = Head{}
 		}
 	}
-	err := tx.clearRows(appendEntryKey(nil, c.ns, c.prefix), &c, headOf)
-	if err != nil {
+	entries := appendEntryKey(nil, c.ns, c.prefix)
+	if err := tx.clearRows(entries, &c, headOf); err != nil {
 		return err
+	}
+	if c.whole && c.keys > clearOneByOne {
+		tx.check(tx.batch.DeleteRange(entries, successor(entries), nil))
 	}
 	err = tx.clearRows(appendTombstoneKey(nil, c.ns, c.prefix), &c, func(_ string, row []byte) (Head, error) { return tombstoneHead(row) })
 	tx.cleared = append(tx.cleared, c)
 	return err
+}
+
+// clearsWhole tells whether no entry with the prefix stays. In order of the log all
+// that there is is older.
+func (tx *Tx) clearsWhole(c *clearing) (bool, error) {
+	if !tx.mixed && !tx.inexact {
+		return true, nil
+	}
+	for id, h := range tx.heads {
+		if h.kind == headEntry && id.ns == c.ns && strings.HasPrefix(id.key, c.prefix) && h.Revision >= c.before {
+			return false, nil
+		}
+	}
+	err := scanPrefix(tx.s.db, appendEntryKey(nil, c.ns, c.prefix), func(_, row []byte) error {
+		e, err := decodeEntryRow(row)
+		if err == nil && e.revision >= c.before {
+			return errEnough
+		}
+		return err
+	})
+	if errors.Is(err, errEnough) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // clearRows clears the keys of the rows under a prefix that this transaction has not
@@ -95,15 +133,18 @@ func (tx *Tx) clearRows(rows []byte, c *clearing, headOf func(key string, row []
 			return err
 		}
 		if c.covers(id, h.Revision) && !tx.isCleared(id, h.Revision) {
-			tx.clearKey(id, h)
+			tx.clearKey(c, id, h)
 		}
 		return tx.err
 	})
 }
 
-func (tx *Tx) clearKey(id entryID, h Head) {
+func (tx *Tx) clearKey(c *clearing, id entryID, h Head) {
 	tx.removeHead(id.ns, id.key, h)
-	if h.kind == headEntry {
+	if h.kind != headEntry {
+		return
+	}
+	if c.keys++; !c.whole || c.keys <= clearOneByOne {
 		tx.delete(appendEntryKey(tx.key[:0], id.ns, id.key))
 	}
 }

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,4 +170,51 @@ func TestClearOfWhatIsDropped(t *testing.T) {
 	f.wantAbsent(ns1, "k")
 	f.wantStats(ns1, 0, 0)
 	f.healthy()
+}
+
+// TestClearOfMany: more keys than are deleted one by one, in order of the log and out
+// of it, when newer ones are there already and when none is.
+func TestClearOfMany(t *testing.T) {
+	const many, cleared, last = 700, 1000, 3000
+	key := func(i int) string { return fmt.Sprintf("a/%03d", i) }
+	for name, tc := range map[string]struct {
+		follower bool
+		young    []int
+	}{
+		"in order": {}, "out of order": {true, nil}, "some are newer": {true, []int{0, 300, many - 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t, store.Config{Follower: tc.follower})
+			take := (*store.Tx).Apply
+			if tc.follower {
+				take = (*store.Tx).CatchUp
+			}
+			d.tx(func(tx *store.Tx) (err error) {
+				for i := range many {
+					err = errors.Join(err, take(tx, at(godwit.Revision(1+i), put(ns1, key(i), "v"))))
+				}
+				return errors.Join(err, take(tx, at(many+1, put(ns1, "b", "v"))))
+			})
+			want := []string{"a/new", "b"}
+			d.tx(func(tx *store.Tx) (err error) {
+				for _, i := range tc.young {
+					want = append(want, key(i))
+					err = errors.Join(err, take(tx, at(godwit.Revision(cleared+1+i), put(ns1, key(i), "w"))))
+				}
+				return errors.Join(
+					err,
+					take(tx, at(cleared-1, put(ns1, key(5), "same"))),
+					take(tx, at(cleared, clearing(ns1, "a/"))),
+					take(tx, at(last, put(ns1, "a/new", "w"))),
+					tx.Reach(last),
+				)
+			})
+			slices.Sort(want)
+			if diff := cmp.Diff(want, d.listAll(ns1, "", 100)); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+			d.wantAbsent(ns1, key(5))
+			d.healthy()
+		})
+	}
 }

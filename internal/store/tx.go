@@ -165,8 +165,14 @@ func (tx *Tx) release() {
 	if cap(tx.rows) > keepRows {
 		tx.rows = nil
 	}
+	if cap(tx.row) > keepRows {
+		tx.row = nil
+	}
 	if cap(tx.indexed) > keepHeads {
-		tx.indexed, tx.indexKeys, tx.replaced = nil, nil, nil
+		tx.indexed, tx.indexKeys = nil, nil
+	}
+	if cap(tx.replaced) > keepHeads {
+		tx.replaced = nil
 	}
 	clear(tx.indexed)
 	clear(tx.heads)
