@@ -83,16 +83,29 @@ func (tx *Tx) clear(c clearing) (err error) {
 			tx.heads[id] = Head{}
 		}
 	}
-	entries := appendEntryKey(nil, c.ns, c.prefix)
-	if err := tx.clearRows(entries, &c, headOf); err != nil {
-		return err
+	again, entries := tx.clearsAgain(&c), appendEntryKey(nil, c.ns, c.prefix)
+	if !again {
+		if err := tx.clearRows(entries, &c, headOf); err != nil {
+			return err
+		}
 	}
 	if c.whole && c.keys > clearOneByOne {
 		tx.check(tx.batch.DeleteRange(entries, successor(entries), nil))
 	}
+	if again {
+		return tx.err
+	}
 	err = tx.clearRows(appendTombstoneKey(nil, c.ns, c.prefix), &c, func(_ string, row []byte) (Head, error) { return tombstoneHead(row) })
 	tx.cleared = append(tx.cleared, c)
 	return err
+}
+
+// clearsAgain tells whether this transaction has cleared all rows of the database
+// already that a clearing would: of many at once, each would look at them all.
+func (tx *Tx) clearsAgain(c *clearing) bool {
+	return slices.ContainsFunc(tx.cleared, func(done clearing) bool {
+		return done.ns == c.ns && strings.HasPrefix(c.prefix, done.prefix) && (done.before >= c.before || !tx.mixed && !tx.inexact)
+	})
 }
 
 // clearsWhole tells whether no entry with the prefix stays. In order of the log all

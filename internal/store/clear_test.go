@@ -57,8 +57,48 @@ func TestClear(t *testing.T) {
 				t.Errorf("files %q are left", left)
 			}
 			d.wantAbsent(ns1, "a/short")
+			for _, row := range d.rowsOf(ns1) {
+				if row[0] == 't' {
+					t.Errorf("a tombstone is left: %q", row)
+				}
+			}
 			d.healthy()
 		})
+	}
+}
+
+// TestClearAgain: clearings of one transaction, each within the one before or around
+// it, with keys put in between.
+func TestClearAgain(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.write(put(ns1, "a/old", "v"), put(ns1, "b/old", "v"))
+	ms := []godwit.Mutation{clearing(ns1, "a/"), put(ns1, "a/1", "v"), clearing(ns1, ""), put(ns1, "b/2", "v")}
+	for i := range 700 {
+		ms = append(ms, put(ns1, fmt.Sprint("a/", i), "v"))
+	}
+	d.write(append(ms, clearing(ns1, "a/"), put(ns1, "a/3", "v"))...)
+	if diff := cmp.Diff([]string{"a/3", "b/2"}, d.listAll(ns1, "", 10)); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	d.healthy()
+}
+
+// BenchmarkClearAgain clears a hundred times in one transaction, as callers do who try
+// again and again, what a hundred thousand keys are of.
+func BenchmarkClearAgain(b *testing.B) {
+	d := newDisk(b, store.Config{})
+	for range b.N {
+		b.StopTimer()
+		var puts, again []godwit.Mutation
+		for i := range 100_000 {
+			puts = append(puts, put(ns1, fmt.Sprint("a/", i), "v"))
+		}
+		d.write(puts...)
+		for range 100 {
+			again = append(again, clearing(ns1, ""))
+		}
+		b.StartTimer()
+		d.write(again...)
 	}
 }
 
