@@ -40,6 +40,7 @@ type clearing struct {
 // clearOneByOne is how many entries are deleted each by itself. More go by one deletion
 // of their range, as long as none of them stays: one for each key of a large namespace
 // would be more than memory has room for, at every node, and more than a batch holds.
+// Nor is each of so many taken out of the caches: they are emptied.
 const clearOneByOne = 256
 
 func (c *clearing) covers(id entryID, r godwit.Revision) bool {
@@ -160,4 +161,9 @@ func (tx *Tx) clearKey(c *clearing, id entryID, h Head) {
 	if c.keys++; !c.whole || c.keys <= clearOneByOne {
 		tx.delete(appendEntryKey(tx.key[:0], id.ns, id.key))
 	}
+	if c.keys > clearOneByOne {
+		tx.unnamed = true
+		return
+	}
+	tx.changes = append(tx.changes, change{hash: hotHash(tx.s.hot, id.ns, id.key), id: id})
 }

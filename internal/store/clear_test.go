@@ -139,6 +139,24 @@ func TestClearComesLate(t *testing.T) {
 	f.healthy()
 }
 
+// TestClearIsInstalled: a walk brings in what has cleared keys of the copy.
+func TestClearIsInstalled(t *testing.T) {
+	f := newDisk(t, store.Config{Follower: true, CacheBytes: 8 << 20})
+	f.catchUp(at(1, put(ns1, "k-old", "v")), at(2, put(ns1, "other", "v")))
+	f.wantValue(ns1, "k-old", "v")
+	f.tx(func(tx *store.Tx) error {
+		return errors.Join(tx.Install(at(8, clearing(ns1, "k"))), tx.Install(at(9, put(ns1, "k-new", "v"))))
+	})
+	f.reach(9)
+	f.wantAbsent(ns1, "k-old")
+	f.wantValue(ns1, "k-new", "v")
+	f.wantValue(ns1, "other", "v")
+	if e, _, err := f.Get(ctx, godwit.SystemNamespace, []byte(clearing(ns1, "k").Key), godwit.ReadOptions{}); err != nil || e.Revision != 8 {
+		t.Errorf("the clearing is %+v, %v", e, err)
+	}
+	f.healthy()
+}
+
 // takeOver has a follower take what stands in the log from where it is.
 func takeOver(f, d *disk) {
 	d.t.Helper()

@@ -45,12 +45,12 @@ func (tx *Tx) Install(r *godwit.Record) error {
 		return err
 	}
 	tx.mix(r.Revision)
-	from := len(tx.rows)
+	from, own := len(tx.rows), len(tx.changes)
 	if err := tx.takeOver(r, old); err != nil {
 		return err
 	}
 	tx.rows = tx.rows[:from] // a copy of everything is not what is read most
-	tx.changes[len(tx.changes)-1].to = from
+	tx.changes[own].to = from
 	return nil
 }
 

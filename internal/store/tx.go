@@ -33,6 +33,7 @@ type Tx struct {
 	replaced  []godwit.Revision
 	dropped   []godwit.NamespaceID
 	cleared   []clearing
+	unnamed   bool // more keys are cleared than changes has
 	system    []godwit.Record
 	requests  []request             // remembered in this transaction
 	proposers map[ProposerID]uint64 // whose batches this transaction holds
@@ -185,7 +186,7 @@ func (tx *Tx) release() {
 	tx.changes, tx.rows, tx.requests = tx.changes[:0], tx.rows[:0], tx.requests[:0]
 	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
 	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
-	tx.cleared = nil
+	tx.cleared, tx.unnamed = nil, false
 	tx.s.writing.Unlock()
 }
 
