@@ -41,6 +41,25 @@ func TestThreeMembersOfReadme(t *testing.T) {
 	})
 }
 
+// TestFeatures does what the page of features says.
+func TestFeatures(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/features.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	for _, block := range shell.FindAllStringSubmatch(string(text), -1) {
+		script.WriteString(block[1])
+	}
+	paste(t, startServer(t), script.String(), []string{
+		"somebody was faster: exit 5", `{"revision":"`, "10\n",
+		`"name":"waders/3"`, `"value":"number 3"`, `"name":"waders/2"`, `"name":"waders/3"`, `"waders/2"`, `"keys":3`,
+		"waders/4", "2026/1\n2026/2\n", "0\n", "the same\n", "img/a.png\nindex.html\n", "hello\n", "whole\n", "equal\n",
+		"Calidris alpina\n", `"reads":`,
+	})
+}
+
 // paste pastes commands of the README into a shell, beside a node that runs, and
 // looks for texts in what comes out, in order.
 func paste(t *testing.T, s *server, commands string, wants []string) {

@@ -166,7 +166,7 @@ func (tx *Tx) publish(d Durability) error {
 
 // blocksAll tells that the transaction cannot name all keys that it replaces, or
 // takes the log back.
-func (tx *Tx) blocksAll() bool { return len(tx.dropped)+len(tx.cleared) > 0 || tx.rewound }
+func (tx *Tx) blocksAll() bool { return len(tx.dropped) > 0 || tx.unnamed || tx.rewound }
 
 func (tx *Tx) blockHot() {
 	if tx.blocksAll() {

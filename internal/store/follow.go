@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -27,7 +28,7 @@ func (tx *Tx) CatchUp(r *godwit.Record) error {
 	}
 	tx.mix(r.Revision)
 	if is, err := tx.superseded(r, old); is || err != nil {
-		return err
+		return cmp.Or(err, tx.clearBy(r))
 	}
 	return tx.takeOver(r, old)
 }
@@ -44,12 +45,12 @@ func (tx *Tx) Install(r *godwit.Record) error {
 		return err
 	}
 	tx.mix(r.Revision)
-	from := len(tx.rows)
+	from, own := len(tx.rows), len(tx.changes)
 	if err := tx.takeOver(r, old); err != nil {
 		return err
 	}
 	tx.rows = tx.rows[:from] // a copy of everything is not what is read most
-	tx.changes[len(tx.changes)-1].to = from
+	tx.changes[own].to = from
 	return nil
 }
 

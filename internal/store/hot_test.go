@@ -103,6 +103,43 @@ func TestHotKeyOfDroppedNamespace(t *testing.T) {
 	d.healthy()
 }
 
+// TestHotKeysThatAreCleared: what is cleared leaves nothing in memory, and if it is
+// little, all else stays there.
+func TestHotKeysThatAreCleared(t *testing.T) {
+	d := newDisk(t, store.Config{CacheBytes: 8 << 20, HotBytes: 8 << 20})
+	d.write(put(ns1, "k/1", "v"), put(ns1, "other", "v"), put(ns2, "else", "v"))
+	heat := func() {
+		for range 3 {
+			d.wantValue(ns1, "other", "v")
+			d.wantValue(ns2, "else", "v")
+		}
+	}
+	heat()
+	d.wantValue(ns1, "k/1", "v")
+	d.wantValue(ns1, "k/1", "v")
+	if !d.Hot(ns1, "k/1") || !d.Hot(ns1, "other") {
+		t.Fatal("the keys are not hot, so this tests nothing")
+	}
+	d.write(clearing(ns1, "k/"))
+	if d.wantAbsent(ns1, "k/1"); d.Hot(ns1, "k/1") || !d.Hot(ns1, "other") || !d.Hot(ns2, "else") {
+		t.Errorf("hot: %t, %t and %t", d.Hot(ns1, "k/1"), d.Hot(ns1, "other"), d.Hot(ns2, "else"))
+	}
+	var many []godwit.Mutation
+	for i := range 700 {
+		many = append(many, put(ns1, fmt.Sprint("k/", i), "v"))
+	}
+	d.write(many...)
+	for range 3 {
+		d.wantValue(ns1, "k/699", "v")
+	}
+	d.write(clearing(ns1, "k/"))
+	if d.wantAbsent(ns1, "k/699"); d.Hot(ns1, "k/699") {
+		t.Error("a key is hot that was cleared with many")
+	}
+	heat()
+	d.healthy()
+}
+
 // TestScanDoesNotClearHotKeys: reading many keys once leaves those in place that
 // are read again and again.
 func TestScanDoesNotClearHotKeys(t *testing.T) {

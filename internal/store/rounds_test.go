@@ -53,6 +53,7 @@ type roundWorld struct {
 	made      byte
 	old       *store.MemFS // a copy of the centre
 	oldSpaces []godwit.NamespaceID
+	late      *store.View // of the centre: an upstream that is behind
 	diverged  bool
 	counts    map[string]int
 }
@@ -78,6 +79,10 @@ func newRoundWorld(t *testing.T, seed uint64) *roundWorld {
 // mutate writes n transactions to the log.
 func (w *roundWorld) mutate(n int) {
 	for range n {
+		if w.rng.IntN(20) == 0 {
+			w.close(w.late)
+			w.late = w.centre.view()
+		}
 		w.clock.advance(time.Duration(w.rng.IntN(400)+1) * time.Millisecond)
 		var ms []godwit.Mutation
 		switch k := w.rng.IntN(100); {
@@ -93,6 +98,11 @@ func (w *roundWorld) mutate(n int) {
 		case k < 8:
 			w.centre.sweep()
 			continue
+		case k < 12:
+			ms = append(ms, w.clearing())
+			if w.rng.IntN(2) == 0 {
+				ms = append(ms, w.mutation())
+			}
 		default:
 			for range 1 + w.rng.IntN(4) {
 				ms = append(ms, w.mutation())
@@ -119,6 +129,40 @@ func (w *roundWorld) mutation() godwit.Mutation {
 	return m
 }
 
+// clearing clears a part of a namespace, or all of it.
+func (w *roundWorld) clearing() godwit.Mutation {
+	ns, key := w.spaces[w.rng.IntN(len(w.spaces))], keyN(w.rng.IntN(25))
+	m := clearing(ns, key[:w.rng.IntN(len(key)+1)])
+	m.Expiration = w.clock.Now().Unix() + 1 + w.rng.Int64N(60)
+	return m
+}
+
+// upstream is a state to go on from: as a rule the centre's, or that of an upstream
+// which is behind.
+func (w *roundWorld) upstream() (v *store.View, behind bool) {
+	late := w.late
+	if late == nil || w.rng.IntN(3) > 0 {
+		return w.centre.view(), false
+	}
+	w.late = nil
+	if late.Revision() >= w.follower.Revision() && late.Purged() <= w.follower.Revision() {
+		w.counts["behind"]++
+		return late, true
+	}
+	w.close(late)
+	return w.centre.view(), false
+}
+
+func (w *roundWorld) close(v *store.View) {
+	w.t.Helper()
+	if v == nil {
+		return
+	}
+	if err := v.Close(); err != nil {
+		w.t.Error(err)
+	}
+}
+
 // horizon is a second that no round lasts to, so that digests leave out what
 // either side may sweep meanwhile.
 func (w *roundWorld) horizon() int64 { return w.clock.Now().Unix() + 30 }
@@ -143,20 +187,16 @@ func (w *roundWorld) round() {
 	case 2:
 		w.rollBack()
 	}
-	v := w.centre.view()
+	v, behind := w.upstream()
 	want, now := w.digest(w.centre, w.horizon()), w.horizon()
 	if w.diverged || v.Purged() > w.follower.Revision() {
-		if err := v.Close(); err != nil {
-			w.t.Error(err)
-		}
+		w.close(v)
 		w.reconcile()
 		return
 	}
 	records := changes(w.t, v, w.follower.Revision(), v.Revision())
 	at := v.Revision()
-	if err := v.Close(); err != nil {
-		w.t.Error(err)
-	}
+	w.close(v)
 	for len(records) > 0 {
 		n := min(1+w.rng.IntN(15), len(records))
 		w.follower.tx(func(tx *store.Tx) error {
@@ -175,7 +215,9 @@ func (w *roundWorld) round() {
 	}
 	w.follower.reach(at)
 	w.counts["rounds"]++
-	w.check(at, now, want)
+	if !behind {
+		w.check(at, now, want)
+	}
 }
 
 func (w *roundWorld) check(at godwit.Revision, now int64, want [32]byte) {
@@ -197,7 +239,7 @@ func (w *roundWorld) disturb() (cut bool) {
 	case 2:
 		w.follower.reopen()
 	case 3:
-		return w.rng.IntN(3) == 0
+		return w.rng.IntN(2) == 0
 	}
 	return false
 }
@@ -207,6 +249,8 @@ func (w *roundWorld) rollBack() {
 	if w.old == nil {
 		return
 	}
+	w.close(w.late)
+	w.late = nil
 	w.centre.close()
 	cfg := w.centre.cfg
 	next := openDisk(w.t, w.old, cfg)
@@ -224,9 +268,10 @@ func (w *roundWorld) reconcile() {
 	w.diverged = true
 	lowest := godwit.MaxRevision
 	var place *store.Place
+	highest := godwit.Revision(0)
 	for done := false; !done; {
-		v := w.centre.view()
-		lowest = min(lowest, v.Revision())
+		v, _ := w.upstream()
+		lowest, highest = min(lowest, v.Revision()), max(highest, v.Revision())
 		var page []godwit.Record
 		enough := errors.New("enough")
 		err := v.Walk(ctx, place, true, func(r *godwit.Record) error {
@@ -248,7 +293,7 @@ func (w *roundWorld) reconcile() {
 	}
 	w.follower.tx(func(tx *store.Tx) error {
 		tx.Rewind(lowest)
-		return tx.Follow(w.centre.Cluster(), w.centre.Lineage(), lowest)
+		return tx.Follow(w.centre.Cluster(), w.centre.Lineage(), highest)
 	})
 	w.diverged = false
 	w.counts["copies"]++
@@ -309,6 +354,7 @@ func (w *roundWorld) settle() {
 			return
 		}
 	}
+	w.close(w.late)
 	w.centre.sweep()
 	w.follower.sweep()
 	rows := func(d *disk) map[string]string {

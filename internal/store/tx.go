@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type Tx struct {
 	replaced  []godwit.Revision
 	dropped   []godwit.NamespaceID
 	cleared   []clearing
+	unnamed   bool // more keys are cleared than changes has
 	system    []godwit.Record
 	requests  map[godwit.RequestKey]godwit.Result // remembered in this transaction
 	proposers map[ProposerID]uint64               // whose batches this transaction holds
@@ -168,8 +170,14 @@ func (tx *Tx) release() {
 	if cap(tx.rows) > keepRows {
 		tx.rows = nil
 	}
+	if cap(tx.row) > keepRows {
+		tx.row = nil
+	}
 	if cap(tx.indexed) > keepHeads {
-		tx.indexed, tx.indexKeys, tx.replaced = nil, nil, nil
+		tx.indexed, tx.indexKeys = nil, nil
+	}
+	if cap(tx.replaced) > keepHeads {
+		tx.replaced = nil
 	}
 	clear(tx.indexed)
 	clear(tx.heads)
@@ -183,7 +191,7 @@ func (tx *Tx) release() {
 	tx.changes, tx.rows = tx.changes[:0], tx.rows[:0]
 	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
 	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
-	tx.cleared = nil
+	tx.cleared, tx.unnamed = nil, false
 	tx.s.writing.Unlock()
 }
 
@@ -286,7 +294,7 @@ func (tx *Tx) Apply(r *godwit.Record) error {
 		return tx.take(r, old)
 	}
 	if is, err := tx.superseded(r, old); is || err != nil {
-		return err
+		return cmp.Or(err, tx.clearBy(r))
 	}
 	return tx.takeOver(r, old)
 }
@@ -461,10 +469,8 @@ func (tx *Tx) noteSystem(r *godwit.Record) {
 	if id, ok := namespaceOf(r.Key); ok && r.Op == godwit.OpDelete {
 		tx.dropNamespace(id)
 	}
-	if ns, prefix, ok := godwit.ClearedKeys(r.Key); ok && r.Op == godwit.OpPut {
-		if err := tx.clear(clearing{ns, prefix, r.Revision}); tx.err == nil {
-			tx.err = err
-		}
+	if err := tx.clearBy(r); tx.err == nil {
+		tx.err = err
 	}
 }
 

@@ -74,7 +74,7 @@ func TestNewFormat(t *testing.T) {
 }
 
 // TestAddsWaitForTheirFormat: an add is refused, and nothing done, until all members
-// know what one is.
+// know what one is; and so is what clears keys.
 func TestAddsWaitForTheirFormat(t *testing.T) {
 	playTuned(t, 2, version(newFormat), func(c *cluster) {
 		c.members[0].propose(createNamespace())
@@ -83,6 +83,13 @@ func TestAddsWaitForTheirFormat(t *testing.T) {
 		add.Mutations[0] = godwit.Mutation{Op: godwit.OpAdd, Namespace: add.Mutations[0].Namespace, Key: "n", Delta: 7}
 		if _, err := c.members[0].Propose(t.Context(), []godwit.Transaction{add}); godwit.CodeOf(err) != godwit.CodeUnavailable || !strings.Contains(err.Error(), "upgrade") {
 			t.Errorf("an add before its format: %v", err)
+		}
+		clearing := put("", "")
+		clearing.Mutations[0].Key = "cleared/" + clearing.Mutations[0].Namespace.String() + "/k"
+		clearing.Mutations[0].Namespace = godwit.SystemNamespace
+		c.members[0].propose(put("key", "value"))
+		if _, err := c.members[0].Propose(t.Context(), []godwit.Transaction{clearing}); godwit.CodeOf(err) != godwit.CodeUnavailable || !strings.Contains(err.Error(), "upgrade") {
+			t.Errorf("keys are cleared before their format: %v", err)
 		}
 		for _, m := range c.members {
 			m.stop()
@@ -96,7 +103,13 @@ func TestAddsWaitForTheirFormat(t *testing.T) {
 				t.Errorf("%s: %+v, %v", m.name, results, err)
 			}
 		}
+		c.members[0].propose(clearing)
 		c.settle()
+		for _, m := range c.members {
+			if got := m.value("key"); got != "" {
+				t.Errorf("%s: then the key is %q", m.name, got)
+			}
+		}
 	})
 }
 

@@ -33,6 +33,8 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 		return nil, godwit.ErrBusy
 	case m.proposer.form() < addFormat && gather.Adds(txs):
 		return nil, errNoAdds
+	case m.proposer.form() < addFormat && clears(txs):
+		return nil, errNoClears
 	}
 	if err := m.proposer.refusal(); err != nil {
 		return nil, err
@@ -41,6 +43,19 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 		return nil, err
 	}
 	return m.proposer.propose(txs)
+}
+
+// clears tells whether transactions clear keys, which a member that does not know how
+// would keep.
+func clears(txs []godwit.Transaction) bool {
+	for i := range txs {
+		for j := range txs[i].Mutations {
+			if m := &txs[i].Mutations[j]; m.Op == godwit.OpPut && m.Frees() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Barrier implements godwit.Log: a batch of its own, or one that is to be sent

@@ -14,7 +14,7 @@ import (
 // A message of the stream:
 //
 //	format:1 kind:1 and, by kind,
-//	batch:   proposer:16 number batch            see package wire; adds are of format 3
+//	batch:   proposer:16 number batch            see package wire; adds and what clears keys are of format 3
 //	packed:  proposer:16 number zstd             the same, compressed; of format 2
 //	chunk:   blob:16 size hash:32 offset bytes   of a value, ahead of the batch that names it
 //	epoch:   cluster:16 after { epoch:16 revision } epoch:16 first generation
@@ -38,7 +38,7 @@ const (
 // so, which is sent once all members read them.
 const (
 	firstFormat = 1
-	addFormat   = 3 // from which on a batch may have adds
+	addFormat   = 3 // from which on a batch may have adds, and clear keys
 	// LastFormat is the highest that this version reads.
 	LastFormat = addFormat
 )

@@ -47,6 +47,7 @@ var (
 	errClosing  = &godwit.Error{Code: godwit.CodeUnavailable, Message: "The node is shutting down."}
 	errClock    = &godwit.Error{Code: godwit.CodeUnavailable, Message: "This member's clock is far from the cluster's: it takes no writes."}
 	errNoAdds   = &godwit.Error{Code: godwit.CodeUnavailable, Message: "Not all members of the cluster know how to add to a value yet: upgrade them."}
+	errNoClears = &godwit.Error{Code: godwit.CodeUnavailable, Message: "Not all members of the cluster know how to clear keys yet: upgrade them."}
 	errTooLarge = &godwit.Error{Code: godwit.CodeBodyTooLarge, Message: "The transaction is larger than a message of the cluster's log may be."}
 )
 
