@@ -26,7 +26,7 @@ demo: build
 
 ## test: install what the tests need, then run all of them
 test: lint cross fuzz e2e-deps js-deps planted packaging
-	$(GO) test -race -timeout 20m -skip $(CHAOS) ./...
+	$(GO) test -race -timeout 40m -skip $(CHAOS) ./...
 	$(GO) test -timeout 10m -run $(CHAOS) ./e2e
 	@$(MAKE) --no-print-directory simulate SEEDS=200
 
