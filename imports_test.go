@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"internal/central/jetstream/streamtest"},
 	{"internal/backup"},
 	{"replica", "internal/central/embedded", "internal/central/jetstream"},
-	{"internal/central/gather"},
+	{"internal/central/gather", "internal/central/quota"},
 	{"internal/edge"},
 	{"internal/feed", "internal/watch"},
 	{"internal/state"},

@@ -45,6 +45,7 @@ type Service struct {
 	cfg        Config
 	guard      *guard
 	rate       *writeRate
+	requests   *requestRate
 	uploads    *slots
 	bulkMemory *semaphore.Weighted // of the values that bulk gets hold
 	ids        *requestIDs
@@ -58,6 +59,7 @@ func New(cfg Config) *Service {
 		cfg:        cfg,
 		guard:      newGuard(cfg),
 		rate:       newWriteRate(),
+		requests:   newRequestRate(cfg.Metrics),
 		uploads:    newSlots(maxLargeUploads, maxUploadsEach),
 		bulkMemory: semaphore.NewWeighted(bulkMemory),
 		ids:        newRequestIDs(),

@@ -141,6 +141,9 @@ func (c *call) sendProblems(p problem) error {
 	if p.retryable() {
 		header.Set("Retry-After", "1")
 	}
+	if p.code == codeQuota { // the SDKs try again upon any other 429
+		header.Set("X-Should-Retry", "false")
+	}
 	if p.status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", `Bearer realm="godwit"`)
 	}

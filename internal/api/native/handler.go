@@ -26,6 +26,8 @@ const Prefix = "/godwit/v1/"
 // Service is what the API needs of package api; *api.Service is one.
 type Service interface {
 	Authenticate(ctx context.Context, remote netip.Addr, secret []byte) (*catalog.Principal, error)
+	AdmitToken(p *catalog.Principal) error
+	AdmitNamespace(ns *godwit.Namespace) error
 	Catalog() *catalog.Catalog
 	Revision() godwit.Revision
 	Transact(ctx context.Context, ns *godwit.Namespace, t api.Transact) (godwit.Result, error)
@@ -215,6 +217,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 	}
 	if h.cfg.PassOn != nil && slices.Contains(rt.passOn, method) {
 		return h.cfg.PassOn(w, r.Request)
+	}
+	if err := h.cfg.Service.AdmitToken(r.principal); err != nil {
+		return err
 	}
 	if rt.watch != nil && method == http.MethodGet {
 		return rt.watch(h, w, r)

@@ -50,7 +50,7 @@ func (h *Handler) namespace(r *request, need godwit.Permission) (*godwit.Namespa
 
 // resolve finds the namespace whose id, or else title, is in the path, and asks
 // whether the token reaches it. One that the token is not for looks the same to
-// it whether it exists or not.
+// it whether it exists or not. The request counts as one about its keys.
 func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace, error) {
 	if err := catalog.Authorize(r.principal, godwit.PermissionRead, nil); err != nil {
 		return nil, err
@@ -68,7 +68,10 @@ func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace
 	if err != nil {
 		return nil, err
 	}
-	return ns, catalog.Authorize(r.principal, need, ns)
+	if err := catalog.Authorize(r.principal, need, ns); err != nil {
+		return nil, err
+	}
+	return ns, h.cfg.Service.AdmitNamespace(ns)
 }
 
 func (h *Handler) namespaceSettings(r *request) (any, error) {
@@ -112,15 +115,25 @@ type settingsPatch struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl"`
 	WritesPerKey     *float64 `json:"writes_per_key"`
 	Consistency      *string  `json:"consistency"`
+
+	MaxKeys           *int64   `json:"max_keys"`
+	MaxBytes          *int64   `json:"max_bytes"`
+	RequestsPerSecond *float64 `json:"requests_per_second"`
 }
 
 // patch is s with what the JSON object raw names changed. s is left alone.
 func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
-	p := settingsPatch{clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency}
+	p := settingsPatch{
+		clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency,
+		clone(s.MaxKeys), clone(s.MaxBytes), clone(s.RequestsPerSecond),
+	}
 	if err := decodeBytes(raw, &p); err != nil {
 		return godwit.Settings{}, err
 	}
-	changed := godwit.Settings{MinExpirationTTL: p.MinExpirationTTL, MinCacheTTL: p.MinCacheTTL, WritesPerKey: p.WritesPerKey}
+	changed := godwit.Settings{
+		MinExpirationTTL: p.MinExpirationTTL, MinCacheTTL: p.MinCacheTTL, WritesPerKey: p.WritesPerKey,
+		MaxKeys: p.MaxKeys, MaxBytes: p.MaxBytes, RequestsPerSecond: p.RequestsPerSecond,
+	}
 	if p.Consistency != nil {
 		changed.Consistency = *p.Consistency
 	}
