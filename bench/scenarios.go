@@ -28,6 +28,7 @@ func scenarios(o options) []scenario {
 		{"put-one", "durable writes of one connection beside a bare fsync", putOne},
 		{"transactions", "transactions of 10 keys and adds beside single writes", transactions},
 		{"bulk", "one bulk write of 10,000 keys", bulkPut},
+		{"fairness", "durable writes of one connection while another namespace is flooded", fairness},
 		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
 		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
 		{"edge-get", "reads at an edge beside the centre", edgeGet},
