@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/state"},
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
-	{"internal/blob", "internal/wire"},
+	{"internal/audit", "internal/blob", "internal/wire"},
 	{""},
 }
 

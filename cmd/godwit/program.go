@@ -37,6 +37,7 @@ type commands struct {
 	Restore   restoreCmd   `cmd:"" help:"Make a centre's data directory from a backup."`
 	Promote   promoteCmd   `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
 	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running."`
+	Audit     auditCmd     `cmd:"" help:"Show what an audit log has."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
@@ -28,7 +29,7 @@ const (
 	HeaderNamespace   = "Godwit-Namespace"
 )
 
-// Config is what a Service needs; all fields are required.
+// Config is what a Service needs; all fields but Audit are required.
 type Config struct {
 	Reader   godwit.Reader
 	Log      godwit.Log
@@ -38,6 +39,7 @@ type Config struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
+	Audit    *audit.Log // nil: nothing is recorded
 }
 
 // Service carries requests out. Its methods may be called from many goroutines.
@@ -69,6 +71,9 @@ func New(cfg Config) *Service {
 
 // Catalog is the catalog that the service asks.
 func (s *Service) Catalog() *catalog.Catalog { return s.cfg.Catalog }
+
+// Audit is where the protocols record what they have carried out; nil: nowhere.
+func (s *Service) Audit() *audit.Log { return s.cfg.Audit }
 
 // Answered is how many operations were carried out so far.
 func (s *Service) Answered() uint64 { return s.metrics.answered.Load() }

@@ -94,6 +94,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	r.start(ctx, 4*s.cfg.MaxValueBytes)
 	s.answer(r)
 	s.seal(r)
+	if r.op == opPut || r.op == opDelete {
+		s.record(r)
+	}
 	s.metrics.request(r.op, ctx.Response.StatusCode())
 	r.ctx = nil
 }
@@ -134,6 +137,11 @@ func (s *Server) perform(r *request) error {
 	}
 	if r.op != opPut && r.op != opBulkGet {
 		if err := r.body.finish(); err != nil {
+			return err
+		}
+	}
+	if r.op == opPut || r.op == opDelete {
+		if err := s.announce(r); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ type call struct {
 	principal *catalog.Principal
 	ns        *godwit.Namespace // nil where the path names none
 	requestID string            // as the client gave it; "": it did not
+	count     int64             // of keys, where the endpoint is told them in its body
 }
 
 func newCall(h *Handler, w http.ResponseWriter, r *http.Request) *call {

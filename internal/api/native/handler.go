@@ -15,6 +15,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/watch"
@@ -28,6 +29,7 @@ type Service interface {
 	Authenticate(ctx context.Context, remote netip.Addr, secret []byte) (*catalog.Principal, error)
 	AdmitToken(p *catalog.Principal) error
 	AdmitNamespace(ns *godwit.Namespace) error
+	Audit() *audit.Log
 	Catalog() *catalog.Catalog
 	Revision() godwit.Revision
 	Transact(ctx context.Context, ns *godwit.Namespace, t api.Transact) (godwit.Result, error)
@@ -116,6 +118,11 @@ type request struct {
 	revision  godwit.Revision // the endpoint sets it to what it wrote, or was decided at
 	served    *godwit.Served  // the endpoint says with it how a read was answered
 	answered  bool            // the endpoint has answered by itself
+
+	// What the endpoint tells the audit log.
+	ns     *godwit.Namespace
+	count  int64  // of keys
+	target string // the token, prefix or member that it is about
 }
 
 // endpoint carries a request out and returns what to answer as JSON.
@@ -131,6 +138,7 @@ type route struct {
 	methods map[string]endpoint
 	watch   stream   // GET, in place of an endpoint
 	passOn  []string // methods that are administration: see Config.PassOn
+	audited string   // what the audit log calls methods other than GET
 }
 
 // routes are all there are, but for those of the feed.
@@ -143,26 +151,40 @@ func routes() []route {
 			path:    "cluster/members/*",
 			methods: map[string]endpoint{http.MethodDelete: (*Handler).removeMember},
 			passOn:  []string{http.MethodDelete},
+			audited: "member_remove",
 		},
 		{
 			path:    "tokens",
 			methods: map[string]endpoint{get: (*Handler).listTokens, post: (*Handler).createToken},
 			passOn:  []string{get, post},
+			audited: "token_create",
 		},
 		{
 			path:    "tokens/*",
 			methods: map[string]endpoint{http.MethodDelete: (*Handler).revokeToken},
 			passOn:  []string{http.MethodDelete},
+			audited: "token_revoke",
 		},
-		{path: "root-token/rotate", methods: map[string]endpoint{post: (*Handler).rotateRoot}, passOn: []string{post}},
+		{
+			path:    "root-token/rotate",
+			methods: map[string]endpoint{post: (*Handler).rotateRoot},
+			passOn:  []string{post},
+			audited: "root_token_rotate",
+		},
 		{path: "namespaces", methods: map[string]endpoint{get: (*Handler).listNamespaces}},
 		{
 			path:    "namespaces/*/settings",
 			methods: map[string]endpoint{get: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings},
 			passOn:  []string{http.MethodPatch},
+			audited: "namespace_set",
 		},
-		{path: "namespaces/*/clear", methods: map[string]endpoint{post: (*Handler).clearKeys}, passOn: []string{post}},
-		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}},
+		{
+			path:    "namespaces/*/clear",
+			methods: map[string]endpoint{post: (*Handler).clearKeys},
+			passOn:  []string{post},
+			audited: "namespace_clear",
+		},
+		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}, audited: "transact"},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
 		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},
 		{path: "namespaces/*/keys", methods: map[string]endpoint{get: (*Handler).listKeys}},
@@ -230,7 +252,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 		writeError(w, http.StatusMethodNotAllowed, "method_not_allowed", "This path takes "+allowed(rt)+".")
 		return nil
 	}
-	body, err := answer(h, r)
+	body, err := h.recorded(r, rt, answer)
 	h.tellState(w.Header(), r)
 	if err != nil || r.answered {
 		return err

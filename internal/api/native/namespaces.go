@@ -45,7 +45,9 @@ func (h *Handler) namespace(r *request, need godwit.Permission) (*godwit.Namespa
 	if err := catalog.Authorize(r.principal, need, &godwit.Namespace{ID: id}); err != nil {
 		return nil, err
 	}
-	return h.cfg.Service.Catalog().Namespace(r.Context(), id)
+	ns, err := h.cfg.Service.Catalog().Namespace(r.Context(), id)
+	r.ns = ns
+	return ns, err
 }
 
 // resolve finds the namespace whose id, or else title, is in the path, and asks
@@ -71,6 +73,7 @@ func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace
 	if err := catalog.Authorize(r.principal, need, ns); err != nil {
 		return nil, err
 	}
+	r.ns = ns
 	return ns, h.cfg.Service.AdmitNamespace(ns)
 }
 

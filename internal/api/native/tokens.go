@@ -62,7 +62,7 @@ func (h *Handler) createToken(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.created = true
+	r.created, r.target = true, t.ID
 	return createdToken{t, secret}, nil
 }
 
