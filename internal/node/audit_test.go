@@ -89,7 +89,7 @@ func TestAudit(t *testing.T) {
 	if got[5].Count != 2 || got[7].Count != 1 || got[1].Namespace != ns.ID || got[2].RequestID == "" || got[0].Token != "root" {
 		t.Errorf("at the edge: %+v", got)
 	}
-	settings := []string{"namespace_set root birds  ok", "namespace_clear root birds  ok"}
+	settings := []string{"namespace_set root birds  ok", "namespace_rename root birds  ok", "namespace_clear root birds  ok"}
 	centreWant := []string{"namespace_create root birds  ok", "token_create root   ok"}
 	for _, text := range edgeWant {
 		centreWant = append(centreWant, strings.TrimSuffix(text, " upstream"))
@@ -118,6 +118,9 @@ func changeByAllWays(t *testing.T, n *node.Node, id, reader string) {
 	request(t, "POST", own+"transactions", rootToken, `{"mutations":[`)
 	if r := request(t, "PATCH", strings.Replace(own, "birds", id, 1)+"settings", rootToken, `{"max_keys":9}`); r.status != 200 {
 		t.Errorf("settings: %d %s", r.status, r.body)
+	}
+	if r := request(t, "PUT", rest, rootToken, `{"title":"birds"}`); r.status != 200 {
+		t.Errorf("rename: %d %s", r.status, r.body)
 	}
 	request(t, "POST", own+"clear", rootToken, `{"all":true}`)
 }
