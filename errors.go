@@ -43,6 +43,7 @@ const (
 	CodeBulkJSON                       // bulk get as JSON met a value that is not JSON
 	CodeBulkTooLarge                   // bulk get's values are over MaxBulkGetBytes together
 	CodeNotNumber                      // a value to add to is no number, or the sum would be none
+	CodeQuota                          // the namespace holds as much as it may: deletes are not refused
 	codeCount
 )
 
@@ -94,6 +95,8 @@ var (
 	ErrDiskFull          = &Error{Code: CodeDiskFull, Message: "The disk is full: puts are refused, deletes and reads go on."}
 	ErrNotNumber         = &Error{Code: CodeNotNumber, Message: "The value is not an integer of 64 bits, or the sum would not be."}
 	ErrTooManyWrites     = &Error{Code: CodeTooManyWrites, Message: "Too Many Requests"}
+	ErrNamespaceRate     = &Error{Code: CodeTooManyRequests, Message: "too many requests: over the namespace's requests_per_second"}
+	ErrTokenRate         = &Error{Code: CodeTooManyRequests, Message: "too many requests: over the token's requests_per_second"}
 	ErrInvalidCursor     = &Error{Code: CodeInvalidCursor, Message: "Invalid cursor"}
 	ErrUnauthenticated   = &Error{Code: CodeUnauthenticated, Message: "Authentication error"}
 	ErrForbidden         = &Error{Code: CodeForbidden, Message: "The token lacks the permission for this operation."}

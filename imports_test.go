@@ -22,13 +22,13 @@ var layers = [][]string{
 	{"internal/central/jetstream/streamtest"},
 	{"internal/backup"},
 	{"replica", "internal/central/embedded", "internal/central/jetstream"},
-	{"internal/central/gather"},
+	{"internal/central/gather", "internal/central/quota"},
 	{"internal/edge"},
 	{"internal/feed", "internal/watch"},
 	{"internal/state"},
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
-	{"internal/analytics", "internal/blob", "internal/wire", "internal/store/crypt"},
+	{"internal/analytics", "internal/audit", "internal/blob", "internal/wire", "internal/store/crypt"},
 	{"", "internal/transfer"},
 }
 

@@ -33,6 +33,9 @@ const (
 	MaxRevision         = Revision(1<<53 - 1)
 	DefaultInlineBytes  = 64 << 10
 	MaxInlineBytes      = 1 << 20
+	MaxQuota            = 1 << 53 // keys or bytes of a namespace
+	MinRequestRate      = 1       // a second: who is refused may come again after one
+	MaxRequestRate      = 1_000_000
 	MaxTransactionBytes = 4 << 20 // inline bytes of one transaction
 	MaxTransactionKeys  = 1000    // distinct keys in one transaction of a client's
 )

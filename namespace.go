@@ -61,6 +61,10 @@ type Settings struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl,omitempty"`      // seconds
 	WritesPerKey     *float64 `json:"writes_per_key,omitempty"`     // writes a second on one key; 0 is no limit
 	Consistency      string   `json:"consistency,omitempty"`        // "", "eventual" or "strong"
+
+	MaxKeys           *int64   `json:"max_keys,omitempty"`            // keys that it may hold
+	MaxBytes          *int64   `json:"max_bytes,omitempty"`           // bytes of their names, metadata and values
+	RequestsPerSecond *float64 `json:"requests_per_second,omitempty"` // reads and writes, at each node
 }
 
 // Validate returns nil if s may be stored. Error: [CodeInvalidRequest].
@@ -74,6 +78,21 @@ func (s Settings) Validate() error {
 		return Errorf(CodeInvalidRequest, "writes_per_key must be 0 (no limit) or a positive number")
 	case s.Consistency != "" && s.Consistency != "eventual" && s.Consistency != "strong":
 		return Errorf(CodeInvalidRequest, "consistency must be \"eventual\" or \"strong\", not %q", clip(s.Consistency))
+	case s.MaxKeys != nil && (*s.MaxKeys < 1 || *s.MaxKeys > MaxQuota):
+		return Errorf(CodeInvalidRequest, "max_keys must be between 1 and %d, not %d", MaxQuota, *s.MaxKeys)
+	case s.MaxBytes != nil && (*s.MaxBytes < 1 || *s.MaxBytes > MaxQuota):
+		return Errorf(CodeInvalidRequest, "max_bytes must be between 1 and %d, not %d", MaxQuota, *s.MaxBytes)
+	case s.RequestsPerSecond != nil:
+		return ValidateRequestRate(*s.RequestsPerSecond)
+	}
+	return nil
+}
+
+// ValidateRequestRate returns nil if r may be a limit of requests a second. Error:
+// [CodeInvalidRequest].
+func ValidateRequestRate(r float64) error {
+	if !(r >= MinRequestRate && r <= MaxRequestRate) { // NaN is neither
+		return Errorf(CodeInvalidRequest, "requests_per_second must be between %d and %d, not %v", MinRequestRate, MaxRequestRate, r)
 	}
 	return nil
 }

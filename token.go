@@ -39,6 +39,8 @@ type Token struct {
 	Created    int64         `json:"created"`              // unix seconds
 	Expires    int64         `json:"expires,omitempty"`    // unix seconds; 0: never
 	Hash       [32]byte      `json:"-"`                    // SHA-256 of the secret
+
+	RequestsPerSecond float64 `json:"requests_per_second,omitempty"` // at each node; 0: no limit
 }
 
 // Covers tells whether the token is for namespace ns.

@@ -75,6 +75,10 @@ type Settings struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl,omitempty"`      // seconds
 	WritesPerKey     *float64 `json:"writes_per_key,omitempty"`     // writes a second on one key; 0: no limit
 	Consistency      string   `json:"consistency,omitempty"`        // "", "eventual" or "strong"
+
+	MaxKeys           *int64   `json:"max_keys,omitempty"`            // keys that it may hold
+	MaxBytes          *int64   `json:"max_bytes,omitempty"`           // bytes of their names, metadata and values
+	RequestsPerSecond *float64 `json:"requests_per_second,omitempty"` // reads and writes, at each node
 }
 
 // Namespaces returns those that the token is for, in order of their ids.
@@ -206,6 +210,8 @@ type Token struct {
 	Namespaces []string `json:"namespaces,omitempty"` // ids; empty: all
 	Created    int64    `json:"created"`              // unix seconds
 	Expires    int64    `json:"expires,omitempty"`    // unix seconds; 0: never
+
+	RequestsPerSecond float64 `json:"requests_per_second,omitempty"` // at each node; 0: no limit
 }
 
 // TokenSpec is what a new token may do.
@@ -214,6 +220,8 @@ type TokenSpec struct {
 	Permission string   `json:"permission"`
 	Namespaces []string `json:"namespaces,omitempty"` // ids or titles; empty: all
 	Expires    int64    `json:"expires,omitempty"`    // unix seconds; 0: never
+
+	RequestsPerSecond float64 `json:"requests_per_second,omitempty"` // at each node; 0: no limit
 }
 
 // NewToken is a token with its secret, which the server tells once and does not

@@ -122,7 +122,7 @@ func (q call) mayRepeat(err error) bool {
 	}
 	switch e.Status {
 	case http.StatusTooManyRequests:
-		return true
+		return !errors.Is(e, ErrQuota) // which does not pass by itself
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return q.idempotent
 	}

@@ -40,9 +40,13 @@ var (
 	// transaction is over its limit.
 	ErrTooLarge = errors.New("too large")
 	// ErrTooManyRequests is returned when the server still asks to slow down
-	// after the last attempt: a key is written too often, too many guesses at a
-	// token came from here, or the token has too many watches.
+	// after the last attempt: a key is written too often, the namespace's or the
+	// token's requests a second are used up, too many guesses at a token came from
+	// here, or the token has too many watches.
 	ErrTooManyRequests = errors.New("too many requests")
+	// ErrQuota is returned by writes when the namespace holds as many keys or bytes
+	// as its settings allow. Reads and deletes go on.
+	ErrQuota = errors.New("the namespace's quota is reached")
 	// ErrDiskFull is returned by writes when the server's disk is below its
 	// reserve. Reads and deletes go on.
 	ErrDiskFull = errors.New("the server's disk is full")
@@ -101,6 +105,8 @@ func (e *Error) sentinel() error {
 		return ErrOutcomeUnknown
 	case "10409", "not_a_number":
 		return ErrNotNumber
+	case "10048", "quota_reached":
+		return ErrQuota
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:

@@ -150,6 +150,7 @@ func registeredMetrics(t *testing.T) map[string]bool {
 		cfg := node.Config{
 			Dir: "data", FS: store.NewMemFS(), RootToken: "root-token-of-the-tests",
 			Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", Metrics: prometheus.NewRegistry(),
+			AuditLog: filepath.Join(t.TempDir(), "audit.log"),
 		}
 		if cfg.Upstreams = upstreams; upstreams != nil {
 			cfg.UpstreamToken = "a-token-of-the-tests"

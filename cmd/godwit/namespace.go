@@ -114,7 +114,10 @@ type namespaceSetCmd struct {
 	MinCacheTTL      *duration `name:"min-cache-ttl" env:"-" help:"Smallest cache_ttl that a read may ask for." placeholder:"D"`
 	WritesPerKey     *float64  `env:"-" help:"Writes a second that one key takes; 0 is no limit." placeholder:"R"`
 	Consistency      string    `env:"-" help:"eventual or strong." placeholder:"NAME"`
-	Unset            []string  `env:"-" help:"Settings to take away, so that the server's own are in force." enum:"min-expiration-ttl,min-cache-ttl,writes-per-key,consistency" placeholder:"NAME"`
+	MaxKeys          *int64    `env:"-" help:"Keys that the namespace may hold." placeholder:"N"`
+	MaxBytes         *size     `env:"-" help:"Bytes that it may hold: names, metadata and values." placeholder:"N"`
+	RequestsRate     *float64  `name:"requests-per-second" env:"-" help:"Reads and writes a second that each node answers." placeholder:"R"`
+	Unset            []string  `env:"-" help:"Settings to take away, so that the server's own are in force." enum:"min-expiration-ttl,min-cache-ttl,writes-per-key,consistency,max-keys,max-bytes,requests-per-second" placeholder:"NAME"`
 	JSON             bool      `name:"json" help:"Show the settings as JSON."`
 }
 
@@ -145,6 +148,9 @@ func (c *namespaceSetCmd) Run(ctx context.Context, p *program) error {
 		consistency = "-"
 	}
 	t.row("consistency", consistency)
+	t.row("max-keys", shown(settings.MaxKeys))
+	t.row("max-bytes", shown(settings.MaxBytes))
+	t.row("requests-per-second", shown(settings.RequestsPerSecond))
 	return t.close()
 }
 
@@ -164,6 +170,15 @@ func (c *namespaceSetCmd) changes() map[string]any {
 	}
 	if c.Consistency != "" {
 		changes["consistency"] = c.Consistency
+	}
+	if c.MaxKeys != nil {
+		changes["max_keys"] = *c.MaxKeys
+	}
+	if c.MaxBytes != nil {
+		changes["max_bytes"] = int64(*c.MaxBytes)
+	}
+	if c.RequestsRate != nil {
+		changes["requests_per_second"] = *c.RequestsRate
 	}
 	return changes
 }

@@ -43,6 +43,7 @@ type commands struct {
 	Promote   promoteCmd   `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
 	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running, or compare two that are."`
 	Rekey     rekeyCmd     `cmd:"" help:"Encrypt a data directory, or change its key."`
+	Audit     auditCmd     `cmd:"" help:"Show what an audit log has."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"setenv":   cmdSetenv,
 			"mode":     cmdMode,
 			"field":    cmdField,
+			"hangup":   cmdHangup,
 			"await":    cmdAwait,
 
 			"await-fenced": cmdAwaitFenced,
@@ -214,6 +215,18 @@ func cmdField(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no line of %s holds %s", args[1], args[2])
+}
+
+// cmdHangup sends SIGHUP to the node that wrote a ready file: hangup FILE
+func cmdHangup(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hangup FILE")
+	}
+	var r ready
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &r))
+	p, err := os.FindProcess(r.PID)
+	ts.Check(err)
+	ts.Check(p.Signal(syscall.SIGHUP))
 }
 
 // cmdAwaitFenced waits until a centre knows that it was replaced:

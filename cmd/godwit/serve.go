@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -54,6 +56,9 @@ type serveCmd struct {
 	CacheBytes       size     `help:"Bytes of the database to keep in memory; 0 is the default." default:"0" placeholder:"N"`
 
 	encryption
+	AuditLog      string `help:"File to record in who changed what. Default: none." placeholder:"FILE"`
+	AuditMaxBytes size   `help:"Bytes that it takes on the disk, with the file before it (${default})." default:"1GiB" placeholder:"N"`
+	AuditStrict   bool   `help:"Change nothing that it does not have."`
 
 	TLSCert string `name:"tls-cert" help:"PEM file with the certificate for both ports." placeholder:"FILE"`
 	TLSKey  string `name:"tls-key" help:"PEM file with its key." placeholder:"FILE"`
@@ -92,6 +97,12 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 // it is ready.
 func (c *serveCmd) serve(ctx context.Context, n *node.Node, logger *slog.Logger) error {
 	g, ctx := errgroup.WithContext(ctx)
+	if c.AuditLog != "" {
+		hangup := make(chan os.Signal, 1)
+		signal.Notify(hangup, syscall.SIGHUP) // before anyone knows that the node is ready
+		defer signal.Stop(hangup)
+		g.Go(func() error { return reopenUpon(ctx, hangup, n) })
+	}
 	g.Go(func() error {
 		if err := n.Run(ctx); err != nil {
 			logger.Error("node failed", slog.Any("error", err))
@@ -115,6 +126,19 @@ func (c *serveCmd) serve(ctx context.Context, n *node.Node, logger *slog.Logger)
 		logger.Info("node stopped")
 	}
 	return err
+}
+
+// reopenUpon has the audit log opened again upon a signal, as those who move logs away
+// send it. Error: none; it ends with ctx.
+func reopenUpon(ctx context.Context, hangup <-chan os.Signal, n *node.Node) error {
+	for {
+		select {
+		case <-hangup:
+			n.ReopenAudit()
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func (c *serveCmd) config(p *program) node.Config {
@@ -155,10 +179,11 @@ func (c *serveCmd) config(p *program) node.Config {
 		InlineBytes: int(c.InlineBytes),
 		DiskReserve: c.DiskReserve.setting(),
 		CacheBytes:  int64(c.CacheBytes),
-		TLSCert:     c.TLSCert,
-		TLSKey:      c.TLSKey,
-		Version:     version(),
-		Logger:      c.logger(p),
+		AuditLog:    c.AuditLog, AuditMaxBytes: int64(c.AuditMaxBytes), AuditStrict: c.AuditStrict,
+		TLSCert: c.TLSCert,
+		TLSKey:  c.TLSKey,
+		Version: version(),
+		Logger:  c.logger(p),
 	}
 }
 

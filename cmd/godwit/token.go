@@ -24,6 +24,7 @@ type tokenCreateCmd struct {
 	Namespaces []string `env:"-" help:"Ids or titles of the namespaces that the token is for. Default: all." placeholder:"A,B"`
 	Expires    moment   `env:"-" help:"When the token ends: unix seconds, a date, a time, or a time span from now such as 30d. Default: never." placeholder:"WHEN"`
 	Name       string   `env:"-" help:"What the token is for, to tell it from others." placeholder:"TEXT"`
+	Rate       float64  `name:"requests-per-second" env:"-" help:"Requests a second that each node answers. Default: any number." default:"0" placeholder:"R"`
 	JSON       bool     `name:"json" help:"Show the token as JSON, its secret as \"token\"."`
 }
 
@@ -41,6 +42,8 @@ func (c *tokenCreateCmd) Run(ctx context.Context, p *program) error {
 		Permission: c.Permission,
 		Namespaces: c.Namespaces,
 		Expires:    c.Expires.unix(time.Now()),
+
+		RequestsPerSecond: c.Rate,
 	})
 	if err != nil {
 		return err
@@ -75,15 +78,23 @@ func (c *tokenListCmd) Run(ctx context.Context, p *program) error {
 	if c.JSON {
 		return p.writeJSON(tokens)
 	}
-	t := p.table("ID", "PERMISSION", "NAMESPACES", "CREATED", "EXPIRES", "NAME")
+	t := p.table("ID", "PERMISSION", "NAMESPACES", "CREATED", "EXPIRES", "RATE", "NAME")
 	for _, k := range tokens {
 		namespaces := "all"
 		if len(k.Namespaces) > 0 {
 			namespaces = strings.Join(k.Namespaces, ",")
 		}
-		t.row(k.ID, k.Permission, namespaces, when(k.Created), when(k.Expires), k.Name)
+		t.row(k.ID, k.Permission, namespaces, when(k.Created), when(k.Expires), rateOf(k.RequestsPerSecond), k.Name)
 	}
 	return t.close()
+}
+
+// rateOf shows a limit of requests a second, 0 for none.
+func rateOf(r float64) string {
+	if r == 0 {
+		return "-"
+	}
+	return fmt.Sprint(r)
 }
 
 type tokenRevokeCmd struct {

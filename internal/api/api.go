@@ -17,6 +17,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/analytics"
+	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
@@ -30,7 +31,7 @@ const (
 	HeaderIfNotExists = "Godwit-If-Not-Exists"
 )
 
-// Config is what a Service needs; all fields are required.
+// Config is what a Service needs; all fields but Audit are required.
 type Config struct {
 	Reader   godwit.Reader
 	Log      godwit.Log
@@ -40,6 +41,7 @@ type Config struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
+	Audit    *audit.Log // nil: nothing is recorded
 }
 
 // Service carries requests out. Its methods may be called from many goroutines.
@@ -47,6 +49,7 @@ type Service struct {
 	cfg        Config
 	guard      *guard
 	rate       *writeRate
+	requests   *requestRate
 	uploads    *slots
 	bulkMemory *semaphore.Weighted // of the values that bulk gets hold
 	ids        *requestIDs
@@ -64,6 +67,7 @@ func New(cfg Config) *Service {
 		cfg:        cfg,
 		guard:      newGuard(cfg),
 		rate:       newWriteRate(),
+		requests:   newRequestRate(cfg.Metrics),
 		uploads:    newSlots(maxLargeUploads, maxUploadsEach),
 		bulkMemory: semaphore.NewWeighted(bulkMemory),
 		ids:        newRequestIDs(),
@@ -77,6 +81,9 @@ func New(cfg Config) *Service {
 
 // Catalog is the catalog that the service asks.
 func (s *Service) Catalog() *catalog.Catalog { return s.cfg.Catalog }
+
+// Audit is where the protocols record what they have carried out; nil: nowhere.
+func (s *Service) Audit() *audit.Log { return s.cfg.Audit }
 
 // Answered is how many operations were carried out so far.
 func (s *Service) Answered() uint64 { return s.metrics.answered.Load() }

@@ -219,7 +219,11 @@ func (b *bulk) discard(mutations []godwit.Mutation) {
 // interrupted is err as it is to be told when earlier chunks are written: an
 // error that says that nothing was done would not be true.
 func interrupted(err error, written int) error {
-	if written == 0 || godwit.CodeOf(err) != godwit.CodeUnavailable {
+	code := godwit.CodeOf(err)
+	switch {
+	case written > 0 && code == godwit.CodeQuota:
+		return &godwit.Error{Code: code, Message: godwit.MessageOf(err) + "; some of the keys are written, others are not.", Err: err}
+	case written == 0 || code != godwit.CodeUnavailable:
 		return err
 	}
 	return &godwit.Error{

@@ -3,8 +3,10 @@ package api
 import (
 	"container/list"
 	"context"
+	"errors"
 	"hash/maphash"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
@@ -45,7 +48,20 @@ func (s *Service) Authenticate(ctx context.Context, remote netip.Addr, secret []
 		s.guard.succeeded(pair)
 		return p, nil
 	}
+	if errors.Is(err, godwit.ErrUnauthenticated) {
+		s.recordSignIn(remote)
+	}
 	return nil, s.guard.failed(ctx, remote, err)
+}
+
+// recordSignIn records that a credential was refused, and from where.
+func (s *Service) recordSignIn(remote netip.Addr) {
+	if !s.cfg.Audit.On() {
+		return
+	}
+	s.cfg.Audit.Record(audit.Entry{
+		Operation: "sign_in", Remote: remote.String(), Outcome: audit.OutcomeRefused, Status: http.StatusUnauthorized,
+	})
 }
 
 // network is the address that guesses are counted by: of IPv6, where anyone has

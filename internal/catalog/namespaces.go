@@ -28,6 +28,12 @@ func (c *Catalog) Namespace(ctx context.Context, id godwit.NamespaceID) (*godwit
 	return nil, godwit.ErrNamespaceNotFound
 }
 
+// KnownNamespace returns the namespace with this id as far as this node's own copy knows,
+// or nil. It does not wait.
+func (c *Catalog) KnownNamespace(id godwit.NamespaceID) *godwit.Namespace {
+	return c.index.Load().namespaces[id]
+}
+
 // Resolve returns the namespace whose id, or else title, is ref. It does not
 // allocate when found. Errors: as Namespace.
 func (c *Catalog) Resolve(ctx context.Context, ref []byte) (*godwit.Namespace, error) {

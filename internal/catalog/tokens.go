@@ -93,8 +93,8 @@ func (c *Catalog) expired(t *godwit.Token) bool {
 	return t.Expires != 0 && t.Expires <= c.cfg.Now().Unix()
 }
 
-// CreateToken makes a token from the fields Name, Permission, Namespaces and
-// Expires of spec, and returns its secret, which is kept nowhere. Errors:
+// CreateToken makes a token from the fields Name, Permission, Namespaces, Expires
+// and RequestsPerSecond of spec, and returns its secret, which is kept nowhere. Errors:
 // CodeInvalidRequest, ErrNamespaceNotFound, those of Log.Propose.
 func (c *Catalog) CreateToken(ctx context.Context, spec godwit.Token) (secret string, t *godwit.Token, err error) {
 	now := c.cfg.Now().Unix()
@@ -110,6 +110,8 @@ func (c *Catalog) CreateToken(ctx context.Context, spec godwit.Token) (secret st
 		Created:    now,
 		Expires:    spec.Expires,
 		Hash:       sha256.Sum256([]byte(secret)),
+
+		RequestsPerSecond: spec.RequestsPerSecond,
 	}
 	tx := godwit.Transaction{
 		Conditions: []godwit.Condition{absent(tokenPrefix + t.ID)},
@@ -143,6 +145,11 @@ func (c *Catalog) checkToken(spec *godwit.Token, now int64) error {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "a token may be limited to at most %d namespaces", godwit.MaxNamespaces)
 	case len(idx.tokens) >= godwit.MaxTokens:
 		return godwit.Errorf(godwit.CodeInvalidRequest, "there are %d tokens, which is the limit: revoke some", len(idx.tokens))
+	}
+	if spec.RequestsPerSecond != 0 {
+		if err := godwit.ValidateRequestRate(spec.RequestsPerSecond); err != nil {
+			return err
+		}
 	}
 	for _, id := range spec.Namespaces {
 		if _, ok := idx.namespaces[id]; !ok {

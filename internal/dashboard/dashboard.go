@@ -13,6 +13,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
@@ -38,6 +39,7 @@ type Service interface {
 	Delete(ctx context.Context, ns *godwit.Namespace, d api.Delete) (godwit.Result, error)
 	BulkDelete(ctx context.Context, ns *godwit.Namespace, keys []string, requestID string) (godwit.Result, error)
 	Activity() api.Activity
+	Audit() *audit.Log
 }
 
 var _ Service = (*api.Service)(nil)

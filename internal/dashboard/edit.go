@@ -12,6 +12,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/audit"
 )
 
 // Ways to say when a key expires.
@@ -158,8 +159,14 @@ func (d *Dashboard) writeText(c *call, page *keyPage) error {
 		return err
 	}
 	p.Body, p.RequestID = strings.NewReader(f.Text), c.PostForm.Get("once")
-	_, err = d.cfg.Service.Put(c.Context(), page.NS, p)
-	return err
+	return d.put(c, page.NS, p)
+}
+
+// put writes a key.
+func (d *Dashboard) put(c *call, ns *godwit.Namespace, p api.Put) error {
+	return d.recorded(c, ns, audit.Entry{Operation: "put", Key: string(p.Key), RequestID: p.RequestID}, func() (godwit.Result, error) {
+		return d.cfg.Service.Put(c.Context(), ns, p)
+	})
 }
 
 // formatKey shows the form with its JSON indented, or says what is wrong with it. The

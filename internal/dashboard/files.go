@@ -59,7 +59,7 @@ func (d *Dashboard) upload(c *call) error {
 		return d.refuseUpload(c, page, err)
 	}
 	p.Body, p.RequestID = file, fields["once"]
-	if _, err := d.cfg.Service.Put(c.Context(), ns, p); err != nil {
+	if err := d.put(c, ns, p); err != nil {
 		return d.refuseUpload(c, page, err)
 	}
 	return c.seeOther(address("key", "ns", ns.ID.String(), "key", page.Key, "done", "saved"))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/audit"
 )
 
 const (
@@ -222,8 +223,11 @@ func (d *Dashboard) deleteKey(c *call) error {
 		return err
 	}
 	page := &keyPage{NS: ns, Key: c.query.Get("key")}
-	_, err = d.cfg.Service.Delete(c.Context(), ns, api.Delete{
-		Key: []byte(page.Key), RequestID: c.PostForm.Get("once"), Preconditions: matching(c.PostForm.Get("revision")),
+	once := c.PostForm.Get("once")
+	err = d.recorded(c, ns, audit.Entry{Operation: "delete", Key: page.Key, RequestID: once}, func() (godwit.Result, error) {
+		return d.cfg.Service.Delete(c.Context(), ns, api.Delete{
+			Key: []byte(page.Key), RequestID: once, Preconditions: matching(c.PostForm.Get("revision")),
+		})
 	})
 	if errors.Is(err, godwit.ErrPrecondition) {
 		if err := d.look(c.Context(), page); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/audit"
 )
 
 const (
@@ -181,7 +182,11 @@ func (d *Dashboard) deleteKeys(c *call) error {
 			return &problem{status: http.StatusBadRequest, title: "Malformed form", text: "A selected key could not be read."}
 		}
 	}
-	if _, err := d.cfg.Service.BulkDelete(c.Context(), ns, keys, c.PostForm.Get("once")); err != nil {
+	once := c.PostForm.Get("once")
+	err = d.recorded(c, ns, audit.Entry{Operation: "bulk_delete", Count: int64(len(keys)), RequestID: once}, func() (godwit.Result, error) {
+		return d.cfg.Service.BulkDelete(c.Context(), ns, keys, once)
+	})
+	if err != nil {
 		return err
 	}
 	return c.seeOther(address("keys", "ns", ns.ID.String(), "prefix", c.query.Get("prefix"), "done", "bulk"))

@@ -63,9 +63,9 @@ func statusOf(code godwit.Code) int {
 		return http.StatusForbidden
 	case godwit.CodeUnauthenticated:
 		return http.StatusUnauthorized
-	case godwit.CodeNamespaceExists, godwit.CodePreconditionFailed:
+	case godwit.CodeNamespaceExists, godwit.CodePreconditionFailed, godwit.CodeNotNumber:
 		return http.StatusConflict
-	case godwit.CodeTooManyRequests, godwit.CodeTooManyWrites:
+	case godwit.CodeTooManyRequests, godwit.CodeTooManyWrites, godwit.CodeQuota:
 		return http.StatusTooManyRequests
 	case godwit.CodeValueTooLarge, godwit.CodeBodyTooLarge, godwit.CodeBulkTooLarge:
 		return http.StatusRequestEntityTooLarge

@@ -100,5 +100,5 @@ func (n *Node) release() (err error) {
 	if n.store != nil {
 		err = errors.Join(err, n.store.Close())
 	}
-	return err
+	return errors.Join(err, n.audit.Close())
 }

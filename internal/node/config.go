@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -23,6 +24,7 @@ const (
 	DefaultListen        = "127.0.0.1:8787"
 	DefaultBindingListen = "127.0.0.1:8788"
 	DefaultDrainTimeout  = 15 * time.Second
+	DefaultAuditMaxBytes = 1 << 30
 )
 
 // Bounds of a Config.
@@ -102,6 +104,12 @@ type Config struct {
 	// EncryptionKeys are what the data directory is encrypted with. Default: it is
 	// not.
 	EncryptionKeys *store.Keys
+	// AuditLog is the file of the audit log. Default: none. AuditMaxBytes is how
+	// much it takes on the disk, from audit.MinBytes; default:
+	// DefaultAuditMaxBytes. With AuditStrict nothing is changed that it does not have.
+	AuditLog      string
+	AuditMaxBytes int64
+	AuditStrict   bool
 
 	// TLSCert and TLSKey are PEM files. With them both ports speak TLS.
 	TLSCert, TLSKey string
@@ -163,6 +171,9 @@ func (c *Config) setDefaults() {
 	if c.Limits == (godwit.Limits{}) {
 		c.Limits = godwit.DefaultLimits()
 	}
+	if c.AuditMaxBytes == 0 {
+		c.AuditMaxBytes = DefaultAuditMaxBytes
+	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}
@@ -209,6 +220,12 @@ func (c Config) Validate() error {
 	}
 	if c.InlineBytes < 0 || c.InlineBytes > godwit.MaxInlineBytes {
 		complain("--inline-bytes", "%d is not between 1 and %d", c.InlineBytes, godwit.MaxInlineBytes)
+	}
+	if c.AuditMaxBytes < audit.MinBytes {
+		complain("--audit-max-bytes", "%d is not at least %d", c.AuditMaxBytes, audit.MinBytes)
+	}
+	if c.AuditStrict && c.AuditLog == "" {
+		complain("--audit-strict", "needs --audit-log")
 	}
 	if c.CacheBytes < 0 {
 		complain("--cache-bytes", "%d is below 0", c.CacheBytes)

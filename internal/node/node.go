@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/binding"
+	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/dashboard"
@@ -65,6 +67,7 @@ type Node struct {
 	feed     *feed.Server
 	hub      *watch.Hub
 	service  *api.Service
+	audit    *audit.Log // nil: nothing is recorded
 
 	upstreamTLS *tls.Config
 	passing     *http.Transport    // of requests to other nodes; nil at the centre
@@ -135,9 +138,27 @@ func (n *Node) open(ctx context.Context) error {
 	if err := n.openLog(ctx); err != nil {
 		return err
 	}
+	if err := n.openAudit(); err != nil {
+		return err
+	}
 	n.openService()
 	return nil
 }
+
+// openAudit opens the audit log, if there is to be one.
+func (n *Node) openAudit() (err error) {
+	if n.cfg.AuditLog == "" {
+		return nil
+	}
+	n.audit, err = audit.Open(audit.Config{
+		File: n.cfg.AuditLog, MaxBytes: n.cfg.AuditMaxBytes, Strict: n.cfg.AuditStrict, Node: cmp.Or(n.cfg.Node, n.cfg.Location, n.APIURL()),
+		Upstream: n.cfg.edge(), Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+	})
+	return err
+}
+
+// ReopenAudit has the audit log's file opened again by its name.
+func (n *Node) ReopenAudit() { n.audit.Reopen() }
 
 // openLog opens what the node's writes go to, wherever that is.
 func (n *Node) openLog(ctx context.Context) error {
@@ -179,6 +200,7 @@ func (n *Node) openService() {
 	n.service = api.New(api.Config{
 		Reader: n.origin.Reader, Log: n.origin.Log, Uploader: n.origin.Uploader, Catalog: n.catalog.Load(),
 		Limits: n.cfg.Limits, Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+		Audit: n.audit,
 	})
 	n.cfg.Metrics.MustRegister(
 		collectors.NewGoCollector(),

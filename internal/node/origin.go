@@ -11,6 +11,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/embedded"
+	"github.com/godwitkv/godwit/internal/central/quota"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
@@ -65,13 +66,27 @@ func (n *Node) openCentre(ctx context.Context) error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	n.stand(centre{log})
-	n.origin = origin{&centreReader{n.store}, log, n.store}
+	n.origin = origin{&centreReader{n.store}, n.withinQuotas(log), n.store}
 	n.fence.log = log
 	if by := n.store.Fenced(); by != 0 {
 		n.tellFenced(by)
 	}
 	close(n.ready)
 	return n.openCatalog(ctx, catalog.Config{})
+}
+
+// withinQuotas is a log that holds namespaces to what they may hold. The catalog may
+// not be open yet.
+func (n *Node) withinQuotas(log godwit.Log) godwit.Log {
+	return quota.New(quota.Config{
+		Log: log, Size: n.store.NamespaceStats, Reader: n.store, Metrics: n.cfg.Metrics,
+		Namespace: func(id godwit.NamespaceID) *godwit.Namespace {
+			if c := n.catalog.Load(); c != nil {
+				return c.KnownNamespace(id)
+			}
+			return nil
+		},
+	})
 }
 
 // openEdge opens the catalog as the store has it, and starts to follow.

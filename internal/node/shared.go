@@ -75,7 +75,7 @@ func (n *Node) openMember(ctx context.Context) error {
 	}
 	n.member.Store(m)
 	n.stand(member{m, shared.Close})
-	n.origin = origin{m, m, m}
+	n.origin = origin{m, n.withinQuotas(m), m}
 	if by := n.store.Fenced(); by != 0 {
 		n.tellFenced(by)
 	}

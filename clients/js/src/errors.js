@@ -24,7 +24,7 @@ const words = new Map([
   [10030, "key_too_long"], [10033, "invalid_expiration"], [10034, "invalid_expiration_ttl"],
   [10037, "forbidden"], [10041, "invalid_cursor"], [10047, "invalid_metadata"],
   [10412, "precondition_failed"], [10500, "internal"], [10504, "outcome_unknown"],
-  [10507, "disk_full"],
+  [10507, "disk_full"], [10048, "quota_reached"],
 ]);
 
 const byStatus = new Map([

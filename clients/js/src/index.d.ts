@@ -114,7 +114,7 @@ export class GodwitError extends Error {
   /**
    * godwit's word: "precondition_failed", "key_too_long", "value_too_large",
    * "invalid_expiration_ttl", "namespace_not_found", "unauthenticated", "forbidden",
-   * "too_many_requests", "disk_full", "unavailable", "timeout", "outcome_unknown" and
+   * "too_many_requests", "quota_reached", "disk_full", "unavailable", "timeout", "outcome_unknown" and
    * more.
    */
   readonly code: string;

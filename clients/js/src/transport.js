@@ -174,6 +174,7 @@ function mayRepeat(call, e, patience) {
   if (patience.signal.aborted || e instanceof Final) return false;
   if (call.body && !call.body.repeatable) return false;
   if (!(e instanceof GodwitError)) return !(e instanceof ReplyTooLarge) && !(e instanceof SyntaxError);
+  if (e.code === "quota_reached") return false; // it does not pass by itself
   // All writes have a request id, so what was carried out is not again.
   return e.status === 429 || e.status === 502 || e.status === 503 || e.status === 504;
 }

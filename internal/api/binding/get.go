@@ -21,7 +21,7 @@ func (r *request) decodeKey() (key []byte, err error) {
 	if !ok || !bytes.EqualFold(v, []byte("true")) {
 		return r.path, nil
 	}
-	if r.key, ok = appendPathDecoded(r.key, r.path); !ok {
+	if r.key, ok = appendPathDecoded(r.key[:0], r.path); !ok {
 		return nil, errUndecodable
 	}
 	return r.key, nil

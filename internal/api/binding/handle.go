@@ -94,6 +94,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	r.start(ctx, 4*s.cfg.MaxValueBytes)
 	s.answer(r)
 	s.seal(r)
+	if r.op == opPut || r.op == opDelete {
+		s.record(r)
+	}
 	s.metrics.request(r.op, ctx.Response.StatusCode())
 	r.ctx = nil
 }
@@ -134,6 +137,11 @@ func (s *Server) perform(r *request) error {
 	}
 	if r.op != opPut && r.op != opBulkGet {
 		if err := r.body.finish(); err != nil {
+			return err
+		}
+	}
+	if r.op == opPut || r.op == opDelete {
+		if err := s.announce(r); err != nil {
 			return err
 		}
 	}
@@ -185,7 +193,13 @@ func (s *Server) admitRequest(r *request) (err error) {
 	if r.op == opPut || r.op == opDelete {
 		need = godwit.PermissionWrite
 	}
-	return catalog.Authorize(r.principal, need, r.ns)
+	if err := catalog.Authorize(r.principal, need, r.ns); err != nil {
+		return err
+	}
+	if err := s.cfg.Service.AdmitToken(r.principal); err != nil {
+		return err
+	}
+	return s.cfg.Service.AdmitNamespace(r.ns)
 }
 
 // bearer returns the token in an Authorization header, empty where there is
@@ -212,6 +226,9 @@ func (s *Server) namespace(r *request) (*godwit.Namespace, error) {
 
 var errNoNamespace = godwit.Errorf(godwit.CodeInvalidRequest,
 	"Missing %s header: it names a namespace by its id or title.", api.HeaderNamespace)
+
+// errQuota stands for all errors of its code.
+var errQuota = &godwit.Error{Code: godwit.CodeQuota}
 
 // fail makes err the reply to r. The body is read to its end before: a Worker
 // whose body is not taken sees a lost connection in place of the error.
@@ -259,7 +276,9 @@ func (s *Server) tell(r *request, err error) {
 	case fasthttp.StatusMethodNotAllowed:
 		resp.Header.Set(fasthttp.HeaderAllow, r.allow)
 	case fasthttp.StatusServiceUnavailable, fasthttp.StatusTooManyRequests:
-		resp.Header.Set(fasthttp.HeaderRetryAfter, "1")
+		if !errors.Is(err, errQuota) { // which does not pass by itself
+			resp.Header.Set(fasthttp.HeaderRetryAfter, "1")
+		}
 	case fasthttp.StatusInternalServerError:
 		s.cfg.Logger.Error("binding request failed", "op", r.op.String(), "err", err)
 	}

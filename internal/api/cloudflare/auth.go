@@ -60,9 +60,12 @@ func remote(r *http.Request) netip.Addr {
 var errNoAccount = godwit.Errorf(godwit.CodeUnavailable, "This node has yet to learn its account from upstream: try again.")
 
 // authorize asks whether the caller may do what the endpoint does, and resolves
-// what the path names. A namespace that a token is not for looks the same to it
+// what the path names. It counts the request where there are limits to that. A namespace that a token is not for looks the same to it
 // whether it exists or not.
 func (c *call) authorize() error {
+	if err := c.h.service.AdmitToken(c.principal); err != nil {
+		return err
+	}
 	own := c.h.catalog.Account()
 	switch a := c.params.account; {
 	case own == "":
@@ -83,7 +86,10 @@ func (c *call) authorize() error {
 	if errors.Is(err, godwit.ErrNamespaceNotFound) && c.endpoint.name == namespaceDelete && c.requestID != "" {
 		c.ns, err = &godwit.Namespace{ID: id}, nil // the same request may have deleted it
 	}
-	return err
+	if err != nil || c.endpoint.need == godwit.PermissionAdmin {
+		return err
+	}
+	return c.h.service.AdmitNamespace(c.ns)
 }
 
 // covers tells whether the caller's lists show a namespace.

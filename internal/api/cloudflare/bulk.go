@@ -27,6 +27,7 @@ func (c *call) bulkDelete() error {
 	if err != nil {
 		return err
 	}
+	c.count = int64(len(keys))
 	result, err := c.h.service.BulkDelete(c.ctx(), c.ns, keys, c.requestID)
 	c.revision(result.Revision)
 	if err != nil {

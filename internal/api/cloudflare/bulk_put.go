@@ -33,6 +33,7 @@ func (c *call) bulkPut() error {
 	}
 	// From here on nothing may be discarded: what became of a write that failed
 	// is not known for each pair.
+	c.count = int64(len(pairs))
 	result, err := c.h.service.BulkPut(c.ctx(), c.ns, pairs, c.requestID)
 	c.revision(result.Revision)
 	if err != nil {

@@ -27,6 +27,7 @@ type call struct {
 	principal *catalog.Principal
 	ns        *godwit.Namespace // nil where the path names none
 	requestID string            // as the client gave it; "": it did not
+	count     int64             // of keys, where the endpoint is told them in its body
 }
 
 func newCall(h *Handler, w http.ResponseWriter, r *http.Request) *call {
@@ -140,6 +141,9 @@ func (c *call) sendProblems(p problem) error {
 	header := c.w.Header()
 	if p.retryable() {
 		header.Set("Retry-After", "1")
+	}
+	if p.code == codeQuota { // the SDKs try again upon any other 429
+		header.Set("X-Should-Retry", "false")
 	}
 	if p.status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", `Bearer realm="godwit"`)

@@ -62,6 +62,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newCall(h, w, r)
 	started := h.now()
 	defer func() { h.metrics.observe(c.endpoint.name, c.w.status, h.now().Sub(started)) }()
+	defer c.record()
 	defer func() {
 		if v := recover(); v != nil {
 			h.recovered(c, v)
@@ -103,6 +104,9 @@ func (c *call) serve() error {
 		return c.h.passOn(c.w, c.r)
 	}
 	if err := c.authorize(); err != nil {
+		return err
+	}
+	if err := c.announce(); err != nil {
 		return err
 	}
 	return c.endpoint.serve(c)

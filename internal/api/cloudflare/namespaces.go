@@ -119,6 +119,7 @@ func (c *call) renameNamespace() error {
 }
 
 func (c *call) replyChanged(ns *godwit.Namespace) error {
+	c.ns = ns
 	c.revision(ns.Revision)
 	return c.reply(shownNamespace(ns), nil)
 }

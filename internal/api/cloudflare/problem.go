@@ -33,6 +33,7 @@ const (
 	codeInvalidSort     = 10044
 	codeTokenIsActive   = 10000 // in messages, not in errors
 	codeInvalidArgument = 10029
+	codeQuota           = 10048
 )
 
 // rule is how one code of the domain is told to clients. Operation says that
@@ -77,6 +78,7 @@ var rules = [...]rule{
 	godwit.CodeBulkJSON:           {status: http.StatusBadRequest, code: codeInvalidArgument},
 	godwit.CodeBulkTooLarge:       {status: http.StatusRequestEntityTooLarge, code: 10024},
 	godwit.CodeNotNumber:          {status: http.StatusConflict, code: 10409},
+	godwit.CodeQuota:              {status: http.StatusTooManyRequests, code: codeQuota},
 }
 
 // problemOf turns any error into what a client may be told of it. operation is
@@ -100,7 +102,7 @@ func problemOf(err error, operation string) problem {
 
 // retryable tells whether trying again soon may help.
 func (p problem) retryable() bool {
-	return p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable
+	return p.status == http.StatusTooManyRequests && p.code != codeQuota || p.status == http.StatusServiceUnavailable
 }
 
 // isFault tells whether this is for the log: a fault of ours, or a write of unknown

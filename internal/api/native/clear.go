@@ -29,6 +29,7 @@ func (h *Handler) clearKeys(r *request) (any, error) {
 	if c.All == (c.Prefix != "") {
 		return nil, invalid(`Say which keys: {"prefix": "..."}, or {"all": true} for every key.`)
 	}
+	r.target = c.Prefix
 	id := r.Header.Get(api.HeaderRequestID)
 	if err := api.CheckRequestID(id); err != nil {
 		return nil, err

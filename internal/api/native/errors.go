@@ -43,7 +43,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
+		if code != godwit.CodeQuota { // which does not pass by itself
+			w.Header().Set("Retry-After", "1")
+		}
 	}
 	writeJSON(w, rep.status, failure{failureDetail{rep.code, godwit.MessageOf(err), failedConditions(err)}})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/watch"
@@ -27,6 +28,9 @@ const Prefix = "/godwit/v1/"
 // Service is what the API needs of package api; *api.Service is one.
 type Service interface {
 	Authenticate(ctx context.Context, remote netip.Addr, secret []byte) (*catalog.Principal, error)
+	AdmitToken(p *catalog.Principal) error
+	AdmitNamespace(ns *godwit.Namespace) error
+	Audit() *audit.Log
 	Catalog() *catalog.Catalog
 	Revision() godwit.Revision
 	Transact(ctx context.Context, ns *godwit.Namespace, t api.Transact) (godwit.Result, error)
@@ -118,6 +122,11 @@ type request struct {
 	revision  godwit.Revision // the endpoint sets it to what it wrote, or was decided at
 	served    *godwit.Served  // the endpoint says with it how a read was answered
 	answered  bool            // the endpoint has answered by itself
+
+	// What the endpoint tells the audit log.
+	ns     *godwit.Namespace
+	count  int64  // of keys
+	target string // the token, prefix or member that it is about
 }
 
 // endpoint carries a request out and returns what to answer as JSON.
@@ -134,7 +143,11 @@ type route struct {
 	watch   stream   // GET, in place of an endpoint
 	passOn  []string // methods that are administration: see Config.PassOn
 	public  bool     // takes no token
+	audited audits   // what the audit log calls what it does
 }
+
+// audits names what methods do.
+type audits map[string]string
 
 // routes are all there are, but for those of the feed.
 func routes() []route {
@@ -147,39 +160,60 @@ func routes() []route {
 			path:    "cluster/members/*",
 			methods: map[string]endpoint{http.MethodDelete: (*Handler).removeMember},
 			passOn:  []string{http.MethodDelete},
+			audited: audits{http.MethodDelete: "member_remove"},
 		},
 		{
 			path:    "tokens",
 			methods: map[string]endpoint{get: (*Handler).listTokens, post: (*Handler).createToken},
 			passOn:  []string{get, post},
+			audited: audits{post: "token_create"},
 		},
 		{
 			path:    "tokens/*",
 			methods: map[string]endpoint{http.MethodDelete: (*Handler).revokeToken},
 			passOn:  []string{http.MethodDelete},
+			audited: audits{http.MethodDelete: "token_revoke"},
 		},
-		{path: "root-token/rotate", methods: map[string]endpoint{post: (*Handler).rotateRoot}, passOn: []string{post}},
+		{
+			path:    "root-token/rotate",
+			methods: map[string]endpoint{post: (*Handler).rotateRoot},
+			passOn:  []string{post},
+			audited: audits{post: "root_token_rotate"},
+		},
 		{
 			path:    "namespaces",
 			methods: map[string]endpoint{get: (*Handler).listNamespaces, post: (*Handler).createNamespace},
 			passOn:  []string{post},
+			audited: audits{post: "namespace_create"},
 		},
 		{
 			path: "namespaces/*",
 			methods: map[string]endpoint{
 				get: (*Handler).getNamespace, http.MethodPatch: (*Handler).renameNamespace, http.MethodDelete: (*Handler).deleteNamespace,
 			},
-			passOn: []string{http.MethodPatch, http.MethodDelete},
+			passOn:  []string{http.MethodPatch, http.MethodDelete},
+			audited: audits{http.MethodPatch: "namespace_rename", http.MethodDelete: "namespace_delete"},
 		},
 		{
 			path:    "namespaces/*/settings",
 			methods: map[string]endpoint{get: (*Handler).namespaceSettings, http.MethodPatch: (*Handler).patchSettings},
 			passOn:  []string{http.MethodPatch},
+			audited: audits{http.MethodPatch: "namespace_set"},
 		},
-		{path: "namespaces/*/clear", methods: map[string]endpoint{post: (*Handler).clearKeys}, passOn: []string{post}},
-		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}},
+		{
+			path:    "namespaces/*/clear",
+			methods: map[string]endpoint{post: (*Handler).clearKeys},
+			passOn:  []string{post},
+			audited: audits{post: "namespace_clear"},
+		},
+		{path: "namespaces/*/transactions", methods: map[string]endpoint{post: (*Handler).transact}, audited: audits{post: "transact"}},
 		{path: "namespaces/*/analytics", methods: map[string]endpoint{get: (*Handler).analytics}},
-		{path: "namespaces/*/copy", methods: map[string]endpoint{post: (*Handler).copyKeys}, passOn: []string{post}},
+		{
+			path:    "namespaces/*/copy",
+			methods: map[string]endpoint{post: (*Handler).copyKeys},
+			passOn:  []string{post},
+			audited: audits{post: "namespace_copy"},
+		},
 		{path: "namespaces/*/watch", watch: (*Handler).watch},
 		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},
 		{path: "namespaces/*/keys", methods: map[string]endpoint{get: (*Handler).listKeys}},
@@ -238,6 +272,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 	if h.cfg.PassOn != nil && slices.Contains(rt.passOn, method) {
 		return h.cfg.PassOn(w, r.Request)
 	}
+	if err := h.cfg.Service.AdmitToken(r.principal); err != nil {
+		return err
+	}
 	if rt.watch != nil && method == http.MethodGet {
 		return rt.watch(h, w, r)
 	}
@@ -247,7 +284,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *request, rt *route) error {
 		writeError(w, http.StatusMethodNotAllowed, "method_not_allowed", "This path takes "+allowed(rt)+".")
 		return nil
 	}
-	body, err := answer(h, r)
+	body, err := h.recorded(r, rt, answer)
 	h.tellState(w.Header(), r)
 	if err != nil || r.answered {
 		return err

@@ -61,6 +61,7 @@ func (h *Handler) createNamespace(r *request) (any, error) {
 	if err := decode(r.Request, &spec); err != nil {
 		return nil, err
 	}
+	r.target = spec.Title
 	key := api.NamespaceRequestKey(id, spec.Title, spec.Jurisdiction)
 	var ns *godwit.Namespace
 	if spec.IfNotExists {
@@ -77,7 +78,7 @@ func (h *Handler) createNamespace(r *request) (any, error) {
 }
 
 func (h *Handler) getNamespace(r *request) (any, error) {
-	ns, err := h.resolve(r, godwit.PermissionRead)
+	ns, err := h.find(r, godwit.PermissionRead)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (h *Handler) getNamespace(r *request) (any, error) {
 
 // renameNamespace gives a namespace the title in the body.
 func (h *Handler) renameNamespace(r *request) (any, error) {
-	ns, err := h.resolve(r, godwit.PermissionAdmin)
+	ns, err := h.find(r, godwit.PermissionAdmin)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +130,7 @@ func (h *Handler) deleteNamespace(r *request) (any, error) {
 // doomed is the id of the namespace to delete: also of one that is not there any
 // more, since the same request may have deleted it.
 func (h *Handler) doomed(r *request, request string) (godwit.NamespaceID, error) {
-	ns, err := h.resolve(r, godwit.PermissionAdmin)
+	ns, err := h.find(r, godwit.PermissionAdmin)
 	if err == nil {
 		return ns.ID, nil
 	}
@@ -147,10 +148,19 @@ func requestID(r *request) (string, error) {
 	return id, api.CheckRequestID(id)
 }
 
-// resolve finds the namespace whose id, or else title, is in the path, and asks
+// resolve is find, for a request about the namespace's keys, which counts as one.
+func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace, error) {
+	ns, err := h.find(r, need)
+	if err != nil {
+		return nil, err
+	}
+	return ns, h.cfg.Service.AdmitNamespace(ns)
+}
+
+// find finds the namespace whose id, or else title, is in the path, and asks
 // whether the token reaches it. One that the token is not for looks the same to
 // it whether it exists or not.
-func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace, error) {
+func (h *Handler) find(r *request, need godwit.Permission) (*godwit.Namespace, error) {
 	if err := catalog.Authorize(r.principal, godwit.PermissionRead, nil); err != nil {
 		return nil, err
 	}
@@ -158,10 +168,14 @@ func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace
 	if err != nil {
 		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "The namespace in the path is malformed.")
 	}
-	return h.reach(r, ref, need)
+	ns, err := h.reach(r, ref, need)
+	if err == nil {
+		r.ns = ns
+	}
+	return ns, err
 }
 
-// reach finds a namespace by its id, or else its title, as resolve does.
+// reach finds a namespace by its id, or else its title, as find does.
 func (h *Handler) reach(r *request, ref string, need godwit.Permission) (*godwit.Namespace, error) {
 	ns, err := h.cfg.Service.Catalog().Resolve(r.Context(), []byte(ref))
 	if errors.Is(err, godwit.ErrNamespaceNotFound) {

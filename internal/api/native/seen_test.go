@@ -44,7 +44,7 @@ func samples() map[string]asked {
 		"PATCH /godwit/v1/namespaces/{namespace}":             {uri: one, body: `{"title":"one"}`},
 		"DELETE /godwit/v1/namespaces/{namespace}":            {uri: "/godwit/v1/namespaces/gone"},
 		"GET /godwit/v1/namespaces/{namespace}/settings":      {uri: one + "/settings"},
-		"PATCH /godwit/v1/namespaces/{namespace}/settings":    {uri: one + "/settings", body: `{"min_expiration_ttl":1,"min_cache_ttl":null,"writes_per_key":0,"consistency":"eventual"}`},
+		"PATCH /godwit/v1/namespaces/{namespace}/settings":    {uri: one + "/settings", body: `{"min_expiration_ttl":1,"min_cache_ttl":null,"writes_per_key":0,"consistency":"eventual","max_keys":null,"max_bytes":null,"requests_per_second":null}`},
 		"POST /godwit/v1/namespaces/{namespace}/transactions": {uri: one + "/transactions", body: `{"conditions":[{"key":"none","revision":null}],"mutations":[{"op":"put","key":"t","value":"v"}]}`},
 		"GET /godwit/v1/namespaces/{namespace}/analytics":     {uri: one + "/analytics"},
 		"POST /godwit/v1/namespaces/{namespace}/clear":        {uri: "/godwit/v1/namespaces/one/clear", body: `{"prefix":"x"}`},
@@ -64,6 +64,7 @@ func requests() []asked {
 	return []asked{
 		{method: "DELETE", uri: "/godwit/v1/cluster/members/nobody"},
 		{method: "POST", uri: "/godwit/v1/tokens", body: `{}`},
+		{method: "POST", uri: "/godwit/v1/tokens", body: `{"permission":"read","requests_per_second":5}`},
 		{method: "POST", uri: "/godwit/v1/tokens", body: `{"permission":"read","namespaces":["none"]}`},
 		{method: "DELETE", uri: "/godwit/v1/tokens/none"},
 		{method: "POST", uri: all, body: `{"title":"four"}`, header: http.Header{"Godwit-Request-Id": {"an-id"}}},

@@ -3,7 +3,7 @@ package native
 import "github.com/godwitkv/godwit"
 
 func (h *Handler) namespaceSettings(r *request) (any, error) {
-	ns, err := h.resolve(r, godwit.PermissionRead)
+	ns, err := h.find(r, godwit.PermissionRead)
 	if err != nil {
 		return nil, err
 	}
@@ -13,7 +13,7 @@ func (h *Handler) namespaceSettings(r *request) (any, error) {
 // patchSettings changes the settings that the body names; null takes one away.
 // It answers all that are then in force.
 func (h *Handler) patchSettings(r *request) (any, error) {
-	if _, err := h.resolve(r, godwit.PermissionAdmin); err != nil {
+	if _, err := h.find(r, godwit.PermissionAdmin); err != nil {
 		return nil, err
 	}
 	raw, err := readBody(r.Request, maxBodyBytes) // before the lock: a slow client holds up nobody
@@ -22,7 +22,7 @@ func (h *Handler) patchSettings(r *request) (any, error) {
 	}
 	h.settings.Lock()
 	defer h.settings.Unlock()
-	ns, err := h.resolve(r, godwit.PermissionAdmin)
+	ns, err := h.find(r, godwit.PermissionAdmin)
 	if err != nil {
 		return nil, err
 	}
@@ -43,15 +43,25 @@ type settingsPatch struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl"`
 	WritesPerKey     *float64 `json:"writes_per_key"`
 	Consistency      *string  `json:"consistency"`
+
+	MaxKeys           *int64   `json:"max_keys"`
+	MaxBytes          *int64   `json:"max_bytes"`
+	RequestsPerSecond *float64 `json:"requests_per_second"`
 }
 
 // patch is s with what the JSON object raw names changed. s is left alone.
 func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
-	p := settingsPatch{clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency}
+	p := settingsPatch{
+		clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency,
+		clone(s.MaxKeys), clone(s.MaxBytes), clone(s.RequestsPerSecond),
+	}
 	if err := decodeBytes(raw, &p); err != nil {
 		return godwit.Settings{}, err
 	}
-	changed := godwit.Settings{MinExpirationTTL: p.MinExpirationTTL, MinCacheTTL: p.MinCacheTTL, WritesPerKey: p.WritesPerKey}
+	changed := godwit.Settings{
+		MinExpirationTTL: p.MinExpirationTTL, MinCacheTTL: p.MinCacheTTL, WritesPerKey: p.WritesPerKey,
+		MaxKeys: p.MaxKeys, MaxBytes: p.MaxBytes, RequestsPerSecond: p.RequestsPerSecond,
+	}
 	if p.Consistency != nil {
 		changed.Consistency = *p.Consistency
 	}

@@ -14,6 +14,8 @@ type tokenSpec struct {
 	Permission godwit.Permission `json:"permission"`
 	Namespaces []string          `json:"namespaces"` // ids or titles; not given: all
 	Expires    int64             `json:"expires"`    // unix seconds; 0: never
+
+	RequestsPerSecond float64 `json:"requests_per_second"` // 0: no limit
 }
 
 // createdToken is a token with its secret, which is told once.
@@ -54,11 +56,13 @@ func (h *Handler) createToken(r *request) (any, error) {
 		Permission: spec.Permission,
 		Namespaces: namespaces,
 		Expires:    spec.Expires,
+
+		RequestsPerSecond: spec.RequestsPerSecond,
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.created = true
+	r.created, r.target = true, t.ID
 	return createdToken{t, secret}, nil
 }
 

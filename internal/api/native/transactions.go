@@ -60,6 +60,7 @@ func (h *Handler) transactIn(r *request, ns *godwit.Namespace) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.count = int64(len(t.Mutations))
 	t.RequestID = r.Header.Get(api.HeaderRequestID)
 	start := time.Now()
 	res, err := h.cfg.Service.Transact(r.Context(), ns, t)

@@ -235,7 +235,7 @@ func TestBusy(t *testing.T) {
 	writers.Go(func() { w.propose(put(ns, "first", nil)) })
 	faults.AwaitHeld()
 
-	const all, waiting, taken = 400, 256, 4*8 + 1 // MiB; four batches leave the queue
+	const all, waiting, taken = 400, 128, 4*8 + 1 // MiB, half of the queue: it is one namespace; four batches leave it
 	refused := make(chan error, all)
 	var done atomic.Int64
 	tx := put(ns, "k", bytes.Repeat([]byte("x"), 1<<20))

@@ -114,8 +114,9 @@ func (p *proposer) propose(txs []godwit.Transaction) (results []godwit.Result, e
 		return nil, err
 	}
 	var waiting []*gather.Proposal
+	lane := gather.Lane(txs)
 	for _, part := range split(txs, p.room()) {
-		it := gather.New(part)
+		it := gather.NewIn(lane, part)
 		if err = p.queue.Add(it); err != nil {
 			break
 		}

@@ -1,0 +1,326 @@
+// Package audit owns the log of who changed what: lines of JSON in a file that is
+// only added to, rotated by size. It must import the domain alone, and is given no
+// value, no metadata and no secret.
+//
+// One goroutine writes; who has an entry hands it over and goes on. Where nothing
+// may happen unrecorded (Config.Strict), a write is announced by a line of its own,
+// and waits until that is in the file.
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/godwitkv/godwit"
+)
+
+const (
+	maxQueued    = 4096      // lines that wait to be written
+	maxGathered  = 256 << 10 // bytes of lines that are written at once
+	maxTextBytes = 1024      // of what came from a client, in one field
+	// MinBytes is the least that a log may take on the disk.
+	MinBytes = 1 << 20
+)
+
+// Outcomes of entries.
+const (
+	OutcomeAsked   = "asked"   // it is about to be carried out; of a strict log alone
+	OutcomeOK      = "ok"      // it was carried out
+	OutcomeRefused = "refused" // it was not: what was asked cannot be, or may not
+	OutcomeFailed  = "failed"  // it was not: the node's doing
+	OutcomeUnknown = "unknown" // it may have been carried out
+)
+
+// OperationDropped is that of the entry that counts those left out before it.
+const OperationDropped = "dropped"
+
+// Entry is a line.
+type Entry struct {
+	Time      time.Time `json:"time"`
+	Node      string    `json:"node,omitempty"`
+	Token     string    `json:"token,omitempty"` // its id, never its secret
+	TokenName string    `json:"token_name,omitempty"`
+	Remote    string    `json:"remote,omitempty"` // address of who asked
+	Operation string    `json:"operation"`
+	Namespace string    `json:"namespace,omitempty"` // id
+	Title     string    `json:"title,omitempty"`
+	Key       string    `json:"key,omitempty"`    // of an operation on one
+	Count     int64     `json:"count,omitempty"`  // of keys, or of entries that were dropped
+	Target    string    `json:"target,omitempty"` // the token, prefix or member that it is about
+	Revision  string    `json:"revision,omitempty"`
+	Outcome   string    `json:"outcome,omitempty"`
+	Status    int       `json:"status,omitempty"` // HTTP status
+	RequestID string    `json:"request_id,omitempty"`
+	Upstream  bool      `json:"upstream,omitempty"` // it was passed on to the node's upstream
+}
+
+// By says whose doing an entry is.
+func (e *Entry) By(t *godwit.Token) {
+	if t != nil {
+		e.Token, e.TokenName = t.ID, t.Name
+	}
+}
+
+// About says which namespace an entry is about: ns, or as far as that is not known
+// what the client called it.
+func (e *Entry) About(ns *godwit.Namespace, called string) {
+	if ns == nil {
+		e.Title = called
+		return
+	}
+	e.Namespace, e.Title = ns.ID.String(), ns.Title
+}
+
+// Ended says how it ended, by the HTTP status that it was answered with.
+func (e *Entry) Ended(status int) {
+	e.Status = status
+	switch {
+	case status == http.StatusGatewayTimeout, status < 200:
+		e.Outcome = OutcomeUnknown
+	case status >= 500:
+		e.Outcome = OutcomeFailed
+	case status >= 400:
+		e.Outcome = OutcomeRefused
+	default:
+		e.Outcome = OutcomeOK
+	}
+}
+
+// Config is what a Log needs.
+type Config struct {
+	File     string
+	MaxBytes int64 // of File and of the one before together
+	Strict   bool
+	Node     string // this node's name
+	Upstream bool   // writes are passed on
+	Now      func() time.Time
+	Logger   *slog.Logger
+	Metrics  prometheus.Registerer
+}
+
+// Log is an open audit log. A nil *Log records nothing. Its methods may be called
+// from many goroutines.
+type Log struct {
+	cfg    Config
+	file   file
+	lines  chan line
+	reopen chan struct{}
+	stop   chan struct{}
+	done   chan struct{}
+	once   sync.Once
+
+	dropped  atomic.Int64 // not told in the log yet
+	failing  bool         // the file could not be written to
+	written  prometheus.Counter
+	unlogged prometheus.Counter
+}
+
+// line is an entry encoded. Who waits for it is told by written.
+type line struct {
+	text    []byte
+	written chan error // nil: nobody waits
+}
+
+// Open opens the file, and starts to write. Error: the file cannot be written to.
+func Open(cfg Config) (*Log, error) {
+	l, err := prepare(cfg)
+	if err == nil {
+		go l.run()
+	}
+	return l, err
+}
+
+// prepare is Open, but nothing is written yet.
+func prepare(cfg Config) (*Log, error) {
+	l := &Log{
+		cfg: cfg, file: file{name: cfg.File, maxBytes: cfg.MaxBytes / 2},
+		lines: make(chan line, maxQueued), reopen: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		written: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "godwit_audit_entries_total", Help: "Entries written to the audit log.",
+		}),
+		unlogged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "godwit_audit_dropped_total", Help: "Entries that the audit log does not have: too many at once, or the file could not be written to.",
+		}),
+	}
+	if err := l.file.open(); err != nil {
+		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	cfg.Metrics.MustRegister(l.written, l.unlogged)
+	return l, nil
+}
+
+// Close writes what waits and closes the file.
+func (l *Log) Close() error {
+	if l == nil {
+		return nil
+	}
+	l.once.Do(func() { close(l.stop) })
+	<-l.done
+	return nil
+}
+
+// Reopen has the file opened again by its name: whoever moved it away does so
+// before.
+func (l *Log) Reopen() {
+	if l == nil {
+		return
+	}
+	select {
+	case l.reopen <- struct{}{}:
+	default:
+	}
+}
+
+// On tells whether anything is recorded.
+func (l *Log) On() bool { return l != nil }
+
+// Begin announces what is about to be carried out, where nothing may happen
+// unrecorded. Error, upon which it must not be carried out: CodeUnavailable.
+func (l *Log) Begin(e Entry) error {
+	if l == nil || !l.cfg.Strict {
+		return nil
+	}
+	e.Outcome, e.Status = OutcomeAsked, 0
+	written := make(chan error, 1)
+	select {
+	case l.lines <- line{l.encode(e), written}:
+	default:
+		return errUnrecorded(errors.New("too many entries wait"))
+	}
+	select {
+	case err := <-written:
+		if err != nil {
+			return errUnrecorded(err)
+		}
+		return nil
+	case <-l.done:
+		return errUnrecorded(errors.New("the log is closed"))
+	}
+}
+
+func errUnrecorded(why error) error {
+	return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The audit log cannot be written to, and nothing is done that it does not have.", Err: why}
+}
+
+// Record hands an entry over. It does not wait: what there is no room for is
+// counted.
+func (l *Log) Record(e Entry) {
+	if l == nil {
+		return
+	}
+	select {
+	case l.lines <- line{text: l.encode(e)}:
+	default:
+		l.drop(1)
+	}
+}
+
+func (l *Log) drop(n int64) {
+	l.dropped.Add(n)
+	l.unlogged.Add(float64(n))
+}
+
+// encode bounds what a client chose, and adds what is the same in all entries.
+func (l *Log) encode(e Entry) []byte {
+	e.Time, e.Node = l.cfg.Now().UTC(), l.cfg.Node
+	e.Upstream = e.Upstream && l.cfg.Upstream
+	for _, text := range []*string{&e.TokenName, &e.Title, &e.Key, &e.Target, &e.RequestID, &e.Namespace} {
+		if len(*text) > maxTextBytes {
+			*text = (*text)[:maxTextBytes]
+		}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(e) // such a struct always encodes
+	return b.Bytes()
+}
+
+// run writes until the log is closed.
+func (l *Log) run() {
+	defer close(l.done)
+	for {
+		select {
+		case first := <-l.lines:
+			l.write(l.gather(first))
+		case <-l.reopen:
+			l.tell(l.file.reopen())
+		case <-l.stop:
+			l.finish()
+			return
+		}
+	}
+}
+
+// finish writes what waits.
+func (l *Log) finish() {
+	for {
+		select {
+		case first := <-l.lines:
+			l.write(l.gather(first))
+		default:
+			l.write(nil)
+			_ = l.file.close()
+			return
+		}
+	}
+}
+
+// gather takes what else waits, up to a bound.
+func (l *Log) gather(first line) []line {
+	all, n := []line{first}, len(first.text)
+	for n < maxGathered {
+		select {
+		case next := <-l.lines:
+			all, n = append(all, next), n+len(next.text)
+		default:
+			return all
+		}
+	}
+	return all
+}
+
+// write writes lines, those that count what was dropped before them, and tells
+// those who wait.
+func (l *Log) write(all []line) {
+	dropped := l.dropped.Swap(0)
+	var b bytes.Buffer
+	if dropped > 0 {
+		b.Write(l.encode(Entry{Operation: OperationDropped, Count: dropped}))
+	}
+	for _, it := range all {
+		b.Write(it.text)
+	}
+	err := l.file.write(b.Bytes())
+	if l.tell(err); err != nil {
+		l.dropped.Add(dropped)
+		l.drop(int64(len(all)))
+	} else {
+		l.written.Add(float64(len(all)))
+	}
+	for _, it := range all {
+		if it.written != nil {
+			it.written <- err
+		}
+	}
+}
+
+// tell logs that the file cannot be written to, and that it can again, once.
+func (l *Log) tell(err error) {
+	switch {
+	case err != nil && !l.failing:
+		l.cfg.Logger.Error("the audit log cannot be written to", "error", err.Error())
+	case err == nil && l.failing:
+		l.cfg.Logger.Info("the audit log is written to again")
+	}
+	l.failing = err != nil
+}
