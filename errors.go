@@ -43,6 +43,7 @@ const (
 	CodeBulkJSON                       // bulk get as JSON met a value that is not JSON
 	CodeBulkTooLarge                   // bulk get's values are over MaxBulkGetBytes together
 	CodeNotNumber                      // a value to add to is no number, or the sum would be none
+	CodeHistoryGone                    // an earlier version that is not kept, or not any more
 	codeCount
 )
 

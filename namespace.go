@@ -61,6 +61,7 @@ type Settings struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl,omitempty"`      // seconds
 	WritesPerKey     *float64 `json:"writes_per_key,omitempty"`     // writes a second on one key; 0 is no limit
 	Consistency      string   `json:"consistency,omitempty"`        // "", "eventual" or "strong"
+	History          string   `json:"history,omitempty"`            // see ParseHistory; "": none is kept
 }
 
 // Validate returns nil if s may be stored. Error: [CodeInvalidRequest].
@@ -75,7 +76,8 @@ func (s Settings) Validate() error {
 	case s.Consistency != "" && s.Consistency != "eventual" && s.Consistency != "strong":
 		return Errorf(CodeInvalidRequest, "consistency must be \"eventual\" or \"strong\", not %q", clip(s.Consistency))
 	}
-	return nil
+	_, err := ParseHistory(s.History)
+	return err
 }
 
 // ValidateTitle returns nil if title may name a namespace. Errors:

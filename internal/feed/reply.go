@@ -52,6 +52,7 @@ func replies() map[godwit.Code]reply {
 		godwit.CodeBulkJSON:           {http.StatusBadRequest, "value_not_json"},
 		godwit.CodeBulkTooLarge:       {http.StatusRequestEntityTooLarge, "bulk_too_large"},
 		godwit.CodeNotNumber:          {http.StatusConflict, "not_a_number"},
+		godwit.CodeHistoryGone:        {http.StatusGone, "history_gone"},
 	}
 }
 

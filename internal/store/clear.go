@@ -52,8 +52,8 @@ func (tx *Tx) isCleared(id entryID, r godwit.Revision) bool {
 func (tx *Tx) clear(c clearing) error {
 	for id, h := range tx.heads {
 		if h.kind != headNone && c.covers(id, h.Revision) {
+			tx.clearKey(id, h, c.before)
 			tx.forgetRow(h)
-			tx.clearKey(id, h)
 			tx.heads[id] = Head{}
 		}
 	}
@@ -80,14 +80,15 @@ func (tx *Tx) clearRows(rows []byte, c *clearing, headOf func(key string, row []
 			return err
 		}
 		if c.covers(id, h.Revision) && !tx.isCleared(id, h.Revision) {
-			tx.clearKey(id, h)
+			tx.clearKey(id, h, c.before)
 		}
 		return tx.err
 	})
 }
 
-func (tx *Tx) clearKey(id entryID, h Head) {
-	tx.removeHead(id.ns, id.key, h)
+func (tx *Tx) clearKey(id entryID, h Head, by godwit.Revision) {
+	kept := tx.keepVersion(id, h, instant{by, tx.time}, godwit.VersionCleared)
+	tx.removeHead(id.ns, id.key, h, kept)
 	if h.kind == headEntry {
 		tx.delete(appendEntryKey(tx.key[:0], id.ns, id.key))
 	}

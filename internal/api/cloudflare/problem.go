@@ -77,6 +77,7 @@ var rules = [...]rule{
 	godwit.CodeBulkJSON:           {status: http.StatusBadRequest, code: codeInvalidArgument},
 	godwit.CodeBulkTooLarge:       {status: http.StatusRequestEntityTooLarge, code: 10024},
 	godwit.CodeNotNumber:          {status: http.StatusConflict, code: 10409},
+	godwit.CodeHistoryGone:        {status: http.StatusGone, code: 10410},
 }
 
 // problemOf turns any error into what a client may be told of it. operation is

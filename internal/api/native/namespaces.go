@@ -112,17 +112,21 @@ type settingsPatch struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl"`
 	WritesPerKey     *float64 `json:"writes_per_key"`
 	Consistency      *string  `json:"consistency"`
+	History          *string  `json:"history"`
 }
 
 // patch is s with what the JSON object raw names changed. s is left alone.
 func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
-	p := settingsPatch{clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency}
+	p := settingsPatch{clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency, &s.History}
 	if err := decodeBytes(raw, &p); err != nil {
 		return godwit.Settings{}, err
 	}
 	changed := godwit.Settings{MinExpirationTTL: p.MinExpirationTTL, MinCacheTTL: p.MinCacheTTL, WritesPerKey: p.WritesPerKey}
 	if p.Consistency != nil {
 		changed.Consistency = *p.Consistency
+	}
+	if p.History != nil {
+		changed.History = *p.History
 	}
 	return changed, changed.Validate()
 }
