@@ -27,7 +27,7 @@ func (s *Store) Changes(ctx context.Context, ns godwit.NamespaceID, q godwit.Cha
 	if err := p.check(q.At); err != nil {
 		return nil, err
 	}
-	if !p.known || p.floor.covers(q.At) {
+	if !p.kept || p.floor.covers(q.At) {
 		return nil, p.gone(p.floor)
 	}
 	c := &comparison{past: p, at: q.At, limit: q.Limit, page: new(godwit.ChangePage)}

@@ -20,7 +20,8 @@ type past struct {
 	held  godwit.Revision // the last that the state holds
 	now   int64           // unix milliseconds
 	floor instant
-	known bool // the namespace has a history
+	some  bool // there may be versions
+	kept  bool // the namespace keeps them: what there is none of is known, too
 }
 
 // past opens the present state. Error: CodeUnavailable.
@@ -28,12 +29,16 @@ func (s *Store) past(ctx context.Context, ns godwit.NamespaceID) (*past, error) 
 	if s.mixed.Load() {
 		return nil, godwit.Errorf(godwit.CodeUnavailable, "This node is becoming a copy of another.")
 	}
-	h, known := s.histories.of(ns) // before the state: what it knows to be there may be gone, not the other way round
+	before, some := s.histories.of(ns)
 	snap, held, err := s.snapshot(ctx, godwit.ReadOptions{})
 	if err != nil {
 		return nil, err
 	}
-	p := &past{snap: snap, ns: ns, held: held, now: s.cfg.Now().UnixMilli(), floor: h.floor, known: known}
+	after, _ := s.histories.of(ns) // it may have changed before the state, or be yet to change
+	p := &past{
+		snap: snap, ns: ns, held: held, now: s.cfg.Now().UnixMilli(), floor: before.floor.after(after.floor),
+		some: some, kept: before.record() && after.record(),
+	}
 	if err := p.readFloor(); err != nil {
 		return nil, errors.Join(err, snap.Close())
 	}
@@ -69,7 +74,7 @@ func (p *past) check(at godwit.Moment) error {
 
 // gone is the error of what may have stood and is not kept.
 func (p *past) gone(floor instant) error {
-	if !p.known {
+	if !p.kept {
 		return godwit.Errorf(godwit.CodeHistoryGone, "The namespace keeps no history: see its setting \"history\".")
 	}
 	return godwit.Errorf(godwit.CodeHistoryGone, "What stood then is not kept: the history is whole from revision %s on.", floor.revision)
@@ -168,7 +173,7 @@ func (s *Store) Versions(ctx context.Context, ns godwit.NamespaceID, key string,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	if !p.known {
+	if !p.some {
 		return nil, p.gone(instant{})
 	}
 	_, floor, err := p.summary(key)
@@ -278,7 +283,7 @@ func (p *past) absent(key string, at godwit.Moment) error {
 	if err != nil {
 		return err
 	}
-	if !p.known || floor.covers(at) {
+	if !p.kept || floor.covers(at) {
 		return p.gone(floor)
 	}
 	return godwit.ErrKeyNotFound

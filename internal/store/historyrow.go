@@ -81,7 +81,7 @@ func decodeVersionRow(b []byte) (v versionRow, err error) {
 	d := wire.NewDecoder(b)
 	v.until = instant{godwit.Revision(d.Uint64()), int64(d.Uint64())}
 	v.end = godwit.VersionEnd(d.Byte())
-	if d.Err() != nil || v.end == 0 || v.end > godwit.VersionCleared {
+	if d.Bad() || v.end == 0 || v.end > godwit.VersionCleared {
 		return v, fmt.Errorf("decode version of %d bytes: %w", len(b), ErrCorrupt)
 	}
 	if v.entryRow, err = decodeEntryRow(d.Rest()); err == nil && v.until.revision <= v.revision {
