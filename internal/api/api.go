@@ -28,11 +28,12 @@ const (
 	HeaderNamespace   = "Godwit-Namespace"
 )
 
-// Config is what a Service needs; all fields are required.
+// Config is what a Service needs; all fields but History are required.
 type Config struct {
 	Reader   godwit.Reader
 	Log      godwit.Log
 	Uploader godwit.Uploader
+	History  godwit.History // nil: it is kept elsewhere
 	Catalog  *catalog.Catalog
 	Limits   godwit.Limits
 	Now      func() time.Time

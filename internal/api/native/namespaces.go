@@ -13,6 +13,10 @@ type sizedNamespace struct {
 	*godwit.Namespace
 	Keys  int64 `json:"keys"`
 	Bytes int64 `json:"bytes"`
+
+	// Of earlier versions, where some are kept:
+	HistoryVersions int64 `json:"history_versions,omitempty"`
+	HistoryBytes    int64 `json:"history_bytes,omitempty"`
 }
 
 type namespaceList struct {
@@ -30,7 +34,11 @@ func (h *Handler) listNamespaces(r *request) (any, error) {
 			continue
 		}
 		keys, bytes := h.cfg.Size(ns.ID)
-		list.Namespaces = append(list.Namespaces, sizedNamespace{ns, keys, bytes})
+		sized := sizedNamespace{Namespace: ns, Keys: keys, Bytes: bytes}
+		if h.cfg.HistorySize != nil {
+			sized.HistoryVersions, sized.HistoryBytes = h.cfg.HistorySize(ns.ID)
+		}
+		list.Namespaces = append(list.Namespaces, sized)
 	}
 	return list, nil
 }
