@@ -50,7 +50,7 @@ var answers = [...]answer{
 	godwit.CodeBulkJSON:           {fasthttp.StatusBadRequest, ""},
 	godwit.CodeBulkTooLarge:       {fasthttp.StatusRequestEntityTooLarge, ""},
 	godwit.CodeNotNumber:          {fasthttp.StatusConflict, ""},
-	godwit.CodeHistoryGone:        {fasthttp.StatusGone, ""},
+	godwit.CodeHistoryGone:        {fasthttp.StatusConflict, ""},
 }
 
 // problem is an error of this protocol alone, which the domain has no code
