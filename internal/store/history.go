@@ -271,7 +271,7 @@ func (s *Store) forgetHistories() error {
 // follows another from now on, and what is left of those that were being dropped.
 func (s *Store) loseHistories() error {
 	forget, err := s.getMeta(metaForget)
-	if err != nil || forget == nil && !(s.cfg.Follower && len(s.histories.all) > 0) {
+	if err != nil || forget == nil && (!s.cfg.Follower || len(s.histories.all) == 0) {
 		return err
 	}
 	if err := s.forgetHistories(); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -58,7 +59,8 @@ func (tx *Tx) addVersion(ns *namespaceHistory, id entryID, h Head, until instant
 	tx.key = appendVersionKey(tx.key[:0], id.ns, id.key, h.Revision)
 	tx.set(tx.key, row)
 	tx.key = appendEndedKey(tx.key[:0], id.ns, until.revision, h.Revision)
-	tx.row = append(appendPair(tx.row[:0], uint64(until.time), 0)[:8], id.key...)
+	tx.row = binary.BigEndian.AppendUint64(tx.row[:0], uint64(until.time))
+	tx.row = append(tx.row, id.key...)
 	tx.set(tx.key, tx.row)
 	kv.versions++
 	kv.added = append(kv.added, v)

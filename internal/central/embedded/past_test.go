@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -126,12 +127,12 @@ func (h *history) comparePast(k id) {
 		if e.expiration != 0 {
 			s.until = min(s.until, e.expiration*1000)
 		}
-		all = append(all[:len(all):len(all)], s)
+		all = append(slices.Clone(all), s)
 		if s.until > now {
-			kept = append(kept[:len(kept):len(kept)], s)
+			kept = append(slices.Clone(kept), s)
 		} else if !p.policy[k.ns].Off() {
 			p.limit(k, p.policy[k.ns].Versions-1) // it is a version, or will be
-			kept = append(p.kept[k][:len(p.kept[k]):len(p.kept[k])], s)
+			kept = append(slices.Clone(p.kept[k]), s)
 		}
 	}
 	whole := max(p.since[k.ns], p.lost[k], now-p.policy[k.ns].Span.Milliseconds())
