@@ -48,7 +48,7 @@ type comparison struct {
 	versions *pebble.Iterator
 
 	looked int   // at rows
-	held   int64 // bytes that the page holds
+	held   int64 // bytes of what the page tells of
 }
 
 func (c *comparison) open(prefix, after string) (err error) {
@@ -207,7 +207,7 @@ func (c *comparison) judge(key string, head *entryRow, then *versionRow, floor i
 		if same, err := c.same(head, v); same || err != nil {
 			return err
 		}
-		c.held += int64(len(v.Value.Inline))
+		c.held += v.Value.Size() // also of large ones, which will be copied
 		change.Version = v
 	case floor.covers(c.at):
 		change.Lost = true

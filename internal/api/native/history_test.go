@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/native"
 )
 
@@ -283,5 +286,62 @@ func TestHistoryIsPassedOn(t *testing.T) {
 	}
 	if diff := cmp.Diff(requests, passed); diff != "" {
 		t.Errorf("passed on (-want +got):\n%s", diff)
+	}
+}
+
+// between is a log that another writer comes before.
+type between struct {
+	godwit.Log
+	other func()
+}
+
+// Propose implements godwit.Log.
+func (b *between) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
+	if other := b.other; other != nil {
+		b.other = nil
+		other()
+	}
+	return b.Log.Propose(ctx, txs)
+}
+
+// TestRestoreInBetween: what others write meanwhile stays, whatever it is.
+func TestRestoreInBetween(t *testing.T) {
+	w := remembering(t, "10")
+	large := strings.Repeat("large ", 50_000)
+	w.write("changed", large)
+	w.write("made again", large)
+	at := w.write("quiet", "then")
+	w.write("changed", "now")
+	w.remove("made again")
+	w.write("quiet", "now")
+	w.write("removed", "now")
+	log := &between{Log: w.log}
+	w.service.Log, w.service.Metrics = log, prometheus.NewRegistry()
+	w.config.Service = api.New(w.service)
+	w.handler = native.New(w.config)
+	log.other = func() {
+		w.write("changed", "meanwhile")
+		w.write("made again", "meanwhile")
+		w.write("removed", "meanwhile")
+	}
+	status, reply := w.do("POST", restoreOne, rootToken, fmt.Sprintf(`{"at":%q,"all":true}`, at))
+	for _, key := range []string{"changed", "made again", "removed"} {
+		if got := w.value(key); got != "meanwhile" || !strings.Contains(reply, fmt.Sprintf(`"name":%q,"outcome":"conflict"`, key)) {
+			t.Errorf("%s is %.20s: %d %s", key, got, status, reply)
+		}
+	}
+	if got := w.value("quiet"); status != 200 || got != "then" {
+		t.Errorf("quiet is %s: %d %s", got, status, reply)
+	}
+	w.write("k", "v")
+	w.remove("k")
+	log.other = func() { w.write("k", "meanwhile") }
+	if status, reply := w.do("POST", keysOfOne+"k/undelete", rootToken, ""); status != http.StatusPreconditionFailed || w.value("k") != "meanwhile" {
+		t.Errorf("undelete: %d %s, k is %s", status, reply, w.value("k"))
+	}
+	files, err := w.fs.List("data/blobs")
+	check(t, err)
+	if len(files) != 2 {
+		t.Errorf("%d files of large values, want those of the two versions", len(files))
 	}
 }
