@@ -146,6 +146,13 @@ func TestUndelete(t *testing.T) {
 	if first.Code != 200 || w.value("k") != large {
 		t.Fatalf("undelete: %d %s", first.Code, first.Body)
 	}
+	e, _, err := w.store.Get(t.Context(), w.one.ID, []byte("k"), godwit.ReadOptions{})
+	check(t, err)
+	was, err := w.store.Versions(t.Context(), w.one.ID, "k", e.Revision, 1)
+	check(t, err)
+	if v, err := w.store.Version(t.Context(), w.one.ID, "k", was.Versions[0].Revision); err != nil || v.Value.Blob.ID == e.Value.Blob.ID {
+		t.Errorf("the key has the version's own large value, which goes with the version (%v)", err)
+	}
 	again := w.ask("POST", keysOfOne+"k/undelete", rootToken, "", header)
 	if written(t, again.Code, again.Body.String()) != written(t, 200, first.Body.String()) {
 		t.Errorf("sent again: %s, want %s", again.Body, first.Body)
