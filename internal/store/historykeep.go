@@ -42,6 +42,14 @@ func (tx *Tx) keepVersion(id entryID, h Head, until instant, end godwit.VersionE
 	return true
 }
 
+// endBy is how a record ends what stood before it.
+func endBy(r *godwit.Record) godwit.VersionEnd {
+	if r.Op == godwit.OpDelete {
+		return godwit.VersionDeleted
+	}
+	return godwit.VersionReplaced
+}
+
 func (tx *Tx) addVersion(ns *namespaceHistory, id entryID, h Head, until instant, end godwit.VersionEnd) error {
 	entry, err := tx.entryRowOf(id, h)
 	if err != nil {

@@ -334,14 +334,6 @@ func (tx *Tx) replace(r *godwit.Record, old Head) Head {
 	}
 }
 
-// endBy is how a record ends what stood before it.
-func endBy(r *godwit.Record) godwit.VersionEnd {
-	if r.Op == godwit.OpDelete {
-		return godwit.VersionDeleted
-	}
-	return godwit.VersionReplaced
-}
-
 // note keeps a record for those that are told of it.
 func (tx *Tx) note(r *godwit.Record) {
 	if tx.told != nil {
