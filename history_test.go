@@ -17,7 +17,7 @@ func TestParseHistory(t *testing.T) {
 		"1h30m": {Versions: godwit.MaxHistoryVersions, Span: 90 * time.Minute},
 		"1s":    {Versions: godwit.MaxHistoryVersions, Span: time.Second},
 		"90d":   {Versions: godwit.MaxHistoryVersions, Span: 90 * day},
-		"0":     {}, "-1": {}, "1001": {}, "01": {}, "+1": {}, "1.5": {}, " 1": {}, "999ms": {}, "-24h": {},
+		"0":     {}, "-1": {}, "1001": {}, "01": {}, "+1": {}, "1.5": {}, "999ms": {}, "-24h": {},
 		"2160h1s": {}, "91d": {}, "0d": {}, "-1d": {}, "9999999999999999999d": {}, "d": {}, "1w": {}, "1,24h": {}, "all": {},
 	} {
 		got, err := godwit.ParseHistory(text)
