@@ -44,6 +44,7 @@ const (
 	CodeBulkTooLarge                   // bulk get's values are over MaxBulkGetBytes together
 	CodeNotNumber                      // a value to add to is no number, or the sum would be none
 	CodeQuota                          // the namespace holds as much as it may: deletes are not refused
+	CodeHistoryGone                    // an earlier version that is not kept, or not any more
 	codeCount
 )
 

@@ -61,6 +61,7 @@ type Settings struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl,omitempty"`      // seconds
 	WritesPerKey     *float64 `json:"writes_per_key,omitempty"`     // writes a second on one key; 0 is no limit
 	Consistency      string   `json:"consistency,omitempty"`        // "", "eventual" or "strong"
+	History          string   `json:"history,omitempty"`            // see ParseHistory; "": none is kept
 
 	MaxKeys           *int64   `json:"max_keys,omitempty"`            // keys that it may hold
 	MaxBytes          *int64   `json:"max_bytes,omitempty"`           // bytes of their names, metadata and values
@@ -83,9 +84,12 @@ func (s Settings) Validate() error {
 	case s.MaxBytes != nil && (*s.MaxBytes < 1 || *s.MaxBytes > MaxQuota):
 		return Errorf(CodeInvalidRequest, "max_bytes must be between 1 and %d, not %d", MaxQuota, *s.MaxBytes)
 	case s.RequestsPerSecond != nil:
-		return ValidateRequestRate(*s.RequestsPerSecond)
+		if err := ValidateRequestRate(*s.RequestsPerSecond); err != nil {
+			return err
+		}
 	}
-	return nil
+	_, err := ParseHistory(s.History)
+	return err
 }
 
 // ValidateRequestRate returns nil if r may be a limit of requests a second. Error:

@@ -66,6 +66,11 @@ type Namespace struct {
 	Settings     Settings `json:"settings"`
 	Keys         int64    `json:"keys"`
 	Bytes        int64    `json:"bytes"`
+
+	// Of earlier versions, at a central node:
+
+	HistoryVersions int64 `json:"history_versions,omitempty"`
+	HistoryBytes    int64 `json:"history_bytes,omitempty"`
 }
 
 // Settings are a namespace's own; a nil field leaves the server's value in
@@ -75,6 +80,7 @@ type Settings struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl,omitempty"`      // seconds
 	WritesPerKey     *float64 `json:"writes_per_key,omitempty"`     // writes a second on one key; 0: no limit
 	Consistency      string   `json:"consistency,omitempty"`        // "", "eventual" or "strong"
+	History          string   `json:"history,omitempty"`            // earlier versions to keep: "10" of each key, or those of "24h"; "": none
 
 	MaxKeys           *int64   `json:"max_keys,omitempty"`            // keys that it may hold
 	MaxBytes          *int64   `json:"max_bytes,omitempty"`           // bytes of their names, metadata and values

@@ -60,6 +60,9 @@ var (
 	// ErrNotNumber is returned by Transact and Add when a value to add to is not an
 	// integer of 64 bits, or the sum would not be one. Nothing was changed.
 	ErrNotNumber = errors.New("not a number")
+	// ErrHistoryGone is returned when what a key held at a moment is not kept, or not
+	// any more: that it was absent is not known either.
+	ErrHistoryGone = errors.New("history is not kept that far")
 	// ErrReset is returned by Watch when what happened after the position to go
 	// on from is not known any more: it is too old, or of a log that was put back
 	// to an earlier state. List all keys, then watch on after the event's ID.
@@ -107,6 +110,8 @@ func (e *Error) sentinel() error {
 		return ErrNotNumber
 	case "10048", "quota_reached":
 		return ErrQuota
+	case "10410", "history_gone":
+		return ErrHistoryGone
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:

@@ -17,6 +17,7 @@ type getCmd struct {
 	place
 	reads
 	Key      string `arg:"" help:"The key."`
+	At       string `env:"-" help:"As it was at a moment, of a namespace that keeps history: a time like 2026-01-02T15:04:05Z, unix seconds or a revision." placeholder:"MOMENT"`
 	Metadata bool   `env:"-" help:"Show the key's metadata instead of its value."`
 	JSON     bool   `name:"json" help:"Show value, metadata, expiration and revision as JSON; a value that is no text in base64."`
 }
@@ -44,7 +45,7 @@ func (c *getCmd) Run(ctx context.Context, p *program) error {
 	if c.Metadata || c.JSON {
 		return c.withMetadata(ctx, p, kv)
 	}
-	v, err := kv.Get(ctx, c.Key, c.options()...)
+	v, err := c.get(ctx, kv, kv.Get)
 	if err != nil {
 		return err
 	}
@@ -55,6 +56,14 @@ func (c *getCmd) Run(ctx context.Context, p *program) error {
 	bar := p.progress("get", v.Size)
 	defer bar.end()
 	return copyValue(p.stdout, bar.reader(v))
+}
+
+// get opens the value as it is, by what reads it now, or as it was.
+func (c *getCmd) get(ctx context.Context, kv *client.KV, now func(context.Context, string, ...client.ReadOption) (*client.Value, error)) (*client.Value, error) {
+	if c.At != "" {
+		return kv.GetAt(ctx, c.Key, client.ParseAt(c.At))
+	}
+	return now(ctx, c.Key, c.options()...)
 }
 
 func copyValue(w *os.File, r io.Reader) error {
@@ -83,7 +92,7 @@ func (e *entry) setValue(b []byte) {
 }
 
 func (c *getCmd) withMetadata(ctx context.Context, p *program, kv *client.KV) error {
-	v, err := kv.GetWithMetadata(ctx, c.Key, c.options()...)
+	v, err := c.get(ctx, kv, kv.GetWithMetadata)
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,14 @@ import (
 
 // namespaceCmd is about namespaces.
 type namespaceCmd struct {
-	Create namespaceCreateCmd `cmd:"" help:"Create a namespace and show its id."`
-	List   namespaceListCmd   `cmd:"" help:"List namespaces with what they hold."`
-	Rename namespaceRenameCmd `cmd:"" help:"Give a namespace another title."`
-	Set    namespaceSetCmd    `cmd:"" help:"Change a namespace's settings, and show them."`
-	Clear  namespaceClearCmd  `cmd:"" help:"Delete all keys of a namespace, or those with a prefix."`
-	Copy   namespaceCopyCmd   `cmd:"" help:"Copy keys from one namespace of a server to another."`
-	Delete namespaceDeleteCmd `cmd:"" help:"Delete a namespace and all its keys."`
+	Create  namespaceCreateCmd  `cmd:"" help:"Create a namespace and show its id."`
+	List    namespaceListCmd    `cmd:"" help:"List namespaces with what they hold."`
+	Rename  namespaceRenameCmd  `cmd:"" help:"Give a namespace another title."`
+	Set     namespaceSetCmd     `cmd:"" help:"Change a namespace's settings, and show them."`
+	Clear   namespaceClearCmd   `cmd:"" help:"Delete all keys of a namespace, or those with a prefix."`
+	Copy    namespaceCopyCmd    `cmd:"" help:"Copy keys from one namespace of a server to another."`
+	Restore namespaceRestoreCmd `cmd:"" help:"Put a namespace, or the keys with a prefix, back to how they were."`
+	Delete  namespaceDeleteCmd  `cmd:"" help:"Delete a namespace and all its keys."`
 }
 
 type namespaceCreateCmd struct {
@@ -114,10 +115,11 @@ type namespaceSetCmd struct {
 	MinCacheTTL      *duration `name:"min-cache-ttl" env:"-" help:"Smallest cache_ttl that a read may ask for." placeholder:"D"`
 	WritesPerKey     *float64  `env:"-" help:"Writes a second that one key takes; 0 is no limit." placeholder:"R"`
 	Consistency      string    `env:"-" help:"eventual or strong." placeholder:"NAME"`
+	History          string    `env:"-" help:"Earlier versions to keep: 10 for the last ten of each key, 24h or 30d for those of that time." placeholder:"N|D"`
 	MaxKeys          *int64    `env:"-" help:"Keys that the namespace may hold." placeholder:"N"`
 	MaxBytes         *size     `env:"-" help:"Bytes that it may hold: names, metadata and values." placeholder:"N"`
 	RequestsRate     *float64  `name:"requests-per-second" env:"-" help:"Reads and writes a second that each node answers." placeholder:"R"`
-	Unset            []string  `env:"-" help:"Settings to take away, so that the server's own are in force." enum:"min-expiration-ttl,min-cache-ttl,writes-per-key,consistency,max-keys,max-bytes,requests-per-second" placeholder:"NAME"`
+	Unset            []string  `env:"-" help:"Settings to take away, so that the server's own are in force." enum:"min-expiration-ttl,min-cache-ttl,writes-per-key,consistency,history,max-keys,max-bytes,requests-per-second" placeholder:"NAME"`
 	JSON             bool      `name:"json" help:"Show the settings as JSON."`
 }
 
@@ -143,11 +145,8 @@ func (c *namespaceSetCmd) Run(ctx context.Context, p *program) error {
 	t.row("min-expiration-ttl", shown(settings.MinExpirationTTL))
 	t.row("min-cache-ttl", shown(settings.MinCacheTTL))
 	t.row("writes-per-key", shown(settings.WritesPerKey))
-	consistency := settings.Consistency
-	if consistency == "" {
-		consistency = "-"
-	}
-	t.row("consistency", consistency)
+	t.row("consistency", dash(settings.Consistency))
+	t.row("history", dash(settings.History))
 	t.row("max-keys", shown(settings.MaxKeys))
 	t.row("max-bytes", shown(settings.MaxBytes))
 	t.row("requests-per-second", shown(settings.RequestsPerSecond))
@@ -170,6 +169,9 @@ func (c *namespaceSetCmd) changes() map[string]any {
 	}
 	if c.Consistency != "" {
 		changes["consistency"] = c.Consistency
+	}
+	if c.History != "" {
+		changes["history"] = c.History
 	}
 	if c.MaxKeys != nil {
 		changes["max_keys"] = *c.MaxKeys

@@ -25,6 +25,8 @@ type commands struct {
 	Put       putCmd       `cmd:"" help:"Write a key."`
 	Get       getCmd       `cmd:"" help:"Write a key's value to standard output."`
 	Delete    deleteCmd    `cmd:"" help:"Delete a key."`
+	Undelete  undeleteCmd  `cmd:"" help:"Put back what a deleted key held, of a namespace that keeps history."`
+	History   historyCmd   `cmd:"" help:"List the versions of a key, of a namespace that keeps history."`
 	Add       addCmd       `cmd:"" help:"Add to a key's value, which is a number, and show the sum."`
 	List      listCmd      `cmd:"" help:"List keys."`
 	Watch     watchCmd     `cmd:"" help:"Show changes of keys as they happen."`

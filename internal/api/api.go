@@ -31,11 +31,12 @@ const (
 	HeaderIfNotExists = "Godwit-If-Not-Exists"
 )
 
-// Config is what a Service needs; all fields but Audit are required.
+// Config is what a Service needs; all fields but Audit and History are required.
 type Config struct {
 	Reader   godwit.Reader
 	Log      godwit.Log
 	Uploader godwit.Uploader
+	History  godwit.History // nil: it is kept elsewhere
 	Catalog  *catalog.Catalog
 	Limits   godwit.Limits
 	Now      func() time.Time

@@ -53,6 +53,7 @@ func replies() map[godwit.Code]reply {
 		godwit.CodeBulkTooLarge:       {http.StatusRequestEntityTooLarge, "bulk_too_large"},
 		godwit.CodeNotNumber:          {http.StatusConflict, "not_a_number"},
 		godwit.CodeQuota:              {http.StatusTooManyRequests, "quota_reached"},
+		godwit.CodeHistoryGone:        {http.StatusGone, "history_gone"},
 	}
 }
 

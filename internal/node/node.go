@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/binding"
 	"github.com/godwitkv/godwit/internal/audit"
@@ -195,11 +196,19 @@ func (n *Node) openRootToken() error {
 	return nil
 }
 
+// history is where earlier versions of keys are read; an edge keeps none.
+func (n *Node) history() godwit.History {
+	if n.cfg.edge() {
+		return nil
+	}
+	return n.store
+}
+
 // openService makes what answers clients.
 func (n *Node) openService() {
 	n.service = api.New(api.Config{
 		Reader: n.origin.Reader, Log: n.origin.Log, Uploader: n.origin.Uploader, Catalog: n.catalog.Load(),
-		Limits: n.cfg.Limits, Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+		History: n.history(), Limits: n.cfg.Limits, Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 		Audit: n.audit,
 	})
 	n.cfg.Metrics.MustRegister(

@@ -70,7 +70,7 @@ func (n *Node) dispatch() http.Handler {
 		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, Now: n.now, PassOn: passOn,
 	})
 	own := native.New(native.Config{
-		Service: n.service, Feed: n.feed, Status: n.status, Tree: n.tree, Size: n.store.NamespaceStats,
+		Service: n.service, Feed: n.feed, Status: n.status, Tree: n.tree, Size: n.store.NamespaceStats, HistorySize: n.store.HistoryStats,
 		RotateRoot: n.rotateRootToken, Cluster: n.cluster, RemoveMember: n.removeMember, PassOn: passOn, Watch: n.hub, PassUncarried: passUncarried, Logger: n.cfg.Logger,
 	})
 	apis := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -270,6 +270,9 @@ func (l *randomLog) next() logBatch {
 		l.given++
 		b.txs = append(b.txs, l.system(godwit.OpPut, l.spaces[len(l.spaces)-1]))
 	}
+	if l.rng.IntN(10) == 0 { // another history
+		b.txs = append(b.txs, l.system(godwit.OpPut, l.spaces[l.rng.IntN(len(l.spaces))]))
+	}
 	for range 1 + l.rng.IntN(8) {
 		b.txs = append(b.txs, l.transaction(b.ms))
 	}
@@ -287,7 +290,8 @@ func (l *randomLog) next() logBatch {
 func (l *randomLog) system(op godwit.Op, ns godwit.NamespaceID) logTransaction {
 	m := godwit.Mutation{Op: op, Namespace: godwit.SystemNamespace, Key: catalog.NamespaceKey(ns)}
 	if op == godwit.OpPut {
-		m.Value.Inline = []byte("{}")
+		values := []string{"{}", `{"settings":{"history":"2"}}`, `{"settings":{"history":"20s"}}`}
+		m.Value.Inline = []byte(values[l.rng.IntN(len(values))])
 	}
 	return logTransaction{Transaction: godwit.Transaction{Mutations: []godwit.Mutation{m}}, values: []string{"{}"}}
 }

@@ -65,8 +65,8 @@ func (tx *Tx) clear(c clearing) (err error) {
 	}
 	for id, h := range tx.heads {
 		if h.kind != headNone && c.covers(id, h.Revision) {
-			tx.forgetRow(h)
 			tx.clearKey(&c, id, h)
+			tx.forgetRow(h)
 			tx.heads[id] = Head{}
 		}
 	}
@@ -140,7 +140,8 @@ func (tx *Tx) clearRows(rows []byte, c *clearing, headOf func(key string, row []
 }
 
 func (tx *Tx) clearKey(c *clearing, id entryID, h Head) {
-	tx.removeHead(id.ns, id.key, h)
+	kept := tx.keepVersion(id, h, instant{c.before, tx.time}, godwit.VersionCleared)
+	tx.removeHead(id.ns, id.key, h, kept)
 	if h.kind != headEntry {
 		return
 	}

@@ -79,6 +79,7 @@ func (tx *Tx) Commit(d Durability) (Commit, error) {
 	tx.writeIndex()
 	tx.writeMixed()
 	tx.writeCounts()
+	tx.writeHistories()
 	tx.key = append(tx.key[:0], metaApplied...)
 	tx.row = appendPair(tx.row[:0], uint64(tx.revision), uint64(tx.time))
 	tx.set(tx.key, tx.row)
@@ -144,6 +145,9 @@ func (tx *Tx) publish(d Durability) error {
 	}
 	for ns, n := range tx.counts {
 		s.counts.put(ns, n)
+	}
+	for ns, h := range tx.histories {
+		s.histories.put(ns, *h)
 	}
 	s.applied.Store(uint64(tx.revision))
 	s.logTime.Store(tx.time)

@@ -41,6 +41,8 @@ var (
 	LineageKey   = appendLineageKey
 	NoteKey      = appendNoteKey
 	CutBlobKey   = cutBlobKey
+	EndedKey     = appendEndedKey
+	VersionKey   = appendVersionKey
 	CutDueKey    = cutDueKey
 	Successor    = successor
 )

@@ -58,6 +58,7 @@ func (tx *Tx) Install(r *godwit.Record) error {
 // ahead in it.
 func (tx *Tx) mix(r godwit.Revision) {
 	tx.single()
+	tx.leaveOrder()
 	tx.inexact = true
 	tx.ahead = max(tx.ahead, r)
 }
@@ -121,7 +122,7 @@ func (tx *Tx) Remove(p Place) error {
 		return err
 	}
 	tx.mix(0)
-	tx.removeHead(p.Namespace, p.Key, old)
+	tx.removeHead(p.Namespace, p.Key, old, false)
 	tx.forgetRow(old)
 	id := entryID{p.Namespace, p.Key}
 	tx.changes = append(tx.changes, change{hash: hotHash(tx.s.hot, p.Namespace, p.Key), id: id})
@@ -152,6 +153,7 @@ func (tx *Tx) Reach(r godwit.Revision) error {
 // log brings under their keys. The store counts as mixed until Reach.
 func (tx *Tx) Rewind(r godwit.Revision) {
 	tx.single()
+	tx.leaveOrder()
 	if !tx.rewound || r < tx.floor {
 		tx.floor = r
 	}
@@ -175,6 +177,7 @@ func (tx *Tx) writeMixed() {
 	tx.mixed = was || tx.inexact
 	if tx.reached && tx.revision >= tx.ahead {
 		tx.mixed, tx.ahead = false, 0
+		tx.beginHistories()
 	}
 	switch {
 	case tx.mixed && (!was || tx.ahead > tx.s.ahead):

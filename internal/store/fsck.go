@@ -23,6 +23,7 @@ func Fsck(ctx context.Context, cfg Config, report func(problem string)) (err err
 	}
 	defer func() { err = errors.Join(err, s.release()) }()
 	f := &fsck{s: s, ctx: ctx, report: report, blobs: make(map[godwit.BlobID]bool), counts: make(map[godwit.NamespaceID]count)}
+	f.history = fsckHistory{values: make(revisionSet), counts: make(map[godwit.NamespaceID]count)}
 	return f.run()
 }
 
@@ -38,6 +39,8 @@ type fsck struct {
 	packed   godwit.Revision        // the last of the row of i that was looked at
 	blobs    map[godwit.BlobID]bool // named by an entry
 	counts   map[godwit.NamespaceID]count
+
+	history fsckHistory
 }
 
 func (f *fsck) run() error {
@@ -62,7 +65,7 @@ func (f *fsck) run() error {
 		prefix byte
 		row    func(k, v []byte)
 	}{
-		{prefixEntry, f.entry}, {prefixTombstone, f.tombstone}, {prefixIndex, f.index}, {prefixRevision, f.revision},
+		{prefixEntry, f.entry}, {prefixVersion, f.version}, {prefixEnded, f.ended}, {prefixTombstone, f.tombstone}, {prefixIndex, f.index}, {prefixRevision, f.revision},
 		{prefixDue, f.due}, {prefixValue, f.value}, {prefixBlob, f.blobRow}, {prefixGarbage, f.garbage},
 		{prefixRequest, f.request}, {prefixReqTime, f.requestTime}, {prefixProposer, f.proposer},
 	} {
@@ -77,6 +80,7 @@ func (f *fsck) run() error {
 		}
 	}
 	f.compareCounts()
+	f.compareHistories()
 	f.lineage()
 	return f.strangers()
 }
@@ -113,7 +117,7 @@ func (f *fsck) findReplaced() error {
 // strangers reports rows of no kind in the key table.
 func (f *fsck) strangers() error {
 	var lower []byte
-	for _, prefix := range []byte("bcdegilmnpqrtuvx") {
+	for _, prefix := range []byte("bcdeghiklmnopqrtuvx") {
 		if err := f.stranger(lower, []byte{prefix}); err != nil {
 			return err
 		}
@@ -306,6 +310,9 @@ func (f *fsck) value(k, _ []byte) {
 		return
 	}
 	r := godwit.Revision(binary.BigEndian.Uint64(k[1+nsLen:]))
+	if f.history.values.has(r) {
+		return
+	}
 	found := f.mutations(r)
 	for _, rec := range found {
 		if h, ok := f.head(rec.ns, rec.key); ok && h.Revision == r && h.at == placeRow {
@@ -336,6 +343,9 @@ func (f *fsck) blobRow(k, v []byte) {
 		f.problem("blob %s: damaged row", id)
 	}
 	if !known {
+		return
+	}
+	if v := f.versionOf(ns, key, r); v != nil && v.blob.ID == id {
 		return
 	}
 	if h, ok := f.head(ns, key); !ok || h.Revision != r || h.blob != id {

@@ -294,7 +294,7 @@ func (tx *Tx) takeBack(rec indexed, r godwit.Revision) (stands bool, err error) 
 		tx.ahead = max(tx.ahead, h.Revision)
 		return h.Revision == rec.revision, nil
 	default:
-		tx.removeHead(rec.ns, string(rec.key), h)
+		tx.removeHead(rec.ns, string(rec.key), h, false)
 		tx.heads[entryID{rec.ns, string(rec.key)}] = Head{}
 		return false, nil
 	}

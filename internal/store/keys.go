@@ -11,7 +11,8 @@ import (
 // bytes sort as numbers do; ns is 16 bytes; key is the rest of the row's key.
 //
 //	e ns key          entry: header, and the value if it is small (row.go)
-//	v ns revision:8   value of 1 KiB to the inline limit, out of list's way
+//	v ns revision:8   value of 1 KiB to the inline limit, out of list's way; of an
+//	                  entry, or of an earlier version
 //	t ns key          tombstone of a deleted or swept key (row.go)
 //	i revision:8      by revision: what several mutations changed, up to this one
 //	                  (index.go); also what has been replaced since, see u
@@ -20,10 +21,16 @@ import (
 //	x due:8 ns key    by time, unix seconds: revision:8. An entry's expiration,
 //	                  or when a tombstone has outlived the retention
 //	c ns              counters: keys, bytes
-//	b ns blob:16      a blob that an entry of ns names: revision:8 key; empty where
-//	                  an older version wrote it
+//	b ns blob:16      a blob that an entry of ns, or an earlier version, names:
+//	                  revision:8 key; empty where an older version wrote it
 //	g due:8 blob:16   a blob that none names, and when its file goes: empty; at a
 //	                  follower the ns that it was of, where it may be named again
+//	h ns key' revision:8  an earlier version of a key that its namespace keeps: how it
+//	                  ended, and the row that it had in e (historyrow.go, which tells
+//	                  of key' too); revision 0: the key's summary
+//	o ns until:8 revision:8  by when they ended: the versions in h: time:8 key
+//	k ns              of a namespace that keeps versions, or has some: from when on
+//	                  they are whole, and how many there are
 //	d ns              a deleted namespace whose rows in x and b are not yet gone: empty;
 //	                  or whose records in i and r are not: goneRow
 //	q request:16      a remembered transaction: time:8 revision:8 { sum:8 }
@@ -35,8 +42,8 @@ import (
 //	m name            format, cluster, applied (revision:8 time:8), purged
 //	                  (revision:8 0:8), follower (empty), mixed (the newest revision
 //	                  that is here before the position is there:8 0:8), generation
-//	                  (the log's:8, the one that has fenced it off:8), note/ and
-//	                  a name: a follower's own notes
+//	                  (the log's:8, the one that has fenced it off:8), forget (empty:
+//	                  all of h, o and k is to go), note/ and a name: a follower's own notes
 //
 // In the system namespace, an entry under namespace/ makes a namespace exist, and one
 // under cleared/ has emptied a part of it (clear.go).
@@ -54,6 +61,9 @@ const (
 	prefixCounter   = 'c'
 	prefixBlob      = 'b'
 	prefixGarbage   = 'g'
+	prefixVersion   = 'h'
+	prefixEnded     = 'o'
+	prefixHistory   = 'k'
 	prefixDropped   = 'd'
 	prefixRequest   = 'q'
 	prefixReqTime   = 'p'
@@ -78,6 +88,7 @@ var (
 	metaMixed    = []byte("mmixed")
 
 	metaGeneration = []byte("mgeneration")
+	metaForget     = []byte("mforget")
 )
 
 func appendNS(b []byte, prefix byte, ns godwit.NamespaceID) []byte {

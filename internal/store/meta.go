@@ -47,7 +47,7 @@ func (s *Store) load() error {
 	if err := s.loadGeneration(); err != nil {
 		return err
 	}
-	return s.counts.load(s.db)
+	return errors.Join(s.counts.load(s.db), s.loadHistories())
 }
 
 func (s *Store) initialise() error {

@@ -13,6 +13,8 @@ func (s *Store) metrics() []prometheus.Collector {
 	return []prometheus.Collector{
 		gauge("keys", "Entries in all namespaces.", func() float64 { k, _ := s.counts.total(); return float64(k) }),
 		gauge("bytes", "Bytes of keys, values and metadata in all namespaces.", func() float64 { _, b := s.counts.total(); return float64(b) }),
+		gauge("history_versions", "Earlier versions of keys that are kept.", func() float64 { v, _ := s.histories.total(); return float64(v) }),
+		gauge("history_bytes", "Bytes of keys, values and metadata of earlier versions.", func() float64 { _, b := s.histories.total(); return float64(b) }),
 		gauge("revision", "Last durable revision.", func() float64 { return float64(s.Revision()) }),
 		gauge("purged_revision", "Purge floor: tombstones up to this revision may be gone.", func() float64 { return float64(s.Purged()) }),
 		gauge("generation", "Generation of the log: it grows when a copy is made a centre.", func() float64 { return float64(s.Generation()) }),

@@ -132,6 +132,8 @@ type Store struct {
 	purged  atomic.Uint64 // the purge floor
 	counts  counters
 
+	histories histories
+
 	writing  sync.Mutex      // held by a Tx from Begin to Commit
 	tx       Tx              // the one Tx there is at a time
 	requests requestFilter   // the open Tx's
@@ -206,6 +208,9 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	if s.blobs, err = blob.Open(blobFS{s.cfg.FS}, s.blobDir()); err != nil {
+		return err
+	}
+	if err := s.loseHistories(); err != nil {
 		return err
 	}
 	return s.removeOrphans()

@@ -15,7 +15,7 @@ import (
 )
 
 // The sweeper drops what time has made invisible: values of expired entries at
-// once, tombstones after the retention, files of blobs that none names, rows
+// once, tombstones after the retention, versions that are kept no longer, files of blobs that none names, rows
 // that deleted namespaces left behind, remembered requests. Nothing of it goes
 // through the log, and nothing that a decision reads depends on it.
 const sweepChunk = 512 // keys under one hold of the write lock
@@ -56,6 +56,7 @@ func (s *Store) untilSweep() time.Duration {
 func (s *Store) Sweep(ctx context.Context) error {
 	return errors.Join(
 		s.sweepDue(ctx),
+		s.sweepHistories(ctx),
 		s.sweepRequests(ctx),
 		s.sweepProposers(ctx),
 		s.sweepGarbage(ctx),
@@ -130,7 +131,7 @@ func (s *Store) sweepRows(rows []dueRow) error {
 		case h.kind == headSwept && h.due == r.due && s.cfg.Follower && h.Live(s.logTime.Load()/1000):
 			tx.postpone(r.id, h)
 		case h.kind != headNone && h.kind != headEntry && h.due == r.due:
-			tx.removeHead(r.id.ns, r.id.key, h)
+			tx.removeHead(r.id.ns, r.id.key, h, false)
 			tx.heads[r.id] = Head{}
 			if !planted.ForgetTombstone {
 				tx.raisePurged(h.Revision)
@@ -152,7 +153,8 @@ func (s *Store) sweepRows(rows []dueRow) error {
 // sweepExpired drops an expired entry's value at once; its header stays as its
 // own tombstone.
 func (tx *Tx) sweepExpired(id entryID, h Head) {
-	tx.removeBody(id.ns, id.key, h)
+	kept := tx.keepVersion(id, h, instant{tx.revision + 1, h.Expiration * 1000}, godwit.VersionExpired)
+	tx.removeBody(id.ns, id.key, h, kept)
 	due := h.Expiration + int64(tx.s.cfg.Retention/time.Second)
 	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
 		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
@@ -164,7 +166,7 @@ func (tx *Tx) sweepExpired(id entryID, h Head) {
 // postpone keeps the header of an entry that has not expired by the log's time
 // yet, which is behind: what comes next in the log is decided on it.
 func (tx *Tx) postpone(id entryID, h Head) {
-	tx.removeBody(id.ns, id.key, h)
+	tx.removeBody(id.ns, id.key, h, false)
 	due := tx.s.cfg.Now().Unix() + max(int64(tx.s.cfg.Retention/time.Second), 1)
 	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
 		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,

@@ -35,9 +35,11 @@ type Tx struct {
 	cleared   []clearing
 	unnamed   bool // more keys are cleared than changes has
 	system    []godwit.Record
-	requests  map[godwit.RequestKey]godwit.Result // remembered in this transaction
-	proposers map[ProposerID]uint64               // whose batches this transaction holds
-	told      *Committed                          // for OnCommit; nil: there is none
+	requests  map[godwit.RequestKey]godwit.Result      // remembered in this transaction
+	proposers map[ProposerID]uint64                    // whose batches this transaction holds
+	histories map[godwit.NamespaceID]*namespaceHistory // of those that change
+	versions  map[entryID]*keyVersions
+	told      *Committed // for OnCommit; nil: there is none
 	onCommit  func(*Committed)
 	err       error  // the first of the writes into batch
 	key, row  []byte // scratch
@@ -182,6 +184,7 @@ func (tx *Tx) release() {
 	clear(tx.indexed)
 	clear(tx.heads)
 	clear(tx.counts)
+	tx.histories, tx.versions = nil, nil
 	clear(tx.requests)
 	clear(tx.changes)
 	if tx.told != nil {
@@ -322,7 +325,8 @@ func (tx *Tx) replace(r *godwit.Record, old Head) Head {
 	if planted.ForgetTombstone {
 		retention = 1
 	}
-	tx.removeHead(r.Namespace, r.Key, old)
+	kept := tx.keepVersion(entryID{r.Namespace, r.Key}, old, instant{r.Revision, tx.time}, endBy(r))
+	tx.removeHead(r.Namespace, r.Key, old, kept)
 	switch {
 	case r.Op == godwit.OpPut && !r.Swept:
 		return tx.putEntry(r)
@@ -395,17 +399,18 @@ func (tx *Tx) putTombstone(ns godwit.NamespaceID, key string, t tombstoneRow) He
 
 // removeHead deletes what removeBody does, and takes it out of the index by
 // revision.
-func (tx *Tx) removeHead(ns godwit.NamespaceID, key string, h Head) {
+func (tx *Tx) removeHead(ns godwit.NamespaceID, key string, h Head, kept bool) {
 	if h.kind == headNone {
 		return
 	}
-	tx.removeBody(ns, key, h)
+	tx.removeBody(ns, key, h, kept)
 	tx.unindex(h.Revision)
 }
 
 // removeBody deletes every row of what stands under a key but those of the index by
 // revision and the entry's own, which what comes next overwrites or, a tombstone, deletes.
-func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head) {
+// kept tells that the value stays, of a version.
+func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head, kept bool) {
 	if h.kind != headEntry {
 		tx.delete(appendTombstoneKey(tx.key[:0], ns, key))
 		tx.delete(appendDueKey(tx.key[:0], h.due, ns, key))
@@ -414,10 +419,11 @@ func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head) {
 	if h.Expiration != 0 {
 		tx.delete(appendDueKey(tx.key[:0], h.Expiration, ns, key))
 	}
-	switch h.at {
-	case placeRow:
+	switch {
+	case kept:
+	case h.at == placeRow:
 		tx.delete(appendValueKey(tx.key[:0], ns, h.Revision))
-	case placeBlob:
+	case h.at == placeBlob:
 		tx.discardBlob(ns, h.blob)
 	}
 	tx.count(ns, -1, -h.size)
@@ -468,6 +474,8 @@ func (tx *Tx) noteSystem(r *godwit.Record) {
 	tx.system = append(tx.system, keep)
 	if id, ok := namespaceOf(r.Key); ok && r.Op == godwit.OpDelete {
 		tx.dropNamespace(id)
+	} else if ok {
+		tx.setHistory(id, r)
 	}
 	if err := tx.clearBy(r); tx.err == nil {
 		tx.err = err
@@ -492,12 +500,13 @@ func namespaceOf(key string) (godwit.NamespaceID, bool) {
 // dropNamespace deletes all of a namespace's keys in a few rows. What it leaves
 // behind in i, r, x and b the sweeper clears away.
 func (tx *Tx) dropNamespace(ns godwit.NamespaceID) {
-	for _, prefix := range []byte{prefixEntry, prefixValue, prefixTombstone} {
+	for _, prefix := range []byte{prefixEntry, prefixValue, prefixTombstone, prefixVersion, prefixEnded} {
 		lower := appendNS(nil, prefix, ns)
 		tx.check(tx.batch.DeleteRange(lower, successor(lower), nil))
 	}
 	tx.set(appendNS(tx.key[:0], prefixDropped, ns), nil)
 	tx.counts[ns] = count{}
+	tx.dropHistory(ns)
 	tx.dropped = append(tx.dropped, ns)
 	for id, h := range tx.heads {
 		if id.ns == ns {

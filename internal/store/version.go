@@ -14,7 +14,7 @@ import (
 // FormatVersion is the version of the key table and of its rows. Those of oldestFormat
 // on are read: opening a directory makes it one of this version, which an older godwit
 // then refuses. In format 1 there were no rows of i and u, and up to format 2 no
-// numbers in rows of t, nor sums in rows of q.
+// numbers in rows of t, nor sums in rows of q, nor rows of h, o and k.
 const (
 	FormatVersion = 3
 	oldestFormat  = 1

@@ -51,6 +51,7 @@ var answers = [...]answer{
 	godwit.CodeBulkTooLarge:       {fasthttp.StatusRequestEntityTooLarge, ""},
 	godwit.CodeNotNumber:          {fasthttp.StatusConflict, ""},
 	godwit.CodeQuota:              {fasthttp.StatusTooManyRequests, ""},
+	godwit.CodeHistoryGone:        {fasthttp.StatusConflict, ""},
 }
 
 // problem is an error of this protocol alone, which the domain has no code

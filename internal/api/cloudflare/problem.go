@@ -79,6 +79,7 @@ var rules = [...]rule{
 	godwit.CodeBulkTooLarge:       {status: http.StatusRequestEntityTooLarge, code: 10024},
 	godwit.CodeNotNumber:          {status: http.StatusConflict, code: 10409},
 	godwit.CodeQuota:              {status: http.StatusTooManyRequests, code: codeQuota},
+	godwit.CodeHistoryGone:        {status: http.StatusGone, code: 10410},
 }
 
 // problemOf turns any error into what a client may be told of it. operation is

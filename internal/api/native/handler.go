@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"io"
 	"iter"
 	"log/slog"
 	"maps"
@@ -40,6 +41,12 @@ type Service interface {
 	Copy(ctx context.Context, q api.Copy) (api.Copied, error)
 	CountTransaction(ns *godwit.Namespace, start time.Time, keys int, err error)
 	Analytics(ns *godwit.Namespace) (api.Analytics, error)
+	OpenValue(ctx context.Context, ns *godwit.Namespace, e *godwit.Entry) (io.ReadCloser, error)
+	Versions(ctx context.Context, ns *godwit.Namespace, key string, before godwit.Revision, limit int) (*godwit.VersionPage, error)
+	Version(ctx context.Context, ns *godwit.Namespace, key string, r godwit.Revision) (*godwit.Version, error)
+	VersionAt(ctx context.Context, ns *godwit.Namespace, key string, at godwit.Moment) (*godwit.Version, error)
+	Undelete(ctx context.Context, ns *godwit.Namespace, key, requestID string) (api.Undeleted, error)
+	Restore(ctx context.Context, ns *godwit.Namespace, q api.Restore) (*api.Restored, error)
 }
 
 // Feed answers what nodes ask of each other; *feed.Server is one.
@@ -66,6 +73,10 @@ type Config struct {
 	// Size counts the keys of a namespace and the bytes of their names, metadata
 	// and values.
 	Size func(godwit.NamespaceID) (keys, bytes int64)
+
+	// HistorySize counts the earlier versions that a namespace keeps, and the bytes of
+	// their keys, metadata and values. nil: none are kept here.
+	HistorySize func(godwit.NamespaceID) (versions, bytes int64)
 
 	// Tree is the node with all that follow it; whole: the one at the root of its
 	// tree, if that answers. ctx carries the credential of who asks.
@@ -118,6 +129,7 @@ type request struct {
 	w         http.ResponseWriter
 	argument  string          // what stands in the path for "*"
 	key       string          // what stands for a second one
+	third     string          // and for a third one
 	created   bool            // the endpoint sets it to answer 201
 	revision  godwit.Revision // the endpoint sets it to what it wrote, or was decided at
 	served    *godwit.Served  // the endpoint says with it how a read was answered
@@ -218,6 +230,11 @@ func routes() []route {
 		{path: "namespaces/*/count", methods: map[string]endpoint{get: (*Handler).countKeys}},
 		{path: "namespaces/*/keys", methods: map[string]endpoint{get: (*Handler).listKeys}},
 		{path: "namespaces/*/keys/*", methods: map[string]endpoint{get: (*Handler).keyOf}},
+		{path: "namespaces/*/keys/*/versions", methods: map[string]endpoint{get: (*Handler).listVersions}, passOn: []string{get}},
+		{path: "namespaces/*/keys/*/versions/*", methods: map[string]endpoint{get: (*Handler).getVersion}, passOn: []string{get}},
+		{path: "namespaces/*/keys/*/at/*", methods: map[string]endpoint{get: (*Handler).getAt}, passOn: []string{get}},
+		{path: "namespaces/*/keys/*/undelete", methods: map[string]endpoint{post: (*Handler).undelete}, passOn: []string{post}, audited: audits{post: "undelete"}},
+		{path: "namespaces/*/restore", methods: map[string]endpoint{post: (*Handler).restore}, passOn: []string{post}, audited: audits{post: "namespace_restore"}},
 	}
 }
 
@@ -258,6 +275,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, "not_found", "There is nothing at this path.")
 		return
 	}
+	q.third = args[2]
 	if err := h.serve(w, q, &rt); err != nil {
 		h.fail(w, q.Request, err)
 	}
@@ -308,7 +326,7 @@ func (h *Handler) tellState(header http.Header, r *request) {
 }
 
 // arguments are what stands in a path for each "*".
-type arguments [2]string
+type arguments [3]string
 
 // match finds the route of a path, relative to Prefix, and its arguments.
 func match(path string) (rt route, args arguments, ok bool) {

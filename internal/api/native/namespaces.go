@@ -14,6 +14,10 @@ type sizedNamespace struct {
 	*godwit.Namespace
 	Keys  int64 `json:"keys"`
 	Bytes int64 `json:"bytes"`
+
+	// Of earlier versions, where some are kept:
+	HistoryVersions int64 `json:"history_versions,omitempty"`
+	HistoryBytes    int64 `json:"history_bytes,omitempty"`
 }
 
 type namespaceList struct {
@@ -37,7 +41,11 @@ func (h *Handler) listNamespaces(r *request) (any, error) {
 
 func (h *Handler) sized(ns *godwit.Namespace) sizedNamespace {
 	keys, bytes := h.cfg.Size(ns.ID)
-	return sizedNamespace{ns, keys, bytes}
+	sized := sizedNamespace{Namespace: ns, Keys: keys, Bytes: bytes}
+	if h.cfg.HistorySize != nil {
+		sized.HistoryVersions, sized.HistoryBytes = h.cfg.HistorySize(ns.ID)
+	}
+	return sized
 }
 
 // namespaceSpec is the body of a request for a namespace.

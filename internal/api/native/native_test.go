@@ -75,7 +75,7 @@ func newWorld(t *testing.T) *world {
 	w.two, err = c.CreateNamespace(t.Context(), "two", "eu", godwit.RequestKey{})
 	check(t, err)
 	w.service = api.Config{
-		Reader: st, Log: log, Uploader: st, Catalog: c, Limits: godwit.DefaultLimits(),
+		Reader: st, Log: log, Uploader: st, History: st, Catalog: c, Limits: godwit.DefaultLimits(),
 		Now: time.Now, Logger: logger, Metrics: prometheus.NewRegistry(),
 	}
 	w.config = native.Config{
@@ -200,6 +200,13 @@ func TestPermissions(t *testing.T) {
 		{"GET", "/godwit/v1/namespaces/none/keys", "", "read replicate write admin|root"},
 		{"GET", "/godwit/v1/namespaces/one/keys/k", "", ofOne},
 		{"GET", "/godwit/v1/namespaces/none/keys/k", "", "read replicate write admin|root"},
+		{"GET", "/godwit/v1/namespaces/one/keys/k/versions", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/one/keys/k/versions/1", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/one/keys/k/at/1", "", ofOne},
+		{"GET", "/godwit/v1/namespaces/none/keys/k/versions", "", "read replicate write admin|root"},
+		{"POST", "/godwit/v1/namespaces/one/keys/k/undelete", "", writers},
+		{"POST", "/godwit/v1/namespaces/one/restore", `{"all":true,"at":1}`, writers},
+		{"POST", "/godwit/v1/namespaces/none/restore", `{"all":true,"at":1}`, admins + "|write"},
 		{"GET", "/godwit/v1/namespaces/one/count", "", ofOne},
 		{"GET", "/godwit/v1/namespaces/one/count?prefix=k", "", ofOne},
 		{"GET", "/godwit/v1/namespaces/none/count", "", "read replicate write admin|root"},
@@ -227,7 +234,7 @@ func TestPermissions(t *testing.T) {
 
 func verdict(status int) string {
 	switch status {
-	case http.StatusOK, http.StatusCreated, http.StatusNotFound:
+	case http.StatusOK, http.StatusCreated, http.StatusNotFound, http.StatusGone:
 		return "allowed"
 	case http.StatusForbidden:
 		return "forbidden"

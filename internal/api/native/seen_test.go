@@ -2,6 +2,7 @@ package native_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -44,7 +45,7 @@ func samples() map[string]asked {
 		"PATCH /godwit/v1/namespaces/{namespace}":             {uri: one, body: `{"title":"one"}`},
 		"DELETE /godwit/v1/namespaces/{namespace}":            {uri: "/godwit/v1/namespaces/gone"},
 		"GET /godwit/v1/namespaces/{namespace}/settings":      {uri: one + "/settings"},
-		"PATCH /godwit/v1/namespaces/{namespace}/settings":    {uri: one + "/settings", body: `{"min_expiration_ttl":1,"min_cache_ttl":null,"writes_per_key":0,"consistency":"eventual","max_keys":null,"max_bytes":null,"requests_per_second":null}`},
+		"PATCH /godwit/v1/namespaces/{namespace}/settings":    {uri: one + "/settings", body: `{"min_expiration_ttl":1,"min_cache_ttl":null,"writes_per_key":0,"consistency":"eventual","history":"10","max_keys":null,"max_bytes":null,"requests_per_second":null}`},
 		"POST /godwit/v1/namespaces/{namespace}/transactions": {uri: one + "/transactions", body: `{"conditions":[{"key":"none","revision":null}],"mutations":[{"op":"put","key":"t","value":"v"}]}`},
 		"GET /godwit/v1/namespaces/{namespace}/analytics":     {uri: one + "/analytics"},
 		"POST /godwit/v1/namespaces/{namespace}/clear":        {uri: "/godwit/v1/namespaces/one/clear", body: `{"prefix":"x"}`},
@@ -53,6 +54,12 @@ func samples() map[string]asked {
 		"GET /godwit/v1/namespaces/{namespace}/count":         {uri: one + "/count?prefix=k&start=a&end=z&cache_ttl=30"},
 		"GET /godwit/v1/namespaces/{namespace}/keys":          {uri: one + "/keys?prefix=k&start=a&end=z&cache_ttl=30&limit=1&values=1&reverse=0"},
 		"GET /godwit/v1/namespaces/{namespace}/keys/{key}":    {uri: one + "/keys/k?cache_ttl=30"},
+
+		"GET /godwit/v1/namespaces/{namespace}/keys/{key}/versions":            {uri: one + "/keys/k/versions?limit=10"},
+		"GET /godwit/v1/namespaces/{namespace}/keys/{key}/versions/{revision}": {uri: one + "/keys/undone/versions/REVISION?details=1"},
+		"GET /godwit/v1/namespaces/{namespace}/keys/{key}/at/{moment}":         {uri: one + "/keys/undone/at/REVISION?details=1"},
+		"POST /godwit/v1/namespaces/{namespace}/keys/{key}/undelete":           {uri: one + "/keys/undone/undelete", header: http.Header{"Godwit-Request-Id": {"undelete"}}},
+		"POST /godwit/v1/namespaces/{namespace}/restore":                       {uri: one + "/restore", body: `{"at":"REVISION","prefix":"undone","dry_run":false,"limit":10}`},
 	}
 }
 
@@ -101,6 +108,18 @@ func requests() []asked {
 		{method: "GET", uri: one + "/keys/k", header: readHeaders(strong)},
 		{method: "GET", uri: one + "/keys/none"},
 		{method: "GET", uri: one + "/keys/" + long},
+		{method: "GET", uri: one + "/keys/" + long + "/versions"},
+		{method: "GET", uri: one + "/keys/k/versions?cursor=1"},
+		{method: "GET", uri: one + "/keys/" + long + "/versions/1"},
+		{method: "GET", uri: one + "/keys/" + long + "/at/1"},
+		{method: "POST", uri: one + "/keys/" + long + "/undelete"},
+		{method: "POST", uri: all + "/two/keys/k/undelete"},
+		{method: "POST", uri: one + "/keys/k/undelete"},
+		{method: "GET", uri: all + "/two/keys/k/versions"},
+		{method: "GET", uri: all + "/two/keys/k/versions/1"},
+		{method: "GET", uri: all + "/two/keys/k/at/1"},
+		{method: "POST", uri: all + "/two/restore", body: `{"at":1,"all":true}`},
+		{method: "POST", uri: one + "/restore", body: `{"at":1,"prefix":"` + long + `"}`},
 		{method: "POST", uri: one + "/clear", body: `{"all":true}`, header: http.Header{"Godwit-Request-Id": {"an-id"}}},
 	}
 }
@@ -121,9 +140,7 @@ func TestEveryAnswerIsSeen(t *testing.T) {
 		playSamples, playRequests, playStrangers, playAnywhere, playFaults, playUnknownOutcomes, playFullDisk, playAlone, playForNone,
 	} {
 		w := newWorld(t)
-		w.put("k", "v")
-		w.put("k2", "v")
-		play(w, samples())
+		play(w, w.furnished())
 		maps.Copy(seen, w.contract.seen)
 	}
 	doc, err := description()
@@ -158,6 +175,24 @@ func TestEveryAnswerIsSeen(t *testing.T) {
 	}
 }
 
+// furnished puts what the samples are about into the world, and returns them.
+func (w *world) furnished() map[string]asked {
+	w.t.Helper()
+	if status, body := w.do("PATCH", "/godwit/v1/namespaces/one/settings", rootToken, `{"history":"10"}`); status != 200 {
+		w.t.Fatal(body)
+	}
+	w.put("k", "v")
+	w.put("k2", "v")
+	revision := written(w.t, 200, mustTransact(w, putOf("undone", `"value":"v"`)))
+	mustTransact(w, `{"mutations":[{"op":"delete","key":"undone"}]}`)
+	all := samples()
+	for name, a := range all {
+		a.uri, a.body = strings.Replace(a.uri, "REVISION", revision, 1), strings.Replace(a.body, "REVISION", revision, 1)
+		all[name] = a
+	}
+	return all
+}
+
 // play makes a request, and returns what was answered.
 func (w *world) play(operation string, a asked) *httptest.ResponseRecorder {
 	method, _, _ := strings.Cut(operation, " ")
@@ -187,7 +222,7 @@ func playSamples(w *world, all map[string]asked) {
 	}
 }
 
-func playRequests(w *world, _ map[string]asked) {
+func playRequests(w *world, furnished map[string]asked) {
 	_, err := w.catalog.CreateNamespace(w.t.Context(), "three", "", godwit.RequestKey{})
 	check(w.t, err)
 	page, err := w.store.List(w.t.Context(), w.one.ID, godwit.ListQuery{Limit: 1, Scan: new(godwit.Scan)}, godwit.ReadOptions{})
@@ -195,6 +230,21 @@ func playRequests(w *world, _ map[string]asked) {
 	for _, a := range requests() {
 		a.uri = strings.Replace(a.uri, "CURSOR", page.Cursor, 1)
 		w.play("", a)
+	}
+	playRestore(w, furnished["POST /godwit/v1/namespaces/{namespace}/restore"])
+}
+
+// playRestore restores everything in two pages.
+func playRestore(w *world, a asked) {
+	w.put("k3", "v")
+	w.put("k4", "v")
+	all := strings.Replace(a.body, `"prefix":"undone"`, `"all":true`, 1)
+	a.method, a.body = "POST", strings.Replace(all, `"limit":10`, `"limit":1`, 1)
+	var page struct{ Cursor string }
+	check(w.t, json.Unmarshal(w.play("", a).Body.Bytes(), &page))
+	a.body = strings.Replace(all, `"limit":10`, fmt.Sprintf(`"cursor":%q`, page.Cursor), 1)
+	if res := w.play("", a); res.Code != 200 || page.Cursor == "" {
+		w.t.Errorf("the page behind %q: %d %s", page.Cursor, res.Code, res.Body)
 	}
 }
 

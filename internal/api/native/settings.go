@@ -43,6 +43,7 @@ type settingsPatch struct {
 	MinCacheTTL      *int64   `json:"min_cache_ttl"`
 	WritesPerKey     *float64 `json:"writes_per_key"`
 	Consistency      *string  `json:"consistency"`
+	History          *string  `json:"history"`
 
 	MaxKeys           *int64   `json:"max_keys"`
 	MaxBytes          *int64   `json:"max_bytes"`
@@ -52,7 +53,7 @@ type settingsPatch struct {
 // patch is s with what the JSON object raw names changed. s is left alone.
 func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
 	p := settingsPatch{
-		clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency,
+		clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency, &s.History,
 		clone(s.MaxKeys), clone(s.MaxBytes), clone(s.RequestsPerSecond),
 	}
 	if err := decodeBytes(raw, &p); err != nil {
@@ -64,6 +65,9 @@ func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
 	}
 	if p.Consistency != nil {
 		changed.Consistency = *p.Consistency
+	}
+	if p.History != nil {
+		changed.History = *p.History
 	}
 	return changed, changed.Validate()
 }

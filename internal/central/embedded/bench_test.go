@@ -76,10 +76,18 @@ func benchValue() []byte {
 }
 
 func BenchmarkPropose(b *testing.B) {
-	for _, writers := range []int{1, 64, 256} {
-		b.Run(fmt.Sprintf("overwrite/writers=%d", writers), func(b *testing.B) {
+	for _, run := range []struct {
+		name    string
+		writers int
+		history string
+	}{
+		{"overwrite", 1, ""}, {"overwrite", 64, ""}, {"overwrite", 256, ""}, {"history", 64, "10"},
+	} {
+		writers := run.writers
+		b.Run(fmt.Sprintf("%s/writers=%d", run.name, writers), func(b *testing.B) {
 			const keys = 1_000_000
 			_, l := openDisk(b, keys)
+			keepHistory(b, l, run.history)
 			value := benchValue()
 			var left atomic.Int64
 			left.Store(int64(b.N))
@@ -117,5 +125,15 @@ func BenchmarkGet(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// keepHistory has the namespace of the benchmarks keep earlier versions.
+func keepHistory(b *testing.B, l *embedded.Log, history string) {
+	b.Helper()
+	tx := createNamespace(namespaceID(0))
+	tx.Mutations[0].Value.Inline = fmt.Appendf(nil, `{"settings":{"history":%q}}`, history)
+	if _, err := l.Propose(context.Background(), []godwit.Transaction{tx}); err != nil {
+		b.Fatal(err)
 	}
 }

@@ -43,7 +43,7 @@ func TestMetamorphic(t *testing.T) {
 			h.model.revision = h.log.Epoch().First
 			for i := range h.ids {
 				h.freshID(i)
-				h.write(createNamespace(h.ids[i]), []string{"{}"})
+				h.write(h.createNamespace(h.ids[i]))
 			}
 			h.run(*metamorphicSteps)
 		})
@@ -94,6 +94,10 @@ func (h *history) step() {
 		h.namespaceStep()
 	case n < 76:
 		h.compareGet(h.id())
+	case n < 80:
+		for range 5 {
+			h.comparePast(h.id())
+		}
 	case n < 84:
 		h.compareList()
 		h.compareScan()
@@ -237,7 +241,16 @@ func (h *history) namespaceStep() {
 		h.freshID(i)
 		return
 	}
-	h.write(createNamespace(h.ids[i]), []string{"{}"})
+	h.write(h.createNamespace(h.ids[i]))
+}
+
+// createNamespace makes a namespace exist, or gives it another history.
+func (h *history) createNamespace(ns godwit.NamespaceID) (godwit.Transaction, []string) {
+	settings := []string{`{}`, `{"settings":{"history":"1"}}`, `{"settings":{"history":"3"}}`, `{"settings":{"history":"20"}}`, `{"settings":{"history":"30s"}}`, `{"settings":{"history":"1h"}}`}
+	value := settings[h.rng.IntN(len(settings))]
+	tx := createNamespace(ns)
+	tx.Mutations[0].Value.Inline = []byte(value)
+	return tx, []string{value}
 }
 
 // clear is a transaction that clears a namespace, or the keys with a prefix.

@@ -16,6 +16,7 @@ type model struct {
 	revision godwit.Revision
 	entries  map[id]entry
 	requests map[godwit.RequestKey]godwit.Result
+	past     past
 }
 
 type id struct {
@@ -31,7 +32,7 @@ type entry struct {
 }
 
 func newModel() *model {
-	return &model{entries: map[id]entry{}, requests: map[godwit.RequestKey]godwit.Result{}}
+	return &model{entries: map[id]entry{}, requests: map[godwit.RequestKey]godwit.Result{}, past: newPast()}
 }
 
 func (m *model) live(k id, now int64) (entry, bool) {
@@ -115,6 +116,7 @@ func (m *model) mutate(mu godwit.Mutation, value string, ms int64) {
 	if mu.Op == godwit.OpDelete {
 		if live {
 			m.revision++
+			m.past.end(k, old, ms)
 			delete(m.entries, k)
 			m.dropNamespace(mu)
 		}
@@ -128,18 +130,26 @@ func (m *model) mutate(mu godwit.Mutation, value string, ms int64) {
 	if live {
 		e.created = old.created
 	}
+	if was, ok := m.entries[k]; ok {
+		m.past.end(k, was, ms)
+	}
 	m.entries[k] = e
-	m.clear(mu)
+	m.clear(mu, ms)
+	m.past.set(mu, value, m.entries, ms)
 }
 
 // clear removes what an entry of the system namespace clears.
-func (m *model) clear(mu godwit.Mutation) {
+func (m *model) clear(mu godwit.Mutation, ms int64) {
 	text, ok := strings.CutPrefix(mu.Key, "cleared/")
 	if mu.Namespace != godwit.SystemNamespace || !ok {
 		return
 	}
-	maps.DeleteFunc(m.entries, func(k id, _ entry) bool {
-		return k.ns.String() == text[:32] && strings.HasPrefix(k.key, text[33:])
+	maps.DeleteFunc(m.entries, func(k id, e entry) bool {
+		goes := k.ns.String() == text[:32] && strings.HasPrefix(k.key, text[33:])
+		if goes {
+			m.past.end(k, e, ms)
+		}
+		return goes
 	})
 }
 
@@ -152,6 +162,7 @@ func (m *model) dropNamespace(mu godwit.Mutation) {
 		return
 	}
 	maps.DeleteFunc(m.entries, func(k id, _ entry) bool { return k.ns == ns })
+	m.past.drop(ns)
 }
 
 // keys are the live keys of a namespace with a prefix, sorted.
