@@ -1,8 +1,12 @@
 package main
 
 import (
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,5 +27,32 @@ func TestUnknownAuthority(t *testing.T) {
 	_, err = cl.Status(t.Context())
 	if code, h := exitCode(err), hint(err, nil); code != exitUnavailable || !strings.Contains(h, "SSL_CERT_FILE") {
 		t.Errorf("%v: code %d, hint %q", err, code, h)
+	}
+}
+
+// TestErrorsPlayNoTricks holds that what a server says does not reach the terminal as
+// commands.
+func TestErrorsPlayNoTricks(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"success":false,"errors":[{"code":1,"message":"\u001b]0;x\u0007 \u009b31m \r\u202e\nsecond é"}]}`)
+	}))
+	defer srv.Close()
+	name := filepath.Join(t.TempDir(), "stderr")
+	stderr, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stderr.Close() }()
+	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: stderr}
+	if code := p.run(t.Context(), []string{"namespace", "list", "--url", srv.URL, "--token", "sixteen-letters-"}); code != exitFailed {
+		t.Errorf("code %d", code)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(text); !strings.HasPrefix(got, `godwit: \u001b]0;x\u0007 \u009b31m \u000d\u202e; second é`) || strings.Count(got, "\n") != 1 {
+		t.Errorf("got %q", got)
 	}
 }

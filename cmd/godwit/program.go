@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 )
@@ -105,8 +106,22 @@ func (p *program) fail(err error, typed *kong.Context) int {
 	return code
 }
 
-// oneLine is text without line breaks.
-func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+// oneLine is text without line breaks, and without what plays tricks on a terminal: it
+// may be what a server has said.
+func oneLine(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(text, "\ufffd") {
+		switch {
+		case r == '\n':
+			b.WriteString("; ")
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
 
 // What the library says of a flag without its value, which only it understands.
 var (

@@ -52,8 +52,8 @@ func (d *Dashboard) signedIn(do action) http.HandlerFunc {
 	}
 }
 
-// checkPost checks that a POST comes from a page of this session. Of a form with
-// files, which is read as it comes, the token is left to who reads it.
+// checkPost checks that a POST comes from a page of this session. Of the one form with a
+// file, which is read as it comes, the token is left to who reads it.
 func (d *Dashboard) checkPost(c *call) error {
 	if c.Method == http.MethodGet || c.Method == http.MethodHead {
 		return nil
@@ -61,7 +61,7 @@ func (d *Dashboard) checkPost(c *call) error {
 	if err := d.checkOrigin(c.Request); err != nil {
 		return err
 	}
-	if strings.HasPrefix(c.Header.Get("Content-Type"), "multipart/form-data") {
+	if c.URL.Path == uploadPath && strings.HasPrefix(c.Header.Get("Content-Type"), "multipart/form-data") {
 		return nil
 	}
 	if err := parseForm(c.w, c.Request, maxFormBytes); err != nil {

@@ -139,7 +139,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 		"GET /dashboard/key":                 (*Dashboard).key,
 		"GET /dashboard/key/new":             (*Dashboard).newKey,
 		"POST /dashboard/key/save":           (*Dashboard).saveKey,
-		"POST /dashboard/key/upload":         (*Dashboard).upload,
+		"POST " + uploadPath:                 (*Dashboard).upload,
 		"POST /dashboard/key/delete":         (*Dashboard).deleteKey,
 		"GET /dashboard/value":               (*Dashboard).download,
 		"GET /dashboard/preview":             (*Dashboard).preview,

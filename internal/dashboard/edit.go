@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -169,13 +168,63 @@ func (d *Dashboard) put(c *call, ns *godwit.Namespace, p api.Put) error {
 	})
 }
 
+// checkFormat says why a text is not indented: it is no JSON, or would be too long. Of
+// deep nesting a few KiB would be gigabytes.
+func checkFormat(text string) error {
+	err := checkJSON(text)
+	if err == nil && indentedSize(text) > maxEditBytes {
+		err = godwit.Errorf(godwit.CodeValueTooLarge, "Indented, the text would be over %d KiB.", maxEditBytes>>10)
+	}
+	return err
+}
+
+// indentedSize is how long a JSON text is with each level indented by two spaces.
+func indentedSize(text string) (size int64) {
+	depth, quoted, before := int64(0), false, byte(0)
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		size++
+		switch {
+		case quoted:
+			if c == '\\' { // what comes next ends no string
+				i++
+				size++
+			}
+			quoted = c != '"'
+		case c == ' ', c == '\t', c == '\n', c == '\r':
+			size--
+			continue
+		case c == '"':
+			quoted = true
+		case c == ':':
+			size++
+		case c == ',':
+			size += 1 + 2*depth
+		case c == '[', c == '{':
+			depth++
+			size += 1 + 2*depth
+		case c == ']', c == '}':
+			if before == '[' || before == '{' { // empty, it stays on its line
+				size -= 1 + 2*depth
+				depth--
+			} else {
+				depth--
+				size += 1 + 2*depth
+			}
+		}
+		before = c
+	}
+	return size
+}
+
 // formatKey shows the form with its JSON indented, or says what is wrong with it. The
 // text of numbers and the order of members stay.
 func (d *Dashboard) formatKey(c *call, page *keyPage) error {
 	status := 0
 	var b bytes.Buffer
-	if err := checkJSON(page.Form.Text); err != nil {
-		page.Problem, status = explain(err).text, http.StatusBadRequest
+	if err := checkFormat(page.Form.Text); err != nil {
+		p := explain(err)
+		page.Problem, status = p.text, p.status
 	} else if json.Indent(&b, []byte(strings.TrimSpace(page.Form.Text)), "", "  ") == nil {
 		page.Form.Text, page.Form.JSON, page.Form.CRLF = b.String(), true, false
 	}

@@ -23,3 +23,6 @@ func Compare(theirs, mine string) []string {
 	}
 	return lines
 }
+
+// IndentedSize is indentedSize.
+func IndentedSize(text string) int64 { return indentedSize(text) }

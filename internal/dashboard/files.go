@@ -15,6 +15,8 @@ import (
 	"github.com/godwitkv/godwit"
 )
 
+const uploadPath = Prefix + "key/upload"
+
 // Bounds of the fields that come before a file.
 const (
 	maxFieldBytes = 8 << 10

@@ -196,6 +196,29 @@ func TestSignInIsLimited(t *testing.T) {
 	}
 }
 
+// TestFormWithFilesNeedsItsToken holds that no form escapes the check of its token by
+// being sent as one with files.
+func TestFormWithFilesNeedsItsToken(t *testing.T) {
+	n := openNode(t)
+	b := signedIn(t, n, rootToken)
+	ns := namespace(t, n, "birds")
+	b.post("/dashboard/namespace/settings"+q(ns), "min_cache_ttl", "45")
+	for _, path := range []string{"namespace/settings" + q(ns), "key/save" + q(ns, "forged"), "key/upload" + q(ns, "forged"), "sign-out"} {
+		req := b.postRequest("/dashboard/"+path, nil)
+		set(req, nil)
+		req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		req.Header.Del("Sec-Fetch-Site") // as browsers do without TLS, for pages without a referrer
+		req.Header.Set("Origin", "null")
+		if got := b.do(req); got.status < 400 {
+			t.Errorf("%s: got %d", path, got.status)
+		}
+	}
+	if text, ok := value(t, n, ns, "forged"); ok {
+		t.Errorf("a key was written: %q", text)
+	}
+	b.contains(b.get("/dashboard/namespace"+q(ns)), 200, `value="45"`)
+}
+
 // TestForeignPostsAreRefused holds that no other page can have anything done.
 func TestForeignPostsAreRefused(t *testing.T) {
 	n := openNode(t)

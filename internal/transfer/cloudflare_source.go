@@ -56,6 +56,10 @@ func (s *CloudflareSource) Batches(ctx context.Context) iter.Seq2[Batch, error] 
 			if !s.page(ctx, cursor, keys, yield) || next == "" {
 				return
 			}
+			if next == cursor { // it would be for ever
+				yield(Batch{}, errors.New("list keys: the cursor of a page leads to the same page"))
+				return
+			}
 			cursor = next
 		}
 	}

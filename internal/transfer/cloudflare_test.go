@@ -246,14 +246,14 @@ func TestCloudflareRefusesToOpen(t *testing.T) {
 	}
 }
 
-// emptyLists answers every list with one key and a cursor, and every bulk get with
+// emptyLists answers every list with one key and another cursor, and every bulk get with
 // nothing, and notes when.
 type emptyLists struct{ at []time.Time }
 
 // RoundTrip implements [http.RoundTripper].
 func (e *emptyLists) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.at = append(e.at, time.Now())
-	body := `{"success":true,"result":[{"name":"k"}],"result_info":{"cursor":"c"}}`
+	body := fmt.Sprintf(`{"success":true,"result":[{"name":"k"}],"result_info":{"cursor":"%d"}}`, len(e.at))
 	if r.Method == http.MethodPost {
 		body = `{"success":true,"result":{"values":{"k":null}}}`
 	}
@@ -289,4 +289,34 @@ func TestCloudflareRate(t *testing.T) {
 			t.Errorf("4000 requests took %v", took)
 		}
 	})
+}
+
+// TestCloudflareGoesInCircles holds that a list which leads to itself is not read for
+// ever.
+func TestCloudflareGoesInCircles(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := `{"success":true,"result":{"values":{"a":{"value":"v"}}}}`
+		if r.Method == http.MethodGet {
+			answer = `{"success":true,"result":[{"name":"a"}],"result_info":{"cursor":"c"}}`
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer srv.Close()
+	id := strings.Repeat("a", 32)
+	c := &transfer.Cloudflare{BaseURL: srv.URL, Token: "token", Account: id, Namespace: id, Rate: 1_000_000}
+	check(t, c.Open())
+	source := &transfer.CloudflareSource{Cloudflare: c}
+	batches := 0
+	for _, err := range source.Batches(t.Context()) {
+		if err != nil {
+			if !strings.Contains(err.Error(), "the same page") {
+				t.Error(err)
+			}
+			return
+		}
+		if batches++; batches > 10 {
+			break
+		}
+	}
+	t.Errorf("it went on for %d batches", batches)
 }

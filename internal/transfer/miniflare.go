@@ -17,7 +17,8 @@ import (
 	"slices"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite" // the driver, too
+	sqlitelib "modernc.org/sqlite/lib"
 )
 
 // miniflareObject is the directory in which miniflare keeps an SQLite file for each
@@ -126,7 +127,12 @@ func (m *Miniflare) open(ctx context.Context, read func(*sql.Rows) error) (err e
 		return fmt.Errorf("open database: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	rows, err := db.QueryContext(ctx, `SELECT key, blob_id, expiration, metadata FROM _mf_entries WHERE key > ? ORDER BY key`, m.From.Key)
+	c, err := entriesOf(ctx, db)
+	if err != nil {
+		return fmt.Errorf("read database: %w", err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	rows, err := c.QueryContext(ctx, `SELECT key, blob_id, expiration, metadata FROM _mf_entries WHERE key > ? ORDER BY key`, m.From.Key)
 	if err != nil {
 		return fmt.Errorf("read database: %w", err)
 	}
@@ -140,7 +146,39 @@ func (m *Miniflare) open(ctx context.Context, read func(*sql.Rows) error) (err e
 	return nil
 }
 
+// maxRowBytes bounds what the database may hold in one place: a key and its metadata
+// have far less.
+const maxRowBytes = 1 << 20
+
+// entriesOf connects to a database that has its rows in a table. What else could be
+// called so would make up rows, without end or of any length.
+func entriesOf(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var kind string
+	_, err = sqlite.Limit(c, sqlitelib.SQLITE_LIMIT_LENGTH, maxRowBytes)
+	if err == nil {
+		err = c.QueryRowContext(ctx, `SELECT type FROM sqlite_schema WHERE name = '_mf_entries'`).Scan(&kind)
+	}
+	switch {
+	case errors.Is(err, sql.ErrNoRows), err == nil && kind != "table":
+		err = errors.New("it has no table of miniflare's")
+	case err == nil:
+		return c, nil
+	}
+	return nil, errors.Join(err, c.Close())
+}
+
 func copyFile(to, from string) error {
+	info, err := os.Stat(from)
+	switch {
+	case err != nil:
+		return fmt.Errorf("open database: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("open database: %s is no file", from)
+	}
 	in, err := os.Open(from)
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
@@ -210,6 +248,9 @@ func (m *Miniflare) item(rows *sql.Rows, blobs *os.Root) (it Item, err error) {
 	info, err := blobs.Stat(blob)
 	if err != nil {
 		return it, it.fault(fmt.Errorf("look at value: %w", err))
+	}
+	if !info.Mode().IsRegular() {
+		return it, it.fault(fmt.Errorf("the value %s is no file", blob))
 	}
 	if info.Size() <= fileHeld {
 		if it.Value, err = blobs.ReadFile(blob); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,6 +37,14 @@ func (r *Redis) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 			return
 		}
 		o.DisableIdentity = true
+		dial := redis.NewDialer(o)
+		o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &redisConn{Conn: conn}, nil
+		}
 		redis.SetLogger(silence{}) // what goes wrong is returned, too
 		c := redis.NewClient(o)
 		defer func() { _ = c.Close() }()

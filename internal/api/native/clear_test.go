@@ -59,6 +59,7 @@ func TestClearRefused(t *testing.T) {
 		{clearOne, `{"all":false}`, 400, "Say which keys"},
 		{clearOne, `{"prefix":"k","all":true}`, 400, "Say which keys"},
 		{clearOne, `{"prefx":"k"}`, 400, "Unknown field"},
+		{clearOne, "{\"prefix\":\"\xff\"}", 400, "not UTF-8"},
 		{clearOne, `{"all":"true"}`, 400, "all must not be a JSON string"},
 		{clearOne, `{"prefix":"` + strings.Repeat("k", godwit.MaxClearPrefixBytes+1) + `"}`, 414, "449 bytes"},
 		{"/godwit/v1/namespaces/three/clear", `{"all":true}`, 404, "namespace_not_found"},

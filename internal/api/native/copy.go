@@ -1,8 +1,6 @@
 package native
 
 import (
-	"unicode/utf8"
-
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/feed"
@@ -43,15 +41,8 @@ func (h *Handler) copyKeys(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := readBody(r.Request, maxBodyBytes)
-	if err != nil {
-		return nil, err
-	}
-	if !utf8.Valid(raw) { // else other keys would be copied than were named
-		return nil, invalid("The body is not UTF-8.")
-	}
 	var spec copySpec
-	if err := decodeBytes(raw, &spec); err != nil {
+	if err := decode(r.Request, &spec); err != nil {
 		return nil, err
 	}
 	q, err := spec.request()

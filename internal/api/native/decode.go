@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/godwitkv/godwit"
 )
@@ -38,6 +39,9 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 func decodeBytes(raw []byte, v any) error {
 	if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && trimmed[0] != '{' {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "The body is not a JSON object.")
+	}
+	if !utf8.Valid(raw) { // else what is named would be taken for something else
+		return godwit.Errorf(godwit.CodeInvalidRequest, "The body is not UTF-8.")
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
