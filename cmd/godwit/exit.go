@@ -93,6 +93,8 @@ func hint(err error, typed *kong.Context) string {
 		return `"godwit rekey DIR" goes on with it`
 	case errors.As(err, &usage):
 		return `see "` + helpFor(typed) + `"`
+	case isUnauthenticated(err) && typed != nil && typed.Command() == "fsck":
+		return "give a token by --token or GODWIT_TOKEN, and by --against-token where the other node has one of its own"
 	case isUnauthenticated(err):
 		return "give a token by --token or GODWIT_TOKEN; a node keeps its root token in DATA/root-token"
 	case isForbidden(err) && typed != nil && typed.Command() == "token rotate":

@@ -181,7 +181,7 @@ func (c *importCmd) reached(done transfer.Mark) string {
 	done.Line = max(done.Line, c.ResumeFromLine-1)
 	switch {
 	case done.Line == 0 && done.File == 0:
-		return "nothing before is known to be written"
+		return "nothing is known to be written"
 	case len(c.Files) > 1:
 		return fmt.Sprintf("all is written up to line %d of %s", done.Line, c.Files[done.File])
 	}

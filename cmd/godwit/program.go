@@ -123,14 +123,17 @@ func oneLine(text string) string {
 	return b.String()
 }
 
-// What the library says of a flag without its value, which only it understands.
+// What the library says of a flag without its value, and of a number that looks like a
+// flag, which only it understands.
 var (
 	noValue   = regexp.MustCompile(`expected \S+ value but got "EOL" \(<EOL>\)$`)
+	below     = regexp.MustCompile(`^unknown flag -[0-9].*$`)
 	flagValue = regexp.MustCompile(`expected \S+ value but got ("[^"]*") \((?:short|long) flag\); perhaps try (--\S+?)="[^"]*"\?$`)
 )
 
 // plain is what err says, in words for whoever typed the command.
 func plain(err error) string {
 	text := noValue.ReplaceAllString(err.Error(), "needs a value")
+	text = below.ReplaceAllString(text, "a number below 0 stands behind --, after all flags")
 	return flagValue.ReplaceAllString(text, "$1 looks like a flag: write $2=$1")
 }

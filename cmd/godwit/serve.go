@@ -28,7 +28,7 @@ type serveCmd struct {
 	Account       string `help:"The account's id, 32 hexadecimal characters. Default: the one in the data, or a new one." placeholder:"ID"`
 	RootToken     string `help:"The root token, 16 or more printable characters. Default: the one in DIR/root-token, made at the first start; an edge makes none." placeholder:"TOKEN"`
 
-	Upstream        []string `help:"Nodes to follow, in order of preference: makes this one an edge. Default: none." placeholder:"URL,..."`
+	Upstream        []string `help:"Nodes to follow, in order of preference: makes this one an edge. Default: none." placeholder:"URL"`
 	UpstreamToken   string   `help:"The token to follow them with: permission replicate." placeholder:"TOKEN"`
 	UpstreamCA      string   `name:"upstream-ca" help:"PEM file of those who may have signed the upstreams' certificates. Default: the system's." placeholder:"FILE"`
 	Namespaces      []string `help:"Ids or titles of the namespaces that an edge carries; requests for others are passed on. Default: all." placeholder:"A,B"`
@@ -39,11 +39,11 @@ type serveCmd struct {
 	Cluster       string   `help:"Name of the cluster of which this node is a member. Default: none." placeholder:"NAME"`
 	Node          string   `help:"This member's name, its own in the cluster." placeholder:"NAME"`
 	ClusterListen string   `help:"Address by which members reach each other." placeholder:"ADDR"`
-	ClusterPeers  []string `help:"All members, this one too: one, three or five." placeholder:"NAME=HOST:PORT,..."`
+	ClusterPeers  []string `help:"All members, this one too: one, three or five." placeholder:"NAME=HOST:PORT"`
 	ClusterCert   string   `help:"PEM file with the certificate that this member shows to others." placeholder:"FILE"`
 	ClusterKey    string   `help:"PEM file with its key." placeholder:"FILE"`
 	ClusterCA     string   `name:"cluster-ca" help:"PEM file of those who may have signed members' certificates." placeholder:"FILE"`
-	NATS          []string `name:"nats" help:"A NATS that you run, in place of --cluster-listen and --cluster-peers." placeholder:"URL,..."`
+	NATS          []string `name:"nats" help:"A NATS that you run, in place of --cluster-listen and --cluster-peers." placeholder:"URL"`
 	NATSCreds     string   `name:"nats-creds" help:"Credentials file for it." placeholder:"FILE"`
 	NATSCA        string   `name:"nats-ca" help:"PEM file of those who may have signed its certificate. Default: the system's." placeholder:"FILE"`
 

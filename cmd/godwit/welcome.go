@@ -27,7 +27,7 @@ func (p *program) welcome(c *serveCmd, n *node.Node) {
 	}
 	token := `"$(cat ` + quote(absolute(file)) + `)"`
 	fmt.Fprintf(p.stdout, "\ngodwit %s is ready.\n\n", version())
-	fmt.Fprintf(p.stdout, "  API      %s\n  Binding  %s\n  Data     %s\n  Account  %s\n", n.APIURL(), n.BindingURL(), c.Data, n.Account())
+	fmt.Fprintf(p.stdout, "  API      %s   (in a browser: the dashboard)\n  Binding  %s\n  Data     %s\n  Account  %s\n", n.APIURL(), n.BindingURL(), c.Data, n.Account())
 	switch {
 	case n.NewRootToken() != "":
 		fmt.Fprintf(p.stdout, "  Token    %s   (root; shown this once, kept in %s)\n", n.NewRootToken(), file)
@@ -57,7 +57,7 @@ Type next, in another terminal:
 // welcomeEdge is welcome for an edge, which has no root token of its own.
 func (p *program) welcomeEdge(c *serveCmd, n *node.Node) {
 	fmt.Fprintf(p.stdout, "\ngodwit %s is an edge.\n\n", version())
-	fmt.Fprintf(p.stdout, "  API      %s\n  Binding  %s\n  Data     %s\n  Follows  %s\n",
+	fmt.Fprintf(p.stdout, "  API      %s   (in a browser: the dashboard)\n  Binding  %s\n  Data     %s\n  Follows  %s\n",
 		n.APIURL(), n.BindingURL(), c.Data, strings.Join(n.Upstreams(), ", "))
 	if c.RootToken != "" {
 		fmt.Fprintf(p.stdout, "  Token    those of the centre, and the root token that you gave\n")

@@ -32,7 +32,7 @@ type workerCmd struct {
 	Edge       bool   `help:"Start an edge of that node beside the Worker, with its data in STATE/edge: reads are local then."`
 	Location   string `help:"Where this is, such as lhr: the edge's location, and request.cf.colo." placeholder:"NAME"`
 
-	TrustedProxies []string `help:"Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, besides this machine's own." placeholder:"CIDR,..."`
+	TrustedProxies []string `help:"Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, besides this machine's own." placeholder:"CIDR"`
 	PublicOnly     bool     `help:"Keep Workers from private addresses."`
 	ReadyFile      string   `help:"File to write the address and process ids to, as JSON, once the Worker runs." placeholder:"FILE"`
 }

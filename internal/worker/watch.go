@@ -20,6 +20,9 @@ const (
 	// gather is how long further changes are waited for: an editor writes more than one
 	// file, and a file more than once.
 	gather = 15 * time.Millisecond
+	// refill is how long a file that has become empty may stay so: who writes it in place
+	// empties it first, and on a busy machine fills it much later.
+	refill = 500 * time.Millisecond
 	// racy is how old a change must be for a later one to differ from it in time.
 	racy = 50 * time.Millisecond
 	// maxWatched bounds the directories that the system is asked to tell of; the others
@@ -173,9 +176,38 @@ func (w *watcher) wait(ctx context.Context, again time.Duration) error {
 			w.ask()
 		}
 		if w.differs() {
+			w.await(ctx)
 			return nil
 		}
 	}
+}
+
+// await gives who has emptied a file the time to write it.
+func (w *watcher) await(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, refill)
+	defer cancel()
+	again := time.NewTicker(gather)
+	defer again.Stop()
+	for w.emptied() {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// emptied tells whether a file is empty that was not.
+func (w *watcher) emptied() bool {
+	for path, was := range w.stamps {
+		if was.size == 0 || ofPackage(path) {
+			continue
+		}
+		if now := stampOf(path); now.exists && !now.dir && now.size == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // settle takes events until none comes for a moment.

@@ -120,6 +120,42 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatchOfAFileThatIsWrittenInPlace holds that a file is not taken for empty between
+// the two steps in which it is written, and is if it stays so.
+func TestWatchOfAFileThatIsWrittenInPlace(t *testing.T) {
+	for name, deaf := range map[string]bool{"told": false, "looking": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "a")
+			put := func(text string) {
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+			put("1")
+			wait, end := worker.Watch([]string{file}, deaf)
+			defer end()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+
+			put("")
+			written := make(chan struct{})
+			time.AfterFunc(60*time.Millisecond, func() { defer close(written); put("22") })
+			if err := wait(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := os.ReadFile(file); err != nil || string(text) != "22" {
+				t.Errorf("got %q, %v while the file was being written", text, err)
+			}
+			<-written
+			put("")
+			if err := wait(ctx); err != nil {
+				t.Errorf("that the file stays empty was not noticed: %v", err)
+			}
+		})
+	}
+}
+
 // TestPlain holds that what a client has sent plays no tricks on a terminal.
 func TestPlain(t *testing.T) {
 	for text, want := range map[string]string{

@@ -20,11 +20,16 @@
   const draw = () => {
     for (const chart of charts) chart.destroy();
     const grid = { stroke: color("--line"), width: 1 };
-    const clock = (s) => new Date(s * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    const clock = (s) => new Date(s * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
     const across = { range: (_, from, to) => (from === null ? [0, 60] : [Math.min(from, to - 60), to]) };
     const axis = { stroke: color("--muted"), grid, ticks: grid, font: "12px system-ui, sans-serif" };
     const along = { ...axis, space: 90, values: (_, v) => v.map(clock) };
-    const line = (label, name, value, dash) => ({ label, stroke: color(name), width: 2, dash, value: (_, v) => value(v), points: { show: false }, spanGaps: false });
+    // A second between two in which nothing happened has no line: it is a point.
+    const alone = (chart, i) => {
+      const of = chart.data[i];
+      return [...of.keys()].filter((at) => of[at] != null && of[at - 1] == null && of[at + 1] == null);
+    };
+    const line = (label, name, value, dash) => ({ label, stroke: color(name), width: 2, dash, value: (_, v) => value(v), points: { show: false, filter: alone, size: 5, fill: color(name) }, spanGaps: false });
     const make = (id, series, part, extra) => {
       const at = document.getElementById(id);
       const chart = new uPlot({

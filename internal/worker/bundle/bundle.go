@@ -215,6 +215,9 @@ func (b *Bundler) failure(messages []api.Message) error {
 func (b *Bundler) message(m api.Message) string {
 	text := strings.TrimSuffix(m.Text, ".")
 	for _, note := range m.Notes {
+		if strings.HasPrefix(note.Text, "You can mark the path ") { // by an option that nobody has here
+			continue
+		}
 		text += "; " + strings.Join(strings.Fields(note.Text), " ")
 	}
 	if m.Location == nil {

@@ -159,7 +159,7 @@ import a from "./a"; import b from "./b"; export default { a, b };
 		t.Run(name, func(t *testing.T) {
 			_, r, err := tryBuild(t, project(t, "-- wrangler.toml --\n"+test.archive))
 			if test.fails != "" {
-				if err == nil || !strings.Contains(err.Error(), test.fails) {
+				if err == nil || !strings.Contains(err.Error(), test.fails) || strings.Contains(err.Error(), "You can mark") {
 					t.Fatalf("got %v, want %s", err, test.fails)
 				}
 				return
