@@ -55,7 +55,7 @@ func TestFeatures(t *testing.T) {
 	paste(t, startServer(t), script.String(), []string{
 		"somebody was faster: exit 5", `{"revision":"`, "10\n",
 		`"name":"waders/3"`, `"value":"number 3"`, `"name":"waders/2"`, `"name":"waders/3"`, `"waders/2"`, `"keys":3`,
-		"waders/4", "2026/1\n2026/2\n", "0\n", "the same\n", "img/a.png\nindex.html\n", "hello\n", "whole\n", "equal\n",
+		"waders/4", "2026/1\n2026/2\n", "0\n", "replaced", "Calidris canutus\n", "that is one too many\n", "the same\n", "img/a.png\nindex.html\n", "hello\n", "whole\n", "equal\n",
 		"Calidris alpina\n", `"last_hour":`,
 	})
 }
