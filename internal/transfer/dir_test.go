@@ -33,7 +33,7 @@ func FuzzPathOf(f *testing.F) {
 	for _, key := range oddKeys {
 		f.Add(key)
 	}
-	for _, key := range []string{"%", "%%", "%+", "%~", "a%~/b", "a%+/b", ".godwit-export", ".../..", "/", "//", strings.Repeat("/", 512), strings.Repeat(".", 512), strings.Repeat("%", 512)} {
+	for _, key := range []string{"%", "%%", "%+", "%~", "a%~/b", "a%+/b", ".godwit-export", ".../..", "/", "//", strings.Repeat("/", 512), strings.Repeat(".", 512), strings.Repeat("%", 512), strings.Repeat("\xba", 512)} {
 		f.Add(key)
 	}
 	f.Fuzz(func(t *testing.T, key string) {

@@ -37,7 +37,7 @@ func namesOf(part string) (names []string) {
 	}
 	var name strings.Builder
 	for i := range len(part) {
-		if name.Len() > maxNameBytes && utf8.RuneStart(part[i]) {
+		if full := name.Len() - maxNameBytes; full > 0 && utf8.RuneStart(part[i]) || full > utf8.UTFMax {
 			names = append(names, name.String()+nameGoesOn)
 			name.Reset()
 		}
