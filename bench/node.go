@@ -111,22 +111,16 @@ func (n *node) do(ctx context.Context, method, path string) (int, error) {
 
 // native reads a path of godwit's own API.
 func (n *node) native(ctx context.Context, path string, result any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.api+"/godwit/v1/"+path, nil)
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+rootToken)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("send request: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	return json.NewDecoder(res.Body).Decode(result)
+	return n.askNative(ctx, http.MethodGet, path, "", result)
 }
 
 // nativePost sends a body to a path of godwit's own API.
 func (n *node) nativePost(ctx context.Context, path, body string, result any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.api+"/godwit/v1/"+path, strings.NewReader(body))
+	return n.askNative(ctx, http.MethodPost, path, body, result)
+}
+
+func (n *node) askNative(ctx context.Context, method, path, body string, result any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+n.api+"/godwit/v1/"+path, strings.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
