@@ -14,15 +14,10 @@ func (d *Dashboard) recorded(c *call, ns *godwit.Namespace, e audit.Entry, chang
 	e.Remote, e.Upstream = remote(c.Request).String(), true
 	e.By(c.principal.Token)
 	e.About(ns, "")
-	if log.On() {
-		if err := log.Begin(e); err != nil {
-			return err
-		}
-	}
-	res, err := change()
-	if !log.On() {
+	if err := log.Begin(e); err != nil {
 		return err
 	}
+	res, err := change()
 	e.Ended(http.StatusOK)
 	if e.Revision = res.Revision.String(); err != nil {
 		e.Ended(statusOf(godwit.CodeOf(err)))
