@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/godwitkv/godwit/internal/worker/workerd"
 	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
 
@@ -37,3 +38,14 @@ func Watch(paths []string, deaf bool) (wait func(ctx context.Context) error, end
 
 // Plain is a log's text as it is written.
 func Plain(text string) string { return plain(text) }
+
+// NewFront is a front whose one workerd listens at a socket, and what ends it.
+func NewFront(socket string) (h http.Handler, end func()) {
+	g := &generation{}
+	s := &slot{g: g, socket: socket, process: new(workerd.Process)}
+	s.connect()
+	g.slots = []*slot{s}
+	f := newFront(&Config{})
+	f.use(g)
+	return f, s.hangUp
+}

@@ -161,7 +161,7 @@ func (f *front) RoundTrip(r *http.Request) (*http.Response, error) {
 	held := r.Context().Value(holderKey{}).(*holder)
 	deadline := time.Now().Add(waitForWorker)
 	for {
-		res, err := held.slot.transport.RoundTrip(attempt(r))
+		res, err := held.slot.roundTrip(r)
 		var dial *net.OpError
 		if err == nil {
 			held.took(res)

@@ -50,7 +50,8 @@ type slot struct {
 	process *workerd.Process // nil: none runs
 	flight  int
 
-	transport *http.Transport
+	courier   *courier        // requests without a body
+	transport *http.Transport // all others
 }
 
 // newGeneration starts workerds with the configuration, and returns once all listen. A
@@ -106,15 +107,37 @@ func (g *generation) prepare(r *Runner, p *plan, i int, trial bool) (*slot, erro
 	s.options = workerd.Options{Program: r.program, Config: path, Experimental: cfg.Experimental(), Log: func(l workerd.Line) {
 		g.told.line(l, p.trace)
 	}}
-	s.transport = &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", s.socket)
-		},
-		DisableCompression: true, MaxIdleConns: 0, MaxIdleConnsPerHost: 1024, IdleConnTimeout: time.Minute,
-		MaxResponseHeaderBytes: 1 << 20,
-	}
+	s.connect()
 	return s, nil
+}
+
+// connect makes what passes requests on.
+func (s *slot) connect() {
+	s.courier = &courier{dial: s.dial}
+	s.transport = &http.Transport{
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return s.dial(ctx) },
+		DisableCompression: true, MaxIdleConns: 0, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idleFor,
+		MaxResponseHeaderBytes: maxResponseHead,
+	}
+}
+
+func (s *slot) dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", s.socket)
+}
+
+// roundTrip passes one request on.
+func (s *slot) roundTrip(r *http.Request) (*http.Response, error) {
+	if s.courier.carries(r) {
+		return s.courier.RoundTrip(r)
+	}
+	return s.transport.RoundTrip(attempt(r))
+}
+
+// hangUp closes the connections that nobody uses.
+func (s *slot) hangUp() {
+	s.courier.closeIdle()
+	s.transport.CloseIdleConnections()
 }
 
 // start starts the process.
@@ -183,7 +206,7 @@ func (s *slot) gone(p *workerd.Process) {
 	if s.process == p {
 		s.process = nil
 	}
-	s.transport.CloseIdleConnections()
+	s.hangUp()
 }
 
 // lost is what a request says that could not reach the process.
@@ -256,7 +279,7 @@ func (g *generation) close() {
 	}
 	stopping.Wait()
 	for _, s := range g.slots {
-		s.transport.CloseIdleConnections()
+		s.hangUp()
 	}
 	if err := os.RemoveAll(g.dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		g.told.warn("remove workerd's directory: %v", err)
