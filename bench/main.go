@@ -86,7 +86,7 @@ func parse(args []string) (options, error) {
 	f.Int64Var(&o.keys, "keys", 1_000_000, "keys of the large namespace")
 	f.BoolVar(&o.large, "large", false, "run the scenarios with 10 million keys instead")
 	f.BoolVar(&o.list, "list", false, "list the scenarios and end")
-	f.StringVar(&o.pprof, "pprof", "", "have the godwit under test serve its profile at this address")
+	f.StringVar(&o.pprof, "pprof", "", "have the godwit under test, of a tree its centre, serve its profile at this address")
 	f.IntVar(&o.serverOn, "server-cpu", 0, "core of the servers")
 	f.IntVar(&o.loadOn, "load-cpu", 1, "core of the load")
 	if err := f.Parse(args); err != nil {

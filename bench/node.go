@@ -50,7 +50,7 @@ func (l *lab) startNodeOn(ctx context.Context, cpu int, name string, more ...str
 
 // startNodeBy starts it by way of another command, which may be none.
 func (l *lab) startNodeBy(ctx context.Context, by []string, cpu int, name string, more ...string) (*node, error) {
-	if l.pprof != "" {
+	if l.pprof != "" && !slices.Contains(more, "--upstream") {
 		more = append(more, "--pprof-listen", l.pprof)
 	}
 	began := time.Now()
