@@ -116,12 +116,12 @@ redis:
 
 ## bench-deps: what godwit is measured beside
 bench-deps:
-	@command -v nginx redis-server etcd wrk > /dev/null || \
+	@{ command -v nginx && command -v redis-server && command -v etcd && command -v wrk; } > /dev/null || \
 		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light redis-server etcd-server wrk; }
 
 ## packaging: what a server is set up with is well formed. That is all that is tested of it
 packaging:
-	@command -v caddy systemd-analyze > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq caddy systemd; }
+	@{ command -v caddy && command -v systemd-analyze; } > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq caddy systemd; }
 	@mkdir -p $(BIN)
 	@sed 's,/usr/local/bin/godwit,/bin/true,' packaging/systemd/godwit.service > $(BIN)/godwit.service
 	systemd-analyze verify --man=no $(BIN)/godwit.service
