@@ -2,7 +2,6 @@ package docs_test
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/godwitkv/godwit/docs"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write api.md anew")
 
 // TestAPIPageIsCurrent holds api.md against the description that it is made of.
 func TestAPIPageIsCurrent(t *testing.T) {

@@ -201,7 +201,7 @@ func startCaddy(t *testing.T, w edges) string {
 // startProxy runs a program until the test ends, and waits until it answers.
 func startProxy(t *testing.T, address, name string, args ...string) {
 	t.Helper()
-	log := createFile(t)
+	log := appendFile(t)
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
