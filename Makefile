@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip proxies chromium redis packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
+.PHONY: ip proxies chromium redis shells packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -108,6 +108,12 @@ proxies:
 test: chromium
 chromium:
 	@command -v chromium > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq chromium; }
+
+# shells are asked what they complete, and mandoc reads the manual.
+test: shells
+shells:
+	@{ command -v zsh && command -v fish && command -v mandoc && command -v man && command -v groff && command -v script; } > /dev/null || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq zsh fish mandoc man-db groff bsdutils; }
 
 # redis is what an import is tested with.
 test: redis

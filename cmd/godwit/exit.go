@@ -11,7 +11,18 @@ import (
 	"github.com/godwitkv/godwit/internal/store"
 )
 
-// The exit codes. They are documented in the help and in docs/cli.md.
+// exitStatus says what each exit code means, in the help and in the manual; docs/cli.md
+// says more.
+var exitStatus = [...]string{
+	exitOK:          "done",
+	exitFailed:      "failed",
+	exitUsage:       "wrong usage",
+	exitNotFound:    "no such key, namespace or token",
+	exitRefused:     "the token is unknown or may not do this",
+	exitCondition:   "--if-match or --if-none-match did not hold",
+	exitUnavailable: "the server cannot be reached, is unavailable, or the outcome of a write is unknown",
+}
+
 const (
 	exitOK          = 0
 	exitFailed      = 1

@@ -17,7 +17,7 @@ type importCmd struct {
 	place
 	transferring
 	cloudflareFlags
-	Files              []string `arg:"" optional:"" name:"source" help:"Files with one JSON item on each line: {key, value, base64?, metadata?, expiration?, expiration_ttl?}; - is standard input, and the default. With --from: the directory, or the server's URL."`
+	Files              []string `arg:"" optional:"" name:"source" placeholder:"FILE" help:"Files with one JSON item on each line: {key, value, base64?, metadata?, expiration?, expiration_ttl?}; - is standard input, and the default. With --from: the directory, or the server's URL."`
 	From               string   `env:"-" enum:"lines,cloudflare,miniflare,redis,dir" default:"lines" help:"What to read: lines, cloudflare, miniflare, redis or dir." placeholder:"KIND"`
 	Prefix             string   `env:"-" help:"Only keys that start with this; of dir: what keys begin with." placeholder:"TEXT"`
 	Atomic             bool     `env:"-" help:"Of lines: write nothing unless all of the input is good. Standard input is first copied into a file."`

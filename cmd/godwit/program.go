@@ -20,53 +20,61 @@ type program struct {
 
 // commands are all that godwit can do.
 type commands struct {
-	Serve     serveCmd     `cmd:"" help:"Run a node."`
-	Worker    workerCmd    `cmd:"" help:"Run a Worker project on workerd, its KV bindings connected."`
-	Namespace namespaceCmd `cmd:"" help:"Create, list, rename, set up, copy, clear and delete namespaces."`
-	Put       putCmd       `cmd:"" help:"Write a key."`
-	Get       getCmd       `cmd:"" help:"Write a key's value to standard output."`
-	Delete    deleteCmd    `cmd:"" help:"Delete a key."`
-	Undelete  undeleteCmd  `cmd:"" help:"Put back what a deleted key held, of a namespace that keeps history."`
-	History   historyCmd   `cmd:"" help:"List the versions of a key, of a namespace that keeps history."`
-	Add       addCmd       `cmd:"" help:"Add to a key's value, which is a number, and show the sum."`
-	List      listCmd      `cmd:"" help:"List keys."`
-	Watch     watchCmd     `cmd:"" help:"Show changes of keys as they happen."`
-	Bulk      bulkCmd      `cmd:"" help:"Put, get and delete many keys."`
-	Export    exportCmd    `cmd:"" help:"Write all keys of a namespace, a line each."`
-	Import    importCmd    `cmd:"" help:"Write what stands in lines into a namespace."`
-	Copy      copyCmd      `cmd:"" help:"Write what is in one namespace into another, here or at another server."`
-	Seed      seedCmd      `cmd:"" help:"Write what a fixture says, for tests."`
-	Token     tokenCmd     `cmd:"" help:"Create, list, revoke and rotate tokens."`
-	Status    statusCmd    `cmd:"" help:"Show a node's status."`
-	Cluster   clusterCmd   `cmd:"" help:"Show the members of a cluster, and remove one."`
-	Probe     probeCmd     `cmd:"" help:"Measure how long writes take to every node."`
-	Bench     benchCmd     `cmd:"" help:"Load a node's binding port and measure what it answers."`
-	Backup    backupCmd    `cmd:"" help:"Copy a node's data, while it runs, into a directory."`
-	Restore   restoreCmd   `cmd:"" help:"Make a centre's data directory from a backup."`
-	Promote   promoteCmd   `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
-	Fsck      fsckCmd      `cmd:"" help:"Check the data directory of a node that is not running, or compare two that are."`
-	Rekey     rekeyCmd     `cmd:"" help:"Encrypt a data directory, or change its key."`
-	Audit     auditCmd     `cmd:"" help:"Show what an audit log has."`
-	Version   versionCmd   `cmd:"" help:"Show the version."`
+	Serve      serveCmd      `cmd:"" help:"Run a node."`
+	Worker     workerCmd     `cmd:"" help:"Run a Worker project on workerd, its KV bindings connected."`
+	Namespace  namespaceCmd  `cmd:"" help:"Create, list, rename, set up, copy, clear and delete namespaces."`
+	Put        putCmd        `cmd:"" help:"Write a key."`
+	Get        getCmd        `cmd:"" help:"Write a key's value to standard output."`
+	Delete     deleteCmd     `cmd:"" help:"Delete a key."`
+	Undelete   undeleteCmd   `cmd:"" help:"Put back what a deleted key held, of a namespace that keeps history."`
+	History    historyCmd    `cmd:"" help:"List the versions of a key, of a namespace that keeps history."`
+	Add        addCmd        `cmd:"" help:"Add to a key's value, which is a number, and show the sum."`
+	List       listCmd       `cmd:"" help:"List keys."`
+	Watch      watchCmd      `cmd:"" help:"Show changes of keys as they happen."`
+	Bulk       bulkCmd       `cmd:"" help:"Put, get and delete many keys."`
+	Export     exportCmd     `cmd:"" help:"Write all keys of a namespace, a line each."`
+	Import     importCmd     `cmd:"" help:"Write what stands in lines into a namespace."`
+	Copy       copyCmd       `cmd:"" help:"Write what is in one namespace into another, here or at another server."`
+	Seed       seedCmd       `cmd:"" help:"Write what a fixture says, for tests."`
+	Token      tokenCmd      `cmd:"" help:"Create, list, revoke and rotate tokens."`
+	Status     statusCmd     `cmd:"" help:"Show a node's status."`
+	Cluster    clusterCmd    `cmd:"" help:"Show the members of a cluster, and remove one."`
+	Probe      probeCmd      `cmd:"" help:"Measure how long writes take to every node."`
+	Bench      benchCmd      `cmd:"" help:"Load a node's binding port and measure what it answers."`
+	Backup     backupCmd     `cmd:"" help:"Copy a node's data, while it runs, into a directory."`
+	Restore    restoreCmd    `cmd:"" help:"Make a centre's data directory from a backup."`
+	Promote    promoteCmd    `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
+	Fsck       fsckCmd       `cmd:"" help:"Check the data directory of a node that is not running, or compare two that are."`
+	Rekey      rekeyCmd      `cmd:"" help:"Encrypt a data directory, or change its key."`
+	Audit      auditCmd      `cmd:"" help:"Show what an audit log has."`
+	Completion completionCmd `cmd:"" help:"Write what a shell completes commands and flags by."`
+	Man        manCmd        `cmd:"" help:"Write the manual's pages into a directory."`
+	Version    versionCmd    `cmd:"" help:"Show the version."`
 
-	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
+	ShowVersion kong.VersionFlag `name:"version" env:"-" help:"Show the version."`
 }
 
-const description = `Workers KV that anyone can run.
+const (
+	about = "Workers KV that anyone can run"
 
-Every flag of serve and worker, and --url, --token, --data and --json, is an
-environment variable too: --listen is GODWIT_LISTEN.
+	environment = `Every flag of serve and worker, and --url, --token, --data and --json, is an
+environment variable too: --listen is GODWIT_LISTEN.`
+)
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such key, namespace or token;
-4 the token is unknown or may not do this; 5 --if-match or --if-none-match did
-not hold; 6 the server cannot be reached, is unavailable, or the outcome of a
-write is unknown.`
+// description is what the help begins with.
+func description() string {
+	var codes []string
+	for code, meaning := range exitStatus {
+		codes = append(codes, fmt.Sprintf("%d %s", code, meaning))
+	}
+	return about + ".\n\n" + environment + "\n\nExit codes: " + strings.Join(codes, "; ") + "."
+}
 
 // run carries out one command line and returns the exit code.
 func (p *program) run(ctx context.Context, args []string) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("godwit"),
-		kong.Description(description),
+		kong.Description(description()),
 		kong.Writers(p.stdout, p.stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.DefaultEnvars("GODWIT"),

@@ -10,7 +10,7 @@ import (
 // restoreCmd makes a centre's data directory from a backup.
 type restoreCmd struct {
 	encryption
-	Backup string `arg:"" help:"The backup, or any whole data directory that no node runs on. It stays as it is."`
+	Backup string `arg:"" placeholder:"DIR" help:"The backup, or any whole data directory that no node runs on. It stays as it is."`
 	Dir    string `arg:"" help:"The data directory to make: one that is not there, or is empty."`
 	JSON   bool   `name:"json" help:"Show what it holds as JSON."`
 }
