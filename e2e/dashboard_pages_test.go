@@ -46,6 +46,47 @@ func picture(t *testing.T) string {
 	return b.String()
 }
 
+// look looks at a page, wide and narrow, light and dark.
+func (b *tab) look(name string) {
+	b.t.Helper()
+	for _, dark := range []bool{false, true} {
+		b.dark(dark)
+		for _, width := range []int64{1280, 390} {
+			b.size(width, 900)
+			b.fits(fmt.Sprintf("%s at %d", name, width))
+			if width == 1280 || !dark {
+				b.accessible(fmt.Sprintf("%s at %d, dark %v", name, width, dark))
+			}
+			b.shoot(fmt.Sprintf("%s-%d-%v", name, width, map[bool]string{true: "dark", false: "light"}[dark]))
+		}
+	}
+}
+
+// dashboardMorePages looks at those of a namespace with a history, and those about the
+// node.
+func dashboardMorePages(t *testing.T, b *tab, s *server) {
+	ns := s.remembering("ringed")
+	for _, v := range []string{`{"name":"Limosa"}`, `{"name":"Limosa","km":13560}`, picture(t), "a mistake"} {
+		s.put(ns, "species/godwit", v)
+	}
+	b.signIn(rootToken)
+	b.open("/dashboard/data?ns=" + ns)
+	b.look("data")
+	b.open("/dashboard/versions" + keyQuery(ns, "species/godwit"))
+	b.look("versions")
+	for i, name := range []string{"version-now", "version-image", "version"} {
+		b.open("/dashboard/versions" + keyQuery(ns, "species/godwit"))
+		b.click(fmt.Sprintf("tbody tr:nth-child(%d) a", i+1))
+		b.look(name)
+	}
+	b.open("/dashboard/audit?namespace=ringed")
+	b.sees("value_put", "species/godwit")
+	b.look("audit")
+	b.open("/dashboard/audit?namespace=nothing")
+	b.look("audit-none")
+	b.healthy()
+}
+
 // dashboardPages looks at every page, wide and narrow, light and dark.
 func dashboardPages(t *testing.T, b *tab, s *server) {
 	ns := fillDashboard(t, s)
@@ -67,21 +108,8 @@ func dashboardPages(t *testing.T, b *tab, s *server) {
 		{"tokens", "/dashboard/tokens"},
 		{"problem", "/dashboard/key" + keyQuery(ns, "none")},
 	}
-	look := func(name string) {
-		for _, dark := range []bool{false, true} {
-			b.dark(dark)
-			for _, width := range []int64{1280, 390} {
-				b.size(width, 900)
-				b.fits(fmt.Sprintf("%s at %d", name, width))
-				if width == 1280 || !dark {
-					b.accessible(fmt.Sprintf("%s at %d, dark %v", name, width, dark))
-				}
-				b.shoot(fmt.Sprintf("%s-%d-%v", name, width, map[bool]string{true: "dark", false: "light"}[dark]))
-			}
-		}
-	}
 	b.open("/")
-	look("sign-in")
+	b.look("sign-in")
 	b.healthy()
 	b.signIn(rootToken)
 	for _, p := range pages {
@@ -96,7 +124,7 @@ func dashboardPages(t *testing.T, b *tab, s *server) {
 		case "image":
 			b.await(`document.querySelector("img.preview").naturalWidth === 320`)
 		}
-		look(p.name)
+		b.look(p.name)
 		if p.name == "problem" {
 			b.healthy(refused)
 		} else {
@@ -107,7 +135,7 @@ func dashboardPages(t *testing.T, b *tab, s *server) {
 	b.fill("#name", "worker")
 	b.click("form.card button.primary")
 	b.sees("It is not shown again")
-	look("token-made")
+	b.look("token-made")
 	b.healthy()
 }
 

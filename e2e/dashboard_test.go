@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func keyQuery(namespace, key string) string {
 
 // TestDashboard does with the pages what people do with them.
 func TestDashboard(t *testing.T) {
-	s := startServer(t)
+	s := startServer(t, "--audit-log", filepath.Join(t.TempDir(), "audit.log"))
 	chromium := startChromium(t)
 	t.Run("work", func(t *testing.T) { dashboardWork(t, newTab(chromium, t, s), s) })
 	t.Run("keyboard", func(t *testing.T) { dashboardKeyboard(t, newTab(chromium, t, s)) })
@@ -48,6 +49,9 @@ func TestDashboard(t *testing.T) {
 	})
 	t.Run("many keys", func(t *testing.T) { dashboardManyKeys(t, newTab(chromium, t, s), s) })
 	t.Run("live", func(t *testing.T) { dashboardLive(t, newTab(chromium, t, s), newTab(chromium, t, s), s) })
+	t.Run("export and import", func(t *testing.T) { dashboardData(t, newTab(chromium, t, s), s) })
+	t.Run("history", func(t *testing.T) { dashboardHistory(t, newTab(chromium, t, s), s) })
+	t.Run("more pages", func(t *testing.T) { dashboardMorePages(t, newTab(chromium, t, s), s) })
 	t.Run("every page", func(t *testing.T) { dashboardPages(t, newTab(chromium, t, s), s) })
 }
 

@@ -109,13 +109,8 @@ func refusal(answer *recorder) error {
 			}
 		}
 	}
-	switch answer.status {
-	case http.StatusForbidden:
+	if p.title = titleOf(answer.status); answer.status == http.StatusForbidden {
 		return godwit.ErrForbidden
-	case http.StatusInternalServerError: // it is in the log already
-		p.title = "Something went wrong"
-	case http.StatusServiceUnavailable:
-		p.title = "Not now"
 	}
 	return p
 }

@@ -52,8 +52,8 @@ func (d *Dashboard) signedIn(do action) http.HandlerFunc {
 	}
 }
 
-// checkPost checks that a POST comes from a page of this session. Of the one form with a
-// file, which is read as it comes, the token is left to who reads it.
+// checkPost checks that a POST comes from a page of this session. Of forms with a file,
+// which are read as they come, the token is left to who reads it.
 func (d *Dashboard) checkPost(c *call) error {
 	if c.Method == http.MethodGet || c.Method == http.MethodHead {
 		return nil
@@ -61,7 +61,7 @@ func (d *Dashboard) checkPost(c *call) error {
 	if err := d.checkOrigin(c.Request); err != nil {
 		return err
 	}
-	if c.URL.Path == uploadPath && strings.HasPrefix(c.Header.Get("Content-Type"), "multipart/form-data") {
+	if (c.URL.Path == uploadPath || c.URL.Path == importPath) && strings.HasPrefix(c.Header.Get("Content-Type"), "multipart/form-data") {
 		return nil
 	}
 	if err := parseForm(c.w, c.Request, maxFormBytes); err != nil {
@@ -124,12 +124,15 @@ func (d *Dashboard) leadToSignIn(w http.ResponseWriter, r *http.Request) {
 	case r.Header.Get("HX-Request") != "":
 		w.Header().Set("HX-Redirect", "/?ended=1")
 		w.WriteHeader(http.StatusUnauthorized)
-	case r.URL.Path == samplesPath || r.URL.Path == liveEventsPath:
+	case r.URL.Path == samplesPath || r.URL.Path == liveEventsPath || r.URL.Path == progressPath:
 		http.Error(w, "Sign in.", http.StatusUnauthorized)
 	default:
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	}
 }
+
+// byScript tells whether a script asks for a part of a page.
+func (c *call) byScript() bool { return c.Header.Get("HX-Request") != "" }
 
 // may tells whether who is signed in may do what need stands for.
 func (c *call) may(need godwit.Permission, ns *godwit.Namespace) bool {

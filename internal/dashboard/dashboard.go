@@ -71,6 +71,7 @@ type Dashboard struct {
 	origin   *http.CrossOriginProtection
 	attempts *attempts
 	samples  *samples
+	jobs     jobs
 	mux      *http.ServeMux
 }
 
@@ -143,6 +144,17 @@ func (d *Dashboard) routes() *http.ServeMux {
 		"POST /dashboard/key/delete":         (*Dashboard).deleteKey,
 		"GET /dashboard/value":               (*Dashboard).download,
 		"GET /dashboard/preview":             (*Dashboard).preview,
+		"GET /dashboard/versions":            (*Dashboard).versions,
+		"GET /dashboard/version":             (*Dashboard).version,
+		"GET /dashboard/version/value":       (*Dashboard).downloadVersion,
+		"GET /dashboard/version/preview":     (*Dashboard).previewVersion,
+		"POST /dashboard/version/restore":    (*Dashboard).restoreVersion,
+		"POST /dashboard/undelete":           (*Dashboard).undelete,
+		"GET /dashboard/audit":               (*Dashboard).auditLog,
+		"GET /dashboard/data":                (*Dashboard).data,
+		"GET /dashboard/export":              (*Dashboard).export,
+		"POST " + importPath:                 (*Dashboard).importLines,
+		"GET " + progressPath:                (*Dashboard).progress,
 		"GET /dashboard/overview":            (*Dashboard).overview,
 		"GET /dashboard/overview/nodes":      (*Dashboard).overviewNodes,
 		"GET /dashboard/live":                (*Dashboard).live,

@@ -7,7 +7,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
@@ -97,10 +96,8 @@ func (f *editForm) ttl() (string, error) {
 }
 
 func (f *editForm) absolute() (string, error) {
-	for _, layout := range []string{datetimeLocal, datetimeLocal + ":05"} {
-		if t, err := time.Parse(layout, f.At); err == nil {
-			return strconv.FormatInt(t.Unix(), 10), nil
-		}
+	if t, err := utcTime(f.At); err == nil && f.At != "" {
+		return strconv.FormatInt(t.Unix(), 10), nil
 	}
 	return "", godwit.Errorf(godwit.CodeInvalidRequest, "Say when it expires: a date with a time, in UTC.")
 }

@@ -126,15 +126,18 @@ func (d *Dashboard) download(c *call) error {
 
 // preview sends a value that is an image, as one that can do nothing.
 func (d *Dashboard) preview(c *call) error {
-	return d.send(c, func(e *godwit.Entry, head []byte, h http.Header) error {
-		kind := imageType(head)
-		if kind == "" || e.Value.Size() > maxPreviewBytes {
-			return &problem{status: http.StatusUnsupportedMediaType, title: "No preview", text: "The value is not an image that is shown here."}
-		}
-		h.Set("Content-Type", kind)
-		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-		return nil
-	})
+	return d.send(c, func(e *godwit.Entry, head []byte, h http.Header) error { return describeImage(e.Value.Size(), head, h) })
+}
+
+// describeImage says of a value that is an image what it is. Error: it is none.
+func describeImage(size int64, head []byte, h http.Header) error {
+	kind := imageType(head)
+	if kind == "" || size > maxPreviewBytes {
+		return &problem{status: http.StatusUnsupportedMediaType, title: "No preview", text: "The value is not an image that is shown here."}
+	}
+	h.Set("Content-Type", kind)
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	return nil
 }
 
 // send streams a value after describe has said what it is, by its first bytes.

@@ -70,7 +70,7 @@ func (d *Dashboard) key(c *call) error {
 	}
 	page := &keyPage{NS: ns, Key: c.query.Get("key")}
 	if err := d.look(c.Context(), page); err != nil {
-		return err
+		return d.lost(c, ns, page.Key, err)
 	}
 	page.Form = formOfEntry(page.Entry, page.Value)
 	d.showKey(c, page, 0)

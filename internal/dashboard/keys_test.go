@@ -374,16 +374,23 @@ func (b *browser) upload(path string, file []byte, name string, fields ...string
 	return b.do(req)
 }
 
+// picture is a small PNG.
+func picture(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 func TestFilesAreUploadedAndShown(t *testing.T) {
 	n := openNode(t)
 	ns := namespace(t, n, "files")
 	b := signedIn(t, n, rootToken)
-	picture := new(bytes.Buffer)
-	if err := png.Encode(picture, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
-		t.Fatal(err)
-	}
+	shown := picture(t)
 	large := bytes.Repeat([]byte{0, 1, 2, 3}, 25<<18) // 25 MiB
-	for name, file := range map[string][]byte{"bird.png": picture.Bytes(), "large.bin": large} {
+	for name, file := range map[string][]byte{"bird.png": shown, "large.bin": large} {
 		got := b.upload("/dashboard/key/upload"+q(ns), file, name, "csrf", b.csrf, "expire", "never")
 		if got.status != 303 {
 			t.Fatalf("upload %s: %d %s", name, got.status, got.body)
@@ -396,7 +403,7 @@ func TestFilesAreUploadedAndShown(t *testing.T) {
 		}
 	}
 	b.contains(b.get("/dashboard/key"+q(ns, "bird.png")), 200, `<img class="preview" src="/dashboard/preview?key=bird.png&amp;ns=`)
-	if got := b.get("/dashboard/preview" + q(ns, "bird.png")); got.header.Get("Content-Type") != "image/png" || got.body != picture.String() {
+	if got := b.get("/dashboard/preview" + q(ns, "bird.png")); got.header.Get("Content-Type") != "image/png" || got.body != string(shown) {
 		t.Errorf("preview: %v", got.header)
 	}
 	page := b.get("/dashboard/key" + q(ns, "large.bin"))

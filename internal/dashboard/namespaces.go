@@ -89,44 +89,71 @@ type namespacePage struct {
 // settingsForm is godwit.Settings as text, "" where the node's own value is in force.
 type settingsForm struct {
 	MinExpirationTTL, MinCacheTTL, WritesPerKey, Consistency string
+
+	History, MaxKeys, MaxBytes, RequestsPerSecond string
 }
 
 func formOf(s godwit.Settings) settingsForm {
-	f := settingsForm{Consistency: s.Consistency}
-	if s.MinExpirationTTL != nil {
-		f.MinExpirationTTL = strconv.FormatInt(*s.MinExpirationTTL, 10)
+	return settingsForm{
+		whole(s.MinExpirationTTL), whole(s.MinCacheTTL), decimal(s.WritesPerKey), s.Consistency,
+		s.History, whole(s.MaxKeys), whole(s.MaxBytes), decimal(s.RequestsPerSecond),
 	}
-	if s.MinCacheTTL != nil {
-		f.MinCacheTTL = strconv.FormatInt(*s.MinCacheTTL, 10)
+}
+
+func whole(n *int64) string {
+	if n == nil {
+		return ""
 	}
-	if s.WritesPerKey != nil {
-		f.WritesPerKey = strconv.FormatFloat(*s.WritesPerKey, 'f', -1, 64)
+	return strconv.FormatInt(*n, 10)
+}
+
+func decimal(n *float64) string {
+	if n == nil {
+		return ""
 	}
-	return f
+	return strconv.FormatFloat(*n, 'f', -1, 64)
+}
+
+// formOfSettings reads the form as a browser sent it.
+func formOfSettings(get func(string) string) settingsForm {
+	given := func(name string) string { return strings.TrimSpace(get(name)) }
+	return settingsForm{
+		given("min_expiration_ttl"), given("min_cache_ttl"), given("writes_per_key"), given("consistency"),
+		given("history"), given("max_keys"), given("max_bytes"), given("requests_per_second"),
+	}
 }
 
 // patch is the body that puts the form's settings in place of those that are.
 func (f settingsForm) patch() (map[string]any, error) {
-	body := map[string]any{"min_expiration_ttl": nil, "min_cache_ttl": nil, "writes_per_key": nil, "consistency": nil}
-	for name, text := range map[string]string{"min_expiration_ttl": f.MinExpirationTTL, "min_cache_ttl": f.MinCacheTTL} {
+	body := make(map[string]any)
+	for name, text := range map[string]string{
+		"min_expiration_ttl": f.MinExpirationTTL, "min_cache_ttl": f.MinCacheTTL, "max_keys": f.MaxKeys, "max_bytes": f.MaxBytes,
+	} {
+		body[name] = nil
 		if text == "" {
 			continue
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "%s is a whole number of seconds.", name)
+			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "%s is a whole number.", name)
 		}
 		body[name] = n
 	}
-	if f.WritesPerKey != "" {
-		n, err := strconv.ParseFloat(f.WritesPerKey, 64)
-		if err != nil || n != n || n-n != 0 { // neither NaN nor infinite
-			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "writes_per_key is a number.")
+	for name, text := range map[string]string{"writes_per_key": f.WritesPerKey, "requests_per_second": f.RequestsPerSecond} {
+		body[name] = nil
+		if text == "" {
+			continue
 		}
-		body["writes_per_key"] = n
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || n != n || n-n != 0 { // neither NaN nor infinite
+			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "%s is a number.", name)
+		}
+		body[name] = n
 	}
-	if f.Consistency != "" {
-		body["consistency"] = f.Consistency
+	for name, text := range map[string]string{"consistency": f.Consistency, "history": f.History} {
+		if body[name] = nil; text != "" {
+			body[name] = text
+		}
 	}
 	return body, nil
 }
@@ -161,8 +188,7 @@ func (d *Dashboard) setNamespace(c *call) error {
 	if err != nil {
 		return err
 	}
-	given := func(name string) string { return strings.TrimSpace(c.PostForm.Get(name)) }
-	form := settingsForm{given("min_expiration_ttl"), given("min_cache_ttl"), given("writes_per_key"), given("consistency")}
+	form := formOfSettings(c.PostForm.Get)
 	body, err := form.patch()
 	if err == nil {
 		err = d.ask(c, http.MethodPatch, "/godwit/v1/namespaces/"+ns.ID.String()+"/settings", body, nil)

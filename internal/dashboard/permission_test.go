@@ -35,6 +35,16 @@ func acts(ns string) []act {
 		{"GET", "/dashboard/value" + q(ns, "k"), nil, one},
 		{"GET", "/dashboard/key/new" + q(ns), nil, writers},
 		{"GET", "/dashboard/namespace" + q(ns), nil, admins},
+		{"GET", "/dashboard/data" + q(ns), nil, one},
+		{"GET", "/dashboard/export" + q(ns), nil, one},
+		{"GET", "/dashboard/progress", nil, all},
+		{"GET", "/dashboard/audit", nil, "a"},
+		{"GET", "/dashboard/versions" + q(ns, "k"), nil, one},
+		{"GET", "/dashboard/version" + q(ns, "k") + "&revision=1", nil, one},
+		{"GET", "/dashboard/version/value" + q(ns, "k") + "&revision=1", nil, one},
+		{"GET", "/dashboard/version/preview" + q(ns, "k") + "&revision=1", nil, one},
+		{"POST", "/dashboard/version/restore" + q(ns, "k") + "&revision=1", nil, writers},
+		{"POST", "/dashboard/undelete" + q(ns, "k"), nil, writers},
 		{"POST", "/dashboard/key/save" + q(ns, "s"), []string{"text", "x"}, writers},
 		{"POST", "/dashboard/key/delete" + q(ns, "d"), []string{"revision", ""}, writers},
 		{"POST", "/dashboard/keys/delete" + q(ns), []string{"pick", "none"}, writers},
@@ -108,6 +118,10 @@ func TestUploadNeedsWrite(t *testing.T) {
 		got := b.upload("/dashboard/key/upload"+q(ns), []byte("x"), string(p), "csrf", b.csrf)
 		if got.status != status {
 			t.Errorf("%s: got %d", p, got.status)
+		}
+		imported := b.upload("/dashboard/import"+q(ns), []byte(`{"key":"imported by `+p+`","value":"v"}`), "lines", "csrf", b.csrf)
+		if _, ok := value(t, n, ns, "imported by "+string(p)); ok != (status == 303) || (imported.status == 403) == ok {
+			t.Errorf("%s: imported: %v, got %d", p, ok, imported.status)
 		}
 		if _, ok := value(t, n, ns, string(p)); ok != (status == 303) {
 			t.Errorf("%s: written: %v", p, ok)

@@ -60,6 +60,8 @@ func notices() map[string]string {
 		"ns-deleted": "Namespace deleted, with all its keys.",
 		"saved":      "Saved.",
 		"deleted":    "Key deleted.",
+		"restored":   "Restored: the key holds again what it held then.",
+		"undeleted":  "The key is back, with what it held last.",
 		"bulk":       "The selected keys were deleted.",
 		"revoked":    "Token revoked. What was signed in with it is no longer.",
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/godwitkv/godwit/internal/audit"
 )
 
 // functions are what templates can call.
@@ -25,7 +27,10 @@ func functions(a *assets) template.FuncMap {
 		"escaped": url.QueryEscape,
 		"span":    func(seconds int64) string { return span(time.Duration(seconds) * time.Second) },
 		"stale":   staleness,
-		"units":   func() []string { return []string{"minutes", "hours", "days", "seconds"} },
+		"outcomes": func() []string {
+			return []string{audit.OutcomeOK, audit.OutcomeRefused, audit.OutcomeFailed, audit.OutcomeUnknown, audit.OutcomeAsked}
+		},
+		"units": func() []string { return []string{"minutes", "hours", "days", "seconds"} },
 	}
 }
 

@@ -89,10 +89,11 @@ func (l *lineReader) skip(n int64) error {
 
 // Lines is the source of files with an item on each line.
 type Lines struct {
-	Files    []string // names; "-" is Stdin
+	Files    []string // names; "-" is Input, or else Stdin
 	Stdin    *os.File
-	MaxValue int64 // bytes of a value
-	From     Mark  // go on behind it
+	Input    io.Reader // can be read once only
+	MaxValue int64     // bytes of a value
+	From     Mark      // go on behind it
 
 	Read atomic.Int64 // bytes that were read
 }
@@ -110,10 +111,13 @@ func (s *Lines) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	}
 }
 
-// open opens a file.
-func (s *Lines) open(name string) (*os.File, error) {
-	if name == "-" {
-		return s.Stdin, nil
+// open opens a file. What was not opened here is not closed either.
+func (s *Lines) open(name string) (io.ReadCloser, error) {
+	switch {
+	case name == "-" && s.Input != nil:
+		return io.NopCloser(s.Input), nil
+	case name == "-":
+		return io.NopCloser(s.Stdin), nil
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -129,9 +133,7 @@ func (s *Lines) file(ctx context.Context, i int, yield func(Batch, error) bool) 
 		yield(Batch{}, err)
 		return false
 	}
-	if f != s.Stdin {
-		defer func() { _ = f.Close() }()
-	}
+	defer func() { _ = f.Close() }()
 	l := newLineReader(countingReader{f, &s.Read}, maxLine(s.MaxValue))
 	if i == s.From.File {
 		if err := l.skip(s.From.Line); err != nil {

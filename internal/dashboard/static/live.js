@@ -28,7 +28,7 @@
 
   const row = (kind, event, at) => {
     const item = document.createElement("li");
-    item.append(make("time", "num small muted", at.toLocaleTimeString()), make("span", "tag " + kind, names[kind]));
+    item.append(make("time", "num small muted", at.toISOString().slice(11, 19)), make("span", "tag " + kind, names[kind]));
     const link = make("a", "mono", shown(event.key));
     link.href = list.dataset.key + "&key=" + encodeURIComponent(event.key);
     const key = make("span", "what", "");

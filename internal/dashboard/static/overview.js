@@ -20,7 +20,7 @@
   const draw = () => {
     for (const chart of charts) chart.destroy();
     const grid = { stroke: color("--line"), width: 1 };
-    const clock = (s) => new Date(s * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+    const clock = (s) => new Date(s * 1000).toISOString().slice(11, 19); // in UTC, as all times of the pages
     const across = { range: (_, from, to) => (from === null ? [0, 60] : [Math.min(from, to - 60), to]) };
     const axis = { stroke: color("--muted"), grid, ticks: grid, font: "12px system-ui, sans-serif" };
     const along = { ...axis, space: 90, values: (_, v) => v.map(clock) };
@@ -33,8 +33,8 @@
     const make = (id, series, part, extra) => {
       const at = document.getElementById(id);
       const chart = new uPlot({
-        width: at.clientWidth, height: 200, padding: [8, 4, 0, 0], cursor: { drag: { x: false, y: false } },
-        series: [{ label: "time", value: (_, v) => (v ? clock(v) : "") }, ...series], ...extra,
+        width: at.clientWidth, height: 200, padding: [8, 28, 0, 0], cursor: { drag: { x: false, y: false } },
+        series: [{ label: "time (UTC)", value: (_, v) => (v ? clock(v) : "") }, ...series], ...extra,
       }, part(), at);
       chart.part = part;
       chart.at = at;
