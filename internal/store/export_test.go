@@ -172,3 +172,9 @@ func DecodeIndexRow(last godwit.Revision, row []byte) (records []Indexed, err er
 
 // Replaced is how many replaced records the index is known to have.
 func (s *Store) Replaced() int64 { return s.replaced.Load() }
+
+// SureRequest tells whether it is known without a look that no such request is remembered.
+func (tx *Tx) SureRequest(k godwit.RequestKey) bool { return tx.s.requests.absent(tx.time, k) }
+
+// SureTombstone tells the same of the tombstones of a namespace.
+func (tx *Tx) SureTombstone(ns godwit.NamespaceID) bool { return !tx.s.tombstoned.has(ns) }

@@ -164,6 +164,13 @@ func appendReqTimeKey(b []byte, ms int64, k godwit.RequestKey) []byte {
 	return append(b, k[:]...)
 }
 
+func decodeReqTimeKey(b []byte) (ms int64, k godwit.RequestKey, err error) {
+	if len(b) != 1+8+reqLen {
+		return 0, k, fmt.Errorf("read request row: %w", ErrCorrupt)
+	}
+	return int64(binary.BigEndian.Uint64(b[1:])), godwit.RequestKey(b[9:]), nil
+}
+
 func appendProposerKey(b []byte, id ProposerID) []byte {
 	return append(append(b, prefixProposer), id[:]...)
 }

@@ -51,3 +51,30 @@ func (tx *Tx) Remember(k godwit.RequestKey, r godwit.Result) {
 func repeated(r godwit.Revision, sums []int64) godwit.Result {
 	return godwit.Result{Outcome: godwit.Applied, Revision: r, Repeated: true, Sums: sums}
 }
+
+// maxRequestsLoaded is how many remembered requests an open looks at, which takes some
+// 50 ms, so that the filter knows of them. Where there are more it learns as time passes.
+const maxRequestsLoaded = 1 << 17
+
+// loadRequests shows the filter all requests that are remembered.
+func (s *Store) loadRequests() (err error) {
+	oldest := max(0, s.logTime.Load()-RequestWindow.Milliseconds())
+	it, err := s.db.NewIter(&pebble.IterOptions{
+		LowerBound: appendReqTimeKey(nil, oldest, godwit.RequestKey{}), UpperBound: []byte{prefixReqTime + 1},
+	})
+	if err != nil {
+		return fmt.Errorf("read requests: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	n := 0
+	for it.First(); it.Valid(); it.Next() {
+		ms, k, err := decodeReqTimeKey(it.Key())
+		if n++; n > maxRequestsLoaded || err != nil { // fsck tells of damage
+			s.requests.restart()
+			return nil
+		}
+		s.requests.add(ms, k)
+	}
+	s.requests.whole = it.Error() == nil
+	return it.Error()
+}

@@ -8,11 +8,12 @@ import (
 )
 
 // requestFilter tells of nearly every request key that is new that it is, without
-// asking the database. It knows of the
-// keys that were remembered since it began, so for one window of the log's time it
-// tells nothing. It belongs to the one transaction that is open.
+// asking the database. It knows of the keys that were remembered since it began, so for
+// one window of the log's time it tells nothing, unless it was shown all that were
+// remembered before. It belongs to the one transaction that is open.
 type requestFilter struct {
 	began int64 // ms of the log's time; 0: it has not
+	whole bool  // it knows of those before, too
 	parts []requestPart
 }
 
@@ -51,7 +52,7 @@ func (f *requestFilter) add(now int64, k godwit.RequestKey) {
 // absent tells that no such key was remembered within a window up to now.
 func (f *requestFilter) absent(now int64, k godwit.RequestKey) bool {
 	f.begin(now)
-	if now-f.began <= RequestWindow.Milliseconds() {
+	if !f.whole && now-f.began <= RequestWindow.Milliseconds() {
 		return false
 	}
 	for i := range f.parts {

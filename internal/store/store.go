@@ -134,15 +134,16 @@ type Store struct {
 
 	histories histories
 
-	writing  sync.Mutex      // held by a Tx from Begin to Commit
-	tx       Tx              // the one Tx there is at a time
-	requests requestFilter   // the open Tx's
-	applied  atomic.Uint64   // what reads see; written under writing
-	pending  atomic.Uint64   // the same from before reads can see it
-	mixed    atomic.Bool     // there are entries of later states too; written under writing
-	ahead    godwit.Revision // the newest of them, under writing
-	logTime  atomic.Int64    // unix milliseconds; written under writing
-	durable  durable         // what a crash leaves
+	writing    sync.Mutex      // held by a Tx from Begin to Commit
+	tx         Tx              // the one Tx there is at a time
+	requests   requestFilter   // the open Tx's
+	tombstoned tombstoned      // the open Tx's
+	applied    atomic.Uint64   // what reads see; written under writing
+	pending    atomic.Uint64   // the same from before reads can see it
+	mixed      atomic.Bool     // there are entries of later states too; written under writing
+	ahead      godwit.Revision // the newest of them, under writing
+	logTime    atomic.Int64    // unix milliseconds; written under writing
+	durable    durable         // what a crash leaves
 
 	runOptions sstable.WriterOptions // of the files of runs
 

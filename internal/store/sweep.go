@@ -211,20 +211,20 @@ func (s *Store) sweepRequestChunk() (more bool, err error) {
 	b := s.db.NewBatch()
 	defer b.Close()
 	for _, r := range rows {
-		k := r.key
-		if len(k) != 1+8+reqLen {
-			return false, fmt.Errorf("read request row: %w", ErrCorrupt)
+		ms, k, err := decodeReqTimeKey(r.key)
+		if err != nil {
+			return false, err
 		}
-		if err := errors.Join(b.Delete(k, nil), s.forgetRequest(b, k)); err != nil {
+		if err := errors.Join(b.Delete(r.key, nil), s.forgetRequest(b, ms, k)); err != nil {
 			return false, err
 		}
 	}
 	return true, b.Commit(pebble.NoSync)
 }
 
-// forgetRequest deletes the row of q that belongs to a row of p.
-func (s *Store) forgetRequest(b *pebble.Batch, k []byte) error {
-	q := appendRequestKey(nil, godwit.RequestKey(k[9:]))
+// forgetRequest deletes a request's row of q, unless it was remembered again later.
+func (s *Store) forgetRequest(b *pebble.Batch, ms int64, k godwit.RequestKey) error {
+	q := appendRequestKey(nil, k)
 	row, closer, err := s.db.Get(q)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil
@@ -236,7 +236,7 @@ func (s *Store) forgetRequest(b *pebble.Batch, k []byte) error {
 	if err := errors.Join(err, closer.Close()); err != nil {
 		return err
 	}
-	if r.time != int64(binary.BigEndian.Uint64(k[1:])) {
+	if r.time != ms {
 		return nil
 	}
 	return b.Delete(q, nil)

@@ -264,6 +264,9 @@ func headOf(key string, row []byte) (Head, error) {
 }
 
 func (tx *Tx) readTombstone(ns godwit.NamespaceID, key string) (Head, error) {
+	if !tx.s.tombstoned.has(ns) {
+		return Head{}, nil
+	}
 	tx.key = appendTombstoneKey(tx.key[:0], ns, key)
 	v, closer, err := tx.s.db.Get(tx.key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -389,6 +392,7 @@ func (tx *Tx) putEntry(r *godwit.Record) Head {
 }
 
 func (tx *Tx) putTombstone(ns godwit.NamespaceID, key string, t tombstoneRow) Head {
+	tx.s.tombstoned.add(ns)
 	tx.delete(appendEntryKey(tx.key[:0], ns, key))
 	tx.key = appendTombstoneKey(tx.key[:0], ns, key)
 	tx.row = appendTombstoneRow(tx.row[:0], t)
