@@ -9,6 +9,7 @@ import (
 
 // Status is a node's account of itself.
 type Status struct {
+	ID            string `json:"id"`   // of the process
 	Role          string `json:"role"` // "central" or "edge"
 	Location      string `json:"location"`
 	Account       string `json:"account"`
@@ -27,7 +28,18 @@ type Status struct {
 	FencedBy      uint64 `json:"fenced_by,omitempty"` // the later one that has taken over from this centre
 	Problem       string `json:"problem,omitempty"`   // why a centre takes no writes, or an edge does not follow
 
+	TimeMS           int64         `json:"time_ms"`                // by the machine's own clock, unix milliseconds; 0: an older version
+	RetentionSeconds int64         `json:"retention_seconds"`      // how long deletions are remembered
+	Disk             *Disk         `json:"disk,omitempty"`         // nil: it cannot be told
+	Encryption       *Encryption   `json:"encryption,omitempty"`   // nil: nothing is encrypted
+	Ports            []Port        `json:"ports,omitempty"`        // that it listens on
+	Certificates     []Certificate `json:"certificates,omitempty"` // that it shows
+	Audit            *Audit        `json:"audit,omitempty"`        // nil: there is no audit log
+	Cluster          *Cluster      `json:"cluster,omitempty"`      // nil: it is a member of none
+
 	// Of an edge:
+
+	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"` // what is added to the machine's clock, by the upstream's
 
 	Upstream  string `json:"upstream,omitempty"` // the node that it follows
 	Connected bool   `json:"connected"`          // it hears of it

@@ -21,7 +21,13 @@ type Node struct {
 	Keys        int64  `json:"keys"`
 	Bytes       int64  `json:"bytes"`
 	Progress    string `json:"progress,omitempty"` // of becoming a copy
-	Followers   []Node `json:"followers,omitempty"`
+
+	// What the node that it follows knows of its token:
+
+	RootToken    bool  `json:"root_token,omitempty"`    // it is the root token
+	TokenExpires int64 `json:"token_expires,omitempty"` // unix seconds; 0: never
+
+	Followers []Node `json:"followers,omitempty"`
 }
 
 // Tree returns the node at the root of all, with those that follow it and those

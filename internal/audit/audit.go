@@ -119,7 +119,8 @@ type Log struct {
 	once   sync.Once
 
 	dropped  atomic.Int64 // not told in the log yet
-	failing  bool         // the file could not be written to
+	lost     atomic.Int64 // ever
+	failing  atomic.Bool  // the file could not be written to
 	written  prometheus.Counter
 	unlogged prometheus.Counter
 }
@@ -183,6 +184,12 @@ func (l *Log) Reopen() {
 // On tells whether anything is recorded.
 func (l *Log) On() bool { return l != nil }
 
+// Standing tells whether the file could not be written to, last time, and how many
+// entries the log does not have.
+func (l *Log) Standing() (failing bool, dropped int64) {
+	return l.failing.Load(), l.lost.Load()
+}
+
 // Begin announces what is about to be carried out, where nothing may happen
 // unrecorded. Error, upon which it must not be carried out: CodeUnavailable.
 func (l *Log) Begin(e Entry) error {
@@ -226,6 +233,7 @@ func (l *Log) Record(e Entry) {
 
 func (l *Log) drop(n int64) {
 	l.dropped.Add(n)
+	l.lost.Add(n)
 	l.unlogged.Add(float64(n))
 }
 
@@ -316,11 +324,11 @@ func (l *Log) write(all []line) {
 
 // tell logs that the file cannot be written to, and that it can again, once.
 func (l *Log) tell(err error) {
+	failing := l.failing.Swap(err != nil)
 	switch {
-	case err != nil && !l.failing:
+	case err != nil && !failing:
 		l.cfg.Logger.Error("the audit log cannot be written to", "error", err.Error())
-	case err == nil && l.failing:
+	case err == nil && failing:
 		l.cfg.Logger.Info("the audit log is written to again")
 	}
-	l.failing = err != nil
 }

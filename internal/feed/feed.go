@@ -132,6 +132,11 @@ type NodeInfo struct {
 	Keys        int64  `json:"keys"`
 	Bytes       int64  `json:"bytes"`
 	Progress    string `json:"progress,omitempty"` // of a reconcile
+
+	// What its upstream knows of what it follows with:
+
+	RootToken    bool  `json:"root_token,omitempty"`    // it is the root token
+	TokenExpires int64 `json:"token_expires,omitempty"` // unix seconds; 0: never
 }
 
 // Node is a node and those that follow it.

@@ -102,12 +102,18 @@ func (s *Server) Followers() []Node {
 	return nodes
 }
 
-// node is what the follower reported last, or the little that is known before.
+// node is what the follower reported last, or the little that is known before, and
+// what its token is.
 func (f *follower) node() Node {
-	if n := f.told.Load(); n != nil {
-		return *n
+	n := Node{NodeInfo: NodeInfo{Revision: godwit.Revision(f.sent.Load()).String(), StalenessMS: -1}}
+	if told := f.told.Load(); told != nil {
+		n = *told
 	}
-	return Node{NodeInfo: NodeInfo{Revision: godwit.Revision(f.sent.Load()).String(), StalenessMS: -1}}
+	n.RootToken, n.TokenExpires = f.principal.Root, 0
+	if !f.principal.Root {
+		n.TokenExpires = f.principal.Token.Expires
+	}
+	return n
 }
 
 // elsewhere sends a node on to one of the followers, the one with the fewest of

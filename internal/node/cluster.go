@@ -127,6 +127,7 @@ func (n *Node) openServer(ctx context.Context) (*nats.Server, error) {
 		if mutual, err = nats.LoadTLS(c.ClusterCert, c.ClusterKey, c.ClusterCA); err != nil {
 			return nil, err
 		}
+		n.certificates = append(n.certificates, certificateOf("cluster", mutual.Certificates[0].Leaf))
 	}
 	key, err := n.natsKey()
 	if err != nil {

@@ -24,7 +24,7 @@ func (n *Node) cluster() *native.Cluster {
 	s := m.Status()
 	c := &native.Cluster{
 		Name: n.cfg.Cluster, Node: s.Name, Leader: leaderOf(&s), Durability: s.Durability,
-		First: s.First, Last: s.Last, Bytes: s.Bytes, Format: s.Format, Members: []native.Member{},
+		First: s.First, Last: s.Last, Bytes: s.Bytes, CapBytes: s.Cap, Format: s.Format, Members: []native.Member{},
 	}
 	for _, p := range s.Members {
 		c.Members = append(c.Members, native.Member{

@@ -21,6 +21,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/binding"
+	"github.com/godwitkv/godwit/internal/api/native"
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/jetstream"
@@ -69,6 +70,8 @@ type Node struct {
 	hub      *watch.Hub
 	service  *api.Service
 	audit    *audit.Log // nil: nothing is recorded
+
+	certificates []native.Certificate // that the node shows
 
 	upstreamTLS *tls.Config
 	passing     *http.Transport    // of requests to other nodes; nil at the centre
@@ -227,6 +230,7 @@ func (n *Node) certificate() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load TLS certificate: %w", err)
 	}
+	n.certificates = append(n.certificates, certificateOf("ports", c.Leaf))
 	return &c, nil
 }
 

@@ -163,47 +163,6 @@ func plain(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text)) // the client is gone
 }
 
-// status is the node's account of itself.
-func (n *Node) status(host string) native.Status {
-	stats := n.store.Stats()
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = strings.Trim(host, "[]")
-	}
-	status := native.Status{
-		Role:          n.role(),
-		Location:      n.cfg.Location,
-		Account:       n.Account(),
-		ClusterID:     stats.ClusterID,
-		Revision:      stats.Revision.String(),
-		Ready:         n.isReady(),
-		Keys:          stats.Keys,
-		Bytes:         stats.Bytes,
-		Followers:     len(n.feed.Followers()),
-		BindingURL:    n.url(n.listen.binding.Addr(), name),
-		DiskFull:      stats.DiskFull,
-		Version:       n.cfg.Version,
-		UptimeSeconds: int64(n.cfg.Now().Sub(n.started) / time.Second),
-		Connected:     true,
-		Generation:    n.store.Generation(),
-	}
-	if by := n.store.Fenced(); by != 0 && !n.cfg.edge() {
-		status.FencedBy, status.StalenessMS = by, -1
-		status.Problem = godwit.Fenced(status.Generation, by).Message
-	}
-	if e := n.edge.Load(); e != nil {
-		s := e.Status()
-		status.StalenessMS, status.Lag, status.Missing = stalenessMS(s.Staleness), s.Lag, s.Missing
-		status.Upstream, status.Connected = s.Upstream, s.Connected
-		status.Progress, status.Problem = s.Progress, s.Problem
-	}
-	if m := n.member.Load(); m != nil {
-		status.StalenessMS, status.Problem = stalenessMS(m.Staleness()), m.Problem()
-		status.Cluster, status.Progress = n.cluster(), m.Progress()
-	}
-	return status
-}
-
 // rotateRootToken makes another root token. It is in the file before it is in
 // force: a crash in between leaves one that works.
 func (n *Node) rotateRootToken(context.Context) (string, error) {

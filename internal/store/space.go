@@ -24,6 +24,9 @@ type space struct {
 	reported atomic.Int64 // unix nanoseconds of the last background error told
 }
 
+// EndlessDisk is how much is free where the file system cannot tell.
+const EndlessDisk = 1 << 62
+
 const (
 	minReserve  = 16 << 20
 	maxReserve  = 256 << 20
@@ -45,11 +48,11 @@ func (sp *space) measure() {
 	sp.measured.Store(time.Now().UnixNano())
 	u, err := sp.fs.GetDiskUsage(sp.dir)
 	if err != nil {
-		sp.left.Store(1 << 62)
+		sp.left.Store(EndlessDisk)
 		return
 	}
-	sp.total.Store(int64(min(u.TotalBytes, 1<<62)))
-	sp.left.Store(int64(min(u.AvailBytes, 1<<62)))
+	sp.total.Store(int64(min(u.TotalBytes, EndlessDisk)))
+	sp.left.Store(int64(min(u.AvailBytes, EndlessDisk)))
 }
 
 func (sp *space) free() int64 { return sp.left.Load() }

@@ -318,7 +318,8 @@ type Stats struct {
 	Revision  godwit.Revision
 	Purged    godwit.Revision // the purge floor
 	DiskFull  bool
-	DiskFree  int64 // bytes
+	DiskFree  int64 // bytes; EndlessDisk: the file system cannot tell
+	Reserve   int64 // of DiskFree, below which puts are refused
 	Busy      bool  // the database is flushing or compacting
 }
 
@@ -328,7 +329,7 @@ func (s *Store) Stats() Stats {
 	m := s.db.Metrics()
 	return Stats{
 		Keys: keys, Bytes: bytes, ClusterID: s.Cluster(), Revision: s.Revision(),
-		Purged: godwit.Revision(s.purged.Load()), DiskFull: s.space.full(), DiskFree: s.space.free(),
+		Purged: godwit.Revision(s.purged.Load()), DiskFull: s.space.full(), DiskFree: s.space.free(), Reserve: s.space.reserve(),
 		Busy: m.Compact.NumInProgress+m.Flush.NumInProgress > 0,
 	}
 }

@@ -14,8 +14,9 @@ type Cluster struct {
 	First      uint64   `json:"first"`                // sequence of the oldest message of the log
 	Last       uint64   `json:"last"`
 	Bytes      int64    `json:"bytes"`
-	Format     int      `json:"format"`  // of its messages
-	Members    []Member `json:"members"` // by name
+	CapBytes   int64    `json:"cap_bytes"` // past which members that are away are not waited for
+	Format     int      `json:"format"`    // of its messages
+	Members    []Member `json:"members"`   // by name
 }
 
 // Member is a member of a cluster, as it last told of itself.

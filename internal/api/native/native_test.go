@@ -80,13 +80,15 @@ func newWorld(t *testing.T) *world {
 	}
 	w.config = native.Config{
 		Service: api.New(w.service),
-		Status:  func(host string) native.Status { return native.Status{Role: "central", BindingURL: "http://" + host} },
+		Status:  fullStatus,
 		Size:    func(godwit.NamespaceID) (keys, bytes int64) { return 7, 70 },
 		RotateRoot: func(context.Context) (string, error) {
 			w.rotated++
 			return "another-root-token", nil
 		},
-		Tree: func(context.Context, bool) feed.Node { return feed.Node{NodeInfo: feed.NodeInfo{ID: "self"}} },
+		Tree: func(context.Context, bool) feed.Node {
+			return feed.Node{NodeInfo: feed.NodeInfo{ID: "self", RootToken: true, TokenExpires: 1}}
+		},
 		Cluster: func() *native.Cluster {
 			return &native.Cluster{Name: "main", Node: "a", Leader: "b", Members: []native.Member{{Name: "a"}, {Name: "b"}}}
 		},
@@ -103,6 +105,17 @@ func newWorld(t *testing.T) *world {
 	}
 	w.handler = w.contract.over(native.New(w.config))
 	return w
+}
+
+// fullStatus has every field that a status may have.
+func fullStatus(host string) native.Status {
+	return native.Status{
+		Role: "central", BindingURL: "http://" + host, FencedBy: 2, Problem: "p", ClockOffsetMS: 1, Upstream: "u", Missing: 1, Progress: "p",
+		Disk: &native.Disk{FreeBytes: 1}, Encryption: &native.Encryption{KeyID: "k"}, Audit: &native.Audit{Dropped: 1},
+		Ports:        []native.Port{{Name: "api", Open: true, TLS: true}, {Name: "pprof"}},
+		Certificates: []native.Certificate{{Use: "ports", Names: []string{"n"}}},
+		Cluster:      &native.Cluster{Members: []native.Member{{Problem: "p"}}},
+	}
 }
 
 func check(t *testing.T, err error) {

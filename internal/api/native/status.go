@@ -4,6 +4,7 @@ import "github.com/godwitkv/godwit/internal/feed"
 
 // Status is a node's account of itself.
 type Status struct {
+	ID            string `json:"id"`   // random, of this process
 	Role          string `json:"role"` // "central" or "edge"
 	Location      string `json:"location"`
 	Account       string `json:"account"`
@@ -22,7 +23,17 @@ type Status struct {
 	FencedBy      uint64 `json:"fenced_by,omitempty"` // the later one that has taken over from this centre
 	Problem       string `json:"problem,omitempty"`   // why a centre takes no writes, or an edge does not follow
 
+	TimeMS           int64         `json:"time_ms"`                // by the machine's own clock, unix milliseconds
+	RetentionSeconds int64         `json:"retention_seconds"`      // how long deletions are remembered
+	Disk             *Disk         `json:"disk,omitempty"`         // absent: it cannot be told
+	Encryption       *Encryption   `json:"encryption,omitempty"`   // absent: nothing is encrypted
+	Ports            []Port        `json:"ports"`                  // that it listens on
+	Certificates     []Certificate `json:"certificates,omitempty"` // that it shows
+	Audit            *Audit        `json:"audit,omitempty"`        // absent: there is none
+
 	// Of an edge:
+
+	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"` // what is added to the machine's clock, by the upstream's
 
 	Upstream  string `json:"upstream,omitempty"` // URL of the node that it follows
 	Connected bool   `json:"connected"`          // it hears of it; a central node needs nobody

@@ -13,6 +13,7 @@ type Status struct {
 	First       uint64         `json:"first"`            // messages that the stream holds
 	Last        uint64         `json:"last"`
 	Bytes       int64          `json:"bytes"`
+	Cap         int64          `json:"cap"`                  // of Bytes, past which absent members are not waited for
 	Format      int            `json:"format"`               // of its messages
 	StalenessMS int64          `json:"staleness_ms"`         // for how long the copy may have missed a write; -1: not known
 	Durability  string         `json:"durability,omitempty"` // what is known of when what is acknowledged is on disks
@@ -45,7 +46,7 @@ type durable interface{ Durability() string }
 func (m *Member) Status() Status {
 	st := m.extent.get()
 	s := Status{
-		Name: m.cfg.Self.Name, Leader: st.Leader, First: st.First, Last: max(st.Last, m.applied.Load()), Bytes: st.Bytes,
+		Name: m.cfg.Self.Name, Leader: st.Leader, First: st.First, Last: max(st.Last, m.applied.Load()), Bytes: st.Bytes, Cap: m.cfg.TrimCap,
 		Format: int(m.proposer.form()), StalenessMS: -1, Problem: m.Problem(),
 	}
 	if d, known := m.fresh.staleness(); known {
