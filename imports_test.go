@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
 	{"internal/analytics", "internal/audit", "internal/blob", "internal/wire", "internal/store/crypt"},
-	{"", "internal/transfer"},
+	{"", "internal/doctor", "internal/top", "internal/transfer"},
 }
 
 // leaves are for everyone and import nothing of the module.

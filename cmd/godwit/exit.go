@@ -21,6 +21,7 @@ var exitStatus = [...]string{
 	exitRefused:     "the token is unknown or may not do this",
 	exitCondition:   "--if-match or --if-none-match did not hold",
 	exitUnavailable: "the server cannot be reached, is unavailable, or the outcome of a write is unknown",
+	exitUnwell:      "the doctor found a problem",
 }
 
 const (
@@ -31,6 +32,7 @@ const (
 	exitRefused     = 4
 	exitCondition   = 5
 	exitUnavailable = 6
+	exitUnwell      = 7
 )
 
 // wrongUsage marks an error in the command line itself.
@@ -51,6 +53,8 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, new(unwell)):
+		return exitUnwell
 	case errors.Is(err, client.ErrKeyNotFound), errors.Is(err, client.ErrNamespaceNotFound), errors.Is(err, client.ErrTokenNotFound):
 		return exitNotFound
 	case isUnauthenticated(err), isForbidden(err):

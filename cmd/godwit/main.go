@@ -2,8 +2,9 @@
 // run. There is one file for each command, and no logic in any.
 //
 // A command may import the public client, internal/node to run a node,
-// internal/store to check one that is not running, internal/backup to copy one, and
-// internal/transfer to move keys; nothing else of a node's inside.
+// internal/store to check one that is not running, internal/backup to copy one,
+// internal/transfer to move keys, and internal/doctor and internal/top to look at a
+// deployment; nothing else of a node's inside.
 package main
 
 import (

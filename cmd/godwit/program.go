@@ -38,6 +38,8 @@ type commands struct {
 	Seed       seedCmd       `cmd:"" help:"Write what a fixture says, for tests."`
 	Token      tokenCmd      `cmd:"" help:"Create, list, revoke and rotate tokens."`
 	Status     statusCmd     `cmd:"" help:"Show a node's status."`
+	Doctor     doctorCmd     `cmd:"" help:"Check all nodes, and say what is wrong and what to do."`
+	Top        topCmd        `cmd:"" help:"Show what a node does, and how all nodes stand, again and again."`
 	Cluster    clusterCmd    `cmd:"" help:"Show the members of a cluster, and remove one."`
 	Probe      probeCmd      `cmd:"" help:"Measure how long writes take to every node."`
 	Bench      benchCmd      `cmd:"" help:"Load a node's binding port and measure what it answers."`

@@ -22,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/certtest"
 )
 
 // raceOptions keep a binary built with the race detector from waiting for a
@@ -36,12 +37,17 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	authority := certtest.New(t, "authority")
+	cert, key := authority.Sign(t, "node")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", raceOptions)
+			env.Setenv("CA", authority.File)
+			env.Setenv("CERT", cert)
+			env.Setenv("KEY", key)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -57,6 +63,8 @@ func TestScripts(t *testing.T) {
 			"field":    cmdField,
 			"hangup":   cmdHangup,
 			"await":    cmdAwait,
+
+			"await-lost": cmdAwaitLost,
 
 			"await-fenced": cmdAwaitFenced,
 		},
@@ -229,13 +237,26 @@ func cmdHangup(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(p.Signal(syscall.SIGHUP))
 }
 
+// cmdAwaitLost waits until an edge knows that its upstream is gone: await-lost URL TOKEN
+func cmdAwaitLost(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await-lost URL TOKEN")
+	}
+	awaitStatus(ts, args[0], args[1], func(s *client.Status) bool { return !s.Connected })
+}
+
 // cmdAwaitFenced waits until a centre knows that it was replaced:
 // await-fenced URL TOKEN
 func cmdAwaitFenced(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: await-fenced URL TOKEN")
 	}
-	c, err := client.New(args[0], args[1])
+	awaitStatus(ts, args[0], args[1], func(s *client.Status) bool { return s.FencedBy != 0 })
+}
+
+// awaitStatus waits until a node's status is as wanted.
+func awaitStatus(ts *testscript.TestScript, url, token string, wanted func(*client.Status) bool) {
+	c, err := client.New(url, token)
 	ts.Check(err)
 	defer c.Close()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -243,11 +264,11 @@ func cmdAwaitFenced(ts *testscript.TestScript, neg bool, args []string) {
 	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
 		s, err := c.Status(context.Background())
 		ts.Check(err)
-		if s.FencedBy != 0 {
+		if wanted(s) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s is not fenced", args[0])
+			ts.Fatalf("the status of %s is %+v", url, s)
 		}
 	}
 }
