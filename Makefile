@@ -127,12 +127,16 @@ bench-deps:
 
 ## packaging: what a server is set up with is well formed. That is all that is tested of it
 packaging:
-	@{ command -v caddy && command -v systemd-analyze; } > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq caddy systemd; }
+	@{ command -v caddy && command -v systemd-analyze; } > /dev/null || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq caddy systemd; }
+	@command -v promtool > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends prometheus; }
 	@mkdir -p $(BIN)
 	@sed 's,/usr/local/bin/godwit,/bin/true,' packaging/systemd/godwit.service > $(BIN)/godwit.service
 	systemd-analyze verify --man=no $(BIN)/godwit.service
 	caddy validate --adapter caddyfile --config packaging/docker/Caddyfile > /dev/null
 	caddy fmt packaging/docker/Caddyfile | cmp - packaging/docker/Caddyfile
+	promtool check rules packaging/prometheus/godwit.rules.yaml
+	promtool test rules packaging/prometheus/godwit.rules.test.yaml
 
 ## cross: the binary builds for every system we name
 cross:
