@@ -57,3 +57,11 @@ func (s *Service) Analytics(ns *godwit.Namespace) (Analytics, error) {
 	}
 	return a, nil
 }
+
+// Ended tells that an API has answered a request. Those that were slow or failed are
+// kept; an API need not tell of others: see analytics.IsNotable.
+func (s *Service) Ended(one analytics.Notable) { s.notables.Add(one) }
+
+// Notables are the latest requests at this node that were slow or failed, the latest
+// first.
+func (s *Service) Notables() []analytics.Notable { return s.notables.Latest() }

@@ -58,6 +58,7 @@ type Service struct {
 	copyBudget copyBudget
 	copies     *slots
 	analytics  *analytics.Recorder
+	notables   analytics.Notables
 	started    time.Time
 }
 

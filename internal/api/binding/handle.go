@@ -6,11 +6,13 @@ import (
 	"io"
 	"runtime/debug"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
@@ -98,7 +100,24 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.record(r)
 	}
 	s.metrics.request(r.op, ctx.Response.StatusCode())
+	s.ended(r)
 	r.ctx = nil
+}
+
+// ended has a request kept that was slow or failed. It is told of when its answer is
+// ready to be sent.
+func (s *Server) ended(r *request) {
+	status, took := r.ctx.Response.StatusCode(), time.Since(r.ctx.Time())
+	if !analytics.IsNotable(status, took) {
+		return
+	}
+	one := analytics.Notable{
+		At: r.ctx.Time().Add(took), Took: took, API: "binding", Operation: r.op.String(), Status: status, RequestID: string(r.id),
+	}
+	if r.ns != nil {
+		one.Namespace = r.ns.ID
+	}
+	s.cfg.Service.Ended(one)
 }
 
 // answer carries r out and fills in its reply.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
@@ -61,7 +62,7 @@ func New(cfg Config) *Handler {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newCall(h, w, r)
 	started := h.now()
-	defer func() { h.metrics.observe(c.endpoint.name, c.w.status, h.now().Sub(started)) }()
+	defer func() { c.ended(h.now().Sub(started)) }()
 	defer c.record()
 	defer func() {
 		if v := recover(); v != nil {
@@ -71,6 +72,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := c.serve(); err != nil {
 		c.fail(err)
 	}
+}
+
+// ended counts a request, and has it kept if it was slow or failed.
+func (c *call) ended(took time.Duration) {
+	c.h.metrics.observe(c.endpoint.name, c.w.status, took)
+	if !analytics.IsNotable(c.w.status, took) {
+		return
+	}
+	one := analytics.Notable{
+		At: c.h.now(), Took: took, API: "rest", Operation: c.endpoint.name, Status: c.w.status,
+		RequestID: c.w.Header().Get(api.HeaderRequestID),
+	}
+	if c.ns != nil {
+		one.Namespace = c.ns.ID
+	}
+	c.h.service.Ended(one)
 }
 
 // recovered turns a panic of ours into a 500, or, once bytes have been sent,

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
@@ -45,6 +46,7 @@ type Service interface {
 	Versions(ctx context.Context, ns *godwit.Namespace, key string, before godwit.Revision, limit int) (*godwit.VersionPage, error)
 	Version(ctx context.Context, ns *godwit.Namespace, key string, r godwit.Revision) (*godwit.Version, error)
 	VersionAt(ctx context.Context, ns *godwit.Namespace, key string, at godwit.Moment) (*godwit.Version, error)
+	Ended(one analytics.Notable)
 	Undelete(ctx context.Context, ns *godwit.Namespace, key, requestID string) (api.Undeleted, error)
 	Restore(ctx context.Context, ns *godwit.Namespace, q api.Restore) (*api.Restored, error)
 }
@@ -276,6 +278,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.third = args[2]
+	if rt.watch == nil { // a watch is as long as its client likes
+		told := &told{ResponseWriter: w}
+		w, q.w = told, told
+		defer h.ended(q, rt.path, told, time.Now())
+	}
 	if err := h.serve(w, q, &rt); err != nil {
 		h.fail(w, q.Request, err)
 	}
