@@ -20,7 +20,8 @@ type Node struct {
 	StalenessMS int64  `json:"staleness_ms"` // for how long it may have missed a write; below 0: unknown
 	Keys        int64  `json:"keys"`
 	Bytes       int64  `json:"bytes"`
-	Progress    string `json:"progress,omitempty"` // of becoming a copy
+	Progress    string `json:"progress,omitempty"`       // of becoming a copy
+	Uptime      int64  `json:"uptime_seconds,omitempty"` // 0: it does not say
 
 	// What the node that it follows knows of its token:
 

@@ -132,6 +132,7 @@ type NodeInfo struct {
 	Keys        int64  `json:"keys"`
 	Bytes       int64  `json:"bytes"`
 	Progress    string `json:"progress,omitempty"` // of a reconcile
+	Uptime      int64  `json:"uptime_seconds,omitempty"`
 
 	// What its upstream knows of what it follows with:
 

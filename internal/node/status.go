@@ -32,7 +32,7 @@ func (n *Node) status(host string) native.Status {
 		BindingURL:    n.url(n.listen.binding.Addr(), name),
 		DiskFull:      stats.DiskFull,
 		Version:       n.cfg.Version,
-		UptimeSeconds: int64(n.cfg.Now().Sub(n.started) / time.Second),
+		UptimeSeconds: n.uptime(),
 		Connected:     true,
 		Generation:    n.store.Generation(),
 
@@ -106,3 +106,6 @@ func certificateOf(use string, c *x509.Certificate) native.Certificate {
 	}
 	return native.Certificate{Use: use, Names: names, NotBefore: c.NotBefore.Unix(), NotAfter: c.NotAfter.Unix()}
 }
+
+// uptime is for how many seconds the node has been running.
+func (n *Node) uptime() int64 { return int64(n.cfg.Now().Sub(n.started) / time.Second) }
