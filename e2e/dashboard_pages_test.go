@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
 )
 
 // fillDashboard writes what pages look like in use, and returns the namespace.
@@ -82,6 +85,16 @@ func dashboardMorePages(t *testing.T, b *tab, s *server) {
 	b.open("/dashboard/audit?namespace=ringed")
 	b.sees("value_put", "species/godwit")
 	b.look("audit")
+	b.open("/dashboard/map")
+	b.sees("Not on the map")
+	b.look("map-none")
+	b.click("td.main a")
+	b.sees("Running for")
+	b.look("node")
+	s.do(http.MethodPut, s.kv("/namespaces/"+ns+"/values/k?expiration_ttl=1"), strings.NewReader("v")) // it is refused
+	b.open("/dashboard/requests")
+	b.sees("value_put", "400")
+	b.look("requests")
 	b.open("/dashboard/audit?namespace=nothing")
 	b.look("audit-none")
 	b.healthy()
@@ -139,6 +152,25 @@ func dashboardPages(t *testing.T, b *tab, s *server) {
 	b.healthy()
 }
 
+// dashboardMap writes at the centre, and sees the way to the edge light up.
+func (b *tab) dashboardMap(centre *server, ns string) {
+	b.t.Helper()
+	b.open("/dashboard/map")
+	b.await(`document.querySelectorAll(".spot[data-node]").length === 2`)
+	b.sees("London, GB", "Birmingham, GB")
+	b.look("map")
+	lit := func() bool {
+		centre.put(ns, "travels", time.Now().String())
+		return b.truth(`document.querySelector(".light.lit") && document.querySelectorAll(".spot.lit").length === 2`)
+	}
+	eventually(b.t, "the way to the edge is lit", lit)
+	if !b.truth(`document.getAnimations().length === 0`) {
+		b.t.Error("something moves although less motion is asked for")
+	}
+	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
+	eventually(b.t, "the light travels", func() bool { return lit() && b.truth(`document.getAnimations().length > 0`) })
+}
+
 // TestDashboardAtEdge writes at an edge, loses the centre, and is told so.
 func TestDashboardAtEdge(t *testing.T) {
 	centre := startServer(t, "--location", "lhr")
@@ -156,6 +188,7 @@ func TestDashboardAtEdge(t *testing.T) {
 	b.open("/dashboard/overview")
 	b.await(`document.querySelectorAll("#nodes tbody tr").length === 2`)
 	b.shoot("overview-edge")
+	b.dashboardMap(centre, ns)
 	b.open("/dashboard/keys?ns=" + ns)
 	centre.kill()
 	b.await(`document.querySelector("#pulse .warn")?.textContent.includes("Stale data")`)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
@@ -39,6 +40,7 @@ type Service interface {
 	Delete(ctx context.Context, ns *godwit.Namespace, d api.Delete) (godwit.Result, error)
 	BulkDelete(ctx context.Context, ns *godwit.Namespace, keys []string, requestID string) (godwit.Result, error)
 	Activity() api.Activity
+	Notables() []analytics.Notable
 	Audit() *audit.Log
 }
 
@@ -150,6 +152,11 @@ func (d *Dashboard) routes() *http.ServeMux {
 		"GET /dashboard/version/preview":     (*Dashboard).previewVersion,
 		"POST /dashboard/version/restore":    (*Dashboard).restoreVersion,
 		"POST /dashboard/undelete":           (*Dashboard).undelete,
+		"GET /dashboard/map":                 (*Dashboard).worldMap,
+		"GET /dashboard/map/nodes":           (*Dashboard).mapNodes,
+		"GET /dashboard/node":                (*Dashboard).node,
+		"GET /dashboard/node/about":          (*Dashboard).nodeAnew,
+		"GET /dashboard/requests":            (*Dashboard).requests,
 		"GET /dashboard/audit":               (*Dashboard).auditLog,
 		"GET /dashboard/data":                (*Dashboard).data,
 		"GET /dashboard/export":              (*Dashboard).export,

@@ -1,6 +1,18 @@
 package dashboard
 
-import "github.com/godwitkv/godwit/internal/api"
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/catalog"
+)
 
 // Samples returns the times of the samples that are kept behind the first n, and of how
 // many.
@@ -26,3 +38,90 @@ func Compare(theirs, mine string) []string {
 
 // IndentedSize is indentedSize.
 func IndentedSize(text string) int64 { return indentedSize(text) }
+
+// Site is site.
+type Site = site
+
+// Places are all that are known.
+func Places() map[string]Site { return theWorld().places }
+
+// PlaceOf is placeOf, by name.
+func PlaceOf(location string) string {
+	p, _ := placeOf(location)
+	return p.Name
+}
+
+// Land is the path of the coasts.
+func Land() string { return theWorld().land }
+
+// Box is box.
+type Box = box
+
+// Overlaps is overlaps.
+func (b box) Overlaps(o Box) bool { return b.overlaps(o) }
+
+// Holds is holds.
+func (b box) Holds(o Box) bool { return b.holds(o) }
+
+// Drawn is a drawing as tests look at it.
+type Drawn struct {
+	View   Box
+	Nodes  []DrawnNode
+	Ways   []string
+	Others []string
+}
+
+// DrawnNode is a node of one. Text is zero where it is not shown.
+type DrawnNode struct {
+	Label     string
+	Dot, Text Box
+}
+
+// Draw is draw, of a tree as the native API tells it.
+func Draw(t *testing.T, tree map[string]any) (out Drawn) {
+	t.Helper()
+	text, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root treeNode
+	if err := json.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	d, others := draw(flatten(nil, &root, nil, 0))
+	out.View = d.View
+	for _, n := range d.Nodes {
+		r := dotSize * d.Unit
+		one := DrawnNode{Label: n.Label, Dot: box{n.At.X - r, n.At.Y - r, 2 * r, 2 * r}}
+		if !n.Hidden {
+			one.Text = d.textBox(n.Label, n.Text, n.Anchor)
+		}
+		out.Nodes = append(out.Nodes, one)
+	}
+	for _, l := range d.Links {
+		out.Ways = append(out.Ways, l.Path)
+	}
+	for _, r := range others {
+		out.Others = append(out.Others, r.Location)
+	}
+	return out
+}
+
+// TreePages are the pages about the nodes that an API tells of, for an administrator.
+func TreePages(t *testing.T, nodes http.Handler, id string) map[string]string {
+	t.Helper()
+	d := New(Config{API: nodes, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	pages := make(map[string]string)
+	for path, show := range map[string]action{
+		"/dashboard/map/nodes": (*Dashboard).mapNodes, "/dashboard/overview/nodes": (*Dashboard).overviewNodes, "/dashboard/node/about?id=" + url.QueryEscape(id): (*Dashboard).nodeAnew,
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		c := &call{Request: r, w: w, session: &session{}, principal: &catalog.Principal{Root: true, Token: &godwit.Token{Permission: godwit.PermissionAdmin}}, query: r.URL.Query()}
+		if err := show(d, c); err != nil {
+			t.Fatal(err)
+		}
+		pages[path] = w.Body.String()
+	}
+	return pages
+}

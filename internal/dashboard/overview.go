@@ -20,6 +20,7 @@ const (
 
 // treeNode is a node and those that follow it, as the native API has them.
 type treeNode struct {
+	ID          string     `json:"id"`
 	Role        string     `json:"role"`
 	Location    string     `json:"location"`
 	URL         string     `json:"url"`
@@ -31,6 +32,7 @@ type treeNode struct {
 	Keys        int64      `json:"keys"`
 	Bytes       int64      `json:"bytes"`
 	Progress    string     `json:"progress"`
+	Uptime      int64      `json:"uptime_seconds"`
 	Followers   []treeNode `json:"followers"`
 }
 
@@ -38,11 +40,7 @@ type treeNode struct {
 type treeRow struct {
 	treeNode
 	Depth int
-}
-
-// Name is what the node is called.
-func (r treeRow) Name() string {
-	return cmp.Or(r.Location, r.URL, r.Role)
+	Above *treeNode // that it follows; nil: nobody that is known
 }
 
 // Kind is what the node is to the others.
@@ -52,6 +50,9 @@ func (r treeRow) Kind() string {
 	}
 	return r.Role
 }
+
+// Name is what the node is called.
+func (n *treeNode) Name() string { return cmp.Or(n.Location, n.URL, n.Role) }
 
 // State is whether the node serves reads, or how far it came.
 func (r treeRow) State() string {
@@ -101,20 +102,20 @@ func (d *Dashboard) nodes(c *call) (page overviewPage, err error) {
 		return page, err
 	}
 	if page.Status.Tree != nil {
-		page.Rows = flatten(nil, *page.Status.Tree, 0)
+		page.Rows = flatten(nil, page.Status.Tree, nil, 0)
 		page.More = len(page.Rows) >= maxTreeRows
 	}
 	return page, nil
 }
 
 // flatten appends a node and those that follow it, each below the one it follows.
-func flatten(rows []treeRow, n treeNode, depth int) []treeRow {
+func flatten(rows []treeRow, n, above *treeNode, depth int) []treeRow {
 	if len(rows) >= maxTreeRows || depth > maxTreeDepth {
 		return rows
 	}
-	rows = append(rows, treeRow{n, depth})
-	for _, f := range n.Followers {
-		rows = flatten(rows, f, depth+1)
+	rows = append(rows, treeRow{*n, depth, above})
+	for i := range n.Followers {
+		rows = flatten(rows, &n.Followers[i], n, depth+1)
 	}
 	return rows
 }
