@@ -45,6 +45,7 @@ const (
 	CodeNotNumber                      // a value to add to is no number, or the sum would be none
 	CodeQuota                          // the namespace holds as much as it may: deletes are not refused
 	CodeHistoryGone                    // an earlier version that is not kept, or not any more
+	CodeDamaged                        // what this node's disk has of the key is not what was written
 	codeCount
 )
 
@@ -104,6 +105,7 @@ var (
 	ErrOutcomeUnknown    = &Error{Code: CodeOutcomeUnknown, Message: "The outcome of the write is unknown."}
 	ErrReplaced          = &Error{Code: CodeUnavailable, Message: "The value was replaced while it was read."}
 	ErrNoUpstream        = &Error{Code: CodeUnavailable, Message: "The upstream cannot be reached: reads go on, writes must wait."}
+	ErrDamaged           = &Error{Code: CodeDamaged, Message: "What was asked for is damaged on this node's disk."}
 	ErrBusy              = &Error{Code: CodeUnavailable, Message: "Service temporarily unavailable: too many writes are waiting."}
 )
 

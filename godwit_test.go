@@ -55,7 +55,7 @@ func TestCodes(t *testing.T) {
 			t.Errorf("code %d stands at %d", c, i)
 		}
 	}
-	if last := codes[len(codes)-1]; last != godwit.CodeHistoryGone {
+	if last := codes[len(codes)-1]; last != godwit.CodeDamaged {
 		t.Errorf("the last code is %d", last)
 	}
 }

@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"replica", "internal/central/embedded", "internal/central/jetstream"},
 	{"internal/central/gather", "internal/central/quota"},
 	{"internal/edge"},
-	{"internal/feed", "internal/watch"},
+	{"internal/feed", "internal/watch", "internal/scrub"},
 	{"internal/state"},
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},

@@ -36,6 +36,7 @@ type Status struct {
 	Certificates     []Certificate `json:"certificates,omitempty"` // that it shows
 	Audit            *Audit        `json:"audit,omitempty"`        // nil: there is no audit log
 	Cluster          *Cluster      `json:"cluster,omitempty"`      // nil: it is a member of none
+	Scrub            Scrub         `json:"scrub"`
 
 	// Of an edge:
 
@@ -46,6 +47,37 @@ type Status struct {
 	Lag       int64  `json:"lag"`                // revisions behind it
 	Missing   int    `json:"missing,omitempty"`  // large values still to be fetched
 	Progress  string `json:"progress,omitempty"` // of becoming a copy
+}
+
+// Scrub is how a node stands that reads all it has on its disk, and mends what is
+// damaged. Times are unix seconds, 0 for none.
+type Scrub struct {
+	Running        bool  `json:"running"`
+	EverySeconds   int64 `json:"every_seconds"` // 0: only when asked
+	BytesPerSecond int64 `json:"bytes_per_second"`
+	Began          int64 `json:"began,omitempty"` // the pass under way, with what it has come to
+	Bytes          int64 `json:"bytes"`
+	Found          int64 `json:"found"` // damaged values
+	Mended         int64 `json:"mended"`
+	Unmended       int64 `json:"unmended"` // known to be damaged now
+	Next           int64 `json:"next,omitempty"`
+
+	LastBegan  int64 `json:"last_began,omitempty"` // the last pass that came to its end
+	LastEnded  int64 `json:"last_ended,omitempty"`
+	LastBytes  int64 `json:"last_bytes"`
+	LastFound  int64 `json:"last_found"`
+	LastMended int64 `json:"last_mended"`
+}
+
+// StartScrub has the node that answers read all that is on its disk, unless it does so
+// already, and returns at once how that stands. Errors: ErrUnauthenticated, ErrForbidden
+// without an admin token.
+func (c *Client) StartScrub(ctx context.Context) (*Scrub, error) {
+	var s Scrub
+	if err := c.native(ctx, call{method: http.MethodPost, path: "scrub", idempotent: true}, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
 }
 
 // Status asks the node for its status. Any token may. Errors:

@@ -63,6 +63,9 @@ var (
 	// ErrHistoryGone is returned when what a key held at a moment is not kept, or not
 	// any more: that it was absent is not known either.
 	ErrHistoryGone = errors.New("history is not kept that far")
+	// ErrDamaged is returned by reads when the disk of the node that answered has
+	// damaged what was asked for, and nobody had it whole.
+	ErrDamaged = errors.New("damaged on the server's disk")
 	// ErrReset is returned by Watch when what happened after the position to go
 	// on from is not known any more: it is too old, or of a log that was put back
 	// to an earlier state. List all keys, then watch on after the event's ID.
@@ -112,6 +115,8 @@ func (e *Error) sentinel() error {
 		return ErrQuota
 	case "10410", "history_gone":
 		return ErrHistoryGone
+	case "10550", "damaged":
+		return ErrDamaged
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:

@@ -223,6 +223,17 @@ func ExampleClient_RotateRootToken() {
 	// Output: true
 }
 
+func ExampleClient_StartScrub() {
+	c, stop := connected()
+	defer stop()
+	s, err := c.StartScrub(context.Background())
+	if err != nil {
+		log.Panic(err)
+	}
+	fmt.Println(s.Unmended)
+	// Output: 0
+}
+
 func ExampleClient_Cluster() {
 	c, stop := connected()
 	defer stop()

@@ -47,6 +47,7 @@ type commands struct {
 	Restore    restoreCmd    `cmd:"" help:"Make a centre's data directory from a backup."`
 	Promote    promoteCmd    `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
 	Fsck       fsckCmd       `cmd:"" help:"Check the data directory of a node that is not running, or compare two that are."`
+	Scrub      scrubCmd      `cmd:"" help:"Have a node read all that is on its disk now, and mend what is damaged."`
 	Rekey      rekeyCmd      `cmd:"" help:"Encrypt a data directory, or change its key."`
 	Audit      auditCmd      `cmd:"" help:"Show what an audit log has."`
 	Completion completionCmd `cmd:"" help:"Write what a shell completes commands and flags by."`

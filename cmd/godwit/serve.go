@@ -55,6 +55,9 @@ type serveCmd struct {
 	DiskReserve      reserve  `help:"Bytes of the disk to leave free: below, puts are refused. 0 is none (${default})." default:"auto" placeholder:"N"`
 	CacheBytes       size     `help:"Bytes of the database to keep in memory; 0 is the default." default:"0" placeholder:"N"`
 
+	ScrubEvery duration `help:"How often all that is on the disk is read and checked, and mended from other nodes; 0 is only when asked (${default})." default:"30d" placeholder:"D"`
+	ScrubRate  size     `help:"Bytes a second that it reads (${default})." default:"4MiB" placeholder:"N"`
+
 	encryption
 	AuditLog      string `help:"File to record in who changed what. Default: none." placeholder:"FILE"`
 	AuditMaxBytes size   `help:"Bytes that it takes on the disk, with the file before it (${default})." default:"1GiB" placeholder:"N"`
@@ -85,12 +88,17 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	n, err := node.Open(ctx, cfg)
-	if err != nil {
-		return err
+	for {
+		n, err := node.Open(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		p.welcome(c, n)
+		if err = c.serve(ctx, n, cfg.Logger); !errors.Is(err, node.ErrCopyAgain) {
+			return err
+		}
+		cfg.Metrics = nil // those are the node's that has ended
 	}
-	p.welcome(c, n)
-	return c.serve(ctx, n, cfg.Logger)
 }
 
 // serve runs the node until ctx ends or it can go on no longer, and tells once
@@ -104,7 +112,12 @@ func (c *serveCmd) serve(ctx context.Context, n *node.Node, logger *slog.Logger)
 		g.Go(func() error { return reopenUpon(ctx, hangup, n) })
 	}
 	g.Go(func() error {
-		if err := n.Run(ctx); err != nil {
+		err := n.Run(ctx)
+		if errors.Is(err, node.ErrCopyAgain) {
+			logger.Warn("node begins anew", slog.Any("reason", err))
+			return err
+		}
+		if err != nil {
 			logger.Error("node failed", slog.Any("error", err))
 			return alreadyTold{}
 		}
@@ -180,6 +193,7 @@ func (c *serveCmd) config(p *program) node.Config {
 		DiskReserve: c.DiskReserve.setting(),
 		CacheBytes:  int64(c.CacheBytes),
 		AuditLog:    c.AuditLog, AuditMaxBytes: int64(c.AuditMaxBytes), AuditStrict: c.AuditStrict,
+		ScrubEvery: time.Duration(c.ScrubEvery), ScrubRate: int64(c.ScrubRate),
 		TLSCert: c.TLSCert,
 		TLSKey:  c.TLSKey,
 		Version: version(),

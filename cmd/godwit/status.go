@@ -45,6 +45,7 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	t.row("version", s.Version)
 	t.row("generation", strconv.FormatUint(s.Generation, 10))
 	t.row("uptime", (time.Duration(s.UptimeSeconds) * time.Second).String())
+	c.scrubRows(t.row, &s.Scrub)
 	if s.Role == "edge" {
 		t.row("upstream", orDash(s.Upstream))
 		t.row("connected", strconv.FormatBool(s.Connected))

@@ -53,7 +53,7 @@ func statusOf(err error) status {
 		return statusAbsent
 	}
 	switch godwit.CodeOf(err) {
-	case godwit.CodeInternal, godwit.CodeDiskFull, godwit.CodeUnavailable, godwit.CodeOutcomeUnknown:
+	case godwit.CodeInternal, godwit.CodeDamaged, godwit.CodeDiskFull, godwit.CodeUnavailable, godwit.CodeOutcomeUnknown:
 		return statusFailed
 	default:
 		return statusRefused

@@ -149,12 +149,18 @@ func (s *Store) Remove(id godwit.BlobID) error {
 // Verify reads the whole blob and compares its hash. Errors: ErrNotFound,
 // ErrDamaged, the context's.
 func (s *Store) Verify(ctx context.Context, b godwit.Blob) error {
+	return s.VerifyPaced(ctx, b, func(context.Context, int) error { return nil })
+}
+
+// VerifyPaced does what Verify does, and calls wait before it reads so many bytes.
+// Further errors: wait's.
+func (s *Store) VerifyPaced(ctx context.Context, b godwit.Blob, wait func(ctx context.Context, n int) error) error {
 	r, err := s.Open(b)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	return r.verify(ctx)
+	return r.verify(ctx, wait)
 }
 
 func (s *Store) path(id godwit.BlobID) string { return s.join(id.String()) }

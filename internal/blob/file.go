@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -184,6 +185,18 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Peek reads and verifies what Read returns first, if it has not been read yet.
+// Errors: ErrDamaged. That the blob is empty is none.
+func (r *Reader) Peek() error {
+	if len(r.chunk) == 0 && r.err == nil {
+		r.err = r.next()
+	}
+	if r.err == io.EOF {
+		return nil
+	}
+	return r.err
+}
+
 func (r *Reader) next() error {
 	if r.left == 0 {
 		return io.EOF
@@ -222,13 +235,14 @@ func (r *Reader) Close() error {
 }
 
 // verify reads to the end and compares the hash.
-func (r *Reader) verify(ctx context.Context) error {
+func (r *Reader) verify(ctx context.Context, wait func(context.Context, int) error) error {
 	h := sha256.New()
 	for {
-		if err := ctx.Err(); err != nil {
+		n := min(r.left, 16*chunkSize)
+		if err := errors.Join(ctx.Err(), wait(ctx, int(n))); err != nil {
 			return err
 		}
-		_, err := io.CopyN(h, r, 16*chunkSize)
+		_, err := io.CopyN(h, r, max(n, 1))
 		if err == io.EOF {
 			break
 		}

@@ -46,6 +46,8 @@ func explain(err error) *problem {
 		p.text = "The change may or may not have been made. Look before you try again."
 	case godwit.CodeUnavailable:
 		p.title = "Not now"
+	case godwit.CodeDamaged:
+		p.title, p.text = "Damaged", "What this node's disk has of it is damaged. Another node may have it whole; the node's log says more."
 	case godwit.CodeInternal:
 		p.title, p.text = "Something went wrong", "The node's log says what."
 	}
@@ -55,7 +57,7 @@ func explain(err error) *problem {
 // statusOf is the status that an error of the domain is answered with.
 func statusOf(code godwit.Code) int {
 	switch code {
-	case godwit.CodeInternal:
+	case godwit.CodeInternal, godwit.CodeDamaged:
 		return http.StatusInternalServerError
 	case godwit.CodeKeyNotFound, godwit.CodeNamespaceNotFound, godwit.CodeTokenNotFound:
 		return http.StatusNotFound

@@ -23,7 +23,7 @@ func answer[T any](ctx context.Context, e *Edge, ns godwit.NamespaceID, opts god
 	mixes := e.follow.mixes.Load()
 	if status, ok := e.here(ns, opts); ok {
 		out, served, err = r.local(ctx)
-		if e.follow.mixes.Load() == mixes {
+		if e.follow.mixes.Load() == mixes && !isCode(err, godwit.CodeDamaged) {
 			served.Status = status
 			return out, served, err
 		}
@@ -109,7 +109,7 @@ func (e *Edge) shown(ns godwit.NamespaceID) godwit.Revision {
 // that it cannot answer now, or does not take this node's token, is not.
 func isAnswer(err error) bool {
 	switch godwit.CodeOf(err) {
-	case godwit.CodeInternal, godwit.CodeUnavailable, godwit.CodeUnauthenticated, godwit.CodeForbidden, godwit.CodeTooManyRequests:
+	case godwit.CodeInternal, godwit.CodeDamaged, godwit.CodeUnavailable, godwit.CodeUnauthenticated, godwit.CodeForbidden, godwit.CodeTooManyRequests:
 		return false
 	}
 	return true

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -32,7 +33,7 @@ func (e *Edge) Get(ctx context.Context, ns godwit.NamespaceID, key []byte, opts 
 	mixes := e.follow.mixes.Load()
 	if status, ok := e.here(ns, opts); ok {
 		entry, served, err := e.store.Get(ctx, ns, key, godwit.ReadOptions{})
-		if e.follow.mixes.Load() == mixes { // it was not read while parts of later states came in
+		if e.follow.mixes.Load() == mixes && !errors.Is(err, godwit.ErrDamaged) { // it was not read while parts of later states came in
 			served.Status = status
 			return entry, served, err
 		}

@@ -77,7 +77,9 @@ func (v *values) open(ctx context.Context, ns godwit.NamespaceID, entry *godwit.
 	for range 2 { // what was just fetched may have had to make room
 		if v.store.HasBlob(b.ID) {
 			r, err := v.store.OpenValue(ctx, ns, entry)
-			if err == nil || v.store.HasBlob(b.ID) {
+			if isCode(err, godwit.CodeDamaged) && v.follow.upstream() != nil {
+				_ = v.store.RemoveBlob(b.ID) // it is fetched again
+			} else if err == nil || v.store.HasBlob(b.ID) {
 				v.kept.used(b.ID)
 				return r, err
 			}

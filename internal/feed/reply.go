@@ -54,6 +54,7 @@ func replies() map[godwit.Code]reply {
 		godwit.CodeNotNumber:          {http.StatusConflict, "not_a_number"},
 		godwit.CodeQuota:              {http.StatusTooManyRequests, "quota_reached"},
 		godwit.CodeHistoryGone:        {http.StatusGone, "history_gone"},
+		godwit.CodeDamaged:            {http.StatusInternalServerError, "damaged"},
 	}
 }
 

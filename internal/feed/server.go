@@ -171,7 +171,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 		s.paces.own.Add(1)
 	}
 	if err := serve(s, w, r, p); err != nil {
-		if godwit.CodeOf(err) == godwit.CodeInternal && r.Context().Err() == nil {
+		if code := godwit.CodeOf(err); (code == godwit.CodeInternal || code == godwit.CodeDamaged) && r.Context().Err() == nil {
 			s.cfg.Logger.Error("request of a node failed", slog.String(logError, err.Error()))
 		}
 		writeError(w, err)

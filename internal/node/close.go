@@ -94,6 +94,9 @@ func shutdown(ctx context.Context, s *http.Server) error {
 // release closes what is open, from the top down.
 func (n *Node) release() (err error) {
 	err = n.listen.close()
+	if n.scrub != nil {
+		err = errors.Join(err, n.scrub.Close())
+	}
 	if s := n.stands(); s != nil {
 		err = errors.Join(err, s.Close())
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/audit"
+	"github.com/godwitkv/godwit/internal/scrub"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -111,6 +112,13 @@ type Config struct {
 	AuditMaxBytes int64
 	AuditStrict   bool
 
+	// ScrubEvery is how often all that is on the disk is read and held against its
+	// checksums, from the beginning of one pass to that of the next; 0: only when
+	// asked. ScrubRate is how many bytes a second it reads at most, scrub.MinRate to
+	// scrub.MaxRate; default: scrub.DefaultRate.
+	ScrubEvery time.Duration
+	ScrubRate  int64
+
 	// TLSCert and TLSKey are PEM files. With them both ports speak TLS.
 	TLSCert, TLSKey string
 
@@ -174,6 +182,9 @@ func (c *Config) setDefaults() {
 	if c.AuditMaxBytes == 0 {
 		c.AuditMaxBytes = DefaultAuditMaxBytes
 	}
+	if c.ScrubRate == 0 {
+		c.ScrubRate = scrub.DefaultRate
+	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}
@@ -230,6 +241,7 @@ func (c Config) Validate() error {
 	if c.CacheBytes < 0 {
 		complain("--cache-bytes", "%d is below 0", c.CacheBytes)
 	}
+	problems = append(problems, c.validateScrub()...)
 	problems = append(problems, c.validateUpstream()...)
 	problems = append(problems, c.validateCluster()...)
 	return errors.Join(append(problems, validateLimits(c.Limits)...)...)

@@ -28,6 +28,7 @@ import (
 	"github.com/godwitkv/godwit/internal/dashboard"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/scrub"
 	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/watch"
 )
@@ -69,13 +70,16 @@ type Node struct {
 	feed     *feed.Server
 	hub      *watch.Hub
 	service  *api.Service
-	audit    *audit.Log // nil: nothing is recorded
+	scrub    *scrub.Scrubber
+	again    chan struct{} // told that the node is to become a new copy
+	audit    *audit.Log    // nil: nothing is recorded
 
 	certificates []native.Certificate // that the node shows
 
 	upstreamTLS *tls.Config
 	passing     *http.Transport    // of requests to other nodes; nil at the centre
 	registry    jetstream.Registry // of the members; nil unless the node is one
+	joiner      *jetstream.Joiner  // nil unless the node is a member
 	refreshes   *rate.Limiter
 	ready       chan struct{} // closed once reads are served
 
@@ -111,7 +115,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	cfg.setDefaults()
 	n := &Node{
 		cfg: cfg, id: newID(), started: cfg.Now(), clock: edge.NewClock(cfg.Now), rootByFlag: cfg.RootToken != "",
-		refreshes: newRefreshes(), ready: make(chan struct{}),
+		refreshes: newRefreshes(), ready: make(chan struct{}), again: make(chan struct{}, 1),
 	}
 	n.root, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.open(ctx); err != nil {
@@ -146,7 +150,7 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.openService()
-	return nil
+	return n.openScrub(ctx)
 }
 
 // openAudit opens the audit log, if there is to be one.
@@ -275,6 +279,7 @@ func (n *Node) serve() {
 		}
 	})
 	n.workers.Go(func() error { return n.dashboard.Run(done) })
+	n.workers.Go(func() error { return n.awaitAgain(done) })
 	if n.cfg.follows() {
 		n.workers.Go(func() error { return n.awaitReady(done) })
 	}

@@ -72,6 +72,7 @@ func (n *Node) dispatch() http.Handler {
 	own := native.New(native.Config{
 		Service: n.service, Feed: n.feed, Status: n.status, Tree: n.tree, Size: n.store.NamespaceStats, HistorySize: n.store.HistoryStats,
 		RotateRoot: n.rotateRootToken, Cluster: n.cluster, RemoveMember: n.removeMember, PassOn: passOn, Watch: n.hub, PassUncarried: passUncarried, Logger: n.cfg.Logger,
+		StartScrub: n.startScrub,
 	})
 	apis := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(rawPath(r), cloudflarePath) {

@@ -73,6 +73,7 @@ func (n *Node) openMember(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("open member: %w", err), shared.Close())
 	}
+	n.joiner = joiner
 	n.member.Store(m)
 	n.stand(member{m, shared.Close})
 	n.origin = origin{m, n.withinQuotas(m), m}

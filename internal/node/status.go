@@ -35,6 +35,7 @@ func (n *Node) status(host string) native.Status {
 		UptimeSeconds: n.uptime(),
 		Connected:     true,
 		Generation:    n.store.Generation(),
+		Scrub:         n.scrubStatus(),
 
 		TimeMS: n.cfg.Now().UnixMilli(), RetentionSeconds: int64(n.store.Retention() / time.Second), Disk: diskOf(&stats),
 		Encryption: n.encryption(), Ports: n.ports(), Certificates: n.certificates, Audit: n.auditStatus(),
@@ -53,6 +54,9 @@ func (n *Node) status(host string) native.Status {
 	if m := n.member.Load(); m != nil {
 		status.StalenessMS, status.Problem = stalenessMS(m.Staleness()), m.Problem()
 		status.Cluster, status.Progress = n.cluster(), m.Progress()
+	}
+	if status.Problem == "" && status.Scrub.Unmended > 0 {
+		status.Problem = "values are damaged on this node's disk, and not mended: its log tells which"
 	}
 	return status
 }

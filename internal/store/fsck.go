@@ -79,10 +79,31 @@ func (f *fsck) run() error {
 			return err
 		}
 	}
+	if err := f.tables(); err != nil {
+		return err
+	}
 	f.compareCounts()
 	f.compareHistories()
 	f.lineage()
 	return f.strangers()
+}
+
+// tables reads the files of the database whole, also what no row is read of.
+func (f *fsck) tables() error {
+	for after := uint64(0); ; {
+		t, ok, err := f.s.TableAfter(after)
+		if err != nil || !ok {
+			return err
+		}
+		after = t.Number
+		err = f.s.CheckTable(f.ctx, t, func(ctx context.Context, _ int) error { return ctx.Err() })
+		if f.ctx.Err() != nil {
+			return f.ctx.Err()
+		}
+		if err != nil {
+			f.problem("%v", err)
+		}
+	}
 }
 
 func (f *fsck) problem(format string, args ...any) { f.report(fmt.Sprintf(format, args...)) }

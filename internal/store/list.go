@@ -12,7 +12,8 @@ import (
 // List implements godwit.Reader.
 func (s *Store) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error) {
 	if q.Scan != nil {
-		return s.scan(ctx, ns, q, opts)
+		page, err := s.scan(ctx, ns, q, opts)
+		return page, readError(err)
 	}
 	bounds := pebble.IterOptions{LowerBound: appendEntryKey(nil, ns, q.Prefix)}
 	bounds.UpperBound = successor(bounds.LowerBound)
@@ -37,7 +38,7 @@ func (s *Store) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQu
 	}
 	defer it.Close()
 	page := &godwit.Page{Served: godwit.Served{Revision: rev}}
-	return page, fillPage(ctx, page, it, q.Limit, s.cfg.Now().Unix())
+	return page, readError(fillPage(ctx, page, it, q.Limit, s.cfg.Now().Unix()))
 }
 
 // fillPage takes up to limit live entries, and looks for one more, so that a

@@ -62,7 +62,7 @@ func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID,
 		return nil, s.confirmAbsent(ctx, hash)
 	}
 	if err != nil {
-		return nil, err
+		return nil, readError(err)
 	}
 	if h.entry.Revision > s.durable.revision() && !s.cfg.Follower {
 		if err := s.waitDurable(ctx, h.entry.Revision); err != nil {
@@ -218,7 +218,7 @@ func (s *Store) GetMany(ctx context.Context, ns godwit.NamespaceID, keys []strin
 		switch err := readEntry(snap, ns, []byte(key), e); {
 		case errors.Is(err, godwit.ErrKeyNotFound):
 		case err != nil:
-			return nil, served, err
+			return nil, served, readError(err)
 		case !e.Expired(now):
 			found[i] = e
 		}
@@ -258,16 +258,20 @@ func heldBy(snap *pebble.Snapshot) (godwit.Revision, error) {
 }
 
 // OpenValue implements godwit.Reader.
-func (s *Store) OpenValue(_ context.Context, _ godwit.NamespaceID, e *godwit.Entry) (io.ReadCloser, error) {
+func (s *Store) OpenValue(_ context.Context, ns godwit.NamespaceID, e *godwit.Entry) (io.ReadCloser, error) {
 	if e.Value.Blob.IsZero() {
 		return io.NopCloser(bytes.NewReader(e.Value.Inline)), nil
 	}
 	r, err := s.blobs.Open(e.Value.Blob)
 	if errors.Is(err, blob.ErrNotFound) {
-		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: godwit.ErrReplaced.Message, Err: err}
+		return nil, s.absentBlob(ns, e, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return r, nil
+	v := &blobValue{Reader: r, store: s, damage: Damage{Namespace: ns, Key: e.Key, Revision: e.Revision, Blob: e.Value.Blob}}
+	if err := r.Peek(); err != nil { // while the answer has not begun
+		return nil, errors.Join(v.explain(err), r.Close())
+	}
+	return v, nil
 }

@@ -22,6 +22,8 @@ type space struct {
 	measured atomic.Int64 // unix nanoseconds
 	stalled  atomic.Bool
 	reported atomic.Int64 // unix nanoseconds of the last background error told
+
+	corrupted func() // told of each damaged block that a read met
 }
 
 // EndlessDisk is how much is free where the file system cannot tell.
@@ -38,7 +40,7 @@ const (
 )
 
 func newSpace(cfg Config) *space {
-	sp := &space{fs: cfg.FS, dir: cfg.Dir, asked: cfg.DiskReserve}
+	sp := &space{fs: cfg.FS, dir: cfg.Dir, asked: cfg.DiskReserve, corrupted: func() {}}
 	sp.measure()
 	return sp
 }
@@ -103,7 +105,8 @@ func (sp *space) listener(log *slog.Logger) *pebble.EventListener {
 		},
 		// A damaged block fails the reads that meet it, and no others.
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
-			log.Error("store is corrupt: stop the node and run fsck", "file", i.Path, "error", i.Details.Error())
+			log.Error("a file of the database is damaged", "file", i.Path, "error", i.Details.Error())
+			sp.corrupted()
 		},
 		BackgroundError: func(err error) { sp.backgroundError(log, err) },
 	}

@@ -153,6 +153,7 @@ type Store struct {
 	replacedRows uint64       // the number of the next of them, under writing
 	collecting   *collection  // the walk that clears them away, if there is one; under writing
 
+	onDamaged  atomic.Pointer[func(Damage)] // nil: nobody is told
 	collectors []prometheus.Collector
 
 	cancel  context.CancelFunc
@@ -166,7 +167,7 @@ var (
 
 // Open opens the store in cfg.Dir, which it makes if it is not there. Errors, to
 // be told by errors.Is: ErrInUse, ErrVersion, ErrCorrupt, ErrFollower, ErrBackup,
-// ErrUnfinished, ErrEncrypted, ErrPlain, ErrKey, ErrUnfinishedKeys; each leaves the
+// ErrUnfinished, ErrRecopy, ErrEncrypted, ErrPlain, ErrKey, ErrUnfinishedKeys; each leaves the
 // directory as it was.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg.setDefaults()
@@ -181,6 +182,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{cfg: cfg, hot: newHotTable(cfg.HotBytes, cfg.CacheBytes-cfg.CacheBytes/blockShare)}
 	s.space = newSpace(cfg)
+	s.space.corrupted = func() { s.tellDamaged(Damage{}) }
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
@@ -199,6 +201,10 @@ func (s *Store) open() (err error) {
 	if s.lock, err = lockDirectory(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err
 	}
+	keep, err := s.clearMarked()
+	if err != nil {
+		return err
+	}
 	if err := s.openDatabase(dir); err != nil {
 		return fmt.Errorf("%s: %w", s.cfg.Dir, err)
 	}
@@ -214,7 +220,7 @@ func (s *Store) open() (err error) {
 	if err := s.loseHistories(); err != nil {
 		return err
 	}
-	return s.removeOrphans()
+	return errors.Join(s.removeOrphans(), s.endClearing(keep))
 }
 
 // openDatabase leaves the directory as it was when it fails.
@@ -297,6 +303,10 @@ func (s *Store) SetOnExpired(fn func([]Expired)) {
 	defer s.writing.Unlock()
 	s.cfg.OnExpired = fn
 }
+
+// SetOnDamaged has fn told of what reads find damaged, at once, and from many
+// goroutines.
+func (s *Store) SetOnDamaged(fn func(Damage)) { s.onDamaged.Store(&fn) }
 
 // WaitRevision returns once the store holds r durably. Errors: the context's, the
 // disk's.

@@ -52,6 +52,7 @@ var answers = [...]answer{
 	godwit.CodeNotNumber:          {fasthttp.StatusConflict, ""},
 	godwit.CodeQuota:              {fasthttp.StatusTooManyRequests, ""},
 	godwit.CodeHistoryGone:        {fasthttp.StatusConflict, ""},
+	godwit.CodeDamaged:            {fasthttp.StatusInternalServerError, ""},
 }
 
 // problem is an error of this protocol alone, which the domain has no code

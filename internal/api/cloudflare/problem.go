@@ -34,6 +34,7 @@ const (
 	codeTokenIsActive   = 10000 // in messages, not in errors
 	codeInvalidArgument = 10029
 	codeQuota           = 10048
+	codeDamaged         = 10550
 )
 
 // rule is how one code of the domain is told to clients. Operation says that
@@ -80,6 +81,7 @@ var rules = [...]rule{
 	godwit.CodeNotNumber:          {status: http.StatusConflict, code: 10409},
 	godwit.CodeQuota:              {status: http.StatusTooManyRequests, code: codeQuota},
 	godwit.CodeHistoryGone:        {status: http.StatusGone, code: 10410},
+	godwit.CodeDamaged:            {status: http.StatusInternalServerError, code: codeDamaged},
 }
 
 // problemOf turns any error into what a client may be told of it. operation is
@@ -109,7 +111,7 @@ func (p problem) retryable() bool {
 // isFault tells whether this is for the log: a fault of ours, or a write of unknown
 // outcome. What a client did wrong, or can wait for, is not.
 func (p problem) isFault() bool {
-	return p.code == rules[godwit.CodeInternal].code || p.code == rules[godwit.CodeOutcomeUnknown].code
+	return p.code == rules[godwit.CodeInternal].code || p.code == codeDamaged || p.code == rules[godwit.CodeOutcomeUnknown].code
 }
 
 func badRequest(code int, format string, args ...any) *problem {

@@ -78,6 +78,7 @@ func TestAdministrationIsPassedOn(t *testing.T) {
 		{"GET", settings, false},
 		{"GET", "/godwit/v1/namespaces", false},
 		{"GET", "/godwit/v1/status", false},
+		{"POST", "/godwit/v1/scrub", false},
 	}
 	for _, tt := range requests {
 		passed = ""

@@ -89,6 +89,10 @@ type Config struct {
 	Cluster      func() *Cluster
 	RemoveMember func(ctx context.Context, name string) error
 
+	// StartScrub begins to read all that is on this node's disk, and returns how that
+	// stands.
+	StartScrub func() Scrub
+
 	// RotateRoot puts another root token in force and returns it. Errors are
 	// *godwit.Error where the node has no way to keep a new one.
 	RotateRoot func(context.Context) (string, error)
@@ -169,6 +173,7 @@ func routes() []route {
 	return []route{
 		{path: "openapi.yaml", methods: map[string]endpoint{get: (*Handler).describe}, public: true},
 		{path: "status", methods: map[string]endpoint{get: (*Handler).status}},
+		{path: "scrub", methods: map[string]endpoint{post: (*Handler).startScrub}, audited: audits{post: "scrub_start"}},
 		{path: "cluster", methods: map[string]endpoint{get: (*Handler).clusterStatus}, passOn: []string{get}},
 		{
 			path:    "cluster/members/*",

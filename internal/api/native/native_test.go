@@ -28,6 +28,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const rootToken = "root-token-of-the-tests"
 
+// fullScrub has all fields.
+var fullScrub = native.Scrub{
+	Running: true, EverySeconds: 1, BytesPerSecond: 1, Began: 1, Bytes: 1, Found: 1, Mended: 1, Unmended: 1, Next: 1,
+	LastBegan: 1, LastEnded: 1, LastBytes: 1, LastFound: 1, LastMended: 1,
+}
+
 // world is the API on a store in memory, with two namespaces.
 type world struct {
 	t        *testing.T
@@ -43,6 +49,7 @@ type world struct {
 	hub      *watch.Hub
 	one, two *godwit.Namespace
 	rotated  int
+	scrubbed int
 	removed  int
 }
 
@@ -91,6 +98,10 @@ func newWorld(t *testing.T) *world {
 		},
 		Cluster: func() *native.Cluster {
 			return &native.Cluster{Name: "main", Node: "a", Leader: "b", Members: []native.Member{{Name: "a"}, {Name: "b"}}}
+		},
+		StartScrub: func() native.Scrub {
+			w.scrubbed++
+			return fullScrub
 		},
 		RemoveMember: func(_ context.Context, name string) error {
 			if name != "b" {
@@ -227,6 +238,7 @@ func TestPermissions(t *testing.T) {
 		{"POST", "/godwit/v1/tokens", `{"permission":"read"}`, admins},
 		{"DELETE", "/godwit/v1/tokens/00000000000000000000000000000001", "", admins},
 		{"POST", "/godwit/v1/root-token/rotate", "", root},
+		{"POST", "/godwit/v1/scrub", "", admins},
 		{"GET", "/godwit/v1/cluster", "", anyone},
 		{"DELETE", "/godwit/v1/cluster/members/b", "", admins},
 	} {
@@ -239,6 +251,9 @@ func TestPermissions(t *testing.T) {
 	}
 	if w.removed != 2 {
 		t.Errorf("a member was removed %d times, want twice", w.removed)
+	}
+	if w.scrubbed != 2 {
+		t.Errorf("a scrub was started %d times, want twice", w.scrubbed)
 	}
 	if w.rotated != 1 {
 		t.Errorf("the root token was replaced %d times, want once", w.rotated)

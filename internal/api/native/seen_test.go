@@ -34,6 +34,7 @@ func samples() map[string]asked {
 		"GET /godwit/v1/openapi.yaml":                         {uri: "/godwit/v1/openapi.yaml"},
 		"GET /godwit/v1/status":                               {uri: "/godwit/v1/status?tree=1"},
 		"GET /godwit/v1/cluster":                              {uri: "/godwit/v1/cluster"},
+		"POST /godwit/v1/scrub":                               {uri: "/godwit/v1/scrub"},
 		"DELETE /godwit/v1/cluster/members/{member}":          {uri: "/godwit/v1/cluster/members/b"},
 		"GET /godwit/v1/tokens":                               {uri: "/godwit/v1/tokens"},
 		"POST /godwit/v1/tokens":                              {uri: "/godwit/v1/tokens", body: `{"name":"n","permission":"read","namespaces":["one"],"expires":4000000000}`},

@@ -30,6 +30,7 @@ type Status struct {
 	Ports            []Port        `json:"ports"`                  // that it listens on
 	Certificates     []Certificate `json:"certificates,omitempty"` // that it shows
 	Audit            *Audit        `json:"audit,omitempty"`        // absent: there is none
+	Scrub            Scrub         `json:"scrub"`                  // of this node's disk
 
 	// Of an edge:
 
