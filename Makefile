@@ -12,6 +12,7 @@ run: build
 	@exec $(BIN)/godwit serve --data $(DATA)
 
 build:
+	@test -x $(BIN)/godwit || echo "building $(BIN)/godwit: the first time takes a minute or two"
 	@$(GO) build -o $(BIN)/godwit ./cmd/godwit
 
 ## cluster: three members that share a log, on this machine, until Ctrl-C

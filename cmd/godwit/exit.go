@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -106,6 +107,8 @@ func hint(err error, typed *kong.Context) string {
 		return "add the key to the key file, as a further line"
 	case errors.Is(err, store.ErrUnfinishedKeys):
 		return `"godwit rekey DIR" goes on with it`
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there, perhaps a godwit: give that flag another address, or port 0 for any that is free"
 	case errors.As(err, &usage):
 		return `see "` + helpFor(typed) + `"`
 	case isUnauthenticated(err) && typed != nil && typed.Command() == "fsck":
@@ -116,6 +119,8 @@ func hint(err error, typed *kong.Context) string {
 		return "a node keeps its root token in DATA/root-token"
 	case isForbidden(err):
 		return `"godwit token create" makes one that may`
+	case errors.Is(err, client.ErrNamespaceNotFound) && typed != nil && typed.Command() == "namespace copy <from> <to>":
+		return `"godwit namespace list" shows those there are, "godwit namespace create" makes one`
 	case errors.Is(err, client.ErrNamespaceNotFound):
 		return `"godwit namespace list" shows those there are`
 	case errors.Is(err, client.ErrTokenNotFound):

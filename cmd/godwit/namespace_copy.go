@@ -41,10 +41,23 @@ func (c *namespaceCopyCmd) Run(ctx context.Context, p *program) error {
 		Progress: func(sum client.Copied) { g.add(sum.Keys + sum.Present - g.done) },
 	})
 	g.end()
+	if errors.Is(err, client.ErrNamespaceNotFound) {
+		err = c.whichIsMissing(ctx, cl, err)
+	}
 	if err != nil && sum.Keys == 0 {
 		return err
 	}
 	return errors.Join(err, c.tell(p, &sum))
+}
+
+// whichIsMissing says which of the two there is not, where it is named by its title.
+func (c *namespaceCopyCmd) whichIsMissing(ctx context.Context, cl *client.Client, err error) error {
+	for _, title := range []string{c.From, c.To} {
+		if _, e := cl.NamespaceID(ctx, title); errors.Is(e, client.ErrNamespaceNotFound) {
+			return fmt.Errorf("%s: %w", printable(title), client.ErrNamespaceNotFound)
+		}
+	}
+	return err
 }
 
 // tell shows what was copied. Keys that were not are an error.

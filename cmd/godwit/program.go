@@ -88,7 +88,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if err != nil {
 		return p.fail(err, nil)
 	}
-	typed, err := parser.Parse(args)
+	typed, err := parser.Parse(askForHelp(args))
 	var wrong *kong.ParseError
 	if errors.As(err, &wrong) {
 		return p.fail(wrongUsage{err}, wrong.Context)
@@ -100,6 +100,14 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return p.fail(err, typed)
 	}
 	return exitOK
+}
+
+// askForHelp makes "help put" what it means: "put --help".
+func askForHelp(args []string) []string {
+	if len(args) == 0 || args[0] != "help" {
+		return args
+	}
+	return append(args[1:len(args):len(args)], "--help")
 }
 
 // fail says in one line what went wrong and what to do, and returns the exit
