@@ -55,6 +55,15 @@ var answers = [...]answer{
 	godwit.CodeDamaged:            {fasthttp.StatusInternalServerError, ""},
 }
 
+// Reply is how an error of a code is told, and false if there is no such code. The
+// reason is "" where the error's own message is told.
+func Reply(code godwit.Code) (status int, reason string, ok bool) {
+	if int(code) >= len(answers) || answers[code].status == 0 {
+		return 0, "", false
+	}
+	return answers[code].status, answers[code].reason, true
+}
+
 // problem is an error of this protocol alone, which the domain has no code
 // for. It ends the connection if fatal.
 type problem struct {

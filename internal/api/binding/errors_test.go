@@ -13,7 +13,7 @@ import (
 
 func TestAnswersAreComplete(t *testing.T) {
 	for _, code := range godwit.Codes() {
-		if !binding.HasAnswer(code) {
+		if _, _, ok := binding.Reply(code); !ok {
 			t.Errorf("code %d has no answer", code)
 		}
 		status, reason := binding.Describe(godwit.Errorf(code, "the message"))

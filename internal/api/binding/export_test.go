@@ -38,9 +38,6 @@ func Describe(err error) (int, string) {
 	return status, string(appendReason(nil, reason))
 }
 
-// HasAnswer tells whether the table says how code is told.
-func HasAnswer(code godwit.Code) bool { return int(code) < len(answers) && answers[code].status != 0 }
-
 // ParseBulk is parseBulk.
 func ParseBulk(body []byte) (keys []string, kind, cacheTTL string, withMetadata bool, err error) {
 	q, err := parseBulk(body)

@@ -50,9 +50,6 @@ func Problem(err error, operation string) (status, code int, message string) {
 	return p.status, p.code, p.message
 }
 
-// HasRule tells whether a code is in the table.
-func HasRule(code godwit.Code) bool { return int(code) < len(rules) && rules[code].status != 0 }
-
 // ReadString reads a JSON string and nothing else.
 func ReadString(r io.Reader, size int) (string, error) {
 	s := newScanner(r, "string")

@@ -84,6 +84,14 @@ var rules = [...]rule{
 	godwit.CodeDamaged:            {status: http.StatusInternalServerError, code: codeDamaged},
 }
 
+// Reply is how an error of a code is told, and false if there is no such code.
+func Reply(code godwit.Code) (status, number int, ok bool) {
+	if int(code) >= len(rules) || rules[code].status == 0 {
+		return 0, 0, false
+	}
+	return rules[code].status, rules[code].code, true
+}
+
 // problemOf turns any error into what a client may be told of it. operation is
 // the endpoint's name in Cloudflare's texts.
 func problemOf(err error, operation string) problem {
