@@ -71,6 +71,9 @@ func runPage(t *testing.T, page doctest.Page) {
 		script = ownNode + script
 	case strings.Contains(script, "export GODWIT_TOKEN="): // it begins by itself
 		s.start()
+	case strings.HasPrefix(page.Path, "examples/"): // at the root of the clone
+		s.start()
+		script = begun + "cd \"$OLDPWD\"\n" + script
 	default:
 		s.start()
 		script = begun + script
@@ -121,14 +124,15 @@ func newClone(t *testing.T) string {
 	if err := os.Symlink(clients.godwit, filepath.Join(clone, "bin", "godwit")); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"clients", "examples"} {
-		there, err := filepath.Abs("../" + dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(there, filepath.Join(clone, dir)); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.CopyFS(filepath.Join(clone, "examples"), os.DirFS("../examples")); err != nil {
+		t.Fatal(err)
+	}
+	js, err := filepath.Abs("../clients")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(js, filepath.Join(clone, "clients")); err != nil {
+		t.Fatal(err)
 	}
 	write(t, filepath.Join(clone, "godwit-data", "root-token"), []byte(rootToken+"\n"))
 	return clone
@@ -161,8 +165,26 @@ func newStandIns(t *testing.T, page doctest.Page, s *server) standIns {
 	for page, here := range taken {
 		forth, back = append(forth, page, here), append(back, here, page)
 	}
+	for _, m := range goBuild.FindAllStringSubmatch(page.Text, -1) {
+		forth = append(forth, m[0], "ln -s "+builtExample(t, m[2])+" "+m[1])
+	}
 	forth = append(forth, "npm install wrangler workerd", linkModules, "npm install workerd", linkModules)
 	return standIns{strings.NewReplacer(forth...), strings.NewReplacer(back...)}
+}
+
+var goBuild = regexp.MustCompile(`go build -o (\S+) (\./examples/[a-z]+)`)
+
+// builtExample is a program of the repository: a clone without the rest of it cannot be
+// built in.
+func builtExample(t *testing.T, pkg string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "example")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, pkg)
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	return file
 }
 
 const linkModules = `ln -s "$NODE_MODULES" node_modules`
@@ -173,7 +195,7 @@ func (s standIns) back(out string) string    { return s.home.Replace(out) }
 // runCommands runs a page's script and returns what came out of it.
 func runCommands(t *testing.T, s *server, clone, script string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", script)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to end what it leaves running
