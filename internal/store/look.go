@@ -33,7 +33,7 @@ func openReadOnly(cfg Config) (*Store, error) {
 	if err := cfg.mount(); err != nil {
 		return nil, err
 	}
-	if err := checkVersion(cfg.FS, cfg.Dir); err != nil {
+	if err := checkVersion(cfg.FS, cfg.Dir); err != nil && (!cfg.Filling || !errors.Is(err, ErrUnfinished)) {
 		return nil, err
 	}
 	dir := filepath.Join(cfg.Dir, "db")

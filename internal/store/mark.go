@@ -99,7 +99,7 @@ func Begun(fsys FS, dir string) (bool, error) {
 // checkDirectory looks at the directory before anything in it is opened.
 func (c *Config) checkDirectory() error {
 	err := checkVersion(c.FS, c.Dir)
-	if c.promoting && errors.Is(err, ErrUnfinished) {
+	if (c.promoting || c.Filling) && errors.Is(err, ErrUnfinished) {
 		return nil
 	}
 	if c.promoting || err != nil {

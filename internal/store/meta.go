@@ -23,7 +23,7 @@ func (s *Store) load() error {
 		return err
 	}
 	if found == nil {
-		if _, err := s.cfg.FS.Stat(filepath.Join(s.cfg.Dir, versionName)); err == nil {
+		if _, err := s.cfg.FS.Stat(filepath.Join(s.cfg.Dir, versionName)); err == nil && !s.cfg.Filling {
 			return fmt.Errorf("the database has lost its rows: %w", ErrCorrupt)
 		}
 		if err := s.initialise(); err != nil {

@@ -66,6 +66,10 @@ type Config struct {
 	// Backup is for a directory that MarkBackup has marked, and no other.
 	Backup bool
 
+	// Filling is for a directory that is being filled by a restore: all others refuse it
+	// as ErrUnfinished until Promote has finished it.
+	Filling bool
+
 	// Keys are what the directory is encrypted with. Default: it is not.
 	Keys *Keys
 
@@ -180,6 +184,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := (blobFS{cfg.FS}).MkdirAll(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
+	if cfg.Filling {
+		if err := replaceVersion(cfg.FS, cfg.Dir, unfinishedText); err != nil {
+			return nil, err
+		}
+	}
 	s := &Store{cfg: cfg, hot: newHotTable(cfg.HotBytes, cfg.CacheBytes-cfg.CacheBytes/blockShare)}
 	s.space = newSpace(cfg)
 	s.space.corrupted = func() { s.tellDamaged(Damage{}) }
@@ -211,7 +220,12 @@ func (s *Store) open() (err error) {
 	if err := s.upgrade(); err != nil {
 		return err
 	}
-	if err := errors.Join(writeVersion(s.cfg.FS, s.cfg.Dir), s.removeRuns()); err != nil {
+	if !s.cfg.Filling {
+		if err := writeVersion(s.cfg.FS, s.cfg.Dir); err != nil {
+			return err
+		}
+	}
+	if err := s.removeRuns(); err != nil {
 		return err
 	}
 	if s.blobs, err = blob.Open(blobFS{s.cfg.FS}, s.blobDir()); err != nil {
@@ -238,7 +252,7 @@ func (s *Store) openDatabase(dir string) (err error) {
 	opts := s.pebbleOptions()
 	s.runOptions = runOptions(opts)
 	opts.Lock, opts.FS = s.lock, staged
-	opts.ErrorIfNotExists = hasVersion(s.cfg.FS, s.cfg.Dir)
+	opts.ErrorIfNotExists = !s.cfg.Filling && hasVersion(s.cfg.FS, s.cfg.Dir)
 	if s.db, err = openPebble(dir, opts); err != nil {
 		return err
 	}
