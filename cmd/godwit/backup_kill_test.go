@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -109,17 +108,7 @@ func TestKillOfBackupAndRestore(t *testing.T) {
 		t.Error("no restore was cut off: nothing was tested")
 	}
 	runs(t, "fsck", to)
-	again := startChild(t, to)
-	for key, want := range values {
-		v, err := again.client.KV("ns").Get(t.Context(), key)
-		if err != nil {
-			t.Fatalf("%q: %v", key, err)
-		}
-		got, err := io.ReadAll(v)
-		if err = errors.Join(err, v.Close()); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%q: %d bytes, want %d: %v", key, len(got), len(want), err)
-		}
-	}
+	holds(t, to, values)
 	t.Logf("%d backups and %d restores were cut off", cut, refused)
 }
 

@@ -43,7 +43,7 @@ type commands struct {
 	Cluster    clusterCmd    `cmd:"" help:"Show the members of a cluster, and remove one."`
 	Probe      probeCmd      `cmd:"" help:"Measure how long writes take to every node."`
 	Bench      benchCmd      `cmd:"" help:"Load a node's binding port and measure what it answers."`
-	Backup     backupCmd     `cmd:"" help:"Copy a node's data, while it runs, into a directory."`
+	Backup     backupCmd     `cmd:"" help:"Copy a node's data, while it runs; list and verify such copies."`
 	Restore    restoreCmd    `cmd:"" help:"Make a centre's data directory from a backup."`
 	Promote    promoteCmd    `cmd:"" help:"Make a centre's data directory of any whole copy, such as an edge's."`
 	Fsck       fsckCmd       `cmd:"" help:"Check the data directory of a node that is not running, or compare two that are."`

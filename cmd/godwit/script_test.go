@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/godwitkv/godwit/client"
@@ -60,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"occupy":   cmdOccupy,
 			"setenv":   cmdSetenv,
 			"mode":     cmdMode,
+			"identity": cmdIdentity,
 			"field":    cmdField,
 			"hangup":   cmdHangup,
 			"await":    cmdAwait,
@@ -136,6 +138,18 @@ func cmdRandom(ts *testscript.TestScript, neg bool, args []string) {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// cmdIdentity makes a file with an age identity, and one with its recipient:
+// identity FILE FILE
+func cmdIdentity(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: identity FILE FILE")
+	}
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("# of a test\n"+id.String()+"\n"), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(id.Recipient().String()+"\n"), 0o600))
 }
 
 // cmdSnapshot writes the names and hashes of all files below a directory:

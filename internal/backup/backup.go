@@ -33,6 +33,9 @@ type Config struct {
 	Logger   *slog.Logger     // default: none
 	Progress func(Progress)   // told several times a second; default: nobody
 	Now      func() time.Time // default: time.Now
+
+	// whole is shown the backup, still open, once it is whole.
+	whole func(*store.Store, *edge.Clock) error
 }
 
 func (c *Config) setDefaults() {
@@ -74,23 +77,31 @@ type Result struct {
 // Errors: those of asking the node, *godwit.Error with its code; the directory's.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	cfg.setDefaults()
-	c, err := feed.NewClient(feed.ClientConfig{URL: cfg.URL, Token: cfg.Token, Agent: "godwit-backup"})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	source, err := ask(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if err := cfg.prepare(ctx, source.hello); err != nil {
-		return nil, err
-	}
-	if err := cfg.follow(ctx, source); err != nil {
+	if err := cfg.bring(ctx, func(*feed.Hello) error { return nil }); err != nil {
 		return nil, err
 	}
 	cfg.Progress(Progress{Stage: "checking"})
 	return check(ctx, cfg.store())
+}
+
+// bring has the directory hold a state of the node's, unless mayBe refuses that.
+func (c *Config) bring(ctx context.Context, mayBe func(*feed.Hello) error) error {
+	client, err := feed.NewClient(feed.ClientConfig{URL: c.URL, Token: c.Token, Agent: "godwit-backup"})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	source, err := ask(ctx, client)
+	if err != nil {
+		return err
+	}
+	if err := mayBe(source.hello); err != nil {
+		return err
+	}
+	if err := c.prepare(ctx, source.hello); err != nil {
+		return err
+	}
+	return c.follow(ctx, source)
 }
 
 // source is the node that is copied.
@@ -200,7 +211,10 @@ func (c *Config) follow(ctx context.Context, source *source) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	return c.complete(ctx, s, e, source.least)
+	if err := c.complete(ctx, s, e, source.least); err != nil || c.whole == nil {
+		return err
+	}
+	return c.whole(s, clock)
 }
 
 // progressEvery is how often it is told how far a backup has come.

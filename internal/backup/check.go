@@ -15,6 +15,16 @@ import (
 // named bounds how many of the things that are wrong an error names.
 const named = 3
 
+// Check makes sure that a backup, or any whole data directory that no node runs on,
+// could be restored, as Restore does.
+func Check(ctx context.Context, dir string, keys *store.Keys) (*Result, error) {
+	cfg, err := store.ToRead(store.Config{Dir: dir, Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	return check(ctx, cfg)
+}
+
 // check holds every index of a closed store against every other, reads every value
 // and compares its hash, and makes sure that the store is whole. It changes nothing.
 func check(ctx context.Context, cfg store.Config) (*Result, error) {

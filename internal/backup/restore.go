@@ -21,11 +21,7 @@ func Restore(ctx context.Context, from, dir string, keys *store.Keys, copied fun
 	if !empty {
 		return nil, fmt.Errorf("%s is not empty: name a directory that is, or is not there yet", dir)
 	}
-	source, err := store.ToRead(store.Config{Dir: from, Keys: keys})
-	if err != nil {
-		return nil, err
-	}
-	was, err := check(ctx, source)
+	was, err := Check(ctx, from, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,182 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/backup/repository"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// Load makes dir, which is absent or empty, a data directory that a centre can be
+// started on, from a backup in a repository. Each chunk is proved before anything of it
+// is brought in, and the whole is compared with what was backed up. If that fails, dir
+// is as it was. A crash leaves a directory that all but Load refuse.
+func Load(ctx context.Context, r *repository.Repository, id, dir string, keys *store.Keys) (*Result, error) {
+	empty, err := store.Empty(store.Disk(), dir)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", dir, err)
+	}
+	if !empty {
+		return nil, fmt.Errorf("%s is not empty: name a directory that is, or is not there yet", dir)
+	}
+	b, err := r.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Complete(ctx, b); err != nil {
+		return nil, err
+	}
+	undo, err := willFill(dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{r: r, b: b, cfg: store.Config{
+		Dir: dir, Keys: keys, Follower: true, Filling: true, Now: func() time.Time { return b.Created },
+	}}
+	was, err := l.load(ctx)
+	if err != nil {
+		return nil, errors.Join(err, undo())
+	}
+	return promote(ctx, store.Config{Dir: dir, Keys: keys}, was)
+}
+
+// willFill returns what takes back all that is made in a directory from now on.
+func willFill(dir string) (undo func() error, err error) {
+	_, err = os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() error { return os.RemoveAll(dir) }, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", dir, err)
+	}
+	return func() error {
+		names, err := os.ReadDir(dir)
+		for _, name := range names {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, name.Name())))
+		}
+		return err
+	}, nil
+}
+
+type loader struct {
+	r   *repository.Repository
+	b   *repository.Backup
+	cfg store.Config
+}
+
+// load fills the directory and checks what has become of it.
+func (l *loader) load(ctx context.Context) (*Result, error) {
+	if err := l.fill(ctx); err != nil {
+		return nil, err
+	}
+	var problems problems
+	if err := store.Fsck(ctx, l.cfg, problems.add); err != nil {
+		return nil, err
+	}
+	if err := problems.err("what was restored is damaged"); err != nil {
+		return nil, err
+	}
+	var result *Result
+	err := store.Look(ctx, l.cfg, func(ctx context.Context, s *store.Store) error {
+		if err := l.compare(ctx, s); err != nil {
+			return err
+		}
+		stats := s.Stats()
+		result = &Result{
+			Dir: l.cfg.Dir, Cluster: stats.ClusterID, Revision: s.Revision(), Generation: s.Generation(), Keys: stats.Keys, Bytes: stats.Bytes,
+		}
+		return hasValues(ctx, s, l.cfg.Dir)
+	})
+	return result, err
+}
+
+// compare holds a store against what the backup is of.
+func (l *loader) compare(ctx context.Context, s *store.Store) error {
+	digest, at, err := s.Digest(ctx, l.b.Created.Unix()+digestMargin)
+	if err != nil {
+		return err
+	}
+	if s.Mixed() || at != l.b.Revision || digest != l.b.Digest {
+		return fmt.Errorf("backup %s is damaged: its chunks do not make the state that it says it is of", l.b.ID)
+	}
+	return nil
+}
+
+// fill brings all records and values in.
+func (l *loader) fill(ctx context.Context) (err error) {
+	s, err := store.Open(ctx, l.cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	tx := s.Begin()
+	tx.Mix()
+	if err := commit(tx, store.NoSync); err != nil {
+		return err
+	}
+	values := l.r.Values(l.b)
+	err = l.r.Read(ctx, l.b, func(p *repository.Part) error { return l.part(ctx, s, values, p) })
+	if err != nil {
+		return err
+	}
+	tx = s.Begin()
+	tx.Advance(l.b.Time)
+	if err := errors.Join(tx.Follow(l.b.Cluster, l.b.Epochs(), l.b.Revision), tx.Reach(l.b.Revision)); err != nil {
+		tx.Rollback()
+		return fmt.Errorf("backup %s: %w", l.b.ID, err)
+	}
+	return commit(tx, store.Sync)
+}
+
+func commit(tx *store.Tx, how store.Durability) error {
+	c, err := tx.Commit(how)
+	if err != nil {
+		return err
+	}
+	return c.Wait()
+}
+
+// valuesAtOnce is how many values are brought in at once: each waits for the disk.
+const valuesAtOnce = 4
+
+// part brings in what is in one chunk, the values first.
+func (l *loader) part(ctx context.Context, s *store.Store, values *repository.Values, p *repository.Part) error {
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(valuesAtOnce)
+	for i := range p.Items {
+		it := &p.Items[i]
+		if blob := it.Record.Value.Blob; !blob.IsZero() && !s.HasBlob(blob.ID) {
+			group.Go(func() error { return s.ImportBlob(gctx, blob, values.Open(gctx, it)) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("backup %s: %w", l.b.ID, err)
+	}
+	if s.DiskFull() {
+		return godwit.ErrDiskFull
+	}
+	tx := s.Begin()
+	if p.Base {
+		tx.InBulk(p.Bytes)
+	}
+	for i := range p.Items {
+		put := tx.CatchUp
+		if p.Base {
+			put = tx.Install
+		}
+		if err := put(&p.Items[i].Record); err != nil {
+			tx.Rollback()
+			return fmt.Errorf("backup %s: %w", l.b.ID, err)
+		}
+	}
+	return commit(tx, store.NoSync)
+}

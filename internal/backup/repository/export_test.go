@@ -1,0 +1,7 @@
+package repository
+
+var (
+	DecodeManifest = decodeManifest
+	DecodeItems    = decodeItems
+	AppendItem     = appendItem
+)

@@ -1,0 +1,111 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/godwitkv/godwit/internal/backup/place"
+)
+
+// Several may make backups in one place, and remove old ones, at the same time, and any
+// of them may be killed. What is removed is never what another one counts on:
+//
+//   - Who makes a backup says so (pending/ID) before it looks at what is there, and
+//     counts on chunks that the last manifest names, or that are younger than keepFresh.
+//   - Who removes takes the manifests first, and then chunks that no manifest names
+//     and that are older than keepUnnamed; and these only if nobody makes a backup. A
+//     backup that began that long ago was killed.
+//   - Who has made one looks whether all of its chunks are there before it says so.
+const (
+	keepFresh   = 12 * time.Hour
+	keepUnnamed = 24 * time.Hour
+)
+
+// Pruned is what Prune has removed.
+type Pruned struct {
+	Backups int   `json:"backups"`
+	Chunks  int   `json:"chunks"`
+	Bytes   int64 `json:"bytes"`
+}
+
+// Prune removes all backups but the newest keep, and the chunks that none needs any
+// more, a day after the last backup that did.
+func (r *Repository) Prune(ctx context.Context, keep int) (p Pruned, err error) {
+	if keep < 1 {
+		return p, errors.New("at least one backup is to be kept")
+	}
+	ids, err := r.IDs(ctx)
+	if err != nil {
+		return p, err
+	}
+	for _, id := range ids[:max(len(ids)-keep, 0)] {
+		if err := r.cfg.Place.Delete(ctx, backupsPrefix+id); err != nil {
+			return p, err
+		}
+		p.Backups++
+	}
+	if busy, err := r.pending(ctx); busy || err != nil {
+		return p, err
+	}
+	err = r.sweep(ctx, &p)
+	return p, err
+}
+
+// pending tells whether somebody makes a backup, and forgets who has been killed.
+func (r *Repository) pending(ctx context.Context) (busy bool, err error) {
+	err = r.cfg.Place.List(ctx, pendingPrefix, func(o place.Object) error {
+		if r.cfg.Now().Sub(o.Modified) < keepUnnamed {
+			busy = true
+			return nil
+		}
+		return r.cfg.Place.Delete(ctx, o.Name)
+	})
+	return busy, err
+}
+
+// sweep removes chunks that no manifest names. A manifest that cannot be read may name
+// any.
+func (r *Repository) sweep(ctx context.Context, p *Pruned) error {
+	ids, err := r.IDs(ctx)
+	if err != nil {
+		return err
+	}
+	needed := make(map[Hash]bool)
+	for _, id := range ids {
+		b, err := r.Head(ctx, id)
+		if err != nil {
+			return fmt.Errorf("nothing but old manifests was removed: %w", err)
+		}
+		for _, c := range b.chunks() {
+			needed[c.Name] = true
+		}
+	}
+	var old []place.Object
+	err = r.cfg.Place.List(ctx, chunksPrefix, func(o place.Object) error {
+		h, ok := chunkOf(o.Name)
+		if r.cfg.Now().Sub(o.Modified) > keepUnnamed && (ok && !needed[h] || strings.HasSuffix(o.Name, place.Partial)) {
+			old = append(old, o)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.remove(ctx, old, p)
+}
+
+func (r *Repository) remove(ctx context.Context, old []place.Object, p *Pruned) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, o := range old {
+		p.Chunks++
+		p.Bytes += o.Size
+		group.Go(func() error { return r.cfg.Place.Delete(ctx, o.Name) })
+	}
+	return group.Wait()
+}
