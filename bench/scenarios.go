@@ -30,6 +30,7 @@ func scenarios(o options) []scenario {
 		{"bulk", "one bulk write of 10,000 keys", bulkPut},
 		{"export", "all keys written into a file by godwit export", exportAll},
 		{"import", "all keys written out of a file by godwit import", importAll},
+		{"backup", "backups into a directory and a repository, and back", backups},
 		{"fairness", "durable writes of one connection while another namespace is flooded", fairness},
 		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
 		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
