@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // dashboardData takes keys out of a namespace and in again, as files.
@@ -90,6 +91,56 @@ func dashboardHistory(t *testing.T, b *tab, s *server) {
 	b.sees("The key is back")
 	b.await(`document.querySelector("#text").value === '{"name":"Limosa"}'`)
 	b.healthy(refused)
+}
+
+// dashboardConsole types commands, and goes through those of before.
+func dashboardConsole(t *testing.T, b *tab, s *server) {
+	ns := s.remembering("typed")
+	b.signIn(rootToken)
+	b.open("/dashboard/console?ns=" + ns)
+	b.await(`document.activeElement.id === "command"`)
+	run := func(command, sees string) {
+		t.Helper()
+		before := evaluate[int](b, `document.querySelectorAll("#answers > li").length`)
+		b.insert(command)
+		b.do(chromedp.KeyEvent(kb.Enter))
+		b.await(fmt.Sprintf(`document.querySelectorAll("#answers > li").length > %d`, before))
+		b.await(fmt.Sprintf(`document.querySelector("#answers > li").textContent.includes(%q)`, sees))
+	}
+	run(`put species/godwit '{"name":"Limosa"}' --metadata '{"ringed":40}'`, "Written: 17 bytes.")
+	if v, _ := s.value(ns, "species/godwit"); v != `{"name":"Limosa"}` {
+		t.Errorf("it wrote %q", v)
+	}
+	run(`put species/knot 'a very secret value'`, "Written")
+	run("getWithMetadata species/godwit", "ringed")
+	run("list --prefix species/", "2 keys")
+	run("versions species/knot", "1 version")
+	run(hostileTexts()[0], "There is no command")
+	run(hostileTexts()[1], "is not closed")
+	b.look("console")
+	if b.truth("window.hit") {
+		t.Error("a script ran")
+	}
+	b.await(`document.activeElement.id === "command"`)
+	evaluate[chromedp.Void](b, `document.querySelector("#command").value = ""`)
+	b.do(chromedp.Focus(chromedp.CSS("#command")))
+	for _, want := range []string{"versions species/knot", "list --prefix=species/", "getWithMetadata species/godwit", "put species/knot"} {
+		b.do(chromedp.KeyEvent(kb.ArrowUp))
+		b.await(fmt.Sprintf(`document.querySelector("#command").value === %q`, want))
+	}
+	b.do(chromedp.KeyEvent(kb.ArrowDown))
+	b.await(`document.querySelector("#command").value === "getWithMetadata species/godwit"`)
+	if b.truth(`JSON.stringify({...sessionStorage, ...localStorage}).includes("secret")`) {
+		t.Error("the browser keeps a value")
+	}
+	b.open("/dashboard/console?ns=" + ns)
+	b.do(chromedp.KeyEvent(kb.ArrowUp))
+	b.await(`document.querySelector("#command").value === "versions species/knot"`)
+	b.click(".who button")
+	if b.truth(`sessionStorage.length > 0`) {
+		t.Error("commands are left behind after signing out")
+	}
+	b.healthy()
 }
 
 // remembering makes a namespace that keeps versions.

@@ -95,6 +95,8 @@ func dashboardMorePages(t *testing.T, b *tab, s *server) {
 	b.open("/dashboard/requests")
 	b.sees("value_put", "400")
 	b.look("requests")
+	b.open("/dashboard/access")
+	b.look("access")
 	b.open("/dashboard/audit?namespace=nothing")
 	b.look("audit-none")
 	b.healthy()

@@ -51,6 +51,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("live", func(t *testing.T) { dashboardLive(t, newTab(chromium, t, s), newTab(chromium, t, s), s) })
 	t.Run("export and import", func(t *testing.T) { dashboardData(t, newTab(chromium, t, s), s) })
 	t.Run("history", func(t *testing.T) { dashboardHistory(t, newTab(chromium, t, s), s) })
+	t.Run("console", func(t *testing.T) { dashboardConsole(t, newTab(chromium, t, s), s) })
 	t.Run("more pages", func(t *testing.T) { dashboardMorePages(t, newTab(chromium, t, s), s) })
 	t.Run("every page", func(t *testing.T) { dashboardPages(t, newTab(chromium, t, s), s) })
 }

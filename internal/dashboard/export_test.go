@@ -125,3 +125,23 @@ func TreePages(t *testing.T, nodes http.Handler, id string) map[string]string {
 	}
 	return pages
 }
+
+// Parsed is a command as tests look at it.
+type Parsed struct {
+	Verb    string
+	Args    []string
+	Flags   map[string]string
+	History string
+}
+
+// Parse is parseCommand.
+func Parse(text string) (Parsed, error) {
+	c, err := parseCommand(text)
+	if err != nil {
+		return Parsed{}, err
+	}
+	return Parsed{c.verb.Name, c.args, c.flags, c.String()}, nil
+}
+
+// QuoteWord is quoteWord.
+func QuoteWord(s string) string { return quoteWord(s) }

@@ -3,6 +3,15 @@
 (() => {
   const $ = (selector, from = document) => from.querySelector(selector);
 
+  // What one session has left in the tab is not for the next.
+  if ($("#token")) {
+    try {
+      sessionStorage.clear();
+    } catch {
+      // The browser keeps nothing.
+    }
+  }
+
   // A node that is away is said to be, until it answers again.
   const unreachable = $("#unreachable");
   const away = (is) => { if (unreachable) unreachable.hidden = !is; };
