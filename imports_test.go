@@ -30,7 +30,8 @@ var layers = [][]string{
 	{"internal/catalog", "internal/store/storetest"},
 	{"internal/store"},
 	{"internal/backup/place/placetest"},
-	{"internal/analytics", "internal/audit", "internal/blob", "internal/wire", "internal/store/crypt"},
+	{"internal/trace/export"},
+	{"internal/analytics", "internal/audit", "internal/blob", "internal/trace", "internal/wire", "internal/store/crypt"},
 	{"", "internal/doctor", "internal/top", "internal/transfer"},
 }
 

@@ -66,6 +66,9 @@ type serveCmd struct {
 	TLSCert string `name:"tls-cert" help:"PEM file with the certificate for both ports." placeholder:"FILE"`
 	TLSKey  string `name:"tls-key" help:"PEM file with its key." placeholder:"FILE"`
 
+	OTLPEndpoint string  `name:"otlp-endpoint" env:"GODWIT_OTLP_ENDPOINT,OTEL_EXPORTER_OTLP_ENDPOINT" help:"URL of a collector that is sent traces, by OTLP over HTTP. Default: none." placeholder:"URL"`
+	TraceRatio   float64 `help:"How many of the traces that begin here are sent, 0 to 1 (${default})." default:"0.01" placeholder:"R"`
+
 	PprofListen string `help:"Address of Go's profiler, which asks for no token. Default: none." placeholder:"ADDR"`
 	LogFormat   string `help:"How to log to standard error: text or json." enum:"text,json" default:"text"`
 	LogLevel    string `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
@@ -194,6 +197,7 @@ func (c *serveCmd) config(p *program) node.Config {
 		CacheBytes:  int64(c.CacheBytes),
 		AuditLog:    c.AuditLog, AuditMaxBytes: int64(c.AuditMaxBytes), AuditStrict: c.AuditStrict,
 		ScrubEvery: time.Duration(c.ScrubEvery), ScrubRate: int64(c.ScrubRate),
+		OTLPEndpoint: c.OTLPEndpoint, TraceRatio: c.TraceRatio,
 		TLSCert: c.TLSCert,
 		TLSKey:  c.TLSKey,
 		Version: version(),

@@ -32,6 +32,9 @@ type workerCmd struct {
 	Edge       bool   `help:"Start an edge of that node beside the Worker, with its data in STATE/edge: reads are local then."`
 	Location   string `help:"Where this is, such as lhr: the edge's location, and request.cf.colo." placeholder:"NAME"`
 
+	OTLPEndpoint string  `name:"otlp-endpoint" env:"GODWIT_OTLP_ENDPOINT,OTEL_EXPORTER_OTLP_ENDPOINT" help:"URL of a collector that is sent traces, by OTLP over HTTP. Default: none." placeholder:"URL"`
+	TraceRatio   float64 `help:"How many of the traces that begin here are sent, 0 to 1 (${default})." default:"0.01" placeholder:"R"`
+
 	TrustedProxies []string `help:"Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, besides this machine's own." placeholder:"CIDR"`
 	PublicOnly     bool     `help:"Keep Workers from private addresses."`
 	ReadyFile      string   `help:"File to write the address and process ids to, as JSON, once the Worker runs." placeholder:"FILE"`
@@ -94,6 +97,7 @@ func (c *workerCmd) config(p *program) (worker.Config, error) {
 	return worker.Config{
 		Configs: configs, Env: c.Env, Listen: c.Listen, Instances: c.Instances, Workerd: c.Workerd,
 		State: state, Location: c.Location, TrustedProxies: trusted, PublicOnly: c.PublicOnly,
+		OTLPEndpoint: c.OTLPEndpoint, TraceRatio: c.TraceRatio,
 		Stdout: p.stdout, Stderr: p.stderr,
 	}, err
 }

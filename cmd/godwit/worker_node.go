@@ -85,6 +85,7 @@ func (l *localNode) open(ctx context.Context, cfg node.Config) (err error) {
 	keepRunningDuringSync()
 	cfg.Listen, cfg.BindingListen = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Version = version()
+	cfg.OTLPEndpoint, cfg.TraceRatio = l.cmd.OTLPEndpoint, l.cmd.TraceRatio
 	cfg.Logger = slog.New(slog.NewTextHandler(l.program.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := os.MkdirAll(l.state, 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/trace"
 )
 
 const (
@@ -59,7 +60,7 @@ func (b *barriers) send(ctx context.Context, it *barrier, fn func(context.Contex
 func (e *Edge) Barrier(ctx context.Context) (godwit.Revision, error) {
 	b, first := e.barriers.join()
 	if first { // for all who join it, so it does not end with the first one's request
-		ctx, cancel := context.WithTimeout(e.ctx, barrierTimeout)
+		ctx, cancel := context.WithTimeout(trace.With(e.ctx, ctx), barrierTimeout)
 		e.barriers.send(ctx, b, e.barrier)
 		cancel()
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/trace"
 )
 
 // Prefix starts the path of every request that one node makes of another.
@@ -168,6 +169,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 	switch at := strings.TrimPrefix(r.URL.Path, Prefix); at {
 	case "", "/walk", "/report": // a copy under way makes these itself
 	default:
+		trace.Describe(r.Context(), "feed", at[1:])
 		s.paces.own.Add(1)
 	}
 	if err := serve(s, w, r, p); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/trace"
 )
 
 const (
@@ -60,8 +61,16 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, base: base}
 	c.requests = c.httpClient(answerTimeout)
+	c.requests.Transport = trace.Transport(c.requests.Transport, spanName)
 	c.streams = c.httpClient(0)
 	return c, nil
+}
+
+// spanName is what a trace calls a request of another node: what is below Prefix, which
+// has no key in it.
+func spanName(r *http.Request) string {
+	_, path, _ := strings.Cut(r.URL.Path, Prefix)
+	return "upstream." + strings.TrimPrefix(path, "/")
 }
 
 // httpClient never goes by a proxy of the environment and follows no redirect:

@@ -103,5 +103,6 @@ func (n *Node) release() (err error) {
 	if n.store != nil {
 		err = errors.Join(err, n.store.Close())
 	}
+	n.traces.Close()
 	return errors.Join(err, n.audit.Close())
 }

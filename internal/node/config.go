@@ -119,6 +119,11 @@ type Config struct {
 	ScrubEvery time.Duration
 	ScrubRate  int64
 
+	// OTLPEndpoint is the URL of a collector of OpenTelemetry's that is sent traces.
+	// Default: none. TraceRatio is how many of those that begin here it gets, 0 to 1.
+	OTLPEndpoint string
+	TraceRatio   float64
+
 	// TLSCert and TLSKey are PEM files. With them both ports speak TLS.
 	TLSCert, TLSKey string
 
@@ -244,6 +249,7 @@ func (c Config) Validate() error {
 	problems = append(problems, c.validateScrub()...)
 	problems = append(problems, c.validateUpstream()...)
 	problems = append(problems, c.validateCluster()...)
+	problems = append(problems, c.validateTraces()...)
 	return errors.Join(append(problems, validateLimits(c.Limits)...)...)
 }
 

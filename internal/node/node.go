@@ -30,6 +30,8 @@ import (
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/scrub"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/trace"
+	"github.com/godwitkv/godwit/internal/trace/export"
 	"github.com/godwitkv/godwit/internal/watch"
 )
 
@@ -71,13 +73,14 @@ type Node struct {
 	hub      *watch.Hub
 	service  *api.Service
 	scrub    *scrub.Scrubber
-	again    chan struct{} // told that the node is to become a new copy
-	audit    *audit.Log    // nil: nothing is recorded
+	again    chan struct{}    // told that the node is to become a new copy
+	audit    *audit.Log       // nil: nothing is recorded
+	traces   *export.Exporter // nil: nothing is traced
 
 	certificates []native.Certificate // that the node shows
 
 	upstreamTLS *tls.Config
-	passing     *http.Transport    // of requests to other nodes; nil at the centre
+	passing     http.RoundTripper  // of requests to other nodes; nil at the centre
 	registry    jetstream.Registry // of the members; nil unless the node is one
 	joiner      *jetstream.Joiner  // nil unless the node is a member
 	refreshes   *rate.Limiter
@@ -136,6 +139,9 @@ func (n *Node) open(ctx context.Context) error {
 	if n.upstreamTLS, err = n.cfg.upstreamTLS(); err != nil {
 		return err
 	}
+	if err := n.openTraces(ctx); err != nil {
+		return err
+	}
 	if err := n.openStore(ctx); err != nil {
 		return err
 	}
@@ -149,6 +155,7 @@ func (n *Node) open(ctx context.Context) error {
 	if err := n.openAudit(); err != nil {
 		return err
 	}
+	n.traceOrigin()
 	n.openService()
 	return n.openScrub(ctx)
 }
@@ -172,10 +179,10 @@ func (n *Node) ReopenAudit() { n.audit.Reopen() }
 func (n *Node) openLog(ctx context.Context) error {
 	switch {
 	case n.cfg.edge():
-		n.passing = newPassTransport(&n.cfg, n.upstreamTLS)
+		n.passing = trace.Transport(newPassTransport(&n.cfg, n.upstreamTLS), passSpan)
 		return n.openEdge(ctx)
 	case n.cfg.member():
-		n.passing = newPassTransport(&n.cfg, n.upstreamTLS)
+		n.passing = trace.Transport(newPassTransport(&n.cfg, n.upstreamTLS), passSpan)
 		return n.openMember(ctx)
 	}
 	if err := n.openRootToken(); err != nil {

@@ -27,9 +27,9 @@ const (
 
 // newServers makes the servers of all ports.
 func (n *Node) newServers() {
-	n.api = n.httpServer(n.counted(unlessStreamed(usualPatience(), n.dispatch())))
+	n.api = n.httpServer(n.counted(unlessStreamed(usualPatience(), n.traced(n.dispatch()))))
 	n.binding = binding.New(binding.Config{
-		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, MaxValueBytes: n.cfg.Limits.MaxValueBytes,
+		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, MaxValueBytes: n.cfg.Limits.MaxValueBytes, Tracer: n.traces.Tracer(),
 	})
 	if n.listen.pprof != nil {
 		n.pprof = n.httpServer(profiler())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/trace/export"
 )
 
 // Bounds and defaults of a Config.
@@ -48,6 +49,10 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// PublicOnly keeps Workers from private addresses.
 	PublicOnly bool
+	// OTLPEndpoint is the URL of a collector of OpenTelemetry's that is sent traces.
+	// Default: none. TraceRatio is how many of those that begin here it gets, 0 to 1.
+	OTLPEndpoint string
+	TraceRatio   float64
 	// Stdout and Stderr take the Workers' logs and what is told besides.
 	Stdout, Stderr io.Writer
 }
@@ -88,6 +93,14 @@ func (c *Config) validate() error {
 	}
 	if n := len(c.Configs); n < 1 || n > maxWorkers {
 		problems = append(problems, fmt.Errorf("--config: %d Workers; from 1 to %d can run together", n, maxWorkers))
+	}
+	if c.OTLPEndpoint != "" {
+		if err := export.CheckEndpoint(c.OTLPEndpoint); err != nil {
+			problems = append(problems, fmt.Errorf("--otlp-endpoint: %w", err))
+		}
+	}
+	if !(c.TraceRatio >= 0 && c.TraceRatio <= 1) { // NaN is neither
+		problems = append(problems, fmt.Errorf("--trace-ratio: %v is not between 0 and 1", c.TraceRatio))
 	}
 	return errors.Join(problems...)
 }

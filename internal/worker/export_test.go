@@ -6,13 +6,14 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/godwitkv/godwit/internal/trace"
 	"github.com/godwitkv/godwit/internal/worker/workerd"
 	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
 
 // Sender is who the front takes a request to come from.
 func Sender(trusted []netip.Prefix, r *http.Request) (client, proto string) {
-	return newFront(&Config{TrustedProxies: trusted}).sender(r)
+	return newFront(&Config{TrustedProxies: trusted}, nil).sender(r)
 }
 
 // Included tells whether a file is an asset of a site.
@@ -40,12 +41,15 @@ func Watch(paths []string, deaf bool) (wait func(ctx context.Context) error, end
 func Plain(text string) string { return plain(text) }
 
 // NewFront is a front whose one workerd listens at a socket, and what ends it.
-func NewFront(socket string) (h http.Handler, end func()) {
+func NewFront(socket string) (h http.Handler, end func()) { return NewTracedFront(socket, nil) }
+
+// NewTracedFront is NewFront, and tells tracer of requests.
+func NewTracedFront(socket string, tracer *trace.Tracer) (h http.Handler, end func()) {
 	g := &generation{}
 	s := &slot{g: g, socket: socket, process: new(workerd.Process)}
 	s.connect()
 	g.slots = []*slot{s}
-	f := newFront(&Config{})
+	f := newFront(&Config{}, tracer)
 	f.use(g)
-	return f, s.hangUp
+	return f.server.Handler, s.hangUp
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/godwitkv/godwit/internal/trace"
 	"github.com/godwitkv/godwit/internal/worker/workerd"
 )
 
@@ -42,7 +43,7 @@ type front struct {
 	changed chan struct{} // closed, and replaced, when there may be someone to ask
 }
 
-func newFront(cfg *Config) *front {
+func newFront(cfg *Config, tracer *trace.Tracer) *front {
 	f := &front{trusted: cfg.TrustedProxies, changed: make(chan struct{})}
 	cf := map[string]string{"httpProtocol": "HTTP/1.1"}
 	if cfg.Location != "" {
@@ -56,11 +57,14 @@ func newFront(cfg *Config) *front {
 		BufferPool: newBuffers(),
 	}
 	f.server = &http.Server{
-		Handler: f, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: trace.Handler(tracer, spanName, f), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: quiet, DisableGeneralOptionsHandler: true,
 	}
 	return f
 }
+
+// spanName is what a trace calls a request to a Worker, whose path is nobody's business.
+func spanName(*http.Request) string { return "worker" }
 
 // use sends new requests to a generation, and returns the one before.
 func (f *front) use(g *generation) (before *generation) {
@@ -205,6 +209,7 @@ func (f *front) rewrite(p *httputil.ProxyRequest) {
 	out.Header.Set("CF-Connecting-IP", client)
 	out.Header.Set(workerd.ProtoHeader, proto)
 	out.Header.Set(workerd.CFHeader, f.cf)
+	trace.Inject(out.Context(), out.Header)
 }
 
 func (f *front) failed(w http.ResponseWriter, r *http.Request, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/trace/export"
 	"github.com/godwitkv/godwit/internal/worker/cache"
 	"github.com/godwitkv/godwit/internal/worker/workerd"
 )
@@ -33,7 +35,8 @@ type Runner struct {
 	dir           string // of sockets and configurations
 	objects       string // the Durable Objects' storage
 	objectsLock   *os.File
-	shared        bool // another run has the storage
+	shared        bool             // another run has the storage
+	traces        *export.Exporter // nil: nothing is traced
 	cache         *http.Server
 	cacheSocket   string
 
@@ -94,12 +97,27 @@ func (r *Runner) open(ctx context.Context) (err error) {
 	if r.kv, err = newNamespaces(r.node, r.run, r.told); err != nil {
 		return err
 	}
-	r.front = newFront(&r.cfg)
+	if err := r.openTraces(ctx); err != nil {
+		return err
+	}
+	r.front = newFront(&r.cfg, r.traces.Tracer())
 	if err := r.deploy(ctx); err != nil {
 		return err
 	}
 	r.life.Go(func() error { return ignoreClosed(r.front.server.Serve(r.listen)) })
 	return nil
+}
+
+// openTraces starts to send traces, if there is somewhere to send them.
+func (r *Runner) openTraces(ctx context.Context) (err error) {
+	if r.cfg.OTLPEndpoint == "" {
+		return nil
+	}
+	r.traces, err = export.Open(ctx, export.Config{
+		Endpoint: r.cfg.OTLPEndpoint, Ratio: r.cfg.TraceRatio, Service: "godwit-worker", Location: r.cfg.Location, Role: "worker",
+		Logger: slog.New(slog.NewTextHandler(r.cfg.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	return err
 }
 
 // read reads the project, and notes how its files stood before.
@@ -379,6 +397,7 @@ func (r *Runner) Close() error {
 		_ = r.listen.Close() // the server has, if there is one
 	}
 	problems = append(problems, r.life.Wait())
+	r.traces.Close()
 	r.watch.close()
 	if r.objectsLock != nil {
 		_ = r.objectsLock.Close()

@@ -12,9 +12,11 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/godwitkv/godwit/internal/api/apitest"
 	"github.com/godwitkv/godwit/internal/api/binding"
+	"github.com/godwitkv/godwit/internal/trace"
 )
 
 // BenchmarkGetHit is a get of a hot key of 288 bytes over a connection in
@@ -28,24 +30,14 @@ func BenchmarkGetHit(b *testing.B) {
 	get := "GET /hot?urlencoded=true HTTP/1.1\r\n" + head + "\r\n"
 	value := strings.Repeat("v", 288)
 
-	b.Run("godwit", func(b *testing.B) {
-		s := binding.New(binding.Config{Service: env.Service, Logger: slog.New(slog.DiscardHandler)})
-		ln := fasthttputil.NewInmemoryListener()
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(ln) }()
-		put := fmt.Sprintf("PUT /hot HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", head, len(value), value)
-		c, err := ln.Dial()
-		if err != nil {
-			b.Fatal(err)
-		}
-		exchange(b, c, put, get)
-		if err := s.Shutdown(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		if err := <-served; err != nil && !errors.Is(err, io.EOF) {
-			b.Fatal(err)
-		}
-	})
+	run := func(name string, tracer *trace.Tracer) {
+		b.Run(name, func(b *testing.B) { benchmarkGet(b, env, tracer, head, value, get) })
+	}
+	run("godwit", nil)
+	never := sdk.NewTracerProvider(sdk.WithSampler(sdk.NeverSample()))
+	run("traced, none sampled", trace.New(never))
+	always := sdk.NewTracerProvider(sdk.WithSampler(sdk.AlwaysSample()))
+	run("traced, all sampled", trace.New(always))
 	b.Run("empty", func(b *testing.B) {
 		s := &fasthttp.Server{NoDefaultDate: true, NoDefaultServerHeader: true, Handler: func(ctx *fasthttp.RequestCtx) {
 			ctx.Response.SetBodyRaw([]byte(value))
@@ -56,6 +48,26 @@ func BenchmarkGetHit(b *testing.B) {
 		exchange(b, pipe.Conn2(), get, get)
 		<-served
 	})
+}
+
+// benchmarkGet is a get by a server that tells tracer, which may be nil, of it.
+func benchmarkGet(b *testing.B, env *apitest.Env, tracer *trace.Tracer, head, value, get string) {
+	s := binding.New(binding.Config{Service: env.Service, Logger: slog.New(slog.DiscardHandler), Tracer: tracer})
+	ln := fasthttputil.NewInmemoryListener()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	put := fmt.Sprintf("PUT /hot HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", head, len(value), value)
+	c, err := ln.Dial()
+	if err != nil {
+		b.Fatal(err)
+	}
+	exchange(b, c, put, get)
+	if err := s.Shutdown(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	if err := <-served; err != nil && !errors.Is(err, io.EOF) {
+		b.Fatal(err)
+	}
 }
 
 // exchange sends first once and next b.N times, each upon the reply to the one

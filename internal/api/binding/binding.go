@@ -26,6 +26,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/trace"
 )
 
 // Config is what a Server needs. Service and Logger are required.
@@ -33,6 +34,7 @@ type Config struct {
 	Service *api.Service
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // nil: none
+	Tracer  *trace.Tracer         // nil: nothing is traced
 
 	// MaxConns bounds the connections served at once; one too many is told
 	// 503. 0: 8192.

@@ -36,7 +36,7 @@ func (s *Server) bulkGet(r *request) error {
 	if err != nil {
 		return err
 	}
-	values, err := s.cfg.Service.BulkGet(s.ctx, r.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts})
+	values, err := s.cfg.Service.BulkGet(r.in, r.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts})
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (s *Server) get(r *request) error {
 			r.found(e)
 			return nil
 		}
-		src, err := s.cfg.Service.OpenValue(s.ctx, r.ns, e)
+		src, err := s.cfg.Service.OpenValue(r.in, r.ns, e)
 		switch {
 		case err == nil:
 			r.found(e)
@@ -82,7 +82,7 @@ func (s *Server) get(r *request) error {
 
 // find gets the entry under key, and notes how it was found, or that it was not.
 func (s *Server) find(r *request, key []byte, opts godwit.ReadOptions) (*godwit.Entry, error) {
-	e, served, err := s.cfg.Service.Get(s.ctx, r.ns, key, opts)
+	e, served, err := s.cfg.Service.Get(r.in, r.ns, key, opts)
 	r.revision = served.Revision
 	if err == nil || errors.Is(err, godwit.ErrKeyNotFound) {
 		r.cacheStatus(served.Status)

@@ -2,6 +2,7 @@ package binding
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"runtime/debug"
@@ -15,6 +16,7 @@ import (
 	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/trace"
 )
 
 // Names of headers. Those of requests are as fasthttp normalises them; those
@@ -45,6 +47,8 @@ var (
 type request struct {
 	c     *conn
 	ctx   *fasthttp.RequestCtx
+	in    context.Context // of what is done for it
+	span  trace.Span
 	op    op
 	allow string
 	path  []byte // raw, after the first slash
@@ -94,14 +98,21 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	c.enter(phaseBusy)
 	r := &c.req
 	r.start(ctx, 4*s.cfg.MaxValueBytes)
+	r.in = s.ctx
+	if s.cfg.Tracer != nil {
+		s.trace(r)
+	}
 	s.answer(r)
 	s.seal(r)
+	if s.cfg.Tracer != nil {
+		s.traced(r)
+	}
 	if r.op == opPut || r.op == opDelete {
 		s.record(r)
 	}
 	s.metrics.request(r.op, ctx.Response.StatusCode())
 	s.ended(r)
-	r.ctx = nil
+	r.ctx, r.in = nil, nil
 }
 
 // ended has a request kept that was slow or failed. It is told of when its answer is
@@ -197,7 +208,7 @@ func ambiguous(h *fasthttp.RequestHeader) bool {
 // admitRequest finds out who asks, about which namespace, and whether they may.
 func (s *Server) admitRequest(r *request) (err error) {
 	secret := bearer(r.peek(hdrAuthorization))
-	if r.principal, err = s.cfg.Service.Authenticate(s.ctx, r.c.remote, secret); err != nil {
+	if r.principal, err = s.cfg.Service.Authenticate(r.in, r.c.remote, secret); err != nil {
 		return err
 	}
 	from := len(r.scratch)
@@ -235,10 +246,10 @@ func bearer(v []byte) []byte {
 // the only one that its token is for.
 func (s *Server) namespace(r *request) (*godwit.Namespace, error) {
 	if ref := r.peek(hdrNamespace); len(ref) > 0 {
-		return s.cfg.Service.Catalog().Resolve(s.ctx, ref)
+		return s.cfg.Service.Catalog().Resolve(r.in, ref)
 	}
 	if t := r.principal.Token; t != nil && len(t.Namespaces) == 1 {
-		return s.cfg.Service.Catalog().Namespace(s.ctx, t.Namespaces[0])
+		return s.cfg.Service.Catalog().Namespace(r.in, t.Namespaces[0])
 	}
 	return nil, errNoNamespace
 }

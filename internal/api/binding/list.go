@@ -16,7 +16,7 @@ func (s *Server) list(r *request) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.cfg.Service.List(s.ctx, r.ns, q, opts)
+	page, err := s.cfg.Service.List(r.in, r.ns, q, opts)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/trace"
 )
 
 // Config is what a Handler needs. All fields but PassOn are required.
@@ -117,12 +118,14 @@ func (c *call) serve() error {
 		return err
 	}
 	c.body.drain = true
+	trace.Describe(c.ctx(), "rest", c.endpoint.name)
 	if c.endpoint.need == godwit.PermissionAdmin && c.h.passOn != nil {
 		return c.h.passOn(c.w, c.r)
 	}
 	if err := c.authorize(); err != nil {
 		return err
 	}
+	trace.About(c.ctx(), c.ns)
 	if err := c.announce(); err != nil {
 		return err
 	}

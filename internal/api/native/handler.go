@@ -21,6 +21,7 @@ import (
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/trace"
 	"github.com/godwitkv/godwit/internal/watch"
 )
 
@@ -283,6 +284,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.third = args[2]
+	trace.Describe(q.Context(), "native", rt.path)
 	if rt.watch == nil { // a watch is as long as its client likes
 		told := &told{ResponseWriter: w}
 		w, q.w = told, told

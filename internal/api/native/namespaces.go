@@ -7,6 +7,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/trace"
 )
 
 // sizedNamespace is a namespace and how much it holds.
@@ -179,6 +180,7 @@ func (h *Handler) find(r *request, need godwit.Permission) (*godwit.Namespace, e
 	ns, err := h.reach(r, ref, need)
 	if err == nil {
 		r.ns = ns
+		trace.About(r.Context(), ns)
 	}
 	return ns, err
 }
