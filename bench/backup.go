@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/godwitkv/godwit/bench/load"
@@ -28,7 +29,7 @@ const (
 // into a directory, into a repository, encrypted, after one key in a hundred has changed,
 // and back again.
 func backups(ctx context.Context, l *lab) (rows []row, err error) {
-	b := &backupRuns{lab: l, took: make(map[string][]time.Duration)}
+	b := &backupRuns{lab: l, took: make(map[string][]time.Duration), most: make(map[string]int64)}
 	both := []string{"taskset", "-c", fmt.Sprintf("%d,%d", l.serverOn, l.loadOn)}
 	if b.node, err = l.startNodeBy(ctx, both, l.serverOn, "godwit-backup"); err != nil {
 		return nil, err
@@ -56,6 +57,7 @@ type backupRuns struct {
 	node  *node
 	id    string
 	took  map[string][]time.Duration
+	most  map[string]int64 // bytes of memory
 	order []string
 }
 
@@ -124,7 +126,8 @@ func (b *backupRuns) from(args ...string) []string {
 
 func (b *backupRuns) run(ctx context.Context, name string, args []string) error {
 	began := time.Now()
-	out, err := exec.CommandContext(ctx, b.lab.godwit, args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, b.lab.godwit, args...)
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("run %s: %w: %s", args[0], err, out)
 	}
@@ -132,6 +135,9 @@ func (b *backupRuns) run(ctx context.Context, name string, args []string) error 
 		b.order = append(b.order, name)
 	}
 	b.took[name] = append(b.took[name], time.Since(began))
+	if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		b.most[name] = max(b.most[name], used.Maxrss<<10)
+	}
 	return nil
 }
 
@@ -143,6 +149,7 @@ func (b *backupRuns) row(name string) row {
 	}
 	return row{
 		Name: name, Unit: "MB/s", Value: median(rates), Target: 200,
-		Note: fmt.Sprintf("of %d values of 16 KiB; the range over the rounds is %s to %s", backupKeys, number(slices.Min(rates)), number(slices.Max(rates))),
+		Note: fmt.Sprintf("of %d values of 16 KiB, %d MiB of memory; the range over the rounds is %s to %s",
+			backupKeys, b.most[name]>>20, number(slices.Min(rates)), number(slices.Max(rates))),
 	}
 }

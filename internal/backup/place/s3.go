@@ -46,7 +46,6 @@ func openS3(address string, cfg Config) (Place, error) {
 	}
 	c, err := minio.New(endpoint, &minio.Options{
 		Creds: credentialsOf(cfg), Secure: secure, Region: cfg.S3Region, BucketLookup: lookup,
-		TrailingHeaders: secure, // checksums behind the body; without TLS the body is signed
 	})
 	if err != nil {
 		return nil, fmt.Errorf("use %s: %w", address, err)
@@ -79,13 +78,14 @@ func credentialsOf(cfg Config) *credentials.Credentials {
 
 func (s *s3) String() string { return "s3://" + s.bucket + "/" + strings.TrimSuffix(s.prefix, "/") }
 
-// Put implements Place. The library tries again what may succeed then.
+// Put implements Place. The library tries again what may succeed then. The sum that goes
+// along has the service refuse what was changed on its way: any service knows that one.
 func (s *s3) Put(ctx context.Context, name string, b []byte) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	_, err := s.client.PutObject(ctx, s.bucket, s.prefix+name, bytes.NewReader(b), int64(len(b)),
-		minio.PutObjectOptions{ContentType: "application/octet-stream", DisableMultipart: true})
+		minio.PutObjectOptions{ContentType: "application/octet-stream", DisableMultipart: true, SendContentMd5: true})
 	return s.failed("put", name, err)
 }
 
