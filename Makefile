@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip proxies chromium redis shells packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps clean
+.PHONY: ip proxies chromium redis shells packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps reproducible release-snapshot release-files clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -26,7 +26,7 @@ demo: build
 	@exec $(BIN)/world -godwit $(BIN)/godwit
 
 ## test: install what the tests need, then run all of them
-test: lint cross fuzz e2e-deps js-deps planted packaging
+test: lint reproducible fuzz e2e-deps js-deps planted packaging
 	$(GO) test -race -timeout 40m -skip $(CHAOS) ./...
 	$(GO) test -timeout 10m -run $(CHAOS) ./e2e
 	@$(MAKE) --no-print-directory simulate SEEDS=200
@@ -132,17 +132,52 @@ packaging:
 		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq caddy systemd; }
 	@command -v promtool > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends prometheus; }
 	@mkdir -p $(BIN)
-	@sed 's,/usr/local/bin/godwit,/bin/true,' packaging/systemd/godwit.service > $(BIN)/godwit.service
+	@sed 's,=godwit ,=/bin/true ,' packaging/systemd/godwit.service > $(BIN)/godwit.service
 	systemd-analyze verify --man=no $(BIN)/godwit.service
+	systemd-sysusers --dry-run $(CURDIR)/packaging/systemd/godwit.sysusers > /dev/null
 	caddy validate --adapter caddyfile --config packaging/docker/Caddyfile > /dev/null
 	caddy fmt packaging/docker/Caddyfile | cmp - packaging/docker/Caddyfile
 	promtool check rules packaging/prometheus/godwit.rules.yaml
 	promtool test rules packaging/prometheus/godwit.rules.test.yaml
 
+# The flags of a release: .goreleaser.yaml has the same.
+RELEASED := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+
 ## cross: the binary builds for every system we name
 cross:
-	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/godwit
-	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/godwit
+	@mkdir -p $(BIN)
+	GOOS=darwin GOARCH=arm64 $(RELEASED) -o /dev/null ./cmd/godwit
+	GOOS=linux GOARCH=arm64 $(RELEASED) -o $(BIN)/godwit-linux-arm64 ./cmd/godwit
+
+## reproducible: another directory makes the same bytes (with GOCACHE=DIR, of packages compiled anew)
+reproducible: cross
+	@again=$$(mktemp -d) && trap "rm -rf $$again" EXIT && \
+		git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $$again && cd $$again && \
+		GOOS=linux GOARCH=arm64 $(RELEASED) -o again ./cmd/godwit && \
+		cmp again $(CURDIR)/$(BIN)/godwit-linux-arm64 && sha256sum again
+
+## release-snapshot: what a release has, but the images, into dist/; publishes nothing
+release-snapshot: $(BIN)/goreleaser $(BIN)/cyclonedx-gomod
+	$(BIN)/goreleaser check
+	$(BIN)/goreleaser release --snapshot --clean --skip=docker
+	$(GO) test -count=1 -run TestRelease ./packaging -dist $(CURDIR)/dist
+
+# release-files are what goreleaser packs beside the binary.
+release-files: RELEASE := $(BIN)/release
+release-files:
+	rm -rf $(RELEASE)
+	mkdir -p $(RELEASE)/man.gz $(RELEASE)/completions
+	GOFLAGS= $(GO) build -trimpath -buildvcs=true -o $(RELEASE)/godwit ./cmd/godwit
+	$(RELEASE)/godwit man $(RELEASE)/man
+	for page in $(RELEASE)/man/*; do gzip -9nc $$page > $(RELEASE)/man.gz/$${page##*/}.gz || exit 1; done
+	$(RELEASE)/godwit completion bash > $(RELEASE)/completions/godwit.bash
+	$(RELEASE)/godwit completion zsh > $(RELEASE)/completions/_godwit
+	$(RELEASE)/godwit completion fish > $(RELEASE)/completions/godwit.fish
+	gzip -9nc CHANGELOG.md > $(RELEASE)/changelog.gz
+
+# They take minutes to build, so nothing that everyone runs needs them.
+$(BIN)/goreleaser $(BIN)/cyclonedx-gomod: tools/release/go.mod tools/release/go.sum
+	cd tools/release && $(GO) build -o ../../$(BIN)/ github.com/goreleaser/goreleaser/v2 github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 clean:
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -288,7 +289,7 @@ func TestPackagingKnowsTheFlags(t *testing.T) {
 		known[name] = true
 	}
 	seen := 0
-	for _, path := range []string{"../packaging/systemd/godwit.service", "../packaging/docker/Dockerfile", "../packaging/docker/compose.yaml"} {
+	for _, path := range []string{"../packaging/systemd/godwit.service", "../packaging/systemd/godwit.env", "../packaging/docker/release.Dockerfile", "../packaging/docker/Dockerfile", "../packaging/docker/compose.yaml"} {
 		for line := range strings.Lines(read(t, path)) {
 			var names []string
 			if strings.Contains(line, `"serve"`) || strings.Contains(line, `"worker"`) || strings.Contains(line, "godwit serve") {
@@ -308,6 +309,28 @@ func TestPackagingKnowsTheFlags(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("%d flags were found: nothing is tested", seen)
+	}
+}
+
+var (
+	versionRow = regexp.MustCompile(`(?m)^\| [^|]+ \| (\d+) \| (?:from 1 on|(\d+) alone) \|`)
+	helloRow   = regexp.MustCompile("(?m)^- `version` is (\\d+)")
+)
+
+// TestUpgradePage holds the versions of formats to the code; that of the feed to its own
+// page, which is held to the code.
+func TestUpgradePage(t *testing.T) {
+	var said []string
+	for _, m := range versionRow.FindAllStringSubmatch(read(t, "upgrade.md"), -1) {
+		said = append(said, m[1]+m[2])
+	}
+	hello := helloRow.FindStringSubmatch(read(t, "feed.md"))
+	if hello == nil {
+		t.Fatal("feed.md does not say its version")
+	}
+	want := []string{strconv.Itoa(store.FormatVersion), strconv.Itoa(jetstream.LastFormat), hello[1] + hello[1]}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("upgrade.md names other versions (-code +page):\n%s", diff)
 	}
 }
 
