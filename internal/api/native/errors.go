@@ -28,8 +28,9 @@ func table(code godwit.Code) (reply, bool) {
 	return reply{status, name}, ok
 }
 
-// fail answers err. What only the log may know goes to the log.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+// fail answers err. What only the log may know goes to the log, but for the path as it
+// came: keys and titles stand in it.
+func (h *Handler) fail(w http.ResponseWriter, r *request, err error) {
 	code := godwit.CodeOf(err)
 	rep, ok := table(code)
 	if !ok {
@@ -37,7 +38,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if rep.status == http.StatusInternalServerError && r.Context().Err() == nil {
 		h.cfg.Logger.ErrorContext(r.Context(), "answer request",
-			slog.String(logMethod, r.Method), slog.String(logPath, r.URL.Path), slog.Any(logError, err))
+			slog.String(logMethod, r.Method), slog.String(logPath, Prefix+r.path), slog.Any(logError, err))
 	}
 	switch rep.status {
 	case http.StatusUnauthorized:

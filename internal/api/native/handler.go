@@ -134,6 +134,7 @@ type request struct {
 	*http.Request
 	principal *catalog.Principal
 	w         http.ResponseWriter
+	path      string          // as the routes have it
 	argument  string          // what stands in the path for "*"
 	key       string          // what stands for a second one
 	third     string          // and for a third one
@@ -266,11 +267,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	path = strings.TrimPrefix(path, Prefix)
 	rt, args, ok := match(path)
-	q := &request{Request: r, w: w, argument: args[0], key: args[1]}
+	q := &request{Request: r, w: w, path: rt.path, argument: args[0], key: args[1]}
 	if !rt.public {
 		p, secret, err := h.authenticate(r)
 		if err != nil {
-			h.fail(w, r, err)
+			h.fail(w, q, err)
 			return
 		}
 		q.principal, q.Request = p, r.WithContext(godwit.WithCredential(r.Context(), secret))
@@ -291,7 +292,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer h.ended(q, rt.path, told, time.Now())
 	}
 	if err := h.serve(w, q, &rt); err != nil {
-		h.fail(w, q.Request, err)
+		h.fail(w, q, err)
 	}
 }
 

@@ -160,7 +160,7 @@ func (h *Handler) oneVersion(r *request, find func(*godwit.Namespace, string) (*
 	defer func() { _ = value.Close() }()
 	r.answered = true
 	if err := writeVersion(r, v, value); err != nil {
-		h.cfg.Logger.ErrorContext(r.Context(), "send version", logPath, r.URL.Path, logError, err.Error())
+		h.cfg.Logger.ErrorContext(r.Context(), "send version", logPath, Prefix+r.path, logError, err.Error())
 	}
 	return nil, nil
 }
