@@ -55,6 +55,7 @@ var advice = map[godwit.Code][2]string{
 	godwit.CodeBulkTooLarge:       {"The values of a bulk get are more than 25 MiB together.", "Ask for fewer keys."},
 	godwit.CodeNotNumber:          {"An `add` found a value that is no integer of 64 bits, or the sum would be none. Nothing was changed.", "Put a number under the key first."},
 	godwit.CodeQuota:              {"The namespace holds as much as `max_keys` or `max_bytes` allows. Deletes go on.", "Delete, or raise the setting: [quotas](operations.md#quotas)."},
+	godwit.CodeDamaged:            {"What this node's disk has of the key is not what was written.", "Ask another node. `godwit status` says whether this one is mending it; see [scrub](operations.md#scrub)."},
 	godwit.CodeHistoryGone:        {"What stood then is not kept, or not any more; that it was absent is not known either.", "Turn on the namespace's [history](history.md) before it is needed; ask for a later moment."},
 }
 
