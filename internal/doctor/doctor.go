@@ -78,7 +78,7 @@ func (d *Deployment) node(n *Node) []Finding {
 	var all []Finding
 	checks := []func(*Deployment, *Node) *Finding{reachOf, readyOf, bindingOf, credentialOf}
 	if n.Status != nil {
-		checks = append(checks, standingOf, clockOf, diskOf, followingOf, retentionOf, portsOf, auditOf)
+		checks = append(checks, standingOf, clockOf, diskOf, scrubOf, followingOf, retentionOf, portsOf, auditOf)
 	}
 	for _, check := range checks {
 		if f := check(d, n); f != nil {

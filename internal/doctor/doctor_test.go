@@ -119,6 +119,10 @@ func TestFindings(t *testing.T) {
 		{"no reserve", status(0, func(s *client.Status) { s.Disk.ReserveBytes = 0 }), []string{"warning fra disk"}},
 		{"disk unknown", status(0, func(s *client.Status) { s.Disk = nil }), nil},
 
+		{"damaged", status(0, func(s *client.Status) { s.Scrub.Found, s.Scrub.Unmended = 2, 1 }), []string{"problem fra scrub"}},
+		{"mended", status(0, func(s *client.Status) { s.Scrub.LastFound, s.Scrub.LastMended = 2, 2 }), []string{"warning fra scrub"}},
+		{"scrubbed", status(0, func(s *client.Status) { s.Scrub.LastEnded = now.Add(-day).Unix() }), nil},
+
 		{"cut off", status(1, func(s *client.Status) { s.Connected = false }), []string{"problem lhr following"}},
 		{"a copy", status(1, func(s *client.Status) { s.Progress = "40 %" }), []string{"warning lhr following"}},
 		{"stale", status(1, func(s *client.Status) { s.StalenessMS = 6000 }), []string{"warning lhr following"}},
