@@ -34,7 +34,9 @@ type Uploader interface {
 	// small, else durably on disk, with memory that does not grow with the
 	// value. A value longer than limit is read to its end, so that the error
 	// can tell its length (up to a bound), and not kept.
-	// Errors: CodeValueTooLarge, CodeDiskFull, r's error wrapped.
+	// WithDestination says in ctx for which namespace it is: a node that may not
+	// carry that keeps the value in memory, whatever its length, or refuses it
+	// (CodeUnavailable). Errors: CodeValueTooLarge, CodeDiskFull, r's error wrapped.
 	Upload(ctx context.Context, r io.Reader, limit int64) (Value, error)
 
 	// Discard drops a value that no transaction will name.

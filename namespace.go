@@ -49,7 +49,7 @@ func ParseNamespaceID(s string) (id NamespaceID, err error) {
 type Namespace struct {
 	ID           NamespaceID `json:"id"`
 	Title        string      `json:"title"`
-	Jurisdiction string      `json:"jurisdiction,omitempty"` // "", "eu", "us" or "fedramp"; echoed, not enforced
+	Jurisdiction string      `json:"jurisdiction,omitempty"` // "", or one of Jurisdictions; it never changes
 	Settings     Settings    `json:"settings"`
 	Revision     Revision    `json:"-"` // of the namespace's own entry in the catalog
 }
@@ -114,14 +114,4 @@ func ValidateTitle(title string) error {
 		return Errorf(CodeInvalidRequest, "title exceeds the limit of %d characters", MaxTitleRunes)
 	}
 	return nil
-}
-
-// ValidateJurisdiction returns nil for "", "eu", "us" and "fedramp". Error:
-// [CodeInvalidRequest].
-func ValidateJurisdiction(j string) error {
-	switch j {
-	case "", "eu", "us", "fedramp":
-		return nil
-	}
-	return Errorf(CodeInvalidRequest, "invalid jurisdiction %q: use eu, us or fedramp", clip(j))
 }

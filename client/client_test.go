@@ -31,7 +31,7 @@ func open(t *testing.T) *node.Node {
 	t.Helper()
 	n, err := node.Open(t.Context(), node.Config{
 		Dir: "data", FS: store.NewMemFS(), RootToken: rootToken,
-		Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", Location: "lhr",
+		Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", Location: "lhr", Jurisdictions: []string{"eu", "us"},
 	})
 	check(t, err)
 	t.Cleanup(func() { check(t, n.Close()) })

@@ -22,7 +22,9 @@ func example() (url, token string, stop func()) {
 	if err != nil {
 		log.Panic(err)
 	}
-	n, err := node.Open(context.Background(), node.Config{Dir: dir, Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0"})
+	n, err := node.Open(context.Background(), node.Config{
+		Dir: dir, Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", Jurisdictions: []string{"eu"},
+	})
 	if err != nil {
 		log.Panic(err)
 	}

@@ -29,6 +29,8 @@ type Node struct {
 	TokenExpires int64 `json:"token_expires,omitempty"` // unix seconds; 0: never
 
 	Followers []Node `json:"followers,omitempty"`
+
+	Jurisdictions []string `json:"jurisdictions,omitempty"` // whose namespaces the node may carry
 }
 
 // Tree returns the node at the root of all, with those that follow it and those

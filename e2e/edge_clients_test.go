@@ -95,7 +95,7 @@ func TestWranglerAtEdge(t *testing.T) {
 	for _, name := range []string{"namespaces", "keys", "bulk"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			edge := startEdge(t, startServer(t))
+			edge := startEdge(t, startServer(t, "--jurisdiction", "eu"))
 			s := &session{server: edge, dir: t.TempDir(), home: t.TempDir(), titles: map[string]string{}}
 			datadriven.RunTest(t, filepath.Join("testdata", "wrangler", name), s.command)
 		})

@@ -13,7 +13,7 @@ func TestSDK(t *testing.T) {
 	for _, version := range []string{"4", "5", "7"} {
 		t.Run("cloudflare "+version, func(t *testing.T) {
 			t.Parallel()
-			runScript(t, startServer(t), 14, "testdata/sdk/sdk.mjs", version)
+			runScript(t, startServer(t, "--jurisdiction", "eu"), 14, "testdata/sdk/sdk.mjs", version)
 		})
 	}
 }

@@ -30,7 +30,7 @@ func TestWrangler(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			s := &session{server: startServer(t), dir: t.TempDir(), home: t.TempDir(), titles: map[string]string{}}
+			s := &session{server: startServer(t, "--jurisdiction", "eu"), dir: t.TempDir(), home: t.TempDir(), titles: map[string]string{}}
 			datadriven.RunTest(t, file, s.command)
 		})
 	}

@@ -66,6 +66,10 @@ type Config struct {
 	// Namespaces are ids or titles. Default: all that the token may read. Reads
 	// of others are passed on.
 	Namespaces []string
+	// Jurisdictions are those whose namespaces may be in this process and in Dir: "eu",
+	// "us", "fedramp". Default: none; reads of namespaces that are of any are passed on,
+	// and nothing of theirs is kept.
+	Jurisdictions []string
 	// MaxValue withholds longer values, in bytes, until they are read.
 	// Default: none.
 	MaxValue int64
@@ -104,6 +108,11 @@ type Replica struct {
 func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	if len(cfg.Upstreams) == 0 || cfg.Token == "" {
 		return nil, errors.New("a replica needs Upstreams and a Token")
+	}
+	for _, j := range cfg.Jurisdictions {
+		if err := godwit.ValidateJurisdiction(j); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -157,6 +166,7 @@ func (r *Replica) open(ctx context.Context) (err error) {
 	r.edge, err = edge.Open(ctx, edge.Config{
 		Store: r.store, Clock: clock, Upstreams: r.cfg.Upstreams, Token: r.cfg.Token,
 		Namespaces: r.cfg.Namespaces, MaxValue: r.cfg.MaxValue, ValueCacheBytes: r.cfg.ValueCacheBytes,
+		Jurisdictions: r.cfg.Jurisdictions, Catalog: c,
 		TLS: r.cfg.TLS, Self: r.self, Mixed: r.hub.Mixed, Exact: r.hub.Exact,
 		Logger: r.cfg.Logger, Metrics: r.cfg.Metrics,
 	})
@@ -175,7 +185,7 @@ func (r *Replica) refresh(ctx context.Context) error {
 }
 
 func (r *Replica) self() feed.NodeInfo {
-	return feed.NodeInfo{ID: r.id, Role: "replica", Location: r.cfg.Location}
+	return feed.NodeInfo{ID: r.id, Role: "replica", Location: r.cfg.Location, Jurisdictions: r.cfg.Jurisdictions}
 }
 
 // Close stops following and closes the copy. Watches end. Closing again returns

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -289,4 +290,54 @@ func BenchmarkGetHot(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestJurisdiction: of a namespace that a replica is not for nothing is kept, and it is
+// read and written all the same.
+func TestJurisdiction(t *testing.T) {
+	c := openCentre(t)
+	check(t, c.node.Close())
+	c.cfg.Jurisdictions = []string{"eu"}
+	c.start(t)
+	cl, err := client.New(c.node.APIURL(), rootToken)
+	check(t, err)
+	defer cl.Close()
+	_, err = cl.CreateNamespace(t.Context(), "europe", client.NamespaceOptions{Jurisdiction: "eu"})
+	check(t, err)
+	long := strings.Repeat("long secret ", 10_000)
+	for _, tc := range []struct {
+		jurisdictions []string
+		holds         bool
+	}{{nil, false}, {[]string{"eu"}, true}} {
+		dir := t.TempDir()
+		r, _ := c.open(t, replica.Config{Dir: dir, Jurisdictions: tc.jurisdictions, WriteToken: rootToken})
+		europe, err := r.Namespace(t.Context(), "europe")
+		check(t, err)
+		_, err = europe.Put(t.Context(), "long", strings.NewReader(long), replica.PutOptions{})
+		check(t, err)
+		if got := value(t, europe, "long"); got != long {
+			t.Errorf("%q: it reads %d bytes", tc.jurisdictions, len(got))
+		}
+		check(t, r.Close())
+		if got := holds(t, dir, "long secret"); got != tc.holds {
+			t.Errorf("%q: the directory holds it: %t", tc.jurisdictions, got)
+		}
+	}
+	if _, err := replica.Open(t.Context(), replica.Config{Upstreams: []string{c.node.APIURL()}, Token: rootToken, Jurisdictions: []string{"mars"}}); err == nil {
+		t.Error("a replica for mars opens")
+	}
+}
+
+// holds tells whether a file below a directory has a text.
+func holds(t *testing.T, dir, text string) (found bool) {
+	t.Helper()
+	check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		found = found || bytes.Contains(b, []byte(text))
+		return err
+	}))
+	return found
 }

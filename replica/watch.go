@@ -43,11 +43,16 @@ type WatchOptions struct {
 // Watch yields the namespace's changes until ctx ends or the loop is left. Of a
 // key that is written faster than the events are taken, the latest state may be
 // all that is told. Errors: godwit.ErrNamespaceNotFound, also when the namespace
-// is deleted; CodeInvalidRequest for an After that is none; CodeUnavailable when
+// is deleted; CodeInvalidRequest for an After that is none, and for a namespace of a
+// jurisdiction that is not in Config.Jurisdictions; CodeUnavailable when
 // the replica is closed.
 func (n *Namespace) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Event, error] {
 	q := watch.Request{Namespace: n.id, Prefix: o.Prefix, After: o.After, Values: o.Values}
 	return func(yield func(Event, error) bool) {
+		if n.r.edge.Barred(n.id) {
+			yield(Event{}, godwit.Errorf(godwit.CodeInvalidRequest, "The namespace is of a jurisdiction that the replica is not for: watch it at a node."))
+			return
+		}
 		for e, err := range n.r.hub.Watch(ctx, q) {
 			if err == nil && e.Kind == watch.Heartbeat {
 				continue

@@ -33,7 +33,7 @@ func (n *Namespace) Put(ctx context.Context, key string, value io.Reader, opts P
 			return 0, err
 		}
 	}
-	v, err := n.r.edge.Upload(ctx, value, godwit.MaxValueBytes)
+	v, err := n.r.edge.Upload(godwit.WithDestination(ctx, n.id), value, godwit.MaxValueBytes)
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -96,7 +97,10 @@ func helpFor(typed *kong.Context) string {
 // hint says what to do about err, "" where that is plain.
 func hint(err error, typed *kong.Context) string {
 	var usage wrongUsage
+	var bound *edge.JurisdictionError
 	switch {
+	case errors.As(err, &bound):
+		return "start it with --jurisdiction " + bound.Jurisdiction + "; an edge may begin with an empty directory instead"
 	case errors.Is(err, store.ErrFollower):
 		return `give --upstream to run it as one, or make it a centre's with "godwit promote DIR"`
 	case errors.Is(err, store.ErrEncrypted):

@@ -27,7 +27,7 @@ type namespaceCmd struct {
 type namespaceCreateCmd struct {
 	remote
 	Title        string `arg:"" help:"The title, unlike any other's."`
-	Jurisdiction string `help:"eu, us or fedramp; shown, not enforced." placeholder:"NAME"`
+	Jurisdiction string `env:"-" help:"eu, us or fedramp: where its content may be kept." placeholder:"NAME"`
 	IfNotExists  bool   `name:"if-not-exists" env:"-" help:"Show the one that has the title already, if there is one."`
 	JSON         bool   `name:"json" help:"Show the namespace as JSON."`
 }
@@ -79,9 +79,9 @@ func (c *namespaceListCmd) Run(ctx context.Context, p *program) error {
 	if c.JSON {
 		return p.writeJSON(all)
 	}
-	t := p.table("ID", "TITLE", "KEYS", "BYTES")
+	t := p.table("ID", "TITLE", "KEYS", "BYTES", "JURISDICTION")
 	for _, ns := range all {
-		t.row(ns.ID, ns.Title, strconv.FormatInt(ns.Keys, 10), strconv.FormatInt(ns.Bytes, 10))
+		t.row(ns.ID, ns.Title, strconv.FormatInt(ns.Keys, 10), strconv.FormatInt(ns.Bytes, 10), orDash(ns.Jurisdiction))
 	}
 	return t.close()
 }

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -32,6 +33,7 @@ type serveCmd struct {
 	UpstreamToken   string   `help:"The token to follow them with: permission replicate." placeholder:"TOKEN"`
 	UpstreamCA      string   `name:"upstream-ca" help:"PEM file of those who may have signed the upstreams' certificates. Default: the system's." placeholder:"FILE"`
 	Namespaces      []string `help:"Ids or titles of the namespaces that an edge carries; requests for others are passed on. Default: all." placeholder:"A,B"`
+	Jurisdiction    []string `help:"Jurisdictions whose namespaces this node may carry: eu, us, fedramp. Default: none." placeholder:"NAME"`
 	MaxValue        size     `help:"Longest value that an edge fetches before it is read; 0 is any." default:"0" placeholder:"N"`
 	ValueCacheBytes size     `help:"Bytes of longer values to keep on the disk; 0 is the default, 1 GiB." default:"0" placeholder:"N"`
 	Advertise       string   `help:"URL by which other nodes reach this one. Default: the address it listens on." placeholder:"URL"`
@@ -171,6 +173,7 @@ func (c *serveCmd) config(p *program) node.Config {
 		UpstreamToken:   c.UpstreamToken,
 		UpstreamCA:      c.UpstreamCA,
 		Namespaces:      c.Namespaces,
+		Jurisdictions:   jurisdictions(c.Jurisdiction),
 		MaxValue:        int64(c.MaxValue),
 		ValueCacheBytes: int64(c.ValueCacheBytes),
 		AdvertiseURL:    c.Advertise,
@@ -203,6 +206,11 @@ func (c *serveCmd) config(p *program) node.Config {
 		Version: version(),
 		Logger:  c.logger(p),
 	}
+}
+
+// jurisdictions are those of a flag, in order, each once.
+func jurisdictions(given []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(given)))
 }
 
 func (c *serveCmd) logger(p *program) *slog.Logger {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,7 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	t := p.table("FIELD", "VALUE")
 	t.row("role", s.Role)
 	t.row("location", orDash(s.Location))
+	t.row("jurisdictions", orDash(strings.Join(s.Jurisdictions, ", ")))
 	t.row("account", orDash(s.Account))
 	t.row("cluster", orDash(s.ClusterID))
 	t.row("revision", s.Revision)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/godwitkv/godwit/client"
@@ -24,7 +25,7 @@ func (c *statusCmd) tree(ctx context.Context, p *program, cl *client.Client) err
 func drawTree(to io.Writer, root *client.Node) error {
 	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
 	t := &table{w, w.Flush}
-	t.row("NODE", "ROLE", "LAG", "STALENESS", "KEYS", "BYTES", "VERSION", "STATE", "URL")
+	t.row("NODE", "ROLE", "LAG", "STALENESS", "KEYS", "BYTES", "VERSION", "STATE", "JURISDICTIONS", "URL")
 	t.node(root, "", "")
 	return t.close()
 }
@@ -33,7 +34,7 @@ func drawTree(to io.Writer, root *client.Node) error {
 // that follow it, behind rest.
 func (t *table) node(n *client.Node, first, rest string) {
 	t.row(first+nodeName(n), nodeRole(n), strconv.FormatInt(n.Lag, 10), staleness(n.StalenessMS),
-		strconv.FormatInt(n.Keys, 10), countBytes(n.Bytes), orDash(n.Version), nodeState(n), orDash(n.URL))
+		strconv.FormatInt(n.Keys, 10), countBytes(n.Bytes), orDash(n.Version), nodeState(n), orDash(printable(strings.Join(n.Jurisdictions, ","))), orDash(n.URL))
 	for i := range n.Followers {
 		if i == len(n.Followers)-1 {
 			t.node(&n.Followers[i], rest+"└─ ", rest+"   ")

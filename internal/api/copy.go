@@ -120,6 +120,9 @@ func (q *Copy) validate() error {
 	if err := CheckRequestID(q.RequestID); err != nil {
 		return err
 	}
+	if j := q.From.Jurisdiction; j != "" && j != q.To.Jurisdiction {
+		return godwit.Errorf(godwit.CodeInvalidRequest, "The source is of jurisdiction %s, and so must the namespace be that is copied to.", j)
+	}
 	if q.Key != "" {
 		return q.validateKey()
 	}

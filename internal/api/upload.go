@@ -27,6 +27,7 @@ const (
 // an *godwit.Error becomes CodeInvalidRequest.
 func (s *Service) Upload(ctx context.Context, ns *godwit.Namespace, body io.Reader) (godwit.Value, error) {
 	limit := s.limits(ns).MaxValueBytes
+	ctx = godwit.WithDestination(ctx, ns.ID)
 	if m, ok := body.(interface{ Len() int }); ok && m.Len() <= godwit.DefaultInlineBytes {
 		return s.cfg.Uploader.Upload(ctx, body, limit) // in memory already, and small
 	}

@@ -102,6 +102,9 @@ type Config struct {
 	Strict   bool
 	Node     string // this node's name
 	Upstream bool   // writes are passed on
+	// Withheld tells whether keys of a namespace, by its id, must not come to this
+	// disk: then entries name none. nil: they may.
+	Withheld func(namespace string) bool
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
@@ -241,6 +244,9 @@ func (l *Log) drop(n int64) {
 func (l *Log) encode(e Entry) []byte {
 	e.Time, e.Node = l.cfg.Now().UTC(), l.cfg.Node
 	e.Upstream = e.Upstream && l.cfg.Upstream
+	if l.cfg.Withheld != nil && e.Namespace != "" && l.cfg.Withheld(e.Namespace) {
+		e.Key, e.Target = "", ""
+	}
 	for _, text := range []*string{&e.TokenName, &e.Title, &e.Key, &e.Target, &e.RequestID, &e.Namespace} {
 		if len(*text) > maxTextBytes {
 			*text = (*text)[:maxTextBytes]

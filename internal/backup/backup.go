@@ -112,7 +112,7 @@ type source struct {
 
 // ask asks the node who it is, and whether it may be copied with this token.
 func ask(ctx context.Context, c *feed.Client) (*source, error) {
-	st, err := c.Follow(ctx, feed.FollowRequest{})
+	st, err := c.Follow(ctx, feed.FollowRequest{Jurisdictions: feed.AllJurisdictions()})
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,8 @@ func (c *Config) follow(ctx context.Context, source *source) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	e, err := edge.Open(ctx, edge.Config{
 		Store: s, Clock: clock, Upstreams: []string{c.URL}, Token: c.Token, Logger: c.Logger,
-		Self: func() feed.NodeInfo { return feed.NodeInfo{ID: "backup", Role: "backup"} },
+		Jurisdictions: feed.AllJurisdictions(),
+		Self:          func() feed.NodeInfo { return feed.NodeInfo{ID: "backup", Role: "backup"} },
 	})
 	if err != nil {
 		return err

@@ -41,6 +41,9 @@ type Config struct {
 	// here. Error: ErrUnauthenticated; any other means that it could not be
 	// asked. nil: what is not known here is not known.
 	Identify func(ctx context.Context, secret []byte) (t *godwit.Token, root bool, err error)
+	// MayMake tells why no namespace of a jurisdiction can be made, nil if one can.
+	// nil: any can.
+	MayMake func(ctx context.Context, jurisdiction string) error
 	// Refresh waits, bounded, until this node has all that stood upstream when
 	// it was called; it is called before a namespace that is not known here is
 	// refused. nil: what is not known here does not exist.

@@ -15,7 +15,8 @@ type index struct {
 	account    string
 	namespaces map[godwit.NamespaceID]*godwit.Namespace
 	titles     map[string]*godwit.Namespace
-	ordered    []*godwit.Namespace // by id
+	ordered    []*godwit.Namespace           // by id
+	bound      map[godwit.NamespaceID]string // the jurisdictions of those that have one; nil: none has
 	tokens     map[string]*Principal
 	hashes     map[[32]byte]*Principal
 	oldest     []*godwit.Token // by creation, then id
@@ -115,8 +116,15 @@ func (e *edit) indexNamespaces() {
 		return bytes.Compare(a.ID[:], b.ID[:])
 	})
 	n.titles = make(map[string]*godwit.Namespace, len(n.ordered))
+	n.bound = nil
 	for _, ns := range n.ordered {
 		n.titles[ns.Title] = ns
+		if ns.Jurisdiction != "" {
+			if n.bound == nil {
+				n.bound = make(map[godwit.NamespaceID]string)
+			}
+			n.bound[ns.ID] = ns.Jurisdiction
+		}
 	}
 }
 

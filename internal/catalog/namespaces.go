@@ -34,6 +34,15 @@ func (c *Catalog) KnownNamespace(id godwit.NamespaceID) *godwit.Namespace {
 	return c.index.Load().namespaces[id]
 }
 
+// Bound tells whether any namespace is of a jurisdiction.
+func (c *Catalog) Bound() bool { return len(c.index.Load().bound) > 0 }
+
+// Jurisdiction is that of a namespace as far as this node's own copy knows, "" if it
+// is of none. It is on the way of reads.
+func (c *Catalog) Jurisdiction(id godwit.NamespaceID) string {
+	return c.index.Load().bound[id]
+}
+
 // Resolve returns the namespace whose id, or else title, is ref. It does not
 // allocate when found. Errors: as Namespace.
 func (c *Catalog) Resolve(ctx context.Context, ref []byte) (*godwit.Namespace, error) {
@@ -78,7 +87,7 @@ func (c *Catalog) Namespaces() []*godwit.Namespace { return c.index.Load().order
 
 // CreateNamespace makes a namespace. requestKey may be zero. Errors:
 // CodeNamespaceExists, CodeTooManyNamespaces, those of ValidateTitle,
-// ValidateJurisdiction and Log.Propose.
+// ValidateJurisdiction, Config.MayMake and Log.Propose.
 func (c *Catalog) CreateNamespace(ctx context.Context, title, jurisdiction string, requestKey godwit.RequestKey) (*godwit.Namespace, error) {
 	ns, err := c.create(ctx, title, jurisdiction, requestKey)
 	if err == nil && ns == nil {
@@ -116,7 +125,7 @@ func (c *Catalog) create(ctx context.Context, title, jurisdiction string, reques
 	if err := godwit.ValidateTitle(title); err != nil {
 		return nil, err
 	}
-	if err := godwit.ValidateJurisdiction(jurisdiction); err != nil {
+	if err := c.checkJurisdiction(ctx, jurisdiction); err != nil {
 		return nil, err
 	}
 	if err := c.reserve(title); err != nil {
@@ -138,6 +147,16 @@ func (c *Catalog) create(ctx context.Context, title, jurisdiction string, reques
 		return c.titled(title)
 	}
 	return c.Namespace(ctx, ns.ID)
+}
+
+// checkJurisdiction tells whether a namespace can be made of a jurisdiction, "" for
+// none.
+func (c *Catalog) checkJurisdiction(ctx context.Context, j string) error {
+	err := godwit.ValidateJurisdiction(j)
+	if err == nil && j != "" && c.cfg.MayMake != nil {
+		err = c.cfg.MayMake(ctx, j)
+	}
+	return err
 }
 
 // creation is the transaction that makes ns exist.

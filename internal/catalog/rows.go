@@ -58,6 +58,28 @@ func encodeAccount(id string, created int64) []byte {
 
 func encodeNamespace(ns *godwit.Namespace) []byte { return mustJSON(ns) }
 
+// MadeBy is the namespace as a record puts it into the catalog, nil if the record
+// does not.
+func MadeBy(r *godwit.Record) *godwit.Namespace {
+	if r.Namespace != godwit.SystemNamespace || r.Op != godwit.OpPut || !strings.HasPrefix(r.Key, namespacePrefix) {
+		return nil
+	}
+	ns, err := decodeNamespace(r.Key, r.Value.Inline, r.Revision)
+	if err != nil {
+		return nil
+	}
+	return ns
+}
+
+// Stored returns the namespaces that a source holds, in order of their ids.
+func Stored(src Source) ([]*godwit.Namespace, error) {
+	idx, err := load(src)
+	if err != nil {
+		return nil, err
+	}
+	return idx.ordered, nil
+}
+
 // decodeNamespace reads the row under NamespaceKey. The id in the key rules.
 func decodeNamespace(key string, value []byte, r godwit.Revision) (*godwit.Namespace, error) {
 	id, err := godwit.ParseNamespaceID(strings.TrimPrefix(key, namespacePrefix))

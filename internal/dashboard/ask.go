@@ -120,6 +120,7 @@ type nodeStatus struct {
 	Role          string    `json:"role"`
 	Location      string    `json:"location"`
 	Account       string    `json:"account"`
+	Jurisdictions []string  `json:"jurisdictions"`
 	ClusterID     string    `json:"cluster_id"`
 	Revision      string    `json:"revision"`
 	Ready         bool      `json:"ready"`

@@ -34,6 +34,8 @@ type treeNode struct {
 	Progress    string     `json:"progress"`
 	Uptime      int64      `json:"uptime_seconds"`
 	Followers   []treeNode `json:"followers"`
+
+	Jurisdictions []string `json:"jurisdictions"`
 }
 
 // treeRow is a node in the table of all.

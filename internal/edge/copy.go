@@ -25,7 +25,7 @@ func (l *loop) copy(ctx context.Context, c *feed.Client, reason string, times in
 	l.metrics.reconciles.Inc()
 	l.log.Info("reconcile: walking the upstream's keys", logUpstream, c.URL(), logReason, reason)
 	r := feed.Reconcile{
-		Store: l.store, Client: c, Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue,
+		Store: l.store, Client: c, Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue, Jurisdictions: l.cfg.Jurisdictions,
 		Logger: l.log, Greeted: func(h *feed.Hello) { l.copying(c, h) }, Progress: func(p feed.Progress) { l.status.progress(reason, p) }, Now: l.cfg.Clock.Now,
 	}
 	done, err := r.Run(ctx)

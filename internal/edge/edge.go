@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -32,6 +33,14 @@ type Config struct {
 	Namespaces      []string // ids or titles; nil: all
 	MaxValue        int64    // longer values are fetched when they are read; 0: none
 	ValueCacheBytes int64    // of those kept; default 1 GiB
+
+	// Jurisdictions are those whose namespaces this node may carry: nothing of others
+	// comes to its disk, and their requests go upstream. feed.AllJurisdictions: those
+	// that the upstream carries.
+	Jurisdictions []string
+	// Catalog is that of the store's content: it says which namespaces are of which.
+	// nil: nothing is read or written through this node.
+	Catalog *catalog.Catalog
 
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	TLS  *tls.Config
@@ -70,6 +79,7 @@ type Edge struct {
 	barriers   *barriers
 	identities *identities
 
+	memory   *memory     // uploads that must not come to the disk
 	copied   atomic.Bool // a first copy was completed
 	unsynced atomic.Bool // something was applied since the last sync
 

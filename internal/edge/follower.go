@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -32,6 +33,7 @@ type follower struct {
 	link    atomic.Pointer[link]        // nil: no upstream is known to answer
 	linked  signal                      // told when an upstream answers again
 	carried atomic.Pointer[feed.Filter] // what the copy holds; nil: there is none yet
+	catalog *catalog.Catalog            // nil: there is none
 	suspect chan struct{}               // told that a request found nobody, for the probe
 }
 
@@ -42,8 +44,8 @@ type link struct {
 	end    context.CancelCauseFunc
 }
 
-func newFollower(s *store.Store) *follower {
-	f := &follower{store: s, start: time.Now(), suspect: make(chan struct{}, 1)}
+func newFollower(s *store.Store, c *catalog.Catalog) *follower {
+	f := &follower{store: s, start: time.Now(), catalog: c, suspect: make(chan struct{}, 1)}
 	f.heard.Store(never)
 	return f
 }
@@ -158,7 +160,13 @@ func (f *follower) carries(ns godwit.NamespaceID) bool {
 	if c == nil {
 		return false
 	}
-	if c.Namespaces == nil || ns == godwit.SystemNamespace {
+	if ns == godwit.SystemNamespace {
+		return true
+	}
+	if f.catalog != nil && !admits(c.Jurisdictions, f.catalog.Jurisdiction(ns)) {
+		return false
+	}
+	if c.Namespaces == nil {
 		return true
 	}
 	_, ok := slices.BinarySearchFunc(c.Namespaces, ns, compareNamespaces)

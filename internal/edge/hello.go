@@ -70,13 +70,14 @@ func (a *applier) adopt(h *feed.Hello) error {
 // are asked for, or in the background.
 func (a *applier) compareCarried(carries feed.Filter) error {
 	held := a.note.Carries
-	if sameNamespaces(held.Namespaces, carries.Namespaces) {
+	if sameNamespaces(held.Namespaces, carries.Namespaces) && sameJurisdictions(held.Jurisdictions, carries.Jurisdictions) {
 		a.note.Carries = &carries
 		a.edge.follow.carry(&carries)
 		return nil
 	}
 	a.note.Carries = &feed.Filter{
 		Namespaces: bothCarry(held.Namespaces, carries.Namespaces), MaxValue: carries.MaxValue,
+		Jurisdictions: bothCarry(held.Jurisdictions, carries.Jurisdictions),
 	}
 	a.edge.follow.carry(a.note.Carries)
 	a.heard = false
@@ -88,15 +89,15 @@ func sameNamespaces(a, b []godwit.NamespaceID) bool {
 	return (a == nil) == (b == nil) && slices.Equal(a, b)
 }
 
-// bothCarry are the namespaces that are in both filters.
-func bothCarry(a, b []godwit.NamespaceID) []godwit.NamespaceID {
+// bothCarry are the namespaces, or the jurisdictions, that are in both filters.
+func bothCarry[T comparable](a, b []T) []T {
 	if a == nil {
 		return b
 	}
 	if b == nil {
 		return a
 	}
-	both := []godwit.NamespaceID{}
+	both := []T{}
 	for _, ns := range a {
 		if slices.Contains(b, ns) {
 			both = append(both, ns)

@@ -106,6 +106,9 @@ func (e *Edge) passTo(ctx context.Context, c *feed.Client, txs []godwit.Transact
 
 // content opens a value that was uploaded here.
 func (e *Edge) content(b godwit.Blob) (io.ReadCloser, error) {
+	if r, ok := e.memory.open(b); ok {
+		return r, nil
+	}
 	return e.store.OpenValue(e.ctx, godwit.NamespaceID{}, &godwit.Entry{Value: godwit.Value{Blob: b}})
 }
 
@@ -133,7 +136,7 @@ func firstOf(errs ...error) error {
 func (e *Edge) decided(txs []godwit.Transaction) {
 	for i := range txs {
 		for j := range txs[i].Mutations {
-			if b := txs[i].Mutations[j].Value.Blob; !b.IsZero() {
+			if b := txs[i].Mutations[j].Value.Blob; !b.IsZero() && !e.memory.drop(b) {
 				e.values.decided(b)
 			}
 		}
@@ -167,8 +170,11 @@ func (e *Edge) awaitOwn(ctx context.Context, r godwit.Revision) error {
 }
 
 // Upload implements godwit.Uploader: the value is kept here until it is
-// proposed.
+// proposed, and in memory if it must not come to this node's disk.
 func (e *Edge) Upload(ctx context.Context, r io.Reader, limit int64) (godwit.Value, error) {
+	if ns, ok := godwit.DestinationOf(ctx); ok && e.Barred(ns) {
+		return e.memory.upload(ctx, r, limit)
+	}
 	v, err := e.store.Upload(ctx, r, limit)
 	if err == nil && !v.Blob.IsZero() {
 		e.values.uploaded(v.Blob)
@@ -178,7 +184,7 @@ func (e *Edge) Upload(ctx context.Context, r io.Reader, limit int64) (godwit.Val
 
 // Discard implements godwit.Uploader.
 func (e *Edge) Discard(v godwit.Value) {
-	if !v.Blob.IsZero() {
+	if !v.Blob.IsZero() && !e.memory.drop(v.Blob) {
 		e.values.discard(v.Blob)
 	}
 }

@@ -19,7 +19,9 @@ type note struct {
 	Ahead       godwit.Revision `json:"ahead,omitempty"`       // what a reconcile brought in may be of states up to here
 	Reset       bool            `json:"reset,omitempty"`       // deletions were left out since the store was exact
 	Account     string          `json:"account,omitempty"`
-	Carries     *feed.Filter    `json:"carries,omitempty"` // what the store holds; nil: no copy yet
+	// Carries is what the store holds; nil: no copy yet. One without jurisdictions is
+	// from before they bound anything.
+	Carries *feed.Filter `json:"carries,omitempty"`
 }
 
 func readNote(s *store.Store) (n note, err error) {

@@ -32,8 +32,8 @@ func Open(ctx context.Context, cfg Config) (*Edge, error) {
 		return nil, errors.New("an edge needs an upstream")
 	}
 	e := &Edge{
-		cfg: cfg, store: cfg.Store, log: cfg.Logger, follow: newFollower(cfg.Store),
-		status: newBoard(cfg.Logger), barriers: newBarriers(), identities: newIdentities(), failed: make(chan error, 1),
+		cfg: cfg, store: cfg.Store, log: cfg.Logger, follow: newFollower(cfg.Store, cfg.Catalog),
+		memory: newMemory(), status: newBoard(cfg.Logger), barriers: newBarriers(), identities: newIdentities(), failed: make(chan error, 1),
 	}
 	for _, url := range cfg.Upstreams {
 		c, err := e.newClient(url)
@@ -44,6 +44,9 @@ func Open(ctx context.Context, cfg Config) (*Edge, error) {
 	}
 	e.metrics, e.values, e.reporter = newMetrics(e), newValues(e), newReporter(e)
 	l, err := newLoop(e)
+	if err == nil {
+		err = l.apply.checkJurisdictions()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (l *loop) wouldDo(ctx context.Context, c *feed.Client, wait bool) (newer, w
 	defer cancel()
 	st, err := c.Follow(ctx, feed.FollowRequest{
 		After: position(l.store), Cluster: l.store.Cluster(), Generation: l.store.Generation(),
-		Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue,
+		Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue, Jurisdictions: l.cfg.Jurisdictions,
 	})
 	if err != nil {
 		return false, false

@@ -92,7 +92,9 @@ func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err err
 }
 
 func (l *loop) request() feed.FollowRequest {
-	q := feed.FollowRequest{Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue, Generation: l.store.Generation()}
+	q := feed.FollowRequest{
+		Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue, Jurisdictions: l.cfg.Jurisdictions, Generation: l.store.Generation(),
+	}
 	if l.apply.hasData() {
 		q.Cluster = l.store.Stats().ClusterID
 	}

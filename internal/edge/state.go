@@ -19,7 +19,7 @@ func (e *Edge) State(ctx context.Context) (*feed.Stream, error) {
 	if s == nil {
 		return nil, godwit.ErrNoUpstream
 	}
-	return s.client.State(ctx, e.store.Cluster())
+	return s.client.State(ctx, e.store.Cluster(), e.cfg.Jurisdictions)
 }
 
 // FetchMissing fetches all values that are not here, and returns once none is

@@ -11,8 +11,8 @@ import (
 	"github.com/godwitkv/godwit"
 )
 
-// through reads a value straight from the upstream, which keeps nothing of it: the
-// disk is full, and reads go on.
+// through reads a value straight from the upstream and keeps nothing of it: the disk
+// is full, and reads go on, or it must not come to this disk.
 func (v *values) through(ctx context.Context, w want) (io.ReadCloser, error) {
 	c := v.follow.upstream()
 	if c == nil {

@@ -74,6 +74,9 @@ func (v *values) open(ctx context.Context, ns godwit.NamespaceID, entry *godwit.
 	if b.IsZero() {
 		return v.store.OpenValue(ctx, ns, entry)
 	}
+	if v.Barred(ns) {
+		return v.through(ctx, want{ns, entry.Key, entry.Revision, b})
+	}
 	for range 2 { // what was just fetched may have had to make room
 		if v.store.HasBlob(b.ID) {
 			r, err := v.store.OpenValue(ctx, ns, entry)

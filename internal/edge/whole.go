@@ -35,6 +35,8 @@ func Whole(s *store.Store) error {
 		return errors.New("its first copy was not completed")
 	case n.Carries != nil && n.Carries.Namespaces != nil:
 		return fmt.Errorf("it carries some of the namespaces only: %s", carried(n.Carries))
+	case n.Carries != nil:
+		return lacksNone(s, n.Carries.Jurisdictions)
 	}
 	return nil
 }

@@ -45,6 +45,10 @@ func (s *Server) newAsk(r *http.Request, p *catalog.Principal) (*ask, error) {
 			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "max_value must be a positive number.")
 		}
 	}
+	s.ring.bounds.learn()
+	if f.Jurisdictions, err = s.askJurisdictions(query); err != nil {
+		return nil, err
+	}
 	if err := s.askNamespaces(r.Context(), q, &f); err != nil {
 		return nil, err
 	}
@@ -74,6 +78,9 @@ func (s *Server) askNamespaces(ctx context.Context, q *ask, f *Filter) error {
 			return err
 		case catalog.Authorize(q.principal, godwit.PermissionReplicate, &godwit.Namespace{ID: id}) != nil:
 			q.refuse(EndRefused, "the token is not for namespace "+strconv.QuoteToASCII(clipText(ref)))
+		case !f.admits(s.ring.bounds.jurisdiction(id)):
+			j := s.ring.bounds.jurisdiction(id)
+			q.refuse(EndRefused, "namespace "+strconv.QuoteToASCII(clipText(ref))+" is of jurisdiction "+j+", which the follower may not carry: start it with --jurisdiction "+j)
 		default:
 			f.Namespaces = append(f.Namespaces, id)
 		}
@@ -81,6 +88,37 @@ func (s *Server) askNamespaces(ctx context.Context, q *ask, f *Filter) error {
 	slices.SortFunc(f.Namespaces, compareNamespaces)
 	f.Namespaces = slices.Compact(f.Namespaces)
 	return nil
+}
+
+// ownJurisdictions asks for whatever the node itself carries.
+const ownJurisdictions = "*"
+
+// askJurisdictions is of which jurisdictions a follower may carry namespaces, never
+// nil: who says nothing may of none. Error: CodeInvalidRequest.
+func (s *Server) askJurisdictions(query url.Values) ([]string, error) {
+	text := query.Get("jurisdictions")
+	switch text {
+	case "":
+		return []string{}, nil
+	case ownJurisdictions:
+		if s.cfg.Carries != nil {
+			if own := s.cfg.Carries().Jurisdictions; own != nil {
+				return own, nil
+			}
+		}
+		return godwit.Jurisdictions(), nil
+	}
+	all := strings.Split(text, ",")
+	if len(all) > maxJurisdictions {
+		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "jurisdictions names more than %d.", maxJurisdictions)
+	}
+	for _, j := range all {
+		if err := godwit.ValidateJurisdiction(j); err != nil || j == "" {
+			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "jurisdictions must be of %s.", strings.Join(godwit.Jurisdictions(), ", "))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 // namespace is the namespace that a name means. An id means itself: what was
@@ -111,7 +149,11 @@ func (q *ask) check(s *Server) {
 	if s.cfg.Carries == nil {
 		return
 	}
-	if own := s.cfg.Carries(); !own.covers(&q.filter.Filter) {
+	own := s.cfg.Carries()
+	if j := own.missing(q.filter.Jurisdictions); j != "" {
+		q.refuse(EndRefused, "this node does not carry namespaces of jurisdiction "+j+", which the follower is for: let it follow one that does")
+	}
+	if !own.covers(&q.filter.Filter) {
 		q.refuse(EndRefused, "this node carries less than is asked for")
 	}
 }

@@ -69,7 +69,7 @@ func (c *contents) takeBlob(ctx context.Context, tx int, m *godwit.Mutation) err
 }
 
 func (c *contents) upload(ctx context.Context, tx int, m *godwit.Mutation, r io.Reader, size int64) error {
-	v, err := c.uploader.Upload(ctx, r, size)
+	v, err := c.uploader.Upload(godwit.WithDestination(ctx, m.Namespace), r, size)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,9 @@ import (
 type Filter struct {
 	Namespaces []godwit.NamespaceID // sorted; nil: all
 	MaxValue   int64                // longer values are withheld; 0: none is
+	// Jurisdictions, sorted: namespaces of others are left out. nil: none is; empty:
+	// all are that are of any.
+	Jurisdictions []string
 }
 
 // Hello is the first frame of a stream, and comes again when the lineage grows.
@@ -138,6 +141,8 @@ type NodeInfo struct {
 
 	RootToken    bool  `json:"root_token,omitempty"`    // it is the root token
 	TokenExpires int64 `json:"token_expires,omitempty"` // unix seconds; 0: never
+
+	Jurisdictions []string `json:"jurisdictions,omitempty"` // whose namespaces the node may carry
 }
 
 // Node is a node and those that follow it.

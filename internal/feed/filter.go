@@ -17,18 +17,28 @@ type filter struct {
 	Filter
 	scope []godwit.NamespaceID // whose rows of the catalog, sorted; nil: all
 	key   string               // the same for filters that let the same through
+	// open is the same without a bound by jurisdiction: for what is of none.
+	open *filter
 }
 
 func newFilter(f Filter, scope []godwit.NamespaceID) *filter {
+	bound := keyed(f, scope)
+	f.Jurisdictions = nil
+	bound.open = keyed(f, scope)
+	return bound
+}
+
+func keyed(f Filter, scope []godwit.NamespaceID) *filter {
 	var key []byte
 	key = appendFilter(key, f)
 	key = appendFilter(key, Filter{Namespaces: scope})
+	key = appendBool(key, f.Jurisdictions == nil)
 	return &filter{Filter: f, scope: scope, key: string(key)}
 }
 
 // everything tells that records pass as they are.
 func (f *filter) everything() bool {
-	return f.Namespaces == nil && f.scope == nil && f.MaxValue == 0
+	return f.Namespaces == nil && f.scope == nil && f.MaxValue == 0 && f.Jurisdictions == nil
 }
 
 // covers tells whether all that passes other passes f too.
@@ -36,7 +46,26 @@ func (f *Filter) covers(other *Filter) bool {
 	if f.MaxValue != 0 && (other.MaxValue == 0 || other.MaxValue > f.MaxValue) {
 		return false
 	}
-	return within(other.Namespaces, f.Namespaces)
+	return within(other.Namespaces, f.Namespaces) && f.missing(other.Jurisdictions) == ""
+}
+
+// missing is the first of these jurisdictions, nil for all there are, whose
+// namespaces do not pass f, or "".
+func (f *Filter) missing(jurisdictions []string) string {
+	if jurisdictions == nil {
+		jurisdictions = godwit.Jurisdictions()
+	}
+	for _, j := range jurisdictions {
+		if !f.admits(j) {
+			return j
+		}
+	}
+	return ""
+}
+
+// admits tells whether namespaces of a jurisdiction pass f, "" for those of none.
+func (f *Filter) admits(j string) bool {
+	return j == "" || f.Jurisdictions == nil || slices.Contains(f.Jurisdictions, j)
 }
 
 // within tells whether inner, nil for all, lies in outer.
@@ -54,7 +83,10 @@ func contains(sorted []godwit.NamespaceID, ns godwit.NamespaceID) bool {
 
 // pass tells whether a record goes to the follower, and takes from it the value
 // that is withheld. Rows of the catalog are never withheld.
-func (f *filter) pass(r *godwit.Record) bool {
+func (f *filter) pass(r *godwit.Record, of *bounds) bool {
+	if f.Jurisdictions != nil && !of.admitted(f, r) {
+		return false
+	}
 	if r.Namespace == godwit.SystemNamespace {
 		return f.scope == nil || catalog.InScope(r, func(ns godwit.NamespaceID) bool { return contains(f.scope, ns) })
 	}
@@ -78,7 +110,7 @@ func withheld(r *godwit.Record) godwit.Value {
 
 // derive returns what passes of a frame that holds one batch, as a frame, not
 // compressed.
-func (f *filter) derive(raw []byte) ([]byte, error) {
+func (f *filter) derive(raw []byte, of *bounds) ([]byte, error) {
 	whole, err := Decode(kindRecords, raw[headBytes:])
 	if err != nil {
 		return nil, fmt.Errorf("filter batch: %w", err)
@@ -86,7 +118,7 @@ func (f *filter) derive(raw []byte) ([]byte, error) {
 	batch := whole.(*Records)
 	kept := batch.Records[:0]
 	for i := range batch.Records {
-		if f.pass(&batch.Records[i]) {
+		if f.pass(&batch.Records[i], of) {
 			kept = append(kept, batch.Records[i])
 		}
 	}

@@ -162,7 +162,7 @@ func (p *pager) add(view *store.View, r *godwit.Record) (err error) {
 			return err
 		}
 	}
-	if !p.filter.pass(r) {
+	if !p.filter.pass(r, p.s.ring.bounds) {
 		return nil
 	}
 	if p.heads {

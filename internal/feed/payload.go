@@ -12,9 +12,9 @@ import (
 // The payloads. Numbers are uvarints unless a width stands behind them, text is
 // a count and that many bytes, a filter is
 //
-//	all:1 [count namespace:16...] max_value
+//	all:1 [count namespace:16...] max_value count jurisdiction...
 //
-// with namespaces in order, each once.
+// with namespaces and jurisdictions in order, each once.
 //
 //	Hello      version:1 cluster account count{epoch:16 first after generation} purged revision owner:1 filter session:8 location clock
 //	Records    prev revision time round:1 count record...
@@ -25,17 +25,20 @@ import (
 //	State      epoch:16 revision time place
 //	Known      count{proposer:16 number time} count{request:16 revision time} {index sums}
 const (
-	helloVersion    = 3 // whoever knows only versions before it would keep keys that are cleared
-	maxTextBytes    = 256
-	maxMessageText  = 4096
-	maxEpochs       = 1 << 20
-	maxCarries      = 1 << 16 // namespaces
-	pageHeads       = 1
-	pageDone        = 2
-	maxAge          = time.Duration(1 << 62)
-	maxClock        = 1 << 62
-	maxPing         = 1 << 62
-	recordsReserved = 256 // records that memory is taken for before they are seen
+	helloVersion   = 4 // whoever knows only versions before it takes what is left out for absent
+	maxTextBytes   = 256
+	maxMessageText = 4096
+	maxEpochs      = 1 << 20
+	maxCarries     = 1 << 16 // namespaces
+
+	maxJurisdictions    = 16
+	maxJurisdictionText = 32
+	pageHeads           = 1
+	pageDone            = 2
+	maxAge              = time.Duration(1 << 62)
+	maxClock            = 1 << 62
+	maxPing             = 1 << 62
+	recordsReserved     = 256 // records that memory is taken for before they are seen
 )
 
 func appendPayload(b []byte, f Frame) ([]byte, kind) {
@@ -141,7 +144,12 @@ func appendFilter(b []byte, f Filter) []byte {
 			b = append(b, f.Namespaces[i][:]...)
 		}
 	}
-	return binary.AppendUvarint(b, uint64(f.MaxValue))
+	b = binary.AppendUvarint(b, uint64(f.MaxValue))
+	b = binary.AppendUvarint(b, uint64(len(f.Jurisdictions)))
+	for _, j := range f.Jurisdictions {
+		b = wire.AppendCounted(b, j)
+	}
+	return b
 }
 
 // Decode returns the frame of a kind that a payload is. It points into the
@@ -264,5 +272,23 @@ func decodeFilter(d *wire.Decoder) (f Filter) {
 		}
 	}
 	f.MaxValue = d.Int()
+	f.Jurisdictions = decodeJurisdictions(d)
 	return f
+}
+
+// decodeJurisdictions returns what is there, never nil.
+func decodeJurisdictions(d *wire.Decoder) []string {
+	n := d.Int()
+	if n > maxJurisdictions {
+		d.Fail()
+		return nil
+	}
+	all := make([]string, n)
+	for i := range all {
+		all[i] = string(d.Counted(maxJurisdictionText))
+		if all[i] == "" || i > 0 && all[i-1] >= all[i] {
+			d.Fail()
+		}
+	}
+	return all
 }

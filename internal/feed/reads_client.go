@@ -21,7 +21,7 @@ func (c *Client) Entries(ctx context.Context, ns godwit.NamespaceID, keys []stri
 	if len(keys) > godwit.MaxBulkGetKeys {
 		return nil, godwit.Served{}, godwit.Errorf(godwit.CodeInvalidRequest, "%d keys are over the limit of %d.", len(keys), godwit.MaxBulkGetKeys)
 	}
-	query := filterQuery(nil, f.MaxValue)
+	query := filterQuery(nil, f.MaxValue, nil)
 	query.Set("namespace", ns.String())
 	req, err := c.request(ctx, http.MethodPost, "/entries", query, bytes.NewReader(appendKeys(nil, keys)))
 	if err != nil {

@@ -53,10 +53,12 @@ type Reconcile struct {
 	Client     *Client
 	Namespaces []string
 	MaxValue   int64
-	Logger     *slog.Logger
-	Progress   func(Progress) // told now and then
-	Greeted    func(*Hello)   // told of the first frame of each walk; nil: it is not
-	Now        func() time.Time
+	// Jurisdictions whose namespaces are walked too.
+	Jurisdictions []string
+	Logger        *slog.Logger
+	Progress      func(Progress) // told now and then
+	Greeted       func(*Hello)   // told of the first frame of each walk; nil: it is not
+	Now           func() time.Time
 }
 
 // Progress is how far a reconcile came.
@@ -154,7 +156,8 @@ func (r *Reconcile) open(ctx context.Context) (*walk, error) {
 		w := &walk{Reconcile: r, note: n}
 		if w.stream, err = r.Client.Walk(ctx, WalkRequest{
 			After: n.place(), Heads: !n.takesAll(), Namespaces: r.Namespaces, MaxValue: r.MaxValue,
-			Cluster: r.cluster(), Generation: r.Store.Generation(),
+			Jurisdictions: r.Jurisdictions,
+			Cluster:       r.cluster(), Generation: r.Store.Generation(),
 		}); err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/store"
@@ -59,7 +60,7 @@ func (f *fetching) take(p store.Place) *godwit.Record {
 
 // fetch asks for what stands at places.
 func (w *walk) fetch(ctx context.Context, places []store.Place) (*answer, error) {
-	page, err := w.Client.fetch(ctx, places, w.Namespaces, w.MaxValue)
+	page, err := w.Client.fetch(ctx, places, filterQuery(w.Namespaces, w.MaxValue, w.Jurisdictions))
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +92,9 @@ func checkAnswer(p *Page, places []store.Place) error {
 
 // fetch asks for what stands upstream at places, which are in order. Places
 // without an entry are left out of the answer; one that is not Done ends early.
-func (c *Client) fetch(ctx context.Context, places []store.Place, namespaces []string, maxValue int64) (*pageAnswer, error) {
+func (c *Client) fetch(ctx context.Context, places []store.Place, query url.Values) (*pageAnswer, error) {
 	body := appendPlaces(nil, places)
-	req, err := c.request(ctx, http.MethodPost, "/walk", filterQuery(namespaces, maxValue), bytes.NewReader(body))
+	req, err := c.request(ctx, http.MethodPost, "/walk", query, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

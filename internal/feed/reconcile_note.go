@@ -19,11 +19,13 @@ type resumption struct {
 	Cluster    string               `json:"cluster"`
 	Lineage    []notedEpoch         `json:"lineage"`    // of the log whose revisions name the content of all that stands here
 	Namespaces []godwit.NamespaceID `json:"namespaces"` // walked; null: all
-	After      *notedPlace          `json:"after,omitempty"`
-	Lowest     notedPosition        `json:"lowest,omitzero"`
-	Highest    notedPosition        `json:"highest,omitzero"`
-	Blank      bool                 `json:"blank,omitempty"` // nothing stood here at the start
-	All        bool                 `json:"all,omitempty"`   // the upstream's log has nothing in common with what stood here
+	// Jurisdictions whose namespaces are walked too; null: of all.
+	Jurisdictions []string      `json:"jurisdictions"`
+	After         *notedPlace   `json:"after,omitempty"`
+	Lowest        notedPosition `json:"lowest,omitzero"`
+	Highest       notedPosition `json:"highest,omitzero"`
+	Blank         bool          `json:"blank,omitempty"` // nothing stood here at the start
+	All           bool          `json:"all,omitempty"`   // the upstream's log has nothing in common with what stood here
 }
 
 type notedPlace struct {
@@ -140,7 +142,20 @@ func (p notedPosition) on(l godwit.Lineage) bool {
 // continues tells whether a walk of who says h goes on where n was cut off: the
 // same keys, of a log that has all states that were read so far.
 func (n *resumption) continues(h *Hello) bool {
-	return sameNamespaces(n.Namespaces, h.Carries.Namespaces) && n.Lowest.on(h.Lineage) && n.Highest.on(h.Lineage)
+	return sameNamespaces(n.Namespaces, h.Carries.Namespaces) && sameJurisdictions(n.Jurisdictions, h.Carries.Jurisdictions) && n.Lowest.on(h.Lineage) && n.Highest.on(h.Lineage)
+}
+
+// sameJurisdictions compares filters' jurisdictions, of which nil means all.
+func sameJurisdictions(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
+
+// Walking is what of its upstream's data an unfinished reconcile of the store may
+// have brought in; nil: there is none.
+func Walking(s *store.Store) (*Filter, error) {
+	n, err := readResumption(s)
+	if n == nil || err != nil {
+		return nil, err
+	}
+	return &Filter{Namespaces: n.Namespaces, Jurisdictions: n.Jurisdictions}, nil
 }
 
 // sameNamespaces compares filters' namespaces, of which nil means all.

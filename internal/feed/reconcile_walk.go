@@ -87,7 +87,8 @@ func (w *walk) plan() *resumption {
 		return nil
 	}
 	fresh := &resumption{
-		Cluster: h.Cluster, Lineage: n.Lineage, Namespaces: h.Carries.Namespaces, Blank: n.Blank && n.After == nil,
+		Cluster: h.Cluster, Lineage: n.Lineage, Namespaces: h.Carries.Namespaces, Jurisdictions: h.Carries.Jurisdictions,
+		Blank: n.Blank && n.After == nil,
 	}
 	fresh.All = n.All || !fresh.Blank && w.common == 0
 	if n.Cluster != "" || fresh.takesAll() != n.takesAll() {

@@ -18,6 +18,7 @@ import (
 type batch struct {
 	prev, revision godwit.Revision
 	raw            []byte // the frame with all records, not compressed
+	bound          bool   // some of it is of a jurisdiction
 
 	mu     sync.Mutex
 	shared []*sharedFrame // one for each filter that was asked for
@@ -77,6 +78,7 @@ const idleAfter = 10 * time.Second
 type ring struct {
 	most     int64 // bytes
 	compress *compressor
+	bounds   *bounds
 	encoded  prometheus.Counter // frames made of batches
 	bytes    atomic.Int64       // of the batches, and of what was made of them
 
@@ -89,9 +91,9 @@ type ring struct {
 	grown     chan struct{} // closed when tail moves; nil: nobody waits
 }
 
-func newRing(most int, tail godwit.Revision, encoded prometheus.Counter) *ring {
+func newRing(most int, tail godwit.Revision, b *bounds, encoded prometheus.Counter) *ring {
 	return &ring{
-		most: int64(most), compress: newCompressor(), encoded: encoded, tail: tail,
+		most: int64(most), compress: newCompressor(), bounds: b, encoded: encoded, tail: tail,
 	}
 }
 
@@ -121,8 +123,12 @@ func (r *ring) idle() bool {
 // a frame, empties the ring: who is behind it catches up in rounds.
 func (r *ring) add(c *store.Committed) {
 	var b *batch
+	bound := r.bounds.committed(c)
 	if c.Exact && !r.idle() {
 		b = encodeBatch(c)
+	}
+	if b != nil {
+		b.bound = bound
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -204,6 +210,9 @@ func (r *ring) after(at godwit.Revision, into []*batch, most int) news {
 // frame returns a batch by a filter, compressed if that pays. Error:
 // errFrameTooLarge.
 func (r *ring) frame(b *batch, f *filter) ([]byte, error) {
+	if !b.bound {
+		f = f.open
+	}
 	s := b.slot(f.key)
 	s.once.Do(func() { s.bytes, s.err = r.makeFrame(b, f) })
 	return s.bytes, s.err
@@ -212,7 +221,7 @@ func (r *ring) frame(b *batch, f *filter) ([]byte, error) {
 func (r *ring) makeFrame(b *batch, f *filter) (frame []byte, err error) {
 	frame = b.raw
 	if !f.everything() {
-		if frame, err = f.derive(b.raw); err != nil {
+		if frame, err = f.derive(b.raw, r.bounds); err != nil {
 			return nil, err
 		}
 	}

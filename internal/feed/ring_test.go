@@ -12,7 +12,7 @@ import (
 )
 
 func testRing(most int) *ring {
-	r := newRing(most, 10, prometheus.NewCounter(prometheus.CounterOpts{Name: "encoded"}))
+	r := newRing(most, 10, newBounds(nil), prometheus.NewCounter(prometheus.CounterOpts{Name: "encoded"}))
 	r.attach()
 	return r
 }

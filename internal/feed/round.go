@@ -130,7 +130,7 @@ func (f *follower) readChanges(ctx context.Context, view *store.View, part *enco
 		}
 		f.pace.record(ctx)
 		upTo = r.Revision
-		if f.filter.pass(r) {
+		if f.filter.pass(r, f.s.ring.bounds) {
 			part.add(r)
 		}
 		return nil

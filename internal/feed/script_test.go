@@ -101,7 +101,7 @@ func frames(t testing.TB, list ...feed.Frame) (out []byte) {
 func conversation() []feed.Frame {
 	return []feed.Frame{
 		&feed.Hello{
-			Cluster: "00112233445566778899aabbccddeeff", Account: "a", Revision: 7, Session: 1, Owner: true,
+			Cluster: "00112233445566778899aabbccddeeff", Account: "a", Revision: 7, Session: 1, Owner: true, Carries: feed.Filter{Jurisdictions: []string{}},
 			Lineage: godwit.Lineage{{ID: godwit.EpochID{1}, First: 1}, {ID: godwit.EpochID{2}, First: 5}},
 		},
 		&feed.Records{Prev: 7, Revision: 9, Time: 1, Records: []godwit.Record{

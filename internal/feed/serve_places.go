@@ -67,7 +67,7 @@ func (s *Server) entriesAt(r *http.Request, f *filter, places []store.Place) (pa
 		if err != nil {
 			return nil, err
 		}
-		if record == nil || !f.pass(record) {
+		if record == nil || !f.pass(record, s.ring.bounds) {
 			continue
 		}
 		page.Records = append(page.Records, *record)

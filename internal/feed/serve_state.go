@@ -24,6 +24,9 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *catalog.P
 	if !s.cfg.Shared || s.cfg.Place == nil {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "This node shares its log with no other.")
 	}
+	if j := s.ring.bounds.unmet(&q.filter.Filter); j != "" {
+		q.refuse(EndRefused, "the cluster has a namespace of jurisdiction "+j+": each of its members is started with --jurisdiction "+j)
+	}
 	if err := s.takeTurn(r.Context()); err != nil {
 		return err
 	}

@@ -353,3 +353,16 @@ func (c content) differs(want content) string {
 	}
 	return ""
 }
+
+// places is the page, undecoded, that answers a request for places.
+func (s *served) places(query, body string) string {
+	s.t.Helper()
+	r := httptest.NewRequest("POST", feed.Prefix+"/walk?"+query, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+rootToken)
+	w := httptest.NewRecorder()
+	s.front(s.server).ServeHTTP(w, r)
+	if w.Code != 200 {
+		s.t.Fatalf("places: %d %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}

@@ -113,7 +113,7 @@ func NewServer(cfg ServerConfig) *Server {
 	cfg.setDefaults()
 	m := newServerMetrics()
 	s := &Server{
-		cfg: cfg, ring: newRing(cfg.RingBytes, cfg.Store.Revision(), m.encoded),
+		cfg: cfg, ring: newRing(cfg.RingBytes, cfg.Store.Revision(), newBounds(cfg.Catalog), m.encoded),
 		walks: semaphore.NewWeighted(int64(cfg.MaxReconciles)), metrics: m,
 		streams: make(map[*outgoing]struct{}), followers: make(map[uint64]*follower),
 		walkers: make(map[uint64]*follower), gone: make(chan struct{}),

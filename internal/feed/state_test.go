@@ -67,7 +67,7 @@ func TestState(t *testing.T) {
 		s.propose(txs...)
 		s.keepProposer()
 		want, at := s.known(), s.position()
-		st, err := s.client(rootToken).State(t.Context(), s.store.Cluster())
+		st, err := s.client(rootToken).State(t.Context(), s.store.Cluster(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,13 +154,13 @@ func TestStateRefused(t *testing.T) {
 		writer, _ := s.token(godwit.PermissionWrite)
 		own := s.store.Cluster()
 		for secret, want := range map[string]godwit.Code{some: godwit.CodeForbidden, writer: godwit.CodeForbidden} {
-			if st, err := s.client(secret).State(t.Context(), own); err == nil || godwit.CodeOf(err) != want {
+			if st, err := s.client(secret).State(t.Context(), own, nil); err == nil || godwit.CodeOf(err) != want {
 				t.Errorf("got %v, %v", st, err)
 			}
 		}
 		ends := func(cluster string, want feed.EndReason) {
 			t.Helper()
-			st, err := s.client(all).State(t.Context(), cluster)
+			st, err := s.client(all).State(t.Context(), cluster, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +172,7 @@ func TestStateRefused(t *testing.T) {
 		half.Store(true)
 		ends(own, feed.EndSuspended)
 		alone := newServed(t, store.Config{}, nil)
-		if st, err := alone.client(rootToken).State(t.Context(), ""); err == nil || godwit.CodeOf(err) != godwit.CodeInvalidRequest {
+		if st, err := alone.client(rootToken).State(t.Context(), "", nil); err == nil || godwit.CodeOf(err) != godwit.CodeInvalidRequest {
 			t.Errorf("from who has its log alone: %v, %v", st, err)
 		}
 	})

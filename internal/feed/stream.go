@@ -30,6 +30,8 @@ type FollowRequest struct {
 	Generation uint64          // the highest that the follower has followed
 	Namespaces []string        // ids or titles; nil: all that the token may
 	MaxValue   int64           // 0: all values
+
+	Jurisdictions []string // whose namespaces the follower may carry; AllJurisdictions: all that the upstream does
 }
 
 // WalkRequest asks for the pages of a walk.
@@ -40,11 +42,17 @@ type WalkRequest struct {
 	Generation uint64
 	Namespaces []string
 	MaxValue   int64
+
+	Jurisdictions []string
 }
+
+// AllJurisdictions asks for namespaces of each jurisdiction that the upstream
+// carries.
+func AllJurisdictions() []string { return []string{ownJurisdictions} }
 
 // Follow opens the upstream's feed. The stream ends when ctx does.
 func (c *Client) Follow(ctx context.Context, q FollowRequest) (*Stream, error) {
-	query := filterQuery(q.Namespaces, q.MaxValue)
+	query := filterQuery(q.Namespaces, q.MaxValue, q.Jurisdictions)
 	if q.After != (godwit.Position{}) {
 		query.Set("after", q.After.Epoch.String()+":"+q.After.Revision.String())
 	}
@@ -54,7 +62,7 @@ func (c *Client) Follow(ctx context.Context, q FollowRequest) (*Stream, error) {
 
 // Walk opens a walk of the upstream's entries: Hello, then pages, then End.
 func (c *Client) Walk(ctx context.Context, q WalkRequest) (*Stream, error) {
-	query := filterQuery(q.Namespaces, q.MaxValue)
+	query := filterQuery(q.Namespaces, q.MaxValue, q.Jurisdictions)
 	if q.After != nil {
 		query.Set("after", formatPlace(*q.After))
 	}
@@ -66,19 +74,26 @@ func (c *Client) Walk(ctx context.Context, q WalkRequest) (*Stream, error) {
 }
 
 // State asks for a state of the upstream's and for what of it no feed tells: Hello,
-// State, then Known and Pages, then End. cluster must be the upstream's.
-func (c *Client) State(ctx context.Context, cluster string) (*Stream, error) {
-	return c.stream(ctx, "/state", url.Values{"cluster": {cluster}, "numbers": {"1"}})
+// State, then Known and Pages, then End. cluster must be the upstream's. Whoever is to
+// decide with it may carry namespaces of all its jurisdictions.
+func (c *Client) State(ctx context.Context, cluster string, jurisdictions []string) (*Stream, error) {
+	query := filterQuery(nil, 0, jurisdictions)
+	query.Set("cluster", cluster)
+	query.Set("numbers", "1")
+	return c.stream(ctx, "/state", query)
 }
 
 // filterQuery is how a request says what is to be carried.
-func filterQuery(namespaces []string, maxValue int64) url.Values {
+func filterQuery(namespaces []string, maxValue int64, jurisdictions []string) url.Values {
 	q := url.Values{}
 	if namespaces != nil {
 		q.Set("namespaces", strings.Join(namespaces, ","))
 	}
 	if maxValue > 0 {
 		q.Set("max_value", strconv.FormatInt(maxValue, 10))
+	}
+	if len(jurisdictions) > 0 {
+		q.Set("jurisdictions", strings.Join(jurisdictions, ","))
 	}
 	return q
 }

@@ -66,6 +66,10 @@ func (n NodeInfo) clip() NodeInfo {
 	for _, text := range []*string{&n.ID, &n.Role, &n.Location, &n.URL, &n.Version, &n.Revision, &n.Progress} {
 		*text = clipText(*text)
 	}
+	n.Jurisdictions = slices.Clone(n.Jurisdictions[:min(len(n.Jurisdictions), maxJurisdictions)])
+	for i := range n.Jurisdictions {
+		n.Jurisdictions[i] = clipText(n.Jurisdictions[i])
+	}
 	return n
 }
 

@@ -86,6 +86,11 @@ type Config struct {
 	// that it listens on, if that is one.
 	AdvertiseURL string
 
+	// Jurisdictions are those whose namespaces the node may carry, of
+	// godwit.Jurisdictions. Default: none; of namespaces that are of any it knows the
+	// names.
+	Jurisdictions []string
+
 	// Limits are checked where clients are answered. Default:
 	// godwit.DefaultLimits.
 	Limits godwit.Limits
@@ -230,6 +235,11 @@ func (c Config) Validate() error {
 		}
 	} else if c.FS != nil && !c.edge() {
 		complain("--root-token", "is needed where the disk is not the machine's own")
+	}
+	for _, j := range c.Jurisdictions {
+		if err := godwit.ValidateJurisdiction(j); err != nil || j == "" {
+			complain("--jurisdiction", "%.32q is not of %s", j, strings.Join(godwit.Jurisdictions(), ", "))
+		}
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		complain("--tls-cert", "--tls-cert and --tls-key go together")

@@ -10,10 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/dashboard"
 )
 
@@ -29,10 +27,7 @@ func (n *Node) newDashboard(apis http.Handler) *dashboard.Dashboard {
 		Service: n.service, API: apis, Key: n.dashboardKey, Now: n.now, Logger: n.cfg.Logger,
 	}
 	if n.cfg.edge() {
-		cfg.Carried = func(ns godwit.NamespaceID) bool {
-			carried := n.carries().Namespaces
-			return carried == nil || slices.Contains(carried, ns)
-		}
+		cfg.Carried = n.carriesNamespace
 	}
 	return dashboard.New(cfg)
 }

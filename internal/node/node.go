@@ -145,6 +145,9 @@ func (n *Node) open(ctx context.Context) error {
 	if err := n.openStore(ctx); err != nil {
 		return err
 	}
+	if err := n.checkJurisdictions(); err != nil {
+		return err
+	}
 	if n.listen, err = n.bind(certificate); err != nil {
 		return err
 	}
@@ -167,7 +170,7 @@ func (n *Node) openAudit() (err error) {
 	}
 	n.audit, err = audit.Open(audit.Config{
 		File: n.cfg.AuditLog, MaxBytes: n.cfg.AuditMaxBytes, Strict: n.cfg.AuditStrict, Node: cmp.Or(n.cfg.Node, n.cfg.Location, n.APIURL()),
-		Upstream: n.cfg.edge(), Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+		Upstream: n.cfg.edge(), Withheld: n.barred, Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	return err
 }

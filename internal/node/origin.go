@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -72,7 +73,7 @@ func (n *Node) openCentre(ctx context.Context) error {
 		n.tellFenced(by)
 	}
 	close(n.ready)
-	return n.openCatalog(ctx, catalog.Config{})
+	return n.openCatalog(ctx, catalog.Config{MayMake: n.mayCarry})
 }
 
 // withinQuotas is a log that holds namespaces to what they may hold. The catalog may
@@ -98,6 +99,7 @@ func (n *Node) openEdge(ctx context.Context) error {
 	e, err := edge.Open(n.root, edge.Config{
 		Store: n.store, Clock: n.clock, Upstreams: n.cfg.Upstreams, Token: n.cfg.UpstreamToken, Account: n.cfg.Account,
 		Namespaces: n.cfg.Namespaces, MaxValue: n.cfg.MaxValue, ValueCacheBytes: n.cfg.ValueCacheBytes,
+		Jurisdictions: n.cfg.Jurisdictions, Catalog: n.catalog.Load(),
 		Dial: n.cfg.Dial, TLS: n.upstreamTLS, Self: n.self, Followers: n.feed.Followers,
 		Mixed: n.mixed, Exact: n.whole,
 		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
@@ -163,6 +165,16 @@ func (n *Node) carries() feed.Filter {
 		return e.Carries()
 	}
 	return feed.Filter{}
+}
+
+// carriesNamespace tells whether the node answers for a namespace from its own copy.
+func (n *Node) carriesNamespace(ns godwit.NamespaceID) bool {
+	f := n.carries()
+	j := n.catalog.Load().Jurisdiction(ns)
+	if j != "" && f.Jurisdictions != nil && !slices.Contains(f.Jurisdictions, j) {
+		return false
+	}
+	return f.Namespaces == nil || slices.Contains(f.Namespaces, ns)
 }
 
 // newID names this process in the tree of nodes.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +22,7 @@ const (
 // answered by the upstream, and tells whether it is such a one. Errors:
 // ErrNoUpstream, CodeInvalidRequest; nothing is answered then.
 func (n *Node) passUncarried(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error) {
-	if carried := n.carries().Namespaces; carried == nil || slices.Contains(carried, ns) {
+	if n.carriesNamespace(ns) {
 		return false, nil
 	}
 	base, err := n.upstreamURL()

@@ -43,7 +43,9 @@ func (m member) Close() error { return errors.Join(m.Member.Close(), m.close()) 
 
 // openMember opens the catalog as the store has it, and joins the others.
 func (n *Node) openMember(ctx context.Context) error {
-	err := n.openCatalog(ctx, catalog.Config{Follower: true, Identify: n.identifyHere, Refresh: n.refreshHere})
+	err := n.openCatalog(ctx, catalog.Config{
+		Follower: true, Identify: n.identifyHere, Refresh: n.refreshHere, MayMake: n.mayMake,
+	})
 	if err != nil {
 		return err
 	}
@@ -57,16 +59,18 @@ func (n *Node) openMember(ctx context.Context) error {
 	}
 	n.registry = shared.Registry
 	joiner := jetstream.NewJoiner(jetstream.JoinerConfig{
-		Store: n.store, Clock: n.clock, Registry: shared.Registry, Dial: n.cfg.Dial, TLS: n.upstreamTLS, Self: n.self,
+		Store: n.store, Clock: n.clock, Registry: shared.Registry, Jurisdictions: n.cfg.Jurisdictions, Dial: n.cfg.Dial, TLS: n.upstreamTLS, Self: n.self,
 		Mixed: n.mixed, Exact: n.whole, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	m, err := jetstream.Open(n.root, jetstream.Config{
 		Store: n.store, Stream: shared.Stream, Registry: shared.Registry, Now: n.cfg.Now,
 		Self: jetstream.MemberInfo{
 			Name: n.cfg.Node, Identity: identity, URL: n.advertised(), Version: n.cfg.Version, Formats: jetstream.LastFormat,
+			Jurisdictions: n.cfg.Jurisdictions,
 		},
 		TrimWindow: shared.TrimWindow, TrimCap: shared.TrimCap, CompareEvery: shared.CompareEvery,
 		Join: joiner.Join, JoinProgress: joiner.Progress,
+		MayHold: n.mayHold,
 		Serving: func(ctx context.Context) error { return n.settleIn(ctx, shared.Registry) }, Fenced: n.tellFenced,
 		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})

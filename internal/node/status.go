@@ -22,6 +22,7 @@ func (n *Node) status(host string) native.Status {
 		ID:            n.id,
 		Role:          n.role(),
 		Location:      n.cfg.Location,
+		Jurisdictions: n.cfg.Jurisdictions,
 		Account:       n.Account(),
 		ClusterID:     stats.ClusterID,
 		Revision:      stats.Revision.String(),

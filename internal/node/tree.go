@@ -29,7 +29,8 @@ func (n *Node) self() feed.NodeInfo {
 	return feed.NodeInfo{
 		ID: n.id, Role: n.role(), Location: n.cfg.Location, URL: n.advertised(), Version: n.cfg.Version,
 		Revision: stats.Revision.String(), Ready: n.isReady(), Keys: stats.Keys, Bytes: stats.Bytes,
-		Uptime: n.uptime(),
+		Uptime:        n.uptime(),
+		Jurisdictions: n.cfg.Jurisdictions,
 	}
 }
 

@@ -77,7 +77,7 @@ func newWorld(t *testing.T) *world {
 	check(t, err)
 	logger := slog.New(slog.DiscardHandler)
 	w := &world{t: t, contract: newContract(t), fs: fs, reader: st, store: st, catalog: c, log: log, hub: hub}
-	w.one, err = c.CreateNamespace(t.Context(), "one", "", godwit.RequestKey{})
+	w.one, err = c.CreateNamespace(t.Context(), "one", "eu", godwit.RequestKey{})
 	check(t, err)
 	w.two, err = c.CreateNamespace(t.Context(), "two", "eu", godwit.RequestKey{})
 	check(t, err)

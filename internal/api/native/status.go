@@ -23,6 +23,8 @@ type Status struct {
 	FencedBy      uint64 `json:"fenced_by,omitempty"` // the later one that has taken over from this centre
 	Problem       string `json:"problem,omitempty"`   // why a centre takes no writes, or an edge does not follow
 
+	Jurisdictions []string `json:"jurisdictions,omitempty"` // whose namespaces the node may carry
+
 	TimeMS           int64         `json:"time_ms"`                // by the machine's own clock, unix milliseconds
 	RetentionSeconds int64         `json:"retention_seconds"`      // how long deletions are remembered
 	Disk             *Disk         `json:"disk,omitempty"`         // absent: it cannot be told

@@ -143,6 +143,7 @@ func (m *Member) commit(tx *store.Tx, sequence uint64) error {
 	}
 	if err == nil {
 		m.noted, m.place.Chunks = p.Sequence, p.Chunks
+		err = m.cfg.MayHold()
 	}
 	return err
 }

@@ -31,6 +31,9 @@ func (m *Member) join(ctx context.Context, why error) error {
 		return fatal(err)
 	}
 	p, err := m.cfg.Join(ctx, peers)
+	if barred := m.cfg.MayHold(); barred != nil {
+		return fatal(barred)
+	}
 	if err != nil {
 		return fmt.Errorf("become a copy of a peer: %w", err)
 	}

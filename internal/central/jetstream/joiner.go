@@ -27,6 +27,8 @@ type JoinerConfig struct {
 	Clock    *edge.Clock  // the store's: a peer's time is taken for as long as a join lasts
 	Registry Registry
 
+	Jurisdictions []string // that the member was started with
+
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	TLS  *tls.Config
 	Self func() feed.NodeInfo // for the tree
@@ -123,7 +125,7 @@ func (j *Joiner) open(ctx context.Context, token string, peers []MemberInfo) (*e
 		urls = append(urls, p.URL)
 	}
 	e, err := edge.Open(ctx, edge.Config{
-		Store: j.cfg.Store, Clock: j.cfg.Clock, Upstreams: urls, Token: token, Dial: j.cfg.Dial, TLS: j.cfg.TLS,
+		Store: j.cfg.Store, Clock: j.cfg.Clock, Upstreams: urls, Token: token, Jurisdictions: j.cfg.Jurisdictions, Dial: j.cfg.Dial, TLS: j.cfg.TLS,
 		Self: j.cfg.Self, Mixed: j.cfg.Mixed, Exact: j.cfg.Exact, Logger: j.log, Metrics: j.cfg.Metrics,
 	})
 	if err != nil {

@@ -52,6 +52,10 @@ type Config struct {
 	// member starts. Its error is logged, and it is told again.
 	Serving func(ctx context.Context) error
 
+	// MayHold is asked once a batch, or a copy of a peer, is in, and tells why this
+	// member must not go on to hold what the log's namespaces do. nil: it may.
+	MayHold func() error
+
 	// Fenced is told that a later generation has taken the log over, and that nothing
 	// is written here any more.
 	Fenced func(by uint64)
@@ -66,6 +70,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.MayHold == nil {
+		c.MayHold = func() error { return nil }
 	}
 	if c.Formats == 0 {
 		c.Formats = LastFormat

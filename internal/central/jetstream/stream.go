@@ -96,6 +96,8 @@ type MemberInfo struct {
 	URL      string `json:"url"`      // of its API, as others reach it
 	Version  string `json:"version"`
 	Formats  int    `json:"formats"` // the highest format of messages that it reads
+
+	Jurisdictions []string `json:"jurisdictions,omitempty"` // that it was started with
 }
 
 // Pulse is what a member tells the others every second.

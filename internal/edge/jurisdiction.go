@@ -1,0 +1,98 @@
+package edge
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// JurisdictionError tells that a store holds a namespace that the node may not carry.
+type JurisdictionError struct{ Title, Jurisdiction string }
+
+// Error implements error.
+func (e *JurisdictionError) Error() string {
+	return fmt.Sprintf("namespace %q is of jurisdiction %s, for which this node was not started, and its data directory holds it", e.Title, e.Jurisdiction)
+}
+
+// admits tells whether a jurisdiction is one of these, nil for all; "" always is.
+func admits(jurisdictions []string, j string) bool {
+	return j == "" || jurisdictions == nil || slices.Contains(jurisdictions, j)
+}
+
+func sameJurisdictions(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
+
+// checkJurisdictions tells whether this node may open what the store holds. The
+// catalog names every namespace; what is in them came only where the node was for it
+// when it was filled. Error: *JurisdictionError; the store's.
+func (a *applier) checkJurisdictions() error {
+	own := a.edge.cfg.Jurisdictions
+	if slices.Equal(own, feed.AllJurisdictions()) {
+		return nil
+	}
+	walking, err := feed.Walking(a.store)
+	if err != nil {
+		return err
+	}
+	for _, held := range []*feed.Filter{a.note.Carries, walking} {
+		if held == nil {
+			continue
+		}
+		err := MayHold(a.store, own, func(ns *godwit.Namespace) bool {
+			return admits(held.Jurisdictions, ns.Jurisdiction) && (held.Namespaces == nil || slices.Contains(held.Namespaces, ns.ID))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if c := a.note.Carries; c != nil && c.Jurisdictions == nil { // all there is of any is of these
+		known := *c
+		known.Jurisdictions = append([]string{}, own...)
+		a.note.Carries = &known
+	}
+	return nil
+}
+
+// MayHold tells whether each namespace that a store holds is of one of these
+// jurisdictions, or of none. held, where not nil, tells of which of those that its
+// catalog names it holds more than the name. Error: *JurisdictionError; the store's.
+func MayHold(s *store.Store, jurisdictions []string, held func(*godwit.Namespace) bool) error {
+	all, err := catalog.Stored(s)
+	if err != nil {
+		return err
+	}
+	for _, ns := range all {
+		if ns.Jurisdiction != "" && !slices.Contains(jurisdictions, ns.Jurisdiction) && (held == nil || held(ns)) {
+			return &JurisdictionError{Title: ns.Title, Jurisdiction: ns.Jurisdiction}
+		}
+	}
+	return nil
+}
+
+// lacksNone tells whether a copy for these jurisdictions, nil for all, holds every
+// namespace. Error: which it does not.
+func lacksNone(s *store.Store, jurisdictions []string) error {
+	all, err := catalog.Stored(s)
+	if err != nil {
+		return err
+	}
+	for _, ns := range all {
+		if !admits(jurisdictions, ns.Jurisdiction) {
+			return fmt.Errorf("it carries no namespaces of jurisdiction %s, of which %q is one", ns.Jurisdiction, ns.Title)
+		}
+	}
+	return nil
+}
+
+// Barred tells whether nothing of a namespace may come to this node's disk, values on
+// their way through it included. Of one that is not known here yet nothing is known.
+func (e *Edge) Barred(ns godwit.NamespaceID) bool {
+	if e.cfg.Catalog == nil {
+		return false
+	}
+	known := e.cfg.Catalog.KnownNamespace(ns)
+	return known == nil || known.Jurisdiction != "" && !slices.Contains(e.cfg.Jurisdictions, known.Jurisdiction)
+}
