@@ -57,7 +57,6 @@ var advice = map[godwit.Code][2]string{
 	godwit.CodeQuota:              {"The namespace holds as much as `max_keys` or `max_bytes` allows. Deletes go on.", "Delete, or raise the setting: [quotas](operations.md#quotas)."},
 	godwit.CodeDamaged:            {"What this node's disk has of the key is not what was written.", "Ask another node. `godwit status` says whether this one is mending it; see [scrub](operations.md#scrub)."},
 	godwit.CodeHistoryGone:        {"What stood then is not kept, or not any more; that it was absent is not known either.", "Turn on the namespace's [history](history.md) before it is needed; ask for a later moment."},
-	godwit.CodeDamaged:            {"What this node's disk has of the key is not what was written.", "Ask another node. [A scrub](operations.md) mends it from there where it can."},
 }
 
 // TestErrorsPageIsCurrent holds errors.md to the tables of the protocols and to the
