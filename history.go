@@ -42,6 +42,30 @@ func ParseHistory(text string) (HistoryPolicy, error) {
 		"history must be a number of versions from \"1\" to \"%d\", or a time like \"24h\" or \"30d\" of at most 90 days, not %q", MaxHistoryVersions, clip(text))
 }
 
+// Bounds of the setting erase_within.
+const (
+	MinEraseWithin = 10 * time.Minute
+	MaxEraseWithin = 3650 * 24 * time.Hour
+)
+
+// ParseEraseWithin reads the setting: "" for none (0), or a time like "24h" or "30d". Error:
+// [CodeInvalidRequest].
+func ParseEraseWithin(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	span, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		span = time.Duration(min(max(n, 0), 3651)) * 24 * time.Hour
+	}
+	if err != nil || span < MinEraseWithin || span > MaxEraseWithin {
+		return 0, Errorf(CodeInvalidRequest, "erase_within must be a time like \"24h\" or \"30d\" from 10 minutes to 3650 days, not %q", clip(text))
+	}
+	return span, nil
+}
+
 // parseSpan reads a duration as Go spells it, or a number of days.
 func parseSpan(text string) (time.Duration, bool) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {

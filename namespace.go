@@ -62,6 +62,7 @@ type Settings struct {
 	WritesPerKey     *float64 `json:"writes_per_key,omitempty"`     // writes a second on one key; 0 is no limit
 	Consistency      string   `json:"consistency,omitempty"`        // "", "eventual" or "strong"
 	History          string   `json:"history,omitempty"`            // see ParseHistory; "": none is kept
+	EraseWithin      string   `json:"erase_within,omitempty"`       // see ParseEraseWithin; "": when the database likes
 
 	MaxKeys           *int64   `json:"max_keys,omitempty"`            // keys that it may hold
 	MaxBytes          *int64   `json:"max_bytes,omitempty"`           // bytes of their names, metadata and values
@@ -89,6 +90,9 @@ func (s Settings) Validate() error {
 		}
 	}
 	_, err := ParseHistory(s.History)
+	if err == nil {
+		_, err = ParseEraseWithin(s.EraseWithin)
+	}
 	return err
 }
 

@@ -128,6 +128,8 @@ type Settings struct {
 	Consistency      string   `json:"consistency,omitempty"`        // "", "eventual" or "strong"
 	History          string   `json:"history,omitempty"`            // earlier versions to keep: "10" of each key, or those of "24h"; "": none
 
+	EraseWithin string `json:"erase_within,omitempty"` // within which time the bytes of what was deleted or replaced are gone from each disk, such as "24h"; "": when the database likes
+
 	MaxKeys           *int64   `json:"max_keys,omitempty"`            // keys that it may hold
 	MaxBytes          *int64   `json:"max_bytes,omitempty"`           // bytes of their names, metadata and values
 	RequestsPerSecond *float64 `json:"requests_per_second,omitempty"` // reads and writes, at each node

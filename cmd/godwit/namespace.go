@@ -115,11 +115,12 @@ type namespaceSetCmd struct {
 	MinCacheTTL      *duration `name:"min-cache-ttl" env:"-" help:"Smallest cache_ttl that a read may ask for." placeholder:"D"`
 	WritesPerKey     *float64  `env:"-" help:"Writes a second that one key takes; 0 is no limit." placeholder:"R"`
 	Consistency      string    `env:"-" help:"eventual or strong." placeholder:"NAME"`
+	EraseWithin      string    `env:"-" help:"Time within which the bytes of deleted, replaced and expired values are gone from each disk, such as 24h or 30d." placeholder:"D"`
 	History          string    `env:"-" help:"Earlier versions to keep: 10 for the last ten of each key, 24h or 30d for those of that time." placeholder:"N|D"`
 	MaxKeys          *int64    `env:"-" help:"Keys that the namespace may hold." placeholder:"N"`
 	MaxBytes         *size     `env:"-" help:"Bytes that it may hold: names, metadata and values." placeholder:"N"`
 	RequestsRate     *float64  `name:"requests-per-second" env:"-" help:"Reads and writes a second that each node answers." placeholder:"R"`
-	Unset            []string  `env:"-" help:"Settings to take away, so that the server's own are in force." enum:"min-expiration-ttl,min-cache-ttl,writes-per-key,consistency,history,max-keys,max-bytes,requests-per-second" placeholder:"NAME"`
+	Unset            []string  `env:"-" help:"Settings to take away, so that the server's own are in force." enum:"min-expiration-ttl,min-cache-ttl,writes-per-key,consistency,history,erase-within,max-keys,max-bytes,requests-per-second" placeholder:"NAME"`
 	JSON             bool      `name:"json" help:"Show the settings as JSON."`
 }
 
@@ -147,6 +148,7 @@ func (c *namespaceSetCmd) Run(ctx context.Context, p *program) error {
 	t.row("writes-per-key", shown(settings.WritesPerKey))
 	t.row("consistency", dash(settings.Consistency))
 	t.row("history", dash(settings.History))
+	t.row("erase within", dash(settings.EraseWithin))
 	t.row("max-keys", shown(settings.MaxKeys))
 	t.row("max-bytes", shown(settings.MaxBytes))
 	t.row("requests-per-second", shown(settings.RequestsPerSecond))
@@ -169,6 +171,9 @@ func (c *namespaceSetCmd) changes() map[string]any {
 	}
 	if c.Consistency != "" {
 		changes["consistency"] = c.Consistency
+	}
+	if c.EraseWithin != "" {
+		changes["erase_within"] = c.EraseWithin
 	}
 	if c.History != "" {
 		changes["history"] = c.History

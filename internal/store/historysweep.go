@@ -79,7 +79,7 @@ func (s *Store) sweepHistory(ns godwit.NamespaceID, fn func(*Tx, *namespaceHisto
 // dropEnded drops the versions that ended before the namespace's time, in the order
 // in which they did.
 func (tx *Tx) dropEnded(ns godwit.NamespaceID, h *namespaceHistory) (more bool, err error) {
-	before := tx.s.cfg.Now().Add(-h.policy.Span).UnixMilli()
+	before := tx.s.cfg.Now().Add(-tx.s.historySpan(ns, h.policy.Span)).UnixMilli()
 	lower := appendNS(nil, prefixEnded, ns)
 	rows := 0
 	err = scanRange(tx.s.db, lower, successor(lower), func(k, row []byte) error {

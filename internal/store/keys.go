@@ -43,7 +43,7 @@ import (
 //	                  (revision:8 0:8), follower (empty), mixed (the newest revision
 //	                  that is here before the position is there:8 0:8), generation
 //	                  (the log's:8, the one that has fenced it off:8), forget (empty:
-//	                  all of h, o and k is to go), note/ and a name: a follower's own notes
+//	                  all of h, o and k is to go), note/ and a name: the node's own notes
 //
 // In the system namespace, an entry under namespace/ makes a namespace exist, and one
 // under cleared/ has emptied a part of it (clear.go).

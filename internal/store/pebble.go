@@ -29,13 +29,17 @@ const blockShare = 5
 // room for them the cache holds no block at all.
 const reservedMemtables = 2
 
+// stopWrites is how many memtables may wait, and one less than how many files of the log
+// the database keeps to use again.
+const stopWrites = 4
+
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.cfg.FS,
 		CacheSize:                   max(s.cfg.CacheBytes/blockShare, 1<<20) + reservedMemtables*s.space.memtable(),
 		FormatMajorVersion:          format,
 		MemTableSize:                uint64(s.space.memtable()),
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: stopWrites,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       64,
 		LBaseMaxBytes:               64 << 20,

@@ -137,6 +137,8 @@ type Store struct {
 	counts  counters
 
 	histories histories
+	erasures  erasures
+	logs      *logsFS
 
 	writing    sync.Mutex      // held by a Tx from Begin to Commit
 	tx         Tx              // the one Tx there is at a time
@@ -198,6 +200,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.workers, ctx = errgroup.WithContext(ctx)
 	s.workers.Go(func() error { return s.sweepLoop(ctx) })
+	s.workers.Go(func() error { return s.eraseLoop(ctx) })
 	s.registerMetrics()
 	return s, nil
 }
@@ -242,7 +245,8 @@ func (s *Store) openDatabase(dir string) (err error) {
 	if err := errors.Join(checkSeal(s.cfg.FS, s.cfg.Dir), s.space.checkRoom()); err != nil {
 		return err
 	}
-	staged := newStagedFS(s.cfg.FS)
+	s.logs = &logsFS{FS: s.cfg.FS}
+	staged := newStagedFS(s.logs)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, staged.undo())

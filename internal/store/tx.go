@@ -423,6 +423,9 @@ func (tx *Tx) removeBody(ns godwit.NamespaceID, key string, h Head, kept bool) {
 	if h.Expiration != 0 {
 		tx.delete(appendDueKey(tx.key[:0], h.Expiration, ns, key))
 	}
+	if !kept {
+		tx.useless(ns)
+	}
 	switch {
 	case kept:
 	case h.at == placeRow:
@@ -478,7 +481,9 @@ func (tx *Tx) noteSystem(r *godwit.Record) {
 	tx.system = append(tx.system, keep)
 	if id, ok := namespaceOf(r.Key); ok && r.Op == godwit.OpDelete {
 		tx.dropNamespace(id)
+		tx.s.erasures.ended(id)
 	} else if ok {
+		tx.setErasing(id, r)
 		tx.setHistory(id, r)
 	}
 	if err := tx.clearBy(r); tx.err == nil {
@@ -508,6 +513,7 @@ func (tx *Tx) dropNamespace(ns godwit.NamespaceID) {
 		lower := appendNS(nil, prefix, ns)
 		tx.check(tx.batch.DeleteRange(lower, successor(lower), nil))
 	}
+	tx.useless(ns)
 	tx.set(appendNS(tx.key[:0], prefixDropped, ns), nil)
 	tx.counts[ns] = count{}
 	tx.dropHistory(ns)

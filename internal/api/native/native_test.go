@@ -520,7 +520,7 @@ func TestRevokedTokenIsRefused(t *testing.T) {
 func FuzzPatch(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"min_cache_ttl":30}`, `{"min_cache_ttl":null}`, `{"consistency":"strong"}`, `{"consistency":null}`,
-		`{"writes_per_key":1e308}`, `{"a":1}`, `[]`, `null`, `{"min_cache_ttl":30}{}`, "{\"\xff\":1}",
+		`{"writes_per_key":1e308}`, `{"erase_within":"1m"}`, `{"erase_within":"soon"}`, `{"erase_within":"9999d"}`, `{"erase_within":5}`, `{"a":1}`, `[]`, `null`, `{"min_cache_ttl":30}{}`, "{\"\xff\":1}",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -46,7 +46,7 @@ func samples() map[string]asked {
 		"PATCH /godwit/v1/namespaces/{namespace}":             {uri: one, body: `{"title":"one"}`},
 		"DELETE /godwit/v1/namespaces/{namespace}":            {uri: "/godwit/v1/namespaces/gone"},
 		"GET /godwit/v1/namespaces/{namespace}/settings":      {uri: one + "/settings"},
-		"PATCH /godwit/v1/namespaces/{namespace}/settings":    {uri: one + "/settings", body: `{"min_expiration_ttl":1,"min_cache_ttl":null,"writes_per_key":0,"consistency":"eventual","history":"10","max_keys":null,"max_bytes":null,"requests_per_second":null}`},
+		"PATCH /godwit/v1/namespaces/{namespace}/settings":    {uri: one + "/settings", body: `{"min_expiration_ttl":1,"min_cache_ttl":null,"writes_per_key":0,"consistency":"eventual","history":"10","erase_within":"24h","max_keys":null,"max_bytes":null,"requests_per_second":null}`},
 		"POST /godwit/v1/namespaces/{namespace}/transactions": {uri: one + "/transactions", body: `{"conditions":[{"key":"none","revision":null}],"mutations":[{"op":"put","key":"t","value":"v"}]}`},
 		"GET /godwit/v1/namespaces/{namespace}/analytics":     {uri: one + "/analytics"},
 		"POST /godwit/v1/namespaces/{namespace}/clear":        {uri: "/godwit/v1/namespaces/one/clear", body: `{"prefix":"x"}`},

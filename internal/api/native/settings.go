@@ -44,6 +44,7 @@ type settingsPatch struct {
 	WritesPerKey     *float64 `json:"writes_per_key"`
 	Consistency      *string  `json:"consistency"`
 	History          *string  `json:"history"`
+	EraseWithin      *string  `json:"erase_within"`
 
 	MaxKeys           *int64   `json:"max_keys"`
 	MaxBytes          *int64   `json:"max_bytes"`
@@ -53,7 +54,7 @@ type settingsPatch struct {
 // patch is s with what the JSON object raw names changed. s is left alone.
 func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
 	p := settingsPatch{
-		clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency, &s.History,
+		clone(s.MinExpirationTTL), clone(s.MinCacheTTL), clone(s.WritesPerKey), &s.Consistency, &s.History, &s.EraseWithin,
 		clone(s.MaxKeys), clone(s.MaxBytes), clone(s.RequestsPerSecond),
 	}
 	if err := decodeBytes(raw, &p); err != nil {
@@ -68,6 +69,9 @@ func patch(s godwit.Settings, raw []byte) (godwit.Settings, error) {
 	}
 	if p.History != nil {
 		changed.History = *p.History
+	}
+	if p.EraseWithin != nil {
+		changed.EraseWithin = *p.EraseWithin
 	}
 	return changed, changed.Validate()
 }

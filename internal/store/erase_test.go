@@ -1,0 +1,255 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/store/storetest"
+)
+
+// erasingWithin makes a namespace erase within a time, and keep history.
+func erasingWithin(ns godwit.NamespaceID, within, history string) godwit.Mutation {
+	return put(godwit.SystemNamespace, "namespace/"+ns.String(), fmt.Sprintf(`{"settings":{"erase_within":%q,"history":%q}}`, within, history))
+}
+
+// secret is a value that can be told from any other, and that nothing compresses.
+func secret(n int, seed uint64) string {
+	b := make([]byte, n)
+	rng := rand.New(rand.NewPCG(seed, 99))
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return string(b)
+}
+
+// stands tells in how many files below a directory a part of a value stands. A value
+// may be cut in two, so a few parts of it are looked for.
+func stands(t testing.TB, fs store.FS, value string) (files []string) {
+	t.Helper()
+	const part = 64
+	for path, content := range snapshotFS(t, fs, "/data") {
+		for at := 0; at+part <= len(value); at += max((len(value)-part)/7, 1) {
+			if strings.Contains(content, value[at:at+part]) {
+				files = append(files, path)
+				break
+			}
+		}
+	}
+	return files
+}
+
+// values of each kind: beside the key, in a row of its own, in a file.
+func secrets() map[string]string {
+	return map[string]string{"small": secret(288, 1), "row": secret(10<<10, 2), "blob": secret(200_000, 3)}
+}
+
+// end is how values come to their end.
+var ends = map[string]func(d *disk, keys []string){
+	"deleted": func(d *disk, keys []string) {
+		for _, k := range keys {
+			d.write(del(ns1, k))
+		}
+	},
+	"replaced": func(d *disk, keys []string) {
+		for _, k := range keys {
+			d.write(put(ns1, k, "v"))
+		}
+	},
+	"expired":           func(d *disk, _ []string) { d.clock.advance(20 * time.Second); d.sweep() },
+	"namespace deleted": func(d *disk, _ []string) { d.write(dropNS(ns1)) },
+}
+
+// fill writes the secrets, some of them down to the lowest level of the database.
+func fill(d *disk, flush bool) {
+	d.t.Helper()
+	expiration := d.clock.Now().Unix() + 15
+	for key, value := range secrets() {
+		m := put(ns1, key, value)
+		if key == "blob" {
+			m = d.putBlob(ns1, key, value)
+		}
+		m.Expiration = expiration
+		d.write(m)
+	}
+	if flush {
+		if err := d.Flush(); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// later lets time go by as a node would, with all that it does meanwhile.
+func (d *disk) later(total time.Duration) {
+	d.t.Helper()
+	const steps = 20
+	for range steps {
+		d.clock.advance(total / steps)
+		d.sweep()
+		if err := d.Erase(ctx); err != nil {
+			d.t.Errorf("erase: %v", err)
+		}
+	}
+}
+
+// TestErase: within the time no file has a byte of a value that came to its end; without
+// the setting they have.
+func TestErase(t *testing.T) {
+	for name, end := range ends {
+		for _, within := range []string{"", "1h"} {
+			for _, flush := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s within %q flushed %v", name, within, flush), func(t *testing.T) {
+					d := newDisk(t, store.Config{})
+					d.openEpoch()
+					d.write(erasingWithin(ns1, within, ""), put(ns2, "other", secret(288, 7)))
+					fill(d, flush)
+					end(d, []string{"small", "row", "blob"})
+					d.later(time.Hour)
+					left := 0
+					for key, value := range secrets() {
+						files := stands(t, d.mem, value)
+						left += len(files)
+						if within != "" && len(files) > 0 {
+							t.Errorf("%s stands in %v", key, files)
+						}
+					}
+					if within == "" && left == 0 {
+						t.Error("nothing is left without the setting: this test looks in the wrong place")
+					}
+					d.wantValue(ns2, "other", secret(288, 7))
+					d.healthy()
+				})
+			}
+		}
+	}
+}
+
+// TestEraseOften: while keys are replaced again and again, no value is older than the time.
+func TestEraseOften(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.openEpoch()
+	d.write(erasingWithin(ns1, "1h", ""))
+	const every = 5 * time.Minute
+	for i := range uint64(40) {
+		d.write(put(ns1, "k", secret(2000, 100+i)))
+		d.later(every)
+		if i < 14 {
+			continue
+		}
+		if files := stands(t, d.mem, secret(2000, 100+i-13)); len(files) > 0 { // ended an hour ago
+			t.Fatalf("after %d writes one stands in %v", i, files)
+		}
+	}
+	d.wantValue(ns1, "k", secret(2000, 139))
+	d.healthy()
+}
+
+// TestEraseHistory: earlier versions go in time, whatever the history's own setting.
+func TestEraseHistory(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.openEpoch()
+	d.write(erasingWithin(ns1, "1h", "30d"))
+	fill(d, true)
+	for key := range secrets() {
+		d.write(del(ns1, key))
+	}
+	d.later(20 * time.Minute)
+	if got := d.versions(ns1, "small"); len(got) == 0 {
+		t.Error("no version is kept at all")
+	}
+	d.later(40 * time.Minute)
+	for key, value := range secrets() {
+		if files := stands(t, d.mem, value); len(files) > 0 {
+			t.Errorf("%s stands in %v", key, files)
+		}
+	}
+	d.healthy()
+}
+
+// TestEraseWhileRead: a state that is being read holds it up, and no longer.
+func TestEraseWhileRead(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.openEpoch()
+	d.write(erasingWithin(ns1, "1h", ""))
+	fill(d, true)
+	view, err := d.View(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range secrets() {
+		d.write(del(ns1, key))
+	}
+	d.clock.advance(50 * time.Minute)
+	if err := d.Erase(ctx); err == nil {
+		t.Error("erased what is being read")
+	}
+	if err := view.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.later(10 * time.Minute)
+	for key, value := range secrets() {
+		if files := stands(t, d.mem, value); len(files) > 0 {
+			t.Errorf("%s stands in %v", key, files)
+		}
+	}
+}
+
+// TestEraseAfterCrash: a restart, also one after a crash in the middle of it, does not
+// forget what is to go.
+func TestEraseAfterCrash(t *testing.T) {
+	for step := 0; step < 40; step += 3 {
+		d := newDisk(t, store.Config{})
+		d.openEpoch()
+		d.write(erasingWithin(ns1, "1h", ""))
+		fill(d, true)
+		for key := range secrets() {
+			d.write(del(ns1, key))
+		}
+		d.clock.advance(46 * time.Minute)
+		n := 0
+		var clone *store.MemFS
+		d.onChange(func() {
+			if n == step && clone == nil {
+				clone = d.mem.CrashClone(store.CrashClone{})
+			}
+			n++
+		})
+		d.later(time.Minute)
+		d.onChange(nil)
+		if clone == nil {
+			break
+		}
+		after := reopenAt(t, clone, d.clock)
+		after.later(13 * time.Minute)
+		for key, value := range secrets() {
+			if files := stands(t, after.mem, value); len(files) > 0 {
+				t.Errorf("crash at step %d: %s stands in %v", step, key, files)
+			}
+		}
+		after.healthy()
+	}
+}
+
+// reopenAt opens what a crash left, at the time of a clock.
+func reopenAt(t testing.TB, mem *store.MemFS, c *clock) *disk {
+	t.Helper()
+	d := &disk{t: t, mem: mem, faults: storetest.NewFaults(mem), clock: c}
+	d.cfg = store.Config{Dir: "/data", FS: d.faults, Now: c.Now, DiskReserve: -1, CacheBytes: 1 << 20, HotBytes: 64 << 10}.WithoutSweeper()
+	d.open()
+	t.Cleanup(d.close)
+	return d
+}
+
+// onChange calls fn before each operation that changes the disk.
+func (d *disk) onChange(fn func()) {
+	d.faults.Inject(func(storetest.Op, string) error {
+		if fn != nil {
+			fn()
+		}
+		return nil
+	})
+}
