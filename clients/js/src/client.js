@@ -1,8 +1,9 @@
 import { jsonBody } from "./body.js";
 import { GodwitError } from "./errors.js";
+import { segmentOf } from "./keys.js";
 import { KV } from "./kv.js";
 import { Session } from "./session.js";
-import { Transport, consistencyOf } from "./transport.js";
+import { Transport, consistencyOf, json } from "./transport.js";
 
 /** A server: its namespaces, and what is asked of it as a whole. */
 export class Client {
@@ -25,12 +26,39 @@ export class Client {
     return this.shared?.revision ?? "";
   }
 
+  // The node, and those that belong to it.
+
   status(options) {
-    return this.#native("GET", "/godwit/v1/status", options);
+    return this.#native({ path: "/godwit/v1/status" }, options);
   }
 
+  async tree(options) {
+    return (await this.#native({ path: "/godwit/v1/status", query: { tree: "1" } }, options)).tree;
+  }
+
+  startScrub(options) {
+    return this.#native({ op: "SCRUB", method: "POST", path: "/godwit/v1/scrub" }, options);
+  }
+
+  cluster(options) {
+    return this.#native({ path: "/godwit/v1/cluster" }, options);
+  }
+
+  async removeMember(name, options) {
+    const path = `/godwit/v1/cluster/members/${segmentOf("a member's name", name)}`;
+    await this.#native({ op: "CLUSTER", method: "DELETE", path, once: true }, options);
+  }
+
+  // Namespaces.
+
   async namespaces(options) {
-    return (await this.#native("GET", "/godwit/v1/namespaces", options)).namespaces;
+    return (await this.#native({ path: "/godwit/v1/namespaces" }, options)).namespaces;
+  }
+
+  async ensureNamespace(title, options = {}) {
+    const body = { title: namespaceRef(title), jurisdiction: options.jurisdiction, if_not_exists: true };
+    return this.#native({ op: "NAMESPACE", method: "POST", path: "/godwit/v1/namespaces", body: jsonBody(body) }, options,
+      async (res) => ({ ...await json(res), created: res.status === 201 }));
   }
 
   async createNamespace(title, options = {}) {
@@ -49,6 +77,39 @@ export class Client {
     this.forget(namespace);
     await this.#rest("DELETE", `/${id}`, options);
   }
+
+  async settings(namespace, options) {
+    return this.#settings(namespace, {}, options);
+  }
+
+  async setSettings(namespace, changes, options) {
+    return this.#settings(namespace, { op: "NAMESPACE", method: "PATCH", body: jsonBody(changes) }, options);
+  }
+
+  async #settings(namespace, call, options) {
+    const path = await this.nativePath(namespaceRef(namespace), "/settings", options);
+    return this.#native({ ...call, path }, options);
+  }
+
+  // Tokens.
+
+  async tokens(options) {
+    return (await this.#native({ path: "/godwit/v1/tokens" }, options)).tokens;
+  }
+
+  async createToken(spec, options) {
+    return this.#native({ op: "TOKEN", method: "POST", path: "/godwit/v1/tokens", body: jsonBody(spec), once: true }, options);
+  }
+
+  async revokeToken(id, options) {
+    await this.#native({ op: "TOKEN", method: "DELETE", path: `/godwit/v1/tokens/${segmentOf("a token's id", id)}`, once: true }, options);
+  }
+
+  async rotateRootToken(options) {
+    return (await this.#native({ op: "TOKEN", method: "POST", path: "/godwit/v1/root-token/rotate", once: true }, options)).token;
+  }
+
+  // How it is done.
 
   /** The id of the namespace whose id, or else title, is `ref`. */
   async namespaceId(ref, options) {
@@ -75,6 +136,13 @@ export class Client {
     return `/client/v4/accounts/${account}/storage/kv/namespaces/${id}${rest}`;
   }
 
+  /** A path of godwit's own API below a namespace. */
+  async nativePath(ref, rest, options) {
+    // A title of dots would be taken for a step in the path.
+    const known = /^\.\.?$/.test(ref) ? await this.namespaceId(ref, options) : ref;
+    return `/godwit/v1/namespaces/${encodeURIComponent(known)}${rest}`;
+  }
+
   async #accountId(options) {
     if (this.#account === undefined) {
       const accounts = await this.transport.json({
@@ -96,8 +164,9 @@ export class Client {
     return answer.result;
   }
 
-  #native(method, path, options) {
-    return this.transport.json({ op: "GET", method, path, session: this.shared, options });
+  /** @returns {Promise<any>} */
+  #native(call, options, read = json) {
+    return this.transport.send({ op: "GET", method: "GET", ...call, session: this.shared, options }, read);
   }
 }
 

@@ -77,12 +77,33 @@ export class Client {
   /** What has been seen so far by all namespaces of this client. */
   session(): string;
   status(options?: CallOptions): Promise<Status>;
+  /** The node at the root of all, with those that follow it and those that follow them. */
+  tree(options?: CallOptions): Promise<TreeNode>;
+  /** Has the node read all that is on its disk, unless it does so already; tells at once how that stands. */
+  startScrub(options?: CallOptions): Promise<Scrub>;
+  /** The cluster that the node is a member of; rejects where it is of none. */
+  cluster(options?: CallOptions): Promise<Cluster>;
+  /** Has the cluster forget a member that is gone for good. */
+  removeMember(name: string, options?: CallOptions): Promise<void>;
   /** Those that the token is for. */
   namespaces(options?: CallOptions): Promise<Namespace[]>;
   createNamespace(title: string, options?: CallOptions & { jurisdiction?: string; requestId?: string }): Promise<NamespaceInfo>;
   renameNamespace(namespace: string, title: string, options?: CallOptions): Promise<NamespaceInfo>;
   /** Deletes it with all its keys. */
   deleteNamespace(namespace: string, options?: CallOptions): Promise<void>;
+  /** The namespace with this title, which is made if there is none: whoever asks at once gets the same one. */
+  ensureNamespace(title: string, options?: CallOptions & { jurisdiction?: string; requestId?: string }): Promise<Namespace & { created: boolean }>;
+  /** Those settings that the namespace has of its own. */
+  settings(namespace: string, options?: CallOptions): Promise<Settings>;
+  /** Changes those that are named; null takes one away. Tells all that are then set. */
+  setSettings(namespace: string, changes: { [Name in keyof Settings]: Settings[Name] | null }, options?: CallOptions): Promise<Settings>;
+  /** All but the root token, oldest first, without their secrets. */
+  tokens(options?: CallOptions): Promise<Token[]>;
+  /** Tells the secret, this once. Sent once: after "outcome_unknown" see `tokens`. */
+  createToken(spec: TokenSpec, options?: CallOptions): Promise<Token & { token: string }>;
+  revokeToken(id: string, options?: CallOptions): Promise<void>;
+  /** Another root token, in place of the one that this client must have, which is then worth nothing. Sent once. */
+  rotateRootToken(options?: CallOptions): Promise<string>;
 }
 
 export interface NamespaceInfo {
@@ -94,7 +115,119 @@ export interface NamespaceInfo {
 export interface Namespace extends NamespaceInfo {
   keys: number;
   bytes: number;
-  settings: Record<string, unknown>;
+  settings: Settings;
+  /** Of earlier versions, at a central node. */
+  history_versions?: number;
+  history_bytes?: number;
+}
+
+/** What is not there is as each node was told by its flags, or not limited. */
+export interface Settings {
+  /** Seconds. */
+  min_expiration_ttl?: number;
+  min_cache_ttl?: number;
+  /** Writes a second on one key; 0: no limit. */
+  writes_per_key?: number;
+  consistency?: Consistency;
+  /** Earlier versions to keep: "10" of each key, or those of "24h" or "30d". */
+  history?: string;
+  /**
+   * Within which time the bytes of deleted, replaced and expired values are gone from
+   * each node's disk: from "10m" on, such as "24h" or "30d".
+   */
+  erase_within?: string;
+  /** What it may hold. */
+  max_keys?: number;
+  max_bytes?: number;
+  /** Reads and writes, at each node. */
+  requests_per_second?: number;
+}
+
+export type Permission = "read" | "write" | "admin" | "replicate";
+
+export interface TokenSpec {
+  permission: Permission;
+  /** For people. */
+  name?: string;
+  /** Ids or titles of the namespaces that it is for; all where they are not given. */
+  namespaces?: string[];
+  /** Unix seconds. */
+  expires?: number;
+  /** That each node takes of it. */
+  requests_per_second?: number;
+}
+
+export interface Token extends TokenSpec {
+  id: string;
+  /** Unix seconds. */
+  created: number;
+}
+
+/** A node as it last told of itself, with those that follow it; it says more than is named here. */
+export interface TreeNode {
+  id: string;
+  role: string;
+  location?: string;
+  url?: string;
+  version: string;
+  revision: string;
+  ready: boolean;
+  lag: number;
+  staleness_ms: number;
+  keys: number;
+  bytes: number;
+  followers?: TreeNode[];
+  [more: string]: unknown;
+}
+
+/** How a node stands that reads all it has on its disk. Times are unix seconds. */
+export interface Scrub {
+  running: boolean;
+  every_seconds: number;
+  bytes_per_second: number;
+  /** Of the pass under way. */
+  began?: number;
+  bytes: number;
+  found: number;
+  mended: number;
+  /** Values known to be damaged now. */
+  unmended: number;
+  next?: number;
+  /** Of the last pass that came to its end. */
+  last_began?: number;
+  last_ended?: number;
+  last_bytes: number;
+  last_found: number;
+  last_mended: number;
+}
+
+/** The log that several central nodes share, as one of them sees it. */
+export interface Cluster {
+  name: string;
+  node: string;
+  /** "": nobody is known to lead. */
+  leader: string;
+  durability?: string;
+  first: number;
+  last: number;
+  bytes: number;
+  cap_bytes: number;
+  format: number;
+  members: Member[];
+}
+
+export interface Member {
+  name: string;
+  url: string;
+  version: string;
+  present: boolean;
+  age_ms: number;
+  ready: boolean;
+  revision: string;
+  applied: number;
+  flushed: number;
+  lag: number;
+  problem?: string;
 }
 
 /** A node's account of itself; it says more than is named here. */
@@ -106,6 +239,7 @@ export interface Status {
   ready: boolean;
   staleness_ms: number;
   binding_url: string;
+  scrub: Scrub;
   [more: string]: unknown;
 }
 
@@ -114,8 +248,8 @@ export class GodwitError extends Error {
   /**
    * godwit's word: "precondition_failed", "key_too_long", "value_too_large",
    * "invalid_expiration_ttl", "namespace_not_found", "unauthenticated", "forbidden",
-   * "too_many_requests", "quota_reached", "disk_full", "unavailable", "timeout", "outcome_unknown" and
-   * more.
+   * "too_many_requests", "quota_reached", "history_gone", "damaged", "disk_full", "unavailable",
+   * "timeout", "outcome_unknown" and more.
    */
   readonly code: string;
   /** The HTTP status; 0: there was no answer. */
@@ -185,6 +319,56 @@ export interface KV extends KVNamespace {
   /** Deletes every key at once. */
   clearAll(options?: CallOptions & { requestId?: string }): Promise<Written>;
 
+  /**
+   * Copies keys with their values, metadata and expiration to the namespace `target`, an id
+   * or a title, at the server, in as many requests as are needed. Each key is copied as it
+   * stands at one moment while its page is. After an error, copying again is safe.
+   */
+  copy(target: string, options?: CopyOptions): Promise<Copied>;
+  /** Copies one key; rejects with the code "key_not_found" where there is none. */
+  copyKey(key: string, target: string, toKey?: string, options?: ReadOptions & { ifAbsent?: boolean }): Promise<Written & { copied: boolean }>;
+
+  /**
+   * What the key holds and held, the newest first: earlier versions are kept where the
+   * namespace's setting `history` says so. Rejects with the code "history_gone" where none are.
+   */
+  versions<Metadata = unknown>(key: string, options?: VersionsOptions): AsyncGenerator<Version<Metadata>, void, undefined>;
+  versionsPage<Metadata = unknown>(key: string, options?: VersionsOptions): Promise<VersionsPage<Metadata>>;
+
+  /** The version of the key that this revision made; null: it made none. */
+  version<Metadata = unknown>(key: string, revision: string, type?: "text" | (ReadOptions & { type?: "text" })): Promise<EarlierEntry<string, Metadata> | null>;
+  version<Value = unknown, Metadata = unknown>(key: string, revision: string, type: "json" | (ReadOptions & { type: "json" })): Promise<EarlierEntry<Value, Metadata> | null>;
+  version<Metadata = unknown>(key: string, revision: string, type: "arrayBuffer" | (ReadOptions & { type: "arrayBuffer" })): Promise<EarlierEntry<ArrayBuffer, Metadata> | null>;
+  version<Metadata = unknown>(key: string, revision: string, type: "stream" | (ReadOptions & { type: "stream" })): Promise<EarlierEntry<ReadableStream, Metadata> | null>;
+
+  /**
+   * What the key held at a moment; null: it was absent. Rejects with the code
+   * "history_gone" where that is not known any more.
+   */
+  entryAt<Metadata = unknown>(key: string, moment: Moment, type?: "text" | (ReadOptions & { type?: "text" })): Promise<EarlierEntry<string, Metadata> | null>;
+  entryAt<Value = unknown, Metadata = unknown>(key: string, moment: Moment, type: "json" | (ReadOptions & { type: "json" })): Promise<EarlierEntry<Value, Metadata> | null>;
+  entryAt<Metadata = unknown>(key: string, moment: Moment, type: "arrayBuffer" | (ReadOptions & { type: "arrayBuffer" })): Promise<EarlierEntry<ArrayBuffer, Metadata> | null>;
+  entryAt<Metadata = unknown>(key: string, moment: Moment, type: "stream" | (ReadOptions & { type: "stream" })): Promise<EarlierEntry<ReadableStream, Metadata> | null>;
+
+  /**
+   * Puts back what an absent key held last, without its expiration if that has passed.
+   * Rejects with "precondition_failed" where it is not absent, "key_not_found" where it
+   * never held anything.
+   */
+  undelete<Metadata = unknown>(key: string, options?: CallOptions & { requestId?: string }): Promise<Undeleted<Metadata>>;
+
+  /**
+   * Puts the keys with a prefix, or all, back to how they stood at a moment, and tells of
+   * each that changes. The work is done as the loop goes on, page by page: who leaves it
+   * leaves the rest as it is. The same restore may be begun again.
+   */
+  restore(options: RestoreOptions): AsyncGenerator<RestoredKey, void, undefined>;
+  /** One page of a restore. It may have no keys, and a cursor all the same. */
+  restorePage(options: RestoreOptions): Promise<{ keys: RestoredKey[]; cursor?: string }>;
+
+  /** What was asked of the namespace at the node that answers, and what it holds. */
+  analytics(options?: ReadOptions): Promise<Analytics>;
+
   /** Writes many keys, each a write of its own, in as many requests as are needed. */
   bulkPut(items: Iterable<BulkItem>, options?: CallOptions): Promise<void>;
   bulkDelete(keys: Iterable<string>, options?: CallOptions): Promise<void>;
@@ -225,6 +409,125 @@ export interface ScannedWith<Value, Metadata = unknown> extends Details<Metadata
   value?: Value;
   /** The value is over 64 KiB, or not held by the node: get it by itself. */
   valueOmitted?: true;
+}
+
+export interface CopyOptions extends ReadOptions {
+  /** Only keys that start with it. */
+  prefix?: string;
+  /** Stands in the place of the prefix in their new names. */
+  toPrefix?: string;
+  /** Leave keys as they are that the target has. */
+  ifAbsent?: boolean;
+  /** Told after each page what was copied so far. */
+  progress?: (sofar: Copied) => void;
+}
+
+export interface Copied {
+  keys: number;
+  /** Of their values. */
+  bytes: number;
+  /** Left as they were, as `ifAbsent` says. */
+  present: number;
+  /** What cannot be under its new name. */
+  failed: { key: string; code: string; message: string }[];
+  /** Whoever has seen it sees all that was copied. */
+  revision: string;
+}
+
+/** A time, as a Date or a text by RFC 3339, or a revision: the state with that write and all before it. */
+export type Moment = Date | string;
+
+export interface VersionsOptions extends ReadOptions {
+  /** Versions in a page, 1 to 1,000; 100 where it is not given. */
+  limit?: number;
+  /** Of an earlier page. */
+  cursor?: string;
+}
+
+export interface VersionsPage<Metadata = unknown> {
+  versions: Version<Metadata>[];
+  /** The revision from which on the key's history is whole. */
+  since: string;
+  cursor?: string;
+}
+
+/** What a key holds, or held from one revision to another. */
+export interface Version<Metadata = unknown> extends Details<Metadata> {
+  /** "cleared": deleted with all keys of a prefix. */
+  state: "current" | "replaced" | "deleted" | "expired" | "cleared";
+  /** The revision that ended it. */
+  until?: string;
+  /** Unix milliseconds. */
+  ended?: number;
+}
+
+export interface EarlierEntry<Value, Metadata = unknown> {
+  value: Value;
+  metadata: Metadata | null;
+  /** Of the write that made it. */
+  revision: string;
+  /** Unix milliseconds of that write. */
+  modified: number;
+  /** Unix seconds. */
+  expiration?: number;
+  /** The revision that ended it; it stands where there is none. */
+  until?: string;
+}
+
+export interface Undeleted<Metadata = unknown> extends Written {
+  /** Unix seconds. */
+  expiration?: number;
+  /** That was put back. */
+  version: Version<Metadata>;
+}
+
+export interface RestoreOptions extends CallOptions {
+  at: Moment;
+  /** Only keys that start with it. */
+  prefix?: string;
+  /** Every key: to leave out the prefix does not mean that. */
+  all?: boolean;
+  /** Tell what would be done, and do nothing. */
+  dryRun?: boolean;
+  /** Keys in a page, 1 to 1,000; 100 where it is not given. */
+  limit?: number;
+  /** Of an earlier page of the same restore. */
+  cursor?: string;
+}
+
+/** A key that did not stand as it did. */
+export interface RestoredKey {
+  name: string;
+  /**
+   * "put": it holds again what it held. "deleted": it was absent then. "conflict": it was
+   * written meanwhile, and left alone. "lost": what it held is not kept, and it was left alone.
+   */
+  outcome: "put" | "deleted" | "conflict" | "lost";
+  /** Its revision before. */
+  was?: string;
+  /** The revision of the version that was put back, and its size. */
+  from?: string;
+  size?: number;
+  /** Of the write. */
+  revision?: string;
+}
+
+export interface Analytics {
+  /** When the node began to count, in unix seconds. */
+  since: number;
+  keys: number;
+  bytes: number;
+  last_hour: Record<"read" | "write" | "delete" | "list", ActionTotal>;
+  last_day: Record<"read" | "write" | "delete" | "list", ActionTotal>;
+}
+
+export interface ActionTotal {
+  requests: number;
+  keys: number;
+  bytes: number;
+  failed: number;
+  /** What so many requests did not exceed, in milliseconds, right within a factor of two. */
+  latency_ms: Record<"p25" | "p50" | "p75" | "p90" | "p99" | "p999", number>;
 }
 
 export interface Selection {

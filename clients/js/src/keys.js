@@ -50,6 +50,19 @@ export function wellFormed(op, text) {
   }
 }
 
+/**
+ * A short text as a segment of a path. A server in between would tidy dots away.
+ *
+ * @param {string} what
+ * @param {unknown} text
+ */
+export function segmentOf(what, text) {
+  if (typeof text !== "string" || !/^[!-~]{1,200}$/.test(text) || /^\.\.?$/.test(text)) {
+    throw new TypeError(`${what} is not of printable ASCII characters`);
+  }
+  return encodeURIComponent(text);
+}
+
 /** A bound of a list: not checked as keys are, but it must be text. */
 export function boundText(op, text) {
   if (text === undefined || text === null) return undefined;

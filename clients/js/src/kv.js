@@ -1,11 +1,15 @@
+import { cacheStatus, decoded, expirationOf, isAbsent, revisionOf } from "./answer.js";
 import { jsonBody, metadataText, putBody } from "./body.js";
 import { bulkDelete, bulkPut } from "./bulk.js";
+import { copy, copyKey } from "./copy.js";
 import { GodwitError, failed } from "./errors.js";
-import { boundText, checkedKey, integer, keySegment } from "./keys.js";
+import { earlierEntry, momentText, restoreBody, undeleted, versionsPage } from "./history.js";
+import { boundText, checkedKey, integer, keySegment, segmentOf } from "./keys.js";
+import { pages } from "./pages.js";
 import { bytesOfScanned, count, scanPage, scanned, scanQuery } from "./scan.js";
 import { Session } from "./session.js";
 import { Transaction } from "./transaction.js";
-import { Final, consistencyOf, json } from "./transport.js";
+import { consistencyOf, json } from "./transport.js";
 import { watch } from "./watch.js";
 
 /**
@@ -52,9 +56,8 @@ export class KV {
 
   async list(options = {}) {
     const limit = listLimit(options.limit);
-    const page = await this.#native("GET", "/keys", {
-      limit, prefix: boundText("GET", options.prefix) || undefined, cursor: options.cursor || undefined,
-    }, options, async (res) => ({ ...await json(res), cacheStatus: cacheStatus(res) }));
+    const query = { limit, prefix: boundText("GET", options.prefix) || undefined, cursor: options.cursor || undefined };
+    const page = await this.#native({ path: "/keys", query }, options, async (res) => ({ ...await json(res), cacheStatus: cacheStatus(res) }));
     const keys = page.keys.map(({ name, expiration, metadata }) => ({
       name, ...(expiration !== undefined && { expiration }), ...(metadata !== undefined && { metadata }),
     }));
@@ -85,7 +88,7 @@ export class KV {
 
   async details(key, options) {
     try {
-      const d = await this.#native("GET", `/keys/${keySegment("GET", key)}`, {}, options);
+      const d = await this.#native({ path: `/keys/${keySegment("GET", key)}` }, options);
       return scanned(d);
     } catch (e) {
       if (isAbsent(e)) return null;
@@ -99,32 +102,30 @@ export class KV {
     }
   }
 
-  async *scan(options = {}) {
-    let cursor = options.cursor;
-    do {
-      const page = await this.scanPage({ ...options, cursor });
-      yield* page.keys;
-      cursor = page.cursor;
-    } while (cursor !== undefined);
+  scan(options = {}) {
+    return pages(options, async (o) => {
+      const { keys, cursor } = await this.scanPage(o);
+      return { found: keys, cursor };
+    });
   }
 
   scanPage(options = {}) {
-    return scanPage((path, query) => this.#native("GET", path, query, options), options);
+    return scanPage((path, query) => this.#native({ path, query }, options), options);
   }
 
   count(options = {}) {
-    return count((path, query) => this.#native("GET", path, query, options), options);
+    return count((path, query) => this.#native({ path, query }, options), options);
   }
 
   watch(options = {}) {
     const open = (query, headers, signal) =>
-      this.#native("GET", "/watch", query, { signal, timeout: options.timeout }, async (res) => res, headers);
+      this.#native({ path: "/watch", query, headers }, { signal, timeout: options.timeout }, async (res) => res);
     return watch(open, this.client.transport, options);
   }
 
   transaction() {
     return new Transaction((body, options = {}) =>
-      this.#native("POST", "/transactions", {}, options, json, {}, jsonBody(body)));
+      this.#native({ op: "TRANSACTION", path: "/transactions", body: jsonBody(body) }, options));
   }
 
   async add(key, delta = 1, options = {}) {
@@ -142,8 +143,73 @@ export class KV {
   }
 
   async #clear(what, options) {
-    const { revision } = await this.#native("POST", "/clear", {}, options, json, {}, jsonBody(what));
+    const { revision } = await this.#native({ op: "CLEAR", path: "/clear", body: jsonBody(what) }, options);
     return { revision };
+  }
+
+  copy(target, options = {}) {
+    return copy((body) => this.#copyPage(body, options), target, options);
+  }
+
+  copyKey(key, target, toKey, options = {}) {
+    return copyKey((body) => this.#copyPage(body, options), { key, target, toKey }, options);
+  }
+
+  #copyPage(body, options) {
+    const headers = { // a copy reads, too
+      "Godwit-Min-Revision": options.minRevision || this.shared?.revision,
+      "Godwit-Consistency": this.#asked(options).consistency,
+    };
+    return this.#native({ op: "COPY", path: "/copy", headers, body: jsonBody(body) }, options);
+  }
+
+  async versionsPage(key, options = {}) {
+    const query = { limit: integer(options.limit), cursor: options.cursor || undefined };
+    return versionsPage(await this.#native({ path: `/keys/${keySegment("GET", key)}/versions`, query }, options));
+  }
+
+  versions(key, options = {}) {
+    return pages(options, async (o) => {
+      const { versions, cursor } = await this.versionsPage(key, o);
+      return { found: versions, cursor };
+    });
+  }
+
+  async version(key, revision, typeOrOptions) {
+    return this.#earlier(key, `versions/${segmentOf("a revision", revision)}`, readOptions(typeOrOptions));
+  }
+
+  async entryAt(key, moment, typeOrOptions) {
+    return this.#earlier(key, `at/${segmentOf("a moment", momentText(moment))}`, readOptions(typeOrOptions));
+  }
+
+  async #earlier(key, which, o) {
+    try {
+      return await this.#native({ path: `/keys/${keySegment("GET", key)}/${which}` }, o, (res) => earlierEntry(res, o.type));
+    } catch (e) {
+      if (isAbsent(e)) return null;
+      throw e;
+    }
+  }
+
+  async undelete(key, options = {}) {
+    return undeleted(await this.#native({ op: "UNDELETE", path: `/keys/${keySegment("UNDELETE", key)}/undelete` }, options));
+  }
+
+  async restorePage(options = {}) {
+    const { keys, cursor } = await this.#native({ op: "RESTORE", path: "/restore", body: jsonBody(restoreBody(options)) }, options);
+    return { keys, cursor: cursor || undefined };
+  }
+
+  restore(options = {}) {
+    return pages(options, async (o) => {
+      const { keys, cursor } = await this.restorePage(o);
+      return { found: keys, cursor };
+    });
+  }
+
+  analytics(options) {
+    return this.#native({ path: "/analytics" }, options);
   }
 
   bulkPut(items, options = {}) {
@@ -194,7 +260,7 @@ export class KV {
     const name = checkedKey("GET", key);
     if (o.type !== "stream") {
       const query = { ...scanQuery({ prefix: name, limit: 1, values: true }), cache_ttl: o.cacheTtl };
-      const page = await this.#native("GET", "/keys", query, o, async (res) => ({ ...await json(res), cacheStatus: cacheStatus(res) }));
+      const page = await this.#native({ path: "/keys", query }, o, async (res) => ({ ...await json(res), cacheStatus: cacheStatus(res) }));
       const found = page.keys[0];
       if (found?.name !== name) return { cacheStatus: page.cacheStatus };
       if (!found.value_omitted) {
@@ -247,14 +313,17 @@ export class KV {
     }
   }
 
-  /** @returns {Promise<any>} */
-  async #native(method, path, query, options, read = json, headers = {}, body = undefined) {
+  /**
+   * Calls godwit's own API: reads, and with an `op` changes.
+   *
+   * @param {{op?: string, path: string, query?: Record<string, string>, headers?: Record<string, string>, body?: any}} call
+   * @returns {Promise<any>}
+   */
+  async #native(call, options, read = json) {
     try {
-      // A title of dots would be taken for a step in the path.
-      const ref = /^\.\.?$/.test(this.namespace) ? await this.client.namespaceId(this.namespace, options) : this.namespace;
       return await this.client.transport.send({
-        op: method === "GET" ? "GET" : "TRANSACTION", method, query, headers, body,
-        path: `/godwit/v1/namespaces/${encodeURIComponent(ref)}${path}`,
+        op: "GET", method: call.op ? "POST" : "GET", ...call,
+        path: await this.client.nativePath(this.namespace, call.path, options),
         session: this.shared, options: this.#asked(options),
       }, read);
     } catch (e) {
@@ -275,27 +344,6 @@ export class KV {
 function readOptions(typeOrOptions) {
   const o = typeof typeOrOptions === "object" && typeOrOptions !== null ? typeOrOptions : { type: typeOrOptions };
   return { ...o, type: o.type === undefined ? "text" : String(o.type), cacheTtl: integer(o.cacheTtl) };
-}
-
-/** The body of an answer as what was asked for. */
-async function decoded(res, type) {
-  switch (type) {
-    case "text": return new TextDecoder().decode(await res.arrayBuffer());
-    case "json": return parsed(new TextDecoder().decode(await res.arrayBuffer()));
-    case "arrayBuffer": return res.arrayBuffer();
-    case "stream": return res.body ?? new Response("").body;
-  }
-  await res.body?.cancel();
-  throw new Final(new TypeError('Unknown response type. Possible types are "text", "arrayBuffer", "json", and "stream".'));
-}
-
-/** A value's JSON, which is the writer's business: asking again does not mend it. */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch (e) {
-    throw new Final(e);
-  }
 }
 
 function entryOf({ name, ...details }, value, status) {
@@ -319,22 +367,4 @@ function tag(revision) {
     throw new TypeError('ifMatch and ifNoneMatch take a revision or "*"');
   }
   return `"${revision}"`;
-}
-
-function revisionOf(res) {
-  const etag = /^(?:W\/)?"(.+)"$/.exec(res.headers.get("ETag") ?? "");
-  return etag ? etag[1] : res.headers.get("Godwit-Revision") ?? "";
-}
-
-function expirationOf(res) {
-  const n = Number(res.headers.get("Expiration"));
-  return n > 0 ? n : undefined;
-}
-
-function cacheStatus(res) {
-  return res.headers.get("CF-Cache-Status");
-}
-
-function isAbsent(e) {
-  return e instanceof GodwitError && e.code === "key_not_found";
 }

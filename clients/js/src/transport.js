@@ -16,6 +16,7 @@ const maxErrorBytes = 64 << 10;
  * @property {Record<string, string | undefined>} [headers]
  * @property {{type: string, make: (touch: () => void) => any, repeatable: boolean}} [body]
  * @property {boolean} [reads] it changes nothing, though it is no GET
+ * @property {boolean} [once] no request id keeps it from being carried out twice
  * @property {import("./session.js").Session} [session]
  * @property {{signal?: AbortSignal, timeout?: number, consistency?: string, minRevision?: string, requestId?: string}} [options]
  */
@@ -173,9 +174,10 @@ class Patience {
 function mayRepeat(call, e, patience) {
   if (patience.signal.aborted || e instanceof Final) return false;
   if (call.body && !call.body.repeatable) return false;
+  if (call.once) return e instanceof GodwitError && e.status === 429;
   if (!(e instanceof GodwitError)) return !(e instanceof ReplyTooLarge) && !(e instanceof SyntaxError);
   if (e.code === "quota_reached") return false; // it does not pass by itself
-  // All writes have a request id, so what was carried out is not again.
+  // All other writes have a request id, so what was carried out is not again.
   return e.status === 429 || e.status === 502 || e.status === 503 || e.status === 504;
 }
 

@@ -19,7 +19,7 @@ test("README.md", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [program], {
       timeout: 30_000, env: { ...process.env, GODWIT_URL: node.url, GODWIT_TOKEN: node.token },
     });
-    assert.match(stdout, /^tasmania \d+ \d+ { km: 13560 } Limosa lapponica\nknot Calidris\n$/);
+    assert.match(stdout, /^tasmania \d+ \d+ { km: 13560 } Limosa lapponica\n\d+ deleted 16\n\d+ replaced 6\nrail put Rallus\nknot Calidris\n$/);
   } finally {
     await rm(program, { force: true });
     await node.stop();

@@ -29,10 +29,39 @@ export async function use(signal: AbortSignal): Promise<void> {
   }
   const client: Client = new Client(options);
   console.log((await client.namespaces())[0]?.title, (await client.status()).role, (await client.createNamespace("x")).id);
+  await history();
+  await administration(client);
   // @ts-expect-error a condition is a revision or null
   kv.transaction().check("k");
   // @ts-expect-error a namespace must be named
   connect({ url: "" });
+}
+
+async function history(): Promise<void> {
+  for await (const v of kv.versions<{ km: number }>("k", { limit: 10 })) console.log(v.metadata?.km, v.state, v.until, v.ended);
+  const { versions, since, cursor } = await kv.versionsPage("k");
+  const then = await kv.entryAt<{ km: number }>("k", new Date());
+  const text: string | undefined = then?.value;
+  const legs: number | undefined = (await kv.version<{ legs: number }>("k", since, { type: "json" }))?.value.legs;
+  const size: number | undefined = (await kv.version("k", since, "arrayBuffer"))?.value.byteLength;
+  console.log(versions[0]?.size, cursor, text, then?.metadata?.km, legs, size, (await kv.undelete("k")).version.revision);
+  for await (const k of kv.restore({ at: "2026-01-02T15:04:05Z", prefix: "a", dryRun: true })) console.log(k.name, k.outcome, k.revision);
+  const done = await kv.copy("archive", { prefix: "a", toPrefix: "b", ifAbsent: true, progress: (sofar) => console.log(sofar.keys) });
+  console.log(done.failed[0]?.code, (await kv.copyKey("k", "archive")).copied, (await kv.analytics()).last_day.read.latency_ms.p50);
+  // @ts-expect-error a number could be seconds, milliseconds or a revision
+  await kv.entryAt("k", 1);
+}
+
+async function administration(client: Client): Promise<void> {
+  const ns = await client.ensureNamespace("birds");
+  console.log(ns.created, ns.settings.erase_within);
+  const settings = await client.setSettings(ns.id, { erase_within: "24h", history: null });
+  const { id, token } = await client.createToken({ permission: "read", namespaces: ["birds"] });
+  await client.revokeToken(id);
+  console.log(settings.history, token, (await client.tree()).followers?.[0]?.url, (await client.startScrub()).unmended);
+  console.log((await client.cluster()).members[0]?.problem, (await client.tokens())[0]?.permission, await client.rotateRootToken());
+  // @ts-expect-error there is no such setting
+  await client.setSettings("birds", { erase: "24h" });
 }
 
 function told(event: WatchEvent): void {
