@@ -71,19 +71,8 @@ $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 
 ## fuzz: every decoder, for FUZZTIME each
 FUZZTIME ?= 3s
-# Go ends a run in whose last moment an input was being made smaller with "context
-# deadline exceeded" and nothing found: such a run is run again, once.
 fuzz:
-	@grep -rn --include='*_test.go' -oE '^func Fuzz[A-Za-z0-9_]+' . | grep -v node_modules | \
-	while IFS=: read -r file _ func; do \
-		echo "fuzz $${func#func } in $$(dirname $$file)"; \
-		run="$(GO) test -run ^$$ -fuzz ^$${func#func }\$$ -fuzztime $(FUZZTIME) ./$$(dirname $$file)"; \
-		log=/tmp/godwit-fuzz.$$$$; \
-		$$run > $$log 2>&1 || \
-			{ grep -q 'context deadline exceeded' $$log && ! grep -q 'Failing input' $$log && $$run > $$log 2>&1; } || \
-			{ cat $$log; rm -f $$log; exit 1; }; \
-		rm -f $$log; \
-	done
+	@tools/fuzz.sh $(FUZZTIME)
 
 ## e2e-deps: the real clients, as e2e/package-lock.json pins them
 e2e-deps: e2e/node_modules/.package-lock.json
