@@ -28,7 +28,9 @@ type erasing struct {
 	within  time.Duration
 	oldest  int64 // since when bytes are useless, unix milliseconds; 0: none are
 	running int64 // the same of those that a pass is removing
+	noted   int64 // what the note has of both; 0: there is none
 	began   int64 // when the last pass did
+	failed  bool  // it did not come to its end
 	gone    bool  // the namespace was deleted
 }
 
@@ -41,10 +43,15 @@ func (e *erasing) since() int64 {
 }
 
 // due tells whether a pass is to begin. Passes of commits that were late to come here
-// do not follow each other without a pause.
+// do not follow each other without a pause, nor does one that is tried again: what held
+// it up may take long, and each try writes all of the namespace.
 func (e *erasing) due(now int64) bool {
 	ms := e.within.Milliseconds()
-	return e.oldest != 0 && e.running == 0 && now >= e.oldest+ms*3/4 && now >= e.began+ms/8
+	pause := ms / 8
+	if e.failed {
+		pause = ms / 32
+	}
+	return e.oldest != 0 && e.running == 0 && now >= e.oldest+ms*3/4 && now >= e.began+pause
 }
 
 // erasures are those of all namespaces that have the setting, or had it when they were
@@ -103,7 +110,7 @@ func (s *Store) loadErasures() error {
 			e = &erasing{within: time.Duration(t.Within) * time.Millisecond, gone: true}
 			s.erasures.all[ns] = e
 		}
-		e.oldest = min(t.Since, now)
+		e.oldest, e.noted = min(t.Since, now), t.Since
 		return nil
 	})
 	s.erasures.some.Store(len(s.erasures.all) > 0)
@@ -138,7 +145,7 @@ func (tx *Tx) setErasing(ns godwit.NamespaceID, r *godwit.Record) {
 	case one == nil:
 		e.all[ns] = &erasing{within: within}
 	default:
-		one.within, one.gone = within, false
+		one.within, one.gone, one.noted = within, false, 0
 	}
 	e.some.Store(len(e.all) > 0)
 	e.mu.Unlock()
@@ -163,11 +170,30 @@ func (tx *Tx) useless(ns godwit.NamespaceID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	one := e.all[ns]
-	if one == nil || one.oldest != 0 && one.oldest <= at {
+	if one == nil {
 		return
 	}
-	one.oldest = at
-	tx.SetNote(eraseNote+ns.String(), one.text())
+	if one.oldest == 0 || at < one.oldest {
+		one.oldest = at
+	}
+	if one.noted != one.since() { // since an open it may count from then without a note
+		one.note(tx, ns)
+	}
+}
+
+// note has a transaction note what is known.
+func (e *erasing) note(tx *Tx, ns godwit.NamespaceID) {
+	tx.SetNote(eraseNote+ns.String(), e.text())
+	e.noted, tx.noted = e.since(), true
+}
+
+// unnoted tells that notes of a transaction are lost: the next one notes it again.
+func (e *erasures) unnoted() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, one := range e.all {
+		one.noted = 0
+	}
 }
 
 func (e *erasing) text() []byte {
@@ -252,10 +278,10 @@ func (s *Store) endErasing(ns godwit.NamespaceID, done bool) error {
 	e.mu.Lock()
 	if one := e.all[ns]; one != nil {
 		if !done {
-			one.oldest, one.began = one.since(), 0
+			one.oldest = one.since()
 		}
-		one.running = 0
-		tx.SetNote(eraseNote+ns.String(), one.text())
+		one.running, one.failed = 0, !done
+		one.note(tx, ns)
 		if one.gone && one.oldest == 0 {
 			delete(e.all, ns)
 		}

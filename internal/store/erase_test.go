@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -187,6 +188,10 @@ func TestEraseWhileRead(t *testing.T) {
 	if err := d.Erase(ctx); err == nil {
 		t.Error("erased what is being read")
 	}
+	d.clock.advance(time.Second)
+	if err := d.Erase(ctx); err != nil {
+		t.Errorf("it is tried again each second: %v", err)
+	}
 	if err := view.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -232,6 +237,67 @@ func TestEraseAfterCrash(t *testing.T) {
 		}
 		after.healthy()
 	}
+}
+
+// TestEraseOverRestarts: a node that is restarted before a pass is due, again and again,
+// does not begin to count anew, nor forget a namespace that was deleted between two starts.
+func TestEraseOverRestarts(t *testing.T) {
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t, store.Config{})
+			d.openEpoch()
+			d.write(erasingWithin(ns1, "1h", ""))
+			d.later(time.Hour)
+			fill(d, true)
+			d.reopen()
+			end(d, []string{"small", "row", "blob"})
+			d.wantToErase(ns1)
+			d.later(40 * time.Minute)
+			d.reopen()
+			d.later(20 * time.Minute)
+			d.close()
+			for key, value := range secrets() {
+				if files := stands(t, d.mem, value); len(files) > 0 {
+					t.Errorf("%s stands in %v", key, files)
+				}
+			}
+			d.healthy()
+		})
+	}
+}
+
+// wantToErase makes sure that the store has kept since when a namespace has something to
+// erase: the database may be rid of it sooner by chance.
+func (d *disk) wantToErase(ns godwit.NamespaceID) {
+	d.t.Helper()
+	if text, err := d.Note("erase/" + ns.String()); len(text) == 0 || err != nil {
+		d.t.Errorf("nothing is noted: %q, %v", text, err)
+	}
+}
+
+// TestEraseAfterPromotion: a follower's store that is promoted erases what it was to.
+func TestEraseAfterPromotion(t *testing.T) {
+	d := newFollower(t, store.Config{})
+	d.follow(godwit.Lineage{{ID: godwit.EpochID{1}, First: 1}})
+	gone := secret(288, 1)
+	d.tx(func(tx *store.Tx) error {
+		return errors.Join(tx.Apply(at(5, erasingWithin(ns1, "1h", ""))), tx.Apply(at(6, put(ns1, "a", gone))), tx.Apply(at(7, put(ns2, "b", "stays"))))
+	})
+	if err := d.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	d.tx(func(tx *store.Tx) error { return tx.Apply(at(8, dropNS(ns1))) })
+	if _, err := d.promote(8); err != nil {
+		t.Fatal(err)
+	}
+	d.open()
+	d.wantToErase(ns1)
+	d.later(time.Hour)
+	d.close()
+	if files := stands(t, d.mem, gone); len(files) > 0 {
+		t.Errorf("it stands in %v", files)
+	}
+	d.healthy()
 }
 
 // reopenAt opens what a crash left, at the time of a clock.

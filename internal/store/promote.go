@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,10 +60,14 @@ func (s *Store) promote(r godwit.Revision) (uint64, error) {
 	return next, c.Wait()
 }
 
-// forgetNotes drops what the store noted as a follower.
+// forgetNotes drops what the store noted as a follower. What is to be erased is no less
+// so for that.
 func (tx *Tx) forgetNotes() {
+	erase := appendNoteKey(nil, eraseNote)
 	tx.check(scanPrefix(tx.s.db, appendNoteKey(nil, ""), func(k, _ []byte) error {
-		tx.delete(k)
+		if !bytes.HasPrefix(k, erase) {
+			tx.delete(k)
+		}
 		return nil
 	}))
 }

@@ -34,6 +34,7 @@ type Tx struct {
 	dropped   []godwit.NamespaceID
 	cleared   []clearing
 	unnamed   bool // more keys are cleared than changes has
+	noted     bool // it notes what is to be erased
 	system    []godwit.Record
 	requests  map[godwit.RequestKey]godwit.Result      // remembered in this transaction
 	proposers map[ProposerID]uint64                    // whose batches this transaction holds
@@ -150,6 +151,9 @@ func (s *Store) Begin() *Tx {
 // Rollback drops what was gathered.
 func (tx *Tx) Rollback() {
 	_ = tx.batch.Close()
+	if tx.noted {
+		tx.s.erasures.unnoted()
+	}
 	tx.release()
 }
 
@@ -194,7 +198,7 @@ func (tx *Tx) release() {
 	tx.changes, tx.rows = tx.changes[:0], tx.rows[:0]
 	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
 	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
-	tx.cleared, tx.unnamed = nil, false
+	tx.cleared, tx.unnamed, tx.noted = nil, false, false
 	tx.s.writing.Unlock()
 }
 
