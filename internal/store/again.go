@@ -61,7 +61,7 @@ func (s *Store) clearMarked() (keep map[string][]byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the mark of a copy to be made again: %w", err)
 	}
-	if !s.cfg.Follower {
+	if !s.cfg.Follower || s.cfg.promoting { // who promotes has nobody to copy from
 		return nil, fmt.Errorf("%s: %w", s.cfg.Dir, ErrRecopy)
 	}
 	if err := json.Unmarshal(text, &keep); err != nil {

@@ -308,6 +308,13 @@ func TestCopyAgain(t *testing.T) {
 	if _, err := store.Open(ctx, owner); !errors.Is(err, store.ErrRecopy) {
 		t.Errorf("opened as an owner: %v", err)
 	}
+	before := snapshotFS(t, d.mem, "/data")
+	if _, err := d.promote(0); !errors.Is(err, store.ErrRecopy) { // it may be the last copy
+		t.Errorf("promoted: %v", err)
+	}
+	if diff := cmp.Diff(before, snapshotFS(t, d.mem, "/data")); diff != "" {
+		t.Errorf("what was refused was changed (-was +is):\n%s", diff)
+	}
 	d.open()
 	d.wantAbsent(ns1, "k")
 	if text, err := d.Note("member"); string(text) != "me" || err != nil || d.Revision() != 0 {
