@@ -21,18 +21,17 @@ import (
 // is brought in, and the whole is compared with what was backed up. If that fails, dir
 // is as it was. A crash leaves a directory that all but Load refuse.
 func Load(ctx context.Context, r *repository.Repository, id, dir string, keys *store.Keys) (*Result, error) {
-	empty, err := store.Empty(store.Disk(), dir)
-	if err != nil {
-		return nil, fmt.Errorf("look at %s: %w", dir, err)
-	}
-	if !empty {
-		return nil, fmt.Errorf("%s is not empty: name a directory that is, or is not there yet", dir)
+	if err := mustBeEmpty(dir); err != nil {
+		return nil, err
 	}
 	b, err := r.Load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.Complete(ctx, b); err != nil {
+		return nil, err
+	}
+	if err := mustBeEmpty(dir); err != nil { // still: the place may have taken its time
 		return nil, err
 	}
 	undo, err := willFill(dir)

@@ -14,12 +14,8 @@ import (
 // on it, also after a crash. With keys, dir is encrypted with the first of them, whether
 // the backup is or not. copied is told how many bytes were written.
 func Restore(ctx context.Context, from, dir string, keys *store.Keys, copied func(bytes int64)) (*Result, error) {
-	empty, err := store.Empty(store.Disk(), dir)
-	if err != nil {
-		return nil, fmt.Errorf("look at %s: %w", dir, err)
-	}
-	if !empty {
-		return nil, fmt.Errorf("%s is not empty: name a directory that is, or is not there yet", dir)
+	if err := mustBeEmpty(dir); err != nil {
+		return nil, err
 	}
 	was, err := Check(ctx, from, keys)
 	if err != nil {
@@ -29,6 +25,18 @@ func Restore(ctx context.Context, from, dir string, keys *store.Keys, copied fun
 		return nil, err
 	}
 	return promote(ctx, store.Config{Dir: dir, Keys: keys}, was)
+}
+
+// mustBeEmpty makes sure that a directory can be filled.
+func mustBeEmpty(dir string) error {
+	empty, err := store.Empty(store.Disk(), dir)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", dir, err)
+	}
+	if !empty {
+		return fmt.Errorf("%s is not empty: name a directory that is, or is not there yet", dir)
+	}
+	return nil
 }
 
 // Promote makes a closed store a centre's: any that is whole, a centre's own too. Its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 //     counts on chunks that the last manifest names, or that are younger than keepFresh.
 //   - Who removes takes the manifests first, and then chunks that no manifest names
 //     and that are older than keepUnnamed; and these only if nobody makes a backup. A
-//     backup that began that long ago was killed.
+//     backup that began that long ago was killed. Now and then it looks again: who has
+//     begun since may have written one of them anew.
 //   - Who has made one looks whether all of its chunks are there before it says so.
 const (
 	keepFresh   = 12 * time.Hour
@@ -96,7 +98,27 @@ func (r *Repository) sweep(ctx context.Context, p *Pruned) error {
 	if err != nil {
 		return err
 	}
-	return r.remove(ctx, old, p)
+	for some := range slices.Chunk(old, removedAtOnce) {
+		if same, err := r.still(ctx, ids); !same || err != nil {
+			return err
+		}
+		if err := r.remove(ctx, some, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removedAtOnce is how many chunks are removed between two looks.
+const removedAtOnce = 32
+
+// still tells whether nobody makes a backup, or has made one beside some.
+func (r *Repository) still(ctx context.Context, ids []string) (bool, error) {
+	if busy, err := r.pending(ctx); busy || err != nil {
+		return false, err
+	}
+	now, err := r.IDs(ctx)
+	return slices.Equal(now, ids), err
 }
 
 func (r *Repository) remove(ctx context.Context, old []place.Object, p *Pruned) error {

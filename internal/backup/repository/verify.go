@@ -47,7 +47,6 @@ func (r *Repository) verify(ctx context.Context, b *Backup, read map[Hash]bool) 
 		if read[c.Name] {
 			continue
 		}
-		read[c.Name] = true
 		group.Go(func() error {
 			_, err := r.fetch(ctx, b, c)
 			return err
@@ -55,6 +54,9 @@ func (r *Repository) verify(ctx context.Context, b *Backup, read map[Hash]bool) 
 	}
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("backup %s: %w", b.ID, err)
+	}
+	for _, c := range b.Values { // of one with an error some were not
+		read[c.Name] = true
 	}
 	return nil
 }

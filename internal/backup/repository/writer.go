@@ -78,7 +78,7 @@ func (r *Repository) Begin(ctx context.Context, s State) (_ *Writer, err error) 
 		return nil, err
 	}
 	if err := w.plan(ctx, last); err != nil {
-		return nil, errors.Join(err, w.drop(ctx))
+		return nil, errors.Join(err, w.drop(context.WithoutCancel(ctx)))
 	}
 	w.group, w.ctx = errgroup.WithContext(ctx)
 	w.group.SetLimit(parallel)

@@ -1,0 +1,95 @@
+package repository_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/backup/place"
+	"github.com/godwitkv/godwit/internal/backup/repository"
+)
+
+// meddled is a place in which something else happens before a chunk is removed for the
+// first time.
+type meddled struct {
+	place.Place
+	once sync.Once
+	what func()
+}
+
+func (m *meddled) Delete(ctx context.Context, name string) error {
+	if strings.HasPrefix(name, "chunks/") {
+		m.once.Do(m.what)
+	}
+	return m.Place.Delete(ctx, name)
+}
+
+// TestPruneLooksAgain: a backup that is made while old chunks are being removed, and that
+// has written one of them anew, stays whole.
+func TestPruneLooksAgain(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "depot")
+	r := open(t, dir)
+	write(t, r, state(100), record("a", "1", 50))
+	other := state(100)
+	other.Lineage = godwit.Lineage{{ID: godwit.EpochID{2}, First: 1}}
+	write(t, r, other, record("b", "2", 50))
+	for i := range 100 { // many that are removed before
+		check(t, place.NewDirectory(dir).Put(t.Context(), fmt.Sprintf("chunks/00/00%062x", i), []byte("x")))
+	}
+	long := time.Now().Add(-30 * time.Hour)
+	check(t, filepath.WalkDir(filepath.Join(dir, "chunks"), func(path string, _ os.DirEntry, err error) error {
+		check(t, err)
+		return os.Chtimes(path, long, long)
+	}))
+	var again *repository.Backup
+	m := &meddled{Place: place.NewDirectory(dir), what: func() { again = write(t, r, state(100), record("a", "1", 50)) }}
+	pruner, err := repository.New(repository.Config{Place: m})
+	check(t, err)
+	defer pruner.Close()
+	p, err := pruner.Prune(t.Context(), 1)
+	check(t, err)
+	if again == nil || p.Backups != 1 || p.Chunks == 0 || p.Chunks > 100 {
+		t.Fatalf("removed %+v", p)
+	}
+	check(t, r.Verify(t.Context(), []string{again.ID}))
+}
+
+// TestVerifyNamesEach: of a damaged value that several backups have, each is told.
+func TestVerifyNamesEach(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "depot")
+	r := open(t, dir)
+	blob := record("b", "", 50)
+	blob.Value = godwit.Value{Blob: godwit.Blob{ID: godwit.BlobID{1}, Size: 2 << 20}}
+	w, err := r.Begin(t.Context(), state(100))
+	check(t, err)
+	check(t, w.Add(blob, func(godwit.Blob) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(strings.Repeat("value", 2<<20)[:2<<20])), nil
+	}))
+	first, err := w.End(t.Context(), nil)
+	check(t, err)
+	second := write(t, r, state(200), record("a", "1", 150))
+	if len(first.Values) != 1 || len(second.Values) != 1 {
+		t.Fatalf("values %v and %v", first.Values, second.Values)
+	}
+	name := first.Values[0].Name.String()
+	name = filepath.Join(dir, "chunks", name[:2], name)
+	b, err := os.ReadFile(name)
+	check(t, err)
+	b[len(b)/2] ^= 1
+	check(t, os.WriteFile(name, b, 0o600))
+	err = r.Verify(t.Context(), []string{first.ID, second.ID})
+	for _, id := range []string{first.ID, second.ID} {
+		if err == nil || !strings.Contains(err.Error(), "backup "+id) {
+			t.Errorf("%s is not told of: %v", id, err)
+		}
+	}
+}
