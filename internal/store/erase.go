@@ -159,13 +159,25 @@ func (tx *Tx) setErasing(ns godwit.NamespaceID, r *godwit.Record) {
 // useless notes that the transaction leaves bytes of a namespace behind that nobody can
 // read any more.
 func (tx *Tx) useless(ns godwit.NamespaceID) {
+	switch {
+	case tx.ended > 0:
+		tx.uselessSince(ns, tx.ended)
+	case tx.mixed:
+		tx.uselessSince(ns, 0)
+	default:
+		tx.uselessSince(ns, tx.time)
+	}
+}
+
+// uselessSince notes the same of what came to its end at a time, in unix milliseconds; 0:
+// now.
+func (tx *Tx) uselessSince(ns godwit.NamespaceID, at int64) {
 	e := &tx.s.erasures
 	if !e.some.Load() {
 		return
 	}
-	at := tx.s.cfg.Now().UnixMilli()
-	if tx.time > 0 && !tx.mixed {
-		at = min(at, tx.time)
+	if now := tx.s.cfg.Now().UnixMilli(); at <= 0 || at > now {
+		at = now
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

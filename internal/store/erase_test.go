@@ -171,6 +171,33 @@ func TestEraseHistory(t *testing.T) {
 	d.healthy()
 }
 
+// TestEraseHistoryWhileWriting: the same where the log's time goes on, and where much else
+// ends meanwhile.
+func TestEraseHistoryWhileWriting(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.openEpoch()
+	d.write(erasingWithin(ns1, "1h", "30d"))
+	d.later(2 * time.Hour) // what there was before
+	fill(d, true)
+	for key := range secrets() {
+		d.write(del(ns1, key))
+	}
+	for i := range 60 {
+		d.write(put(ns2, "other", fmt.Sprint(i)))
+		d.clock.advance(time.Minute)
+		d.sweep()
+		if err := d.Erase(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key, value := range secrets() {
+		if files := stands(t, d.mem, value); len(files) > 0 {
+			t.Errorf("%s stands in %v", key, files)
+		}
+	}
+	d.healthy()
+}
+
 // TestEraseWhileRead: a state that is being read holds it up, and no longer.
 func TestEraseWhileRead(t *testing.T) {
 	d := newDisk(t, store.Config{})

@@ -176,7 +176,7 @@ func (tx *Tx) dropVersion(ns *namespaceHistory, id entryID, kv *keyVersions, v *
 
 // dropVersionRows deletes the rows of a version but its own.
 func (tx *Tx) dropVersionRows(ns godwit.NamespaceID, v *versionRow) {
-	tx.useless(ns)
+	tx.uselessSince(ns, v.until.time) // not only now: for readers it ended then
 	tx.delete(appendEndedKey(nil, ns, v.until.revision, v.revision))
 	switch v.place {
 	case placeRow:

@@ -114,6 +114,7 @@ func (s *Store) dueRows(now int64) (rows []dueRow, err error) {
 
 func (s *Store) sweepRows(rows []dueRow) error {
 	tx := s.Begin()
+	tx.ended = rows[0].due * 1000 // of an idle log the time is much older
 	tell := s.cfg.OnExpired
 	var expired []Expired
 	for _, r := range rows {

@@ -33,8 +33,9 @@ type Tx struct {
 	replaced  []godwit.Revision
 	dropped   []godwit.NamespaceID
 	cleared   []clearing
-	unnamed   bool // more keys are cleared than changes has
-	noted     bool // it notes what is to be erased
+	unnamed   bool  // more keys are cleared than changes has
+	noted     bool  // it notes what is to be erased
+	ended     int64 // when what it removes came to its end, unix milliseconds; 0: at its own time
 	system    []godwit.Record
 	requests  map[godwit.RequestKey]godwit.Result      // remembered in this transaction
 	proposers map[ProposerID]uint64                    // whose batches this transaction holds
@@ -198,7 +199,7 @@ func (tx *Tx) release() {
 	tx.changes, tx.rows = tx.changes[:0], tx.rows[:0]
 	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
 	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
-	tx.cleared, tx.unnamed, tx.noted = nil, false, false
+	tx.cleared, tx.unnamed, tx.noted, tx.ended = nil, false, false, 0
 	tx.s.writing.Unlock()
 }
 
