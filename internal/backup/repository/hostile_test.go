@@ -96,7 +96,7 @@ func TestHostileManifests(t *testing.T) {
 		"a chunk of less":           func(m map[string]any) { m["values"] = []string{name + ":-5"} },
 		"a size that is no number":  func(m map[string]any) { m["values"] = []string{name + ":1e3"} },
 		"a chunk twice":             func(m map[string]any) { m["values"] = []string{name + ":5", name + ":5"} },
-		"a chunk in two lists":      func(m map[string]any) { m["values"] = m["base"] },
+		"a chunk of records twice":  func(m map[string]any) { m["increments"] = m["base"] },
 		"itself":                    func(m map[string]any) { m["base"] = []string{m["id"].(string) + ":10"} },
 		"something else":            func(m map[string]any) { m["parent"] = m["id"] },
 		"another id":                func(m map[string]any) { m["id"] = "20260101T000000Z-00000000" },

@@ -2,6 +2,7 @@ package repository
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -219,8 +221,14 @@ func (b *Backup) valid() error {
 	if err := b.validLineage(); err != nil {
 		return err
 	}
-	seen := make(map[Hash]bool)
-	for _, c := range b.chunks() {
+	return cmp.Or(twice(slices.Concat(b.Base, b.Increments)), twice(b.Values))
+}
+
+// twice tells of a chunk that is listed twice. One of records may be one of a value too:
+// who knows what is in it can put that as a value.
+func twice(chunks []Chunk) error {
+	seen := make(map[Hash]bool, len(chunks))
+	for _, c := range chunks {
 		if seen[c.Name] {
 			return fmt.Errorf("chunk %s twice", c.Name)
 		}

@@ -1,15 +1,19 @@
 package repository_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/backup/place"
@@ -92,4 +96,53 @@ func TestVerifyNamesEach(t *testing.T) {
 			t.Errorf("%s is not told of: %v", id, err)
 		}
 	}
+}
+
+// TestValueLikeAChunk: who puts a value that has the bytes of a chunk of records does not
+// keep backups from being made.
+func TestValueLikeAChunk(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "depot")
+	r := open(t, dir)
+	var records []*godwit.Record
+	for i := range 600 {
+		records = append(records, record(fmt.Sprintf("k%03d", i), strings.Repeat(fmt.Sprint(i), 24000)[:24000], godwit.Revision(i+1)))
+	}
+	first := write(t, r, state(1000), records...)
+	content := chunkOver(t, dir, first.Base[:len(first.Base)-1], 1<<20)
+	blob := record("z", "", 1001)
+	blob.Value = godwit.Value{Blob: godwit.Blob{ID: godwit.BlobID{1}, Size: int64(len(content))}}
+	s := state(1001)
+	s.Lineage = godwit.Lineage{{ID: godwit.EpochID{2}, First: 1}} // so that it is told anew
+	w, err := r.Begin(t.Context(), s)
+	check(t, err)
+	for _, rec := range append(records, blob) {
+		check(t, w.Add(rec, func(godwit.Blob) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }))
+	}
+	b, err := w.End(t.Context(), nil)
+	check(t, err)
+	if len(b.Values) != 1 || !slices.ContainsFunc(b.Base, func(c repository.Chunk) bool { return c.Name == b.Values[0].Name }) {
+		t.Errorf("%d values, none of which is a chunk of records", len(b.Values))
+	}
+	check(t, r.Verify(t.Context(), []string{b.ID}))
+}
+
+// chunkOver is the content of a chunk that is longer than that.
+func chunkOver(t *testing.T, dir string, chunks []repository.Chunk, bytes int) []byte {
+	t.Helper()
+	d, err := zstd.NewReader(nil)
+	check(t, err)
+	defer d.Close()
+	for _, c := range chunks {
+		name := c.Name.String()
+		object, err := os.ReadFile(filepath.Join(dir, "chunks", name[:2], name))
+		check(t, err)
+		content, err := d.DecodeAll(object, nil)
+		check(t, err)
+		if len(content) > bytes {
+			return content
+		}
+	}
+	t.Fatal("all chunks are short")
+	return nil
 }
