@@ -148,7 +148,7 @@ func (c *namespaceSetCmd) Run(ctx context.Context, p *program) error {
 	t.row("writes-per-key", shown(settings.WritesPerKey))
 	t.row("consistency", dash(settings.Consistency))
 	t.row("history", dash(settings.History))
-	t.row("erase within", dash(settings.EraseWithin))
+	t.row("erase-within", dash(settings.EraseWithin))
 	t.row("max-keys", shown(settings.MaxKeys))
 	t.row("max-bytes", shown(settings.MaxBytes))
 	t.row("requests-per-second", shown(settings.RequestsPerSecond))

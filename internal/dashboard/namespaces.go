@@ -90,13 +90,13 @@ type namespacePage struct {
 type settingsForm struct {
 	MinExpirationTTL, MinCacheTTL, WritesPerKey, Consistency string
 
-	History, MaxKeys, MaxBytes, RequestsPerSecond string
+	History, EraseWithin, MaxKeys, MaxBytes, RequestsPerSecond string
 }
 
 func formOf(s godwit.Settings) settingsForm {
 	return settingsForm{
 		whole(s.MinExpirationTTL), whole(s.MinCacheTTL), decimal(s.WritesPerKey), s.Consistency,
-		s.History, whole(s.MaxKeys), whole(s.MaxBytes), decimal(s.RequestsPerSecond),
+		s.History, s.EraseWithin, whole(s.MaxKeys), whole(s.MaxBytes), decimal(s.RequestsPerSecond),
 	}
 }
 
@@ -119,7 +119,7 @@ func formOfSettings(get func(string) string) settingsForm {
 	given := func(name string) string { return strings.TrimSpace(get(name)) }
 	return settingsForm{
 		given("min_expiration_ttl"), given("min_cache_ttl"), given("writes_per_key"), given("consistency"),
-		given("history"), given("max_keys"), given("max_bytes"), given("requests_per_second"),
+		given("history"), given("erase_within"), given("max_keys"), given("max_bytes"), given("requests_per_second"),
 	}
 }
 
@@ -150,7 +150,7 @@ func (f settingsForm) patch() (map[string]any, error) {
 		}
 		body[name] = n
 	}
-	for name, text := range map[string]string{"consistency": f.Consistency, "history": f.History} {
+	for name, text := range map[string]string{"consistency": f.Consistency, "history": f.History, "erase_within": f.EraseWithin} {
 		if body[name] = nil; text != "" {
 			body[name] = text
 		}
