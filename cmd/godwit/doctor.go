@@ -15,7 +15,7 @@ import (
 // doctorCmd checks a deployment.
 type doctorCmd struct {
 	remote
-	Node []string `env:"-" help:"A further node to check, by the URL of its API; may be repeated. All that those named know of are checked too." placeholder:"URL"`
+	Node []string `env:"-" help:"A further node to check, by the URL of its API; may be repeated. Others that these know of are checked as far as that takes no token." placeholder:"URL"`
 	JSON bool     `name:"json" help:"Show it as JSON."`
 }
 

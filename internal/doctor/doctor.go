@@ -39,6 +39,7 @@ type Node struct {
 	URL    string         // "": it does not tell
 	Health error          // why its API port does not answer; nil: it does
 	Unseen error          // why it shows no status
+	Told   bool           // only another node tells of it: it is shown no token
 	Status *client.Status // nil: it shows none
 	Listed *client.Node   // as the tree shows it; nil: it does not
 

@@ -31,12 +31,12 @@ const (
 // Config is what Look needs; all fields are required.
 type Config struct {
 	URLs  []string                // of API ports
-	Token func(url string) string // for a node; "": none
+	Token func(url string) string // for one of URLs, no other is shown any; "": none
 	Now   func() time.Time
 	HTTP  http.RoundTripper
 }
 
-// Look asks the nodes of cfg, and all others that they know of.
+// Look asks the nodes of cfg, and without a token all others that they know of.
 func Look(ctx context.Context, cfg Config) *Deployment {
 	l := &looker{Config: cfg, http: &http.Client{
 		Transport: cfg.HTTP, Timeout: askTimeout,
@@ -94,6 +94,9 @@ func (l *looker) node(ctx context.Context, n *Node) {
 			n.Unready = fmt.Sprintf("/readyz: HTTP status %d, %v", status, err)
 		}
 		n.Unready = n.Unready[:min(len(n.Unready), maxUnready)]
+	}
+	if n.Told {
+		return // a follower tells any address as its own: who listens there would have the token
 	}
 	c, err := l.client(n.URL)
 	if err != nil {

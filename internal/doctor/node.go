@@ -34,6 +34,12 @@ func reachOf(_ *Deployment, n *Node) *Finding {
 		}
 	case n.Unseen != nil:
 		return unseen(n)
+	case n.Told:
+		return &Finding{
+			Level: Warning, Check: check, Found: n.URL + " answers, and was not asked for its status: another node tells that address, and it would be shown the token",
+			Means: "only what the node that it follows knows of it was checked",
+			Do:    "if the address is that of a node of yours, add --node " + n.URL,
+		}
 	}
 	return ok(check, n.URL+" answers in "+n.Round.Round(10*time.Microsecond).String())
 }

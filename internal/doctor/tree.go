@@ -29,7 +29,7 @@ func (l *looker) fromTree(ctx context.Context, d *Deployment, i int) (others []N
 			}
 			continue
 		}
-		others = append(others, Node{URL: listed.URL, Listed: listed})
+		others = append(others, Node{URL: listed.URL, Listed: listed, Told: true})
 	}
 	return others
 }
