@@ -35,6 +35,8 @@ func (e *Edge) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.
 	results, err := e.pass(ctx, keyed)
 	if err == nil || isCode(err, godwit.CodeOutcomeUnknown) {
 		e.decided(txs)
+	} else { // what the caller has no result of, it discards
+		e.decided(txs[:len(results)])
 	}
 	for i := range results {
 		if txs[i].RequestKey == (godwit.RequestKey{}) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/wire"
 )
 
 var (
@@ -316,6 +317,37 @@ func TestUploadsArePassedOn(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if sc.n.store.HasBlob(v.Blob.ID) || !sc.n.store.HasBlob(godwit.BlobID{0xce}) {
 			sc.t.Error("the upload stayed, or its adopted content did not")
+		}
+	})
+}
+
+// TestUploadsOfAPart: where only the first of several transactions was decided, its
+// upload stays for its record, and no longer.
+func TestUploadsOfAPart(t *testing.T) {
+	play(t, options{at: 100}, func(sc *scene) {
+		sc.follow()
+		v, err := sc.n.Upload(context.Background(), bytes.NewReader(make([]byte, 10_000)), 1<<20)
+		if err != nil {
+			sc.t.Fatal(err)
+		}
+		sc.asked.answer = func(w http.ResponseWriter, _ *proposed) {
+			b := wire.AppendResults(nil, []godwit.Result{applied})
+			_, _ = w.Write(wire.AppendCounted(wire.AppendCounted(b, "disk_full"), "full"))
+		}
+		first, second := put(ns1, "a", "", 0).Mutation, put(ns1, "b", "2", 0).Mutation
+		first.Value = v
+		results, err := sc.n.Propose(context.Background(), []godwit.Transaction{
+			{Mutations: []godwit.Mutation{first}}, {Mutations: []godwit.Mutation{second}},
+		})
+		if len(results) != 1 || err == nil || isCode(err, godwit.CodeOutcomeUnknown) {
+			sc.t.Fatalf("propose: %+v, %v", results, err)
+		}
+		if !sc.n.store.HasBlob(v.Blob.ID) {
+			sc.t.Error("it went before its record can have come")
+		}
+		time.Sleep(2 * time.Minute)
+		if sc.n.store.HasBlob(v.Blob.ID) {
+			sc.t.Error("it stayed")
 		}
 	})
 }
