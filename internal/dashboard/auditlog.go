@@ -72,7 +72,7 @@ func (d *Dashboard) auditLog(c *call) error {
 	for i := range found.Entries {
 		row := auditRow{Entry: found.Entries[i], At: momentOf(found.Entries[i].Time, now)}
 		if id, err := godwit.ParseNamespaceID(row.Namespace); err == nil {
-			if _, err := d.cfg.Service.Catalog().Namespace(c.Context(), id); err == nil {
+			if d.cfg.Service.Catalog().KnownNamespace(id) != nil { // nobody is asked: most that are not there are gone
 				row.NS = id.String()
 			}
 		}

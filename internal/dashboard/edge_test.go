@@ -1,9 +1,15 @@
 package dashboard_test
 
 import (
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,5 +113,44 @@ func TestUncarriedNamespace(t *testing.T) {
 	b.contains(b.get("/dashboard/key"+q(there, "godwit")), 200, "Limosa")
 	if got := b.get("/dashboard/value" + q(there, "godwit")); got.status != http.StatusOK || got.body != "Limosa" {
 		t.Errorf("download: %d %q", got.status, got.body)
+	}
+}
+
+// TestPagesAskForNoDeletedNamespace holds that a page which names many namespaces does
+// not wait for the centre once for each that is gone.
+func TestPagesAskForNoDeletedNamespace(t *testing.T) {
+	centre := openNode(t)
+	to, err := url.Parse(centre.APIURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var barriers atomic.Int64
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) }, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
+	}
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/barrier") {
+			barriers.Add(1)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(between.Close)
+	gone, stays := namespace(t, centre, "gone"), namespace(t, centre, "stays")
+	limited, _ := token(t, centre, godwit.PermissionRead, gone, stays)
+	edge := openNode(t, edgeOf(centre), func(cfg *node.Config) {
+		cfg.Upstreams, cfg.AuditLog, cfg.AuditStrict = []string{between.URL}, filepath.Join(t.TempDir(), "audit.log"), true
+	})
+	put(t, edge, gone, "godwit", "Limosa")
+	api(t, edge, http.MethodPut, kvPath(edge, "/"+gone+"/values/k?expiration_ttl=1"), []byte("v"), nil) // 400
+	b, reader := signedIn(t, edge, rootToken), signedIn(t, edge, limited)
+	if got := b.post("/dashboard/namespace/delete"+q(gone), "confirm", "gone"); got.status != 303 {
+		t.Fatalf("delete: %d %s", got.status, got.body)
+	}
+	before := barriers.Load()
+	b.contains(b.get("/dashboard/audit"), 200, "value_put")
+	b.contains(b.get("/dashboard/requests"), 200, "value_put")
+	reader.contains(reader.get("/dashboard/access"), 200, "stays")
+	if got := barriers.Load() - before; got != 0 {
+		t.Errorf("the centre was asked %d times for what is gone", got)
 	}
 }

@@ -63,7 +63,7 @@ func (d *Dashboard) requests(c *call) error {
 		}
 		if one.Namespace != (godwit.NamespaceID{}) {
 			row.NS = one.Namespace.String()
-			if ns, err := d.cfg.Service.Catalog().Namespace(c.Context(), one.Namespace); err == nil {
+			if ns := d.cfg.Service.Catalog().KnownNamespace(one.Namespace); ns != nil {
 				row.Title = ns.Title
 			}
 		}
