@@ -55,8 +55,19 @@ func (t *Tracer) Request(ctx context.Context, name, method, parent, state string
 	if parent != "" {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": parent, "tracestate": state})
 	}
-	ctx, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attrMethod.String(method)))
+	ctx, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attrMethod.String(methodOf(method))))
 	return ctx, Span{span}
+}
+
+// methodOf is a method as an attribute: one that HTTP does not know may be as long as a
+// client likes.
+func methodOf(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	}
+	return "_OTHER"
 }
 
 // Child starts a span within the one of ctx. There is none if that has none, or one that
