@@ -55,8 +55,11 @@ func (n *Node) barred(id string) bool {
 	if err != nil {
 		return false
 	}
-	j := n.catalog.Load().Jurisdiction(ns)
-	return j != "" && !slices.Contains(n.cfg.Jurisdictions, j)
+	known := n.catalog.Load().KnownNamespace(ns)
+	if known == nil { // it was deleted meanwhile: what it was of is not known any more
+		return n.cfg.edge()
+	}
+	return known.Jurisdiction != "" && !slices.Contains(n.cfg.Jurisdictions, known.Jurisdiction)
 }
 
 // askMembersTimeout is how long the registry may take to say who the members are.

@@ -135,6 +135,10 @@ func useAll(t *testing.T, n *node.Node, title, mark string) {
 	}
 	_, err = kv.Delete(ctx, "key "+mark+" three", client.DeleteOptions{})
 	must(t, err)
+	if title == "europe" {
+		_, err = kv.Undelete(ctx, "key "+mark+" three")
+		must(t, err)
+	}
 	_, err = kv.Clear(ctx, "key "+mark+" f")
 	must(t, err)
 }
