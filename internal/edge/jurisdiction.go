@@ -42,7 +42,7 @@ func (a *applier) checkJurisdictions() error {
 			continue
 		}
 		err := MayHold(a.store, own, func(ns *godwit.Namespace) bool {
-			return admits(held.Jurisdictions, ns.Jurisdiction) && (held.Namespaces == nil || slices.Contains(held.Namespaces, ns.ID))
+			return a.holds(ns.ID) || admits(held.Jurisdictions, ns.Jurisdiction) && (held.Namespaces == nil || slices.Contains(held.Namespaces, ns.ID))
 		})
 		if err != nil {
 			return err
@@ -54,6 +54,14 @@ func (a *applier) checkJurisdictions() error {
 		a.note.Carries = &known
 	}
 	return nil
+}
+
+// holds tells whether anything of a namespace stands in the store: what is carried no
+// longer stays there.
+func (a *applier) holds(ns godwit.NamespaceID) bool {
+	keys, _ := a.store.NamespaceStats(ns)
+	versions, _ := a.store.HistoryStats(ns)
+	return keys > 0 || versions > 0
 }
 
 // MayHold tells whether each namespace that a store holds is of one of these

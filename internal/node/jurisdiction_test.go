@@ -251,6 +251,29 @@ func TestJurisdictionChanges(t *testing.T) {
 	}
 }
 
+// TestJurisdictionOfWhatIsNotCarriedAnyMore: a namespace that an edge has carried stays on
+// its disk when --namespaces names it no longer, and so the edge cannot lose its
+// jurisdiction then either.
+func TestJurisdictionOfWhatIsNotCarriedAnyMore(t *testing.T) {
+	centre := european(t)
+	useAll(t, centre, "europe", "x")
+	cfg := diskEdge(filepath.Join(t.TempDir(), "edge"), centre, "eu")
+	n := openReady(t, cfg)
+	eventually(t, "the edge holds as many keys as the centre", func() bool { return statusOf(t, n).Keys == statusOf(t, centre).Keys })
+	must(t, n.Close())
+	cfg.Namespaces = []string{"anywhere"}
+	n = openReady(t, cfg)
+	must(t, n.Close())
+	if got := holding(t, cfg, "key x", "small value x"); len(got) != 2 {
+		t.Errorf("it holds %q", got)
+	}
+	cfg.Jurisdictions = nil
+	_, err := openErr(t, cfg)
+	if bound := (*edge.JurisdictionError)(nil); !errors.As(err, &bound) || bound.Jurisdiction != "eu" {
+		t.Errorf("a start without the jurisdiction: %v", err)
+	}
+}
+
 // TestJurisdictionBehindARelay: who is for a jurisdiction cannot follow a relay that is
 // not, is told so, and follows another; through the relay writes and reads go all the
 // same.
