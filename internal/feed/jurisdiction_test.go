@@ -2,14 +2,20 @@ package feed_test
 
 import (
 	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -207,6 +213,59 @@ func TestPlacesAreBound(t *testing.T) {
 		}
 		if page := s.places("jurisdictions=eu", places); !strings.Contains(page, "value of the secret") {
 			t.Errorf("one that is for it got %q", page)
+		}
+	})
+}
+
+// TestViewWaitsForWhatIsTold: a relay's store shows a commit before the feed is told of
+// it. Nothing is sent of what the feed cannot know the jurisdiction of yet.
+func TestViewWaitsForWhatIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, err := store.Open(t.Context(), store.Config{Dir: "/data", FS: store.NewMemFS(), DiskReserve: -1, CacheBytes: 1 << 20, Follower: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		c, err := catalog.Open(t.Context(), catalog.Config{Source: st, Account: testAccount, Follower: true, RootToken: rootToken, Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := feed.NewServer(feed.ServerConfig{
+			Store: st, Reader: st, Uploader: st, Catalog: func() *catalog.Catalog { return c },
+			Limits: godwit.DefaultLimits(), Now: time.Now, Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+		})
+		st.SetOnCommit(server.Committed)
+		eu := godwit.Namespace{ID: godwit.NamespaceID{7}, Title: "europe", Jurisdiction: "eu"}
+		row, err := json.Marshal(eu)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx := st.Begin()
+		for i, m := range []godwit.Mutation{
+			{Op: godwit.OpPut, Key: catalog.NamespaceKey(eu.ID), Value: godwit.Value{Inline: row}},
+			{Op: godwit.OpPut, Namespace: eu.ID, Key: "secret", Value: godwit.Value{Inline: []byte("value of the secret")}},
+		} {
+			if err := tx.Apply(&godwit.Record{Mutation: m, Revision: godwit.Revision(i + 1), Created: 1, Modified: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shown, err := tx.Commit(store.NoSync)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, done := httptest.NewRecorder(), make(chan struct{})
+		go func() {
+			defer close(done)
+			r := httptest.NewRequest("POST", feed.Prefix+"/walk", strings.NewReader("\x01"+string(eu.ID[:])+"\x06secret"))
+			server.ServeHTTP(w, r, &catalog.Principal{Token: &godwit.Token{ID: "root"}, Root: true})
+		}()
+		synctest.Wait() // it has answered, or waits
+		if err := shown.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if got := w.Body.String(); w.Code != 200 || strings.Contains(got, "secret") {
+			t.Errorf("one that is for none got %d %q", w.Code, got)
 		}
 	})
 }

@@ -81,10 +81,41 @@ func (s *Server) view(ctx context.Context) (*store.View, error) {
 		if err == nil {
 			err = errSuspended
 		}
+	} else {
+		err = s.awaitTold(ctx, view)
+	}
+	if err != nil {
 		return nil, errors.Join(err, view.Close())
 	}
 	return view, nil
 }
+
+// awaitTold waits until the ring was told of what a view shows: a follower's store shows
+// a commit a moment before, and which namespaces are of a jurisdiction is known of what
+// was told alone.
+func (s *Server) awaitTold(ctx context.Context, view *store.View) error {
+	if s.ring.position() >= view.Revision() {
+		return nil
+	}
+	late := time.NewTimer(toldWithin)
+	defer late.Stop()
+	for {
+		news := s.ring.after(view.Revision(), nil, 0)
+		if news.tail >= view.Revision() {
+			return nil
+		}
+		select {
+		case <-news.grown:
+		case <-late.C:
+			return errSuspended // the log was taken back
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// toldWithin bounds how long a commit is shown before it is told.
+const toldWithin = 5 * time.Second
 
 // sendView sends what changed up to a view's state, and tells whether that was
 // all of it.
