@@ -61,7 +61,8 @@ func withRequestKeys(txs []godwit.Transaction) []godwit.Transaction {
 
 // pass passes transactions on, and once more, to the same upstream or to another
 // one, if the first does not get them or its answer does not come. An upstream
-// that no connection can be made to has not been tried.
+// that no connection can be made to has not been tried, nor has one that was given up
+// before it was sent anything.
 func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
 	var unknown error // of the first, which may have taken them
 	var until time.Time
@@ -70,8 +71,8 @@ func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Res
 		if err != nil {
 			return nil, firstOf(unknown, err)
 		}
-		results, hung, err := e.passTo(ctx, c, txs)
-		if hung { // the client has waited for long enough
+		results, gone, err := e.passTo(ctx, c, txs)
+		if errors.Is(gone, errSilent) { // the client has waited for long enough
 			until = time.Now()
 		}
 		switch {
@@ -84,7 +85,7 @@ func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Res
 		case !isUnsent(err) || ctx.Err() != nil:
 			return nil, firstOf(unknown, err)
 		}
-		if !isDial(err) {
+		if !isDial(err) && (gone == nil || !isUnsent(err)) {
 			tries++
 		}
 		if until.IsZero() {
@@ -94,16 +95,16 @@ func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Res
 	return nil, firstOf(unknown, godwit.ErrNoUpstream)
 }
 
-// passTo passes transactions on to one upstream, and tells whether it was given
-// up because it says nothing.
-func (e *Edge) passTo(ctx context.Context, c *feed.Client, txs []godwit.Transaction) (_ []godwit.Result, hung bool, err error) {
+// passTo passes transactions on to one upstream. gone is why that was given up
+// meanwhile, if it was.
+func (e *Edge) passTo(ctx context.Context, c *feed.Client, txs []godwit.Transaction) (_ []godwit.Result, gone, err error) {
 	bound, cancel := e.follow.bind(ctx, c)
 	defer cancel()
 	results, err := c.Propose(bound, godwit.CredentialOf(ctx), txs, e.content)
 	if err != nil {
 		e.follow.lost(c, err)
 	}
-	return results, errors.Is(context.Cause(bound), errSilent), err
+	return results, context.Cause(bound), err
 }
 
 // content opens a value that was uploaded here.

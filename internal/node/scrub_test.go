@@ -202,7 +202,10 @@ func TestScrubMendsAMember(t *testing.T) {
 	for key, value := range values {
 		putKey(t, nodes[0], "birds", key, value)
 	}
-	eventually(t, "two files", func() bool { return len(files(t, cfgs[1].FS, "data/blobs", "")) == 2 })
+	birds := nodes[1].APIURL() + "/client/v4/accounts/" + nodes[1].Account() + "/storage/kv/namespaces/" + namespaceID(t, nodes[0], "birds")
+	if got := request(t, "GET", birds+"/values/b", rootToken, "", "Godwit-Consistency", "strong"); got.body != values["b"] {
+		t.Fatalf("before: %d, %d bytes", got.status, len(got.body))
+	}
 	paths := files(t, cfgs[1].FS, "data/blobs", "")
 	flipFile(t, cfgs[1].FS, paths[0])
 	if err := cfgs[1].FS.Remove(paths[1]); err != nil {
@@ -223,11 +226,7 @@ func putKey(t *testing.T, n *node.Node, ns, key, value string) {
 
 func getKey(t *testing.T, n *node.Node, ns, key string) string {
 	t.Helper()
-	got := request(t, "GET", n.APIURL()+"/client/v4/accounts/"+n.Account()+"/storage/kv/namespaces/"+namespaceID(t, n, ns)+"/values/"+key, rootToken, "")
-	if got.status != 200 {
-		return got.body
-	}
-	return got.body
+	return request(t, "GET", n.APIURL()+"/client/v4/accounts/"+n.Account()+"/storage/kv/namespaces/"+namespaceID(t, n, ns)+"/values/"+key, rootToken, "").body
 }
 
 func wantKeys(t *testing.T, n *node.Node, ns string, values map[string]string) {
