@@ -29,6 +29,7 @@ const (
 	minProbeEvery = time.Millisecond
 	maxProbeNodes = 1000
 	probePings    = 5
+	probeSlack    = time.Minute // that a token outlives the time of the probe, at most
 )
 
 func (c *probeCmd) validate() error {
@@ -64,6 +65,16 @@ func (c *probeCmd) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, drop()) }()
+	token, revoke, err := c.shown(ctx, cl, id)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, revoke()) }()
+	for _, n := range nodes {
+		if n.client, err = client.New(n.url, token, client.WithAttempts(1)); err != nil {
+			return err
+		}
+	}
 	if err := c.probe(ctx, cl.KV(id), id, nodes); err != nil {
 		return err
 	}
@@ -73,14 +84,10 @@ func (c *probeCmd) Run(ctx context.Context, p *program) (err error) {
 // nodes are those to measure. Of the tree's, those that cannot be reached from
 // here are named and left out.
 func (c *probeCmd) nodes(ctx context.Context, p *program, cl *client.Client) ([]*probed, error) {
-	token, err := c.bearer()
-	if err != nil {
-		return nil, err
-	}
 	var nodes []*probed
 	for _, url := range c.Node {
 		n := &probed{name: url, url: url}
-		if err := n.reach(ctx, token); err != nil {
+		if err := n.reach(ctx); err != nil {
 			return nil, fmt.Errorf("--node %s: %w", url, err)
 		}
 		nodes = append(nodes, n)
@@ -93,7 +100,7 @@ func (c *probeCmd) nodes(ctx context.Context, p *program, cl *client.Client) ([]
 		return nil, err
 	}
 	for _, n := range inTree(root, nil) {
-		if err := n.reach(ctx, token); err != nil {
+		if err := n.reach(ctx); err != nil {
 			fmt.Fprintf(p.stderr, "godwit: left out %s: %v\n", n.name, err)
 			continue
 		}
@@ -103,6 +110,24 @@ func (c *probeCmd) nodes(ctx context.Context, p *program, cl *client.Client) ([]
 		return nil, errors.New("no node of the tree can be reached from here: name some by --node")
 	}
 	return nodes, nil
+}
+
+// shown is the token that the nodes are shown, and what ends it. Whoever follows a node
+// tells its own address, so nodes of the tree are not shown the token of --token: theirs
+// reads the heartbeats and nothing else, for as long as this takes.
+func (c *probeCmd) shown(ctx context.Context, cl *client.Client, id string) (secret string, revoke func() error, err error) {
+	if len(c.Node) > 0 {
+		secret, err = c.bearer()
+		return secret, func() error { return nil }, err
+	}
+	t, err := cl.CreateToken(ctx, client.TokenSpec{
+		Name: "godwit probe", Permission: "read", Namespaces: []string{id},
+		Expires: time.Now().Add(time.Duration(c.Duration) + probeSlack).Unix(),
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("make a token for the nodes of the tree (or name nodes by --node): %w", err)
+	}
+	return t.Secret, func() error { return cl.RevokeToken(context.WithoutCancel(ctx), t.ID) }, nil
 }
 
 func (c *probeCmd) probe(ctx context.Context, kv *client.KV, id string, nodes []*probed) error {

@@ -41,15 +41,10 @@ func inTree(n *client.Node, nodes []*probed) []*probed {
 	return nodes
 }
 
-// reach connects to the node and measures the way to it: half of the shortest of
-// a few round trips.
-func (n *probed) reach(ctx context.Context, token string) error {
+// reach measures the way to the node: half of the shortest of a few round trips.
+func (n *probed) reach(ctx context.Context) error {
 	if n.url == "" {
 		return errors.New("it does not tell its address: give it --advertise")
-	}
-	var err error
-	if n.client, err = client.New(n.url, token, client.WithAttempts(1)); err != nil {
-		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
