@@ -153,9 +153,22 @@ func refused(end *feed.End) error {
 	return godwit.Errorf(godwit.CodeUnavailable, "%s", end.Error())
 }
 
+// What a store keeps in memory here. Nothing is read twice, so that caches as large as a
+// node's would be memory and no more.
+const (
+	cacheBytes = 64 << 20
+	hotBytes   = 1 << 20
+)
+
+func storeIn(dir string, keys *store.Keys) store.Config {
+	return store.Config{Dir: dir, Keys: keys, CacheBytes: cacheBytes, HotBytes: hotBytes}
+}
+
 // store is the backup as a store.
 func (c *Config) store() store.Config {
-	return store.Config{Dir: c.Dir, Keys: c.Keys, Follower: true, Backup: true}
+	cfg := storeIn(c.Dir, c.Keys)
+	cfg.Follower, cfg.Backup = true, true
+	return cfg
 }
 
 // prepare makes sure that a directory is a backup of the node, or may become one.

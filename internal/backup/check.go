@@ -18,7 +18,7 @@ const named = 3
 // Check makes sure that a backup, or any whole data directory that no node runs on,
 // could be restored, as Restore does.
 func Check(ctx context.Context, dir string, keys *store.Keys) (*Result, error) {
-	cfg, err := store.ToRead(store.Config{Dir: dir, Keys: keys})
+	cfg, err := store.ToRead(storeIn(dir, keys))
 	if err != nil {
 		return nil, err
 	}

@@ -38,14 +38,14 @@ func Load(ctx context.Context, r *repository.Repository, id, dir string, keys *s
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{r: r, b: b, cfg: store.Config{
-		Dir: dir, Keys: keys, Follower: true, Filling: true, Now: func() time.Time { return b.Created },
-	}}
+	cfg := storeIn(dir, keys)
+	cfg.Follower, cfg.Filling, cfg.Now = true, true, func() time.Time { return b.Created }
+	l := &loader{r: r, b: b, cfg: cfg}
 	was, err := l.load(ctx)
 	if err != nil {
 		return nil, errors.Join(err, undo())
 	}
-	return promote(ctx, store.Config{Dir: dir, Keys: keys}, was)
+	return promote(ctx, storeIn(dir, keys), was)
 }
 
 // willFill returns what takes back all that is made in a directory from now on.

@@ -21,10 +21,10 @@ func Restore(ctx context.Context, from, dir string, keys *store.Keys, copied fun
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Copy(ctx, store.Config{Dir: from, Keys: keys}, dir, copied); err != nil {
+	if err := store.Copy(ctx, storeIn(from, keys), dir, copied); err != nil {
 		return nil, err
 	}
-	return promote(ctx, store.Config{Dir: dir, Keys: keys}, was)
+	return promote(ctx, storeIn(dir, keys), was)
 }
 
 // mustBeEmpty makes sure that a directory can be filled.
@@ -42,7 +42,7 @@ func mustBeEmpty(dir string) error {
 // Promote makes a closed store a centre's: any that is whole, a centre's own too. Its
 // generation is then above all that it knows of.
 func Promote(ctx context.Context, dir string, keys *store.Keys) (*Result, error) {
-	cfg := store.Config{Dir: dir, Keys: keys}
+	cfg := storeIn(dir, keys)
 	was, err := look(ctx, cfg)
 	if err != nil {
 		return nil, err
