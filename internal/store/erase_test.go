@@ -44,6 +44,16 @@ func stands(t testing.TB, fs store.FS, value string) (files []string) {
 	return files
 }
 
+// wantErased looks for every secret in every file.
+func wantErased(t testing.TB, fs store.FS, when string) {
+	t.Helper()
+	for key, value := range secrets() {
+		if files := stands(t, fs, value); len(files) > 0 {
+			t.Errorf("%s: %s stands in %v", when, key, files)
+		}
+	}
+}
+
 // values of each kind: beside the key, in a row of its own, in a file.
 func secrets() map[string]string {
 	return map[string]string{"small": secret(288, 1), "row": secret(10<<10, 2), "blob": secret(200_000, 3)}
@@ -163,11 +173,7 @@ func TestEraseHistory(t *testing.T) {
 		t.Error("no version is kept at all")
 	}
 	d.later(40 * time.Minute)
-	for key, value := range secrets() {
-		if files := stands(t, d.mem, value); len(files) > 0 {
-			t.Errorf("%s stands in %v", key, files)
-		}
-	}
+	wantErased(t, d.mem, "at the end")
 	d.healthy()
 }
 
@@ -190,11 +196,7 @@ func TestEraseHistoryWhileWriting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for key, value := range secrets() {
-		if files := stands(t, d.mem, value); len(files) > 0 {
-			t.Errorf("%s stands in %v", key, files)
-		}
-	}
+	wantErased(t, d.mem, "at the end")
 	d.healthy()
 }
 
@@ -223,11 +225,7 @@ func TestEraseWhileRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.later(10 * time.Minute)
-	for key, value := range secrets() {
-		if files := stands(t, d.mem, value); len(files) > 0 {
-			t.Errorf("%s stands in %v", key, files)
-		}
-	}
+	wantErased(t, d.mem, "at the end")
 }
 
 // TestEraseAfterCrash: a restart, also one after a crash in the middle of it, does not
@@ -257,11 +255,7 @@ func TestEraseAfterCrash(t *testing.T) {
 		}
 		after := reopenAt(t, clone, d.clock)
 		after.later(13 * time.Minute)
-		for key, value := range secrets() {
-			if files := stands(t, after.mem, value); len(files) > 0 {
-				t.Errorf("crash at step %d: %s stands in %v", step, key, files)
-			}
-		}
+		wantErased(t, after.mem, fmt.Sprintf("crash at step %d", step))
 		after.healthy()
 	}
 }
@@ -283,11 +277,7 @@ func TestEraseOverRestarts(t *testing.T) {
 			d.reopen()
 			d.later(20 * time.Minute)
 			d.close()
-			for key, value := range secrets() {
-				if files := stands(t, d.mem, value); len(files) > 0 {
-					t.Errorf("%s stands in %v", key, files)
-				}
-			}
+			wantErased(t, d.mem, "at the end")
 			d.healthy()
 		})
 	}
