@@ -15,7 +15,8 @@ import (
 )
 
 // BenchmarkFront passes requests on to something that answers at once, from 64
-// connections. The figure to look at is cpu-ns/op: client and server cost about 8 us of it.
+// connections. The figure to look at is cpu-ns/op; the client and what stands for workerd
+// are in it.
 func BenchmarkFront(b *testing.B) {
 	socket := filepath.Join(b.TempDir(), "s")
 	backend, err := net.Listen("unix", socket)
