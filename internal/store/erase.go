@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -331,39 +332,56 @@ var errPinned = errors.New("an older state is being read: it is tried again")
 
 // rewrite has all of a range written anew, also what stands in the lowest level alone: a
 // deletion of range keys, of which there are none, reaches over all of it, and so each
-// compaction does.
+// compaction does. The database may compact on its own meanwhile: what counts is that no
+// file of before is left.
 func (s *Store) rewrite(ctx context.Context, lower, upper []byte, old map[uint64]bool) error {
 	for range rewriteTries {
 		pinned := s.db.Metrics().Snapshots.PinnedKeys
-		b := s.db.NewBatch()
-		err := errors.Join(b.RangeKeyDelete(lower, upper, nil), b.Commit(pebble.NoSync))
-		if err == nil {
-			err = s.db.Flush()
-		}
-		if err != nil {
+		if err := s.db.Flush(); err != nil {
 			return fmt.Errorf("flush: %w", err)
 		}
 		before, err := s.tablesIn(lower, upper)
 		if err != nil {
 			return err
 		}
-		if err := s.db.Compact(ctx, lower, upper, false); err != nil {
-			return fmt.Errorf("compact: %w", err)
+		maps.Copy(old, before)
+		if err := s.compactAll(ctx, lower, upper); err != nil {
+			return err
 		}
 		after, err := s.tablesIn(lower, upper)
 		if err != nil {
 			return err
 		}
-		again := s.db.Metrics().Snapshots.PinnedKeys != pinned
-		for n := range before {
-			old[n] = true
-			again = again || after[n]
-		}
-		if !again {
+		if s.db.Metrics().Snapshots.PinnedKeys == pinned && disjoint(before, after) {
 			return nil
 		}
 	}
 	return errPinned
+}
+
+// compactAll has each file that reaches into a range compacted.
+func (s *Store) compactAll(ctx context.Context, lower, upper []byte) error {
+	b := s.db.NewBatch()
+	err := errors.Join(b.RangeKeyDelete(lower, upper, nil), b.Commit(pebble.NoSync))
+	if err == nil {
+		err = s.db.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	if err := s.db.Compact(ctx, lower, upper, false); err != nil {
+		return fmt.Errorf("compact: %w", err)
+	}
+	return nil
+}
+
+func disjoint(a, b map[uint64]bool) bool {
+	for n := range a {
+		if b[n] {
+			return false
+		}
+	}
+	return true
 }
 
 // tablesIn are the numbers of the files of the database that have rows of a range.
