@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,12 @@ func files(t *testing.T, fs store.FS, dir, suffix string) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// blobFiles are the blobs on a node's disk that are whole.
+func blobFiles(t *testing.T, cfg node.Config) []string {
+	t.Helper()
+	return slices.DeleteFunc(files(t, cfg.FS, "data/blobs", ""), func(path string) bool { return strings.Contains(path, ".") })
 }
 
 // flipFile makes one bit of a file another.
@@ -104,8 +111,8 @@ func TestScrubMendsAnEdge(t *testing.T) {
 	}
 	cfg := edgeConfig(centre.APIURL())
 	edge := openReady(t, cfg)
-	eventually(t, "two files", func() bool { return len(files(t, cfg.FS, "data/blobs", "")) == 2 })
-	paths := files(t, cfg.FS, "data/blobs", "")
+	eventually(t, "two files", func() bool { return len(blobFiles(t, cfg)) == 2 })
+	paths := blobFiles(t, cfg)
 	flipFile(t, cfg.FS, paths[0])
 	if err := cfg.FS.Remove(paths[1]); err != nil {
 		t.Fatal(err)
@@ -115,7 +122,7 @@ func TestScrubMendsAnEdge(t *testing.T) {
 	}
 	wantKeys(t, edge, "birds", values)
 
-	flipFile(t, centreCfg.FS, files(t, centreCfg.FS, "data/blobs", "")[0])
+	flipFile(t, centreCfg.FS, blobFiles(t, centreCfg)[0])
 	if st := scrubbed(t, centre); st.LastFound != 1 || st.LastMended != 0 || st.Unmended != 1 {
 		t.Errorf("at the centre: %+v", st)
 	}
@@ -206,7 +213,7 @@ func TestScrubMendsAMember(t *testing.T) {
 	if got := request(t, "GET", birds+"/values/b", rootToken, "", "Godwit-Consistency", "strong"); got.body != values["b"] {
 		t.Fatalf("before: %d, %d bytes", got.status, len(got.body))
 	}
-	paths := files(t, cfgs[1].FS, "data/blobs", "")
+	paths := blobFiles(t, cfgs[1])
 	flipFile(t, cfgs[1].FS, paths[0])
 	if err := cfgs[1].FS.Remove(paths[1]); err != nil {
 		t.Fatal(err)
