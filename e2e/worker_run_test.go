@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,10 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/logtest"
 )
 
 // A project is a copy of one of testdata/projects, where it may be changed and run.
@@ -82,26 +82,8 @@ type running struct {
 	exited  chan error
 	url     string
 	workerd []int
-	log     *logBuffer
+	log     *logtest.Buffer
 	client  *http.Client
-}
-
-// logBuffer is what a process has said so far.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // workerCommand is godwit worker in a clean environment.
@@ -125,7 +107,7 @@ func startWorker(t testing.TB, args ...string) *running {
 func startWorkerWith(t testing.TB, env []string, args ...string) *running {
 	t.Helper()
 	ready := filepath.Join(t.TempDir(), "ready")
-	r := &running{t: t, log: &logBuffer{}, exited: make(chan error, 1)}
+	r := &running{t: t, log: new(logtest.Buffer), exited: make(chan error, 1)}
 	r.cmd = workerCommand(append(args, "--listen", anyPort, "--ready-file", ready)...)
 	r.cmd.Env = append(r.cmd.Env, env...)
 	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log

@@ -16,6 +16,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/logtest"
 	"github.com/godwitkv/godwit/internal/node"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -33,30 +34,12 @@ type world struct {
 	cfg  node.Config
 	node *node.Node
 	*client.Client
-	log lockedBuffer
+	log logtest.Buffer
 
 	mu      sync.Mutex
 	store   *store.Store
 	commits []store.Committed // exact ones
 	taken   []godwit.Record   // by a reconcile, or a round of catching up
-}
-
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // newWorld starts a node on dir: a centre, or an edge of upstreams.

@@ -336,7 +336,7 @@ func TestReturn(t *testing.T) {
 					t.Errorf("happened %s", got)
 				}
 				n.stop()
-				if got := n.logs.count("reconcile: walking"); got != 1 && !tc.reset || tc.reset && got != 2 {
+				if got := n.logs.Count("reconcile: walking"); got != 1 && !tc.reset || tc.reset && got != 2 {
 					t.Errorf("%d reconciles", got)
 				}
 			})
@@ -381,7 +381,7 @@ func TestCentreRolledBack(t *testing.T) {
 		if got := n.happened(); !strings.Contains(got, "Exact(true)") {
 			t.Errorf("happened %s", got)
 		}
-		if n.logs.count("the log went back") == 0 && n.logs.count("away for too long") == 0 {
+		if n.logs.Count("the log went back") == 0 && n.logs.Count("away for too long") == 0 {
 			t.Error("the log does not say why")
 		}
 	})
@@ -540,7 +540,7 @@ func TestTokenIsRevoked(t *testing.T) {
 		if st := n.Status(); st.Connected || st.Problem == "" || n.Asks() != nil {
 			t.Errorf("status %+v", st)
 		}
-		if n.logs.count(secret) > 0 {
+		if n.logs.Count(secret) > 0 {
 			t.Error("the log holds the token")
 		}
 	})

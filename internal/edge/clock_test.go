@@ -49,7 +49,7 @@ func TestClock(t *testing.T) {
 				if tc.offset.Abs() > 10*time.Second {
 					far = 1
 				}
-				if got := n.logs.count("clock is far"); got != far {
+				if got := n.logs.Count("clock is far"); got != far {
 					t.Errorf("%d log lines, want %d", got, far)
 				}
 			})

@@ -224,7 +224,7 @@ func TestNobodyAnswers(t *testing.T) {
 			t.Error("not away")
 		}
 		time.Sleep(130 * time.Second)
-		if got := n.logs.count("not following upstream"); got < 2 || got > 5 {
+		if got := n.logs.Count("not following upstream"); got < 2 || got > 5 {
 			t.Errorf("%d log lines in two minutes", got)
 		}
 		if n.Status().Problem == "" || !n.Exact() || !n.Ready() {

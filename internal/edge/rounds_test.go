@@ -189,7 +189,7 @@ func TestFullDisk(t *testing.T) {
 		if p := n.Status().Problem; !strings.Contains(p, "disk is full") || n.Asks() == nil {
 			t.Errorf("problem %q", p)
 		}
-		if got := n.logs.count("disk is full"); got != 1 {
+		if got := n.logs.Count("disk is full"); got != 1 {
 			t.Errorf("%d log lines", got)
 		}
 		if d, _ := n.Staleness(); d < 2*time.Second || !n.Exact() {

@@ -76,7 +76,7 @@ func TestStopInRound(t *testing.T) {
 		n.at(108)
 		n.GoOn()
 		time.Sleep(5 * time.Second)
-		if n.logs.count("reconcile: walking") == 0 {
+		if n.logs.Count("reconcile: walking") == 0 {
 			t.Error("released, it does not become a copy")
 		}
 	})
@@ -108,7 +108,7 @@ func TestMembersThatLag(t *testing.T) {
 		net.cut("centre", true)
 		time.Sleep(20 * time.Second)
 		n.at(ahead)
-		if got := n.happened(); strings.Contains(got, "Exact") || strings.Contains(got, "Mixed") || n.logs.count("reconcile: walking") != 1 {
+		if got := n.happened(); strings.Contains(got, "Exact") || strings.Contains(got, "Mixed") || n.logs.Count("reconcile: walking") != 1 {
 			t.Errorf("it was taken back: %s", got)
 		}
 		if p := n.Status().Problem; !strings.Contains(p, "behind this node") && !strings.Contains(p, "cannot be reached") {

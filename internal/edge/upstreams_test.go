@@ -146,7 +146,7 @@ func TestRedirect(t *testing.T) {
 		if !relay.idle() {
 			t.Error("it went where no URL says")
 		}
-		if n.logs.count("secret") != 0 || n.logs.count("token") != 0 {
+		if n.logs.Count("secret") != 0 || n.logs.Count("token") != 0 {
 			t.Error("the log holds a secret")
 		}
 	})

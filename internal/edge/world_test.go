@@ -1,7 +1,6 @@
 package edge_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
@@ -28,6 +27,7 @@ import (
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/logtest"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -314,7 +314,7 @@ type node struct {
 	t     testing.TB
 	store *store.Store
 	clock *edge.Clock
-	logs  *logs
+	logs  *logtest.Buffer
 
 	metrics *prometheus.Registry
 	server  *feed.Server // for those behind it
@@ -322,24 +322,6 @@ type node struct {
 
 	mu     sync.Mutex
 	events []string // calls of the hooks, and commits
-}
-
-// logs takes what is logged.
-type logs struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logs) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logs) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.buf.String(), text)
 }
 
 func (n *node) note(format string, args ...any) {
@@ -403,7 +385,7 @@ func start(t testing.TB, o options) *node {
 	if o.fs == nil {
 		o.fs = store.NewMemFS()
 	}
-	n := &node{t: t, logs: new(logs)}
+	n := &node{t: t, logs: new(logtest.Buffer)}
 	n.clock = edge.NewClock(func() time.Time { return time.Now().Add(o.skew) })
 	n.store = openStore(t, o, n.clock)
 	if o.at != 0 {

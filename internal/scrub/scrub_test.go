@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/logtest"
 	"github.com/godwitkv/godwit/internal/scrub"
 	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/store/storetest"
@@ -34,7 +34,7 @@ type world struct {
 	store  *store.Store
 	scrub  *scrub.Scrubber
 	cfg    scrub.Config
-	log    *lockedBuffer
+	log    *logtest.Buffer
 
 	values map[string][]byte
 	away   atomic.Bool // nobody answers
@@ -44,7 +44,7 @@ type world struct {
 // newWorld opens a store; peers: others have a copy of it.
 func newWorld(t *testing.T, peers bool) *world {
 	t.Helper()
-	w := &world{t: t, mem: store.NewCrashFS(), values: make(map[string][]byte), log: new(lockedBuffer)}
+	w := &world{t: t, mem: store.NewCrashFS(), values: make(map[string][]byte), log: new(logtest.Buffer)}
 	w.cfg = scrub.Config{Every: 30 * 24 * time.Hour, Rate: 1 << 20, Now: time.Now, Logger: slog.New(slog.NewTextHandler(w.log, nil))}
 	if peers {
 		w.cfg.Fetch = w.fetch
@@ -469,7 +469,7 @@ func TestDamagedDatabase(t *testing.T) {
 		}
 		return true
 	}
-	var text lockedBuffer
+	var text logtest.Buffer
 	w.cfg.Logger = slog.New(slog.NewTextHandler(&text, nil))
 	w.reopen() // which writes what the log has into a file
 	w.close()
@@ -499,22 +499,4 @@ func TestDamagedDatabase(t *testing.T) {
 	if !strings.Contains(text.String(), "namespace="+ns.String()) || strings.Contains(text.String(), "keyxxx") {
 		t.Errorf("the log:\n%.2000s", text.String())
 	}
-}
-
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/godwitkv/godwit/internal/jsontext"
 )
 
 // appendLine appends an item as a line: one item of Cloudflare's bulk API, as JSON
@@ -13,7 +15,7 @@ import (
 func appendLine(dst []byte, it *Item) []byte {
 	dst = append(appendKey(dst, it.Key), '"')
 	if isText(it.Value) {
-		dst = appendEscaped(dst, it.Value)
+		dst = jsontext.AppendEscaped(dst, it.Value)
 		dst = append(dst, '"')
 	} else {
 		dst = base64.StdEncoding.AppendEncode(dst, it.Value)
@@ -29,7 +31,7 @@ const smallText = 64 << 10
 // and longer than base64. So no line is longer than 4/3 of its value and what is beside
 // it, but for short ones.
 func isText(value []byte) bool {
-	if len(value) > smallText && escapedLen(value) > base64.StdEncoding.EncodedLen(len(value)) {
+	if len(value) > smallText && jsontext.EscapedLen(value) > base64.StdEncoding.EncodedLen(len(value)) {
 		return false
 	}
 	return utf8.Valid(value)
@@ -38,7 +40,7 @@ func isText(value []byte) bool {
 // appendKey appends what stands before a value.
 func appendKey(dst []byte, key string) []byte {
 	dst = append(dst, `{"key":"`...)
-	dst = appendEscaped(dst, key)
+	dst = jsontext.AppendEscaped(dst, key)
 	return append(dst, `","value":`...)
 }
 
@@ -53,50 +55,6 @@ func appendEnd(dst, metadata []byte, expiration int64) []byte {
 		dst = strconv.AppendInt(dst, expiration, 10)
 	}
 	return append(dst, "}\n"...)
-}
-
-// appendEscaped appends the inside of a JSON string. s is UTF-8.
-func appendEscaped[T string | []byte](dst []byte, s T) []byte {
-	plain := 0 // s[plain:i] needs no escape
-	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[plain:i]...)
-		dst = appendEscape(dst, c)
-		plain = i + 1
-	}
-	return append(dst, s[plain:]...)
-}
-
-func appendEscape(dst []byte, c byte) []byte {
-	const digits = "0123456789abcdef"
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
-	}
-	return append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-}
-
-// escapedLen is how long the inside of a JSON string is.
-func escapedLen(s []byte) (n int) {
-	n = len(s)
-	for _, c := range s {
-		switch {
-		case c == '"', c == '\\', c == '\n', c == '\r', c == '\t':
-			n++
-		case c < ' ':
-			n += 5
-		}
-	}
-	return n
 }
 
 // maxHeld is up to how long a value is held whole, to see whether it is text. A longer

@@ -8,6 +8,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/jsontext"
 )
 
 // Bounds of a bulk get. A request of a hundred keys, each character escaped,
@@ -229,7 +230,7 @@ func (w *bulkReply) encode(dst []byte, flush func([]byte) ([]byte, error)) (_ []
 			dst = append(dst, ',')
 		}
 		seen[key] = struct{}{}
-		dst = append(appendString(dst, key), ':')
+		dst = append(jsontext.Append(dst, key), ':')
 		if dst, err = w.encodeEntry(dst, e, flush); err != nil {
 			return dst, err
 		}
@@ -249,9 +250,9 @@ func (w *bulkReply) encodeEntry(dst []byte, e *api.BulkEntry, flush func([]byte)
 		dst = append(dst, '"')
 	}
 	for len(text) > 0 {
-		n := cutText(text, chunkBytes/8) // escaped, six times as long at most
+		n := jsontext.Cut(text, chunkBytes/8) // escaped, six times as long at most
 		if quoted {
-			dst = appendEscaped(dst, text[:n])
+			dst = jsontext.AppendEscaped(dst, text[:n])
 		} else {
 			dst = append(dst, text[:n]...)
 		}

@@ -23,12 +23,6 @@ func Route(method, path string) string {
 // AppendPathDecoded is appendPathDecoded.
 func AppendPathDecoded(dst, b []byte) ([]byte, bool) { return appendPathDecoded(dst, b) }
 
-// AppendString is appendString.
-func AppendString(dst []byte, s string) []byte { return appendString(dst, s) }
-
-// CutText is cutText.
-func CutText(text []byte, n int) int { return cutText(text, n) }
-
 // AppendPage is appendPage.
 func AppendPage(dst []byte, p *godwit.Page) []byte { return appendPage(dst, p) }
 

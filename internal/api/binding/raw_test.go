@@ -118,7 +118,7 @@ func FuzzConnection(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 		_, _ = io.WriteString(c, strings.ReplaceAll(raw, "@", head))
 		_ = c.(*net.TCPConn).CloseWrite()
 		r := bufio.NewReader(c)

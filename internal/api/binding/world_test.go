@@ -48,7 +48,7 @@ func newWorld(t testing.TB, cfg binding.Config, opts ...apitest.Option) *world {
 	served := make(chan error, 1)
 	go func() { served <- w.server.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := w.server.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -74,7 +74,7 @@ func (w *world) dial() *peer {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	return &peer{Conn: c, t: w.t, r: bufio.NewReader(c)}
 }
 

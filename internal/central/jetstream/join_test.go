@@ -115,8 +115,8 @@ func TestFirstJoin(t *testing.T) {
 		}
 		writers.Wait()
 		c.settle()
-		if j.logs.count("becoming a copy") != 1 {
-			t.Errorf("%d joins", j.logs.count("becoming a copy"))
+		if j.logs.Count("becoming a copy") != 1 {
+			t.Errorf("%d joins", j.logs.Count("becoming a copy"))
 		}
 		j.holds("large", large)
 		for n := range 200 {
@@ -173,7 +173,7 @@ func TestLateReturn(t *testing.T) {
 				if late.value("key7") != "" || late.value("key79") != "new" {
 					t.Errorf("key7 %q, key79 %q", late.value("key7"), late.value("key79"))
 				}
-				if got := late.logs.count("becoming a copy"); got != 0 && !trimmed || got == 0 && trimmed {
+				if got := late.logs.Count("becoming a copy"); got != 0 && !trimmed || got == 0 && trimmed {
 					t.Errorf("%d joins", got)
 				}
 				c.alike()
@@ -206,7 +206,7 @@ func TestDuplicatesAcrossJoin(t *testing.T) {
 		c.log.SetFaults(streamtest.Faults{})
 		time.Sleep(5 * time.Second)
 		c.settle()
-		if j.logs.count("becoming a copy") == 0 {
+		if j.logs.Count("becoming a copy") == 0 {
 			t.Error("it did not join")
 		}
 		h.check(j)
@@ -354,8 +354,8 @@ func TestUnnamedValues(t *testing.T) {
 		joined := c.add("joined")
 		joined.start()
 		c.settle()
-		if restarted.logs.count("becoming a copy") != 0 || joined.logs.count("becoming a copy") != 1 {
-			t.Errorf("joins: %d and %d", restarted.logs.count("becoming a copy"), joined.logs.count("becoming a copy"))
+		if restarted.logs.Count("becoming a copy") != 0 || joined.logs.Count("becoming a copy") != 1 {
+			t.Errorf("joins: %d and %d", restarted.logs.Count("becoming a copy"), joined.logs.Count("becoming a copy"))
 		}
 		tx := put("large", "")
 		tx.Mutations[0].Value = godwit.Value{Blob: blob}
@@ -400,7 +400,7 @@ func TestOldImage(t *testing.T) {
 				m.fs = image
 				m.start()
 				c.settle()
-				if got := m.logs.count("becoming a copy"); got != 0 && !trimmed || got == 0 && trimmed {
+				if got := m.logs.Count("becoming a copy"); got != 0 && !trimmed || got == 0 && trimmed {
 					t.Errorf("%d joins", got)
 				}
 				if r := m.propose(keyed(put("key", "again"), 15)); !r[0].Repeated {
@@ -426,7 +426,7 @@ func TestStreamIsBehind(t *testing.T) {
 		if p := m.Problem(); !strings.Contains(p, "a quorum of the cluster has lost what it had") {
 			t.Errorf("problem %q", p)
 		}
-		if m.logs.count("a quorum of the cluster has lost what it had") != 1 {
+		if m.logs.Count("a quorum of the cluster has lost what it had") != 1 {
 			t.Error("the log does not say so once")
 		}
 		if _, err := m.Propose(context.Background(), []godwit.Transaction{put("key", "other")}); !isCode(err, godwit.CodeUnavailable) {

@@ -1,14 +1,11 @@
 package jetstream_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,6 +19,7 @@ import (
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
 	"github.com/godwitkv/godwit/internal/edge"
+	"github.com/godwitkv/godwit/internal/logtest"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -54,7 +52,7 @@ type member struct {
 	face    *face
 	joiner  *jetstream.Joiner
 	join    func(context.Context, []jetstream.MemberInfo) (jetstream.Place, error) // in its place; nil: none
-	logs    logs
+	logs    logtest.Buffer
 	running atomic.Pointer[jetstream.Member]
 }
 
@@ -156,24 +154,6 @@ func (m *member) exact() bool {
 }
 
 func (m *member) placeIn(v *store.View) ([]byte, error) { return m.running.Load().PlaceIn(v) }
-
-// logs takes what is logged.
-type logs struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logs) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logs) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.buf.String(), text)
-}
 
 func (m *member) stop() {
 	m.c.t.Helper()
