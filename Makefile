@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip proxies chromium redis shells packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps reproducible release-snapshot release-files clean
+.PHONY: ip proxies chromium pictures redis shells packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps reproducible release-snapshot release-files clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -98,6 +98,10 @@ proxies:
 test: chromium
 chromium:
 	@command -v chromium > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq chromium; }
+
+## pictures: take those of README.md and docs/dashboard.md anew, from nodes that run
+pictures: e2e-deps chromium
+	$(GO) test -count=1 -timeout 5m -run '^TestDashboardPictures$$' ./e2e -args -dashboard.pictures $(CURDIR)/docs/images
 
 # shells are asked what they complete, and mandoc reads the manual.
 test: shells

@@ -29,6 +29,7 @@ func dashboardData(t *testing.T, b *tab, s *server) {
 	b.importFile(strings.Join(lines, "\n") + "\n")
 	b.await(`document.querySelector("#imported")?.textContent.includes("20\u202f000 keys")`)
 	b.await(`document.activeElement.id === "imported"`)
+	b.await(`document.querySelector("#held").textContent.includes("20\u202f000 keys")`)
 	if v, _ := s.value(ns, "k19999"); v != "value 19999" {
 		t.Errorf("imported %q", v)
 	}

@@ -87,7 +87,7 @@ func dashboardWork(t *testing.T, b *tab, s *server) {
 	b.fill("input[name=in]", "3")
 	b.fill("select[name=unit]", "days")
 	b.click("button[value=save]")
-	b.sees("Saved.", "birds/godwit", "in 2 days")
+	b.sees("Saved.", "birds/godwit", "in 3 days")
 	if v, _ := s.value(ns, "birds/godwit"); v != "{\n  \"name\": \"Limosa\",\n  \"km\": 13560\n}" {
 		t.Errorf("saved %q", v)
 	}

@@ -28,7 +28,7 @@ func TestConsole(t *testing.T) {
 		t.Errorf("it wrote %q", v)
 	}
 	b.contains(b.run(ns, "get a/godwit"), 200, "Limosa &lt;b&gt;lapponica&lt;/b&gt;", `data-command="get a/godwit"`)
-	b.contains(b.run(ns, "GETWITHMETADATA a/godwit"), 200, "&#34;km&#34;: 1", "in 59 minutes", "Revision")
+	b.contains(b.run(ns, "GETWITHMETADATA a/godwit"), 200, "&#34;km&#34;: 1", "in 1 hour", "Revision")
 	b.contains(b.run(ns, "put a/knot Calidris"), 200, "Written")
 	b.contains(b.run(ns, "put b "+strings.Repeat("x", 1000)), 200, "Written: 1\u202f000 bytes.")
 	list := b.run(ns, "list --prefix a/ --reverse --limit 1")

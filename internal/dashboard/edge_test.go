@@ -57,7 +57,7 @@ func TestEdge(t *testing.T) {
 		t.Errorf("settings: %d %s", got.status, got.body)
 	}
 	page := b.post("/dashboard/tokens", "name", "reader", "permission", "read", "reach", "some", "ns", ns, "days", "2")
-	b.contains(page, 200, "gdw_", "It is not shown again", "birds", "in 1 day")
+	b.contains(page, 200, "gdw_", "It is not shown again", "birds", "in 2 days")
 
 	// A token that only reads here cannot write there.
 	reader, _ := token(t, centre, godwit.PermissionRead)

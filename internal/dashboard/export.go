@@ -22,6 +22,7 @@ type dataPage struct {
 	ExportJob string
 	ImportJob string
 	Result    *importResult
+	Anew      bool // it is put in the place of what was shown
 }
 
 func (d *Dashboard) data(c *call) error {
@@ -37,12 +38,17 @@ func (d *Dashboard) data(c *call) error {
 }
 
 func (d *Dashboard) showData(c *call, page *dataPage, status int) {
-	page.CanWrite, page.ExportJob, page.ImportJob, page.Keys = c.may(godwit.PermissionWrite, page.NS), once(), once(), -1
+	page.CanWrite, page.ExportJob, page.ImportJob = c.may(godwit.PermissionWrite, page.NS), once(), once()
+	d.countHeld(c, page)
+	d.show(c, "data", view{Status: status, Title: "Export and import: " + shown(page.NS.Title), Section: "namespaces", Body: page})
+}
+
+// countHeld counts what the namespace holds now.
+func (d *Dashboard) countHeld(c *call, page *dataPage) {
 	var told struct{ Keys, Bytes int64 }
-	if d.ask(c, http.MethodGet, nativeNamespace(page.NS)+"/count", nil, &told) == nil {
+	if page.Keys = -1; d.ask(c, http.MethodGet, nativeNamespace(page.NS)+"/count", nil, &told) == nil {
 		page.Keys, page.Bytes = told.Keys, told.Bytes
 	}
-	d.show(c, "data", view{Status: status, Title: "Export and import: " + shown(page.NS.Title), Section: "namespaces", Body: page})
 }
 
 // nativeNamespace is where the native API has a namespace.

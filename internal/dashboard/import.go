@@ -45,7 +45,9 @@ func (d *Dashboard) importLines(c *call) error {
 	}
 	page := &dataPage{NS: ns, Result: result}
 	if c.byScript() {
-		d.writePart(c.w, c.Request, 0, "data", "imported", page)
+		page.Anew = true
+		d.countHeld(c, page)
+		d.writePart(c.w, c.Request, 0, "data", "anew", page)
 	} else {
 		d.showData(c, page, status)
 	}

@@ -49,6 +49,9 @@ type keyPage struct {
 	Conflict *conflict
 }
 
+// InForm tells whether the metadata is in the form, and need not be shown beside it.
+func (p *keyPage) InForm() bool { return p.CanWrite && p.Conflict == nil && p.Value.Editable() }
+
 // valueView is a value as it can be looked at.
 type valueView struct {
 	Kind string // "text", "image" or "bytes"

@@ -117,8 +117,8 @@ func TestKeyIsMadeEditedAndDeleted(t *testing.T) {
 		t.Errorf("got %q", v)
 	}
 	page := b.get("/dashboard/key" + q(ns, "godwit"))
-	b.contains(page, 200, "Limosa\nlapponica", "&#34;km&#34;: 13560", "in 1 hour", `value="keep" checked`)
-	b.contains(b.get("/dashboard/keys"+q(ns)), 200, "godwit", "13560", "in 1 hour")
+	b.contains(page, 200, "Limosa\nlapponica", "&#34;km&#34;: 13560", "in 2 hours", `value="keep" checked`)
+	b.contains(b.get("/dashboard/keys"+q(ns)), 200, "godwit", "13560", "in 2 hours")
 
 	rev := first(t, revision, page.body)
 	expiration := first(t, regexp.MustCompile(`name="expiration" value="(\d+)"`), page.body)
@@ -136,7 +136,7 @@ func TestKeyIsMadeEditedAndDeleted(t *testing.T) {
 	if got := b.post("/dashboard/key/delete"+q(ns, "godwit"), "revision", first(t, revision, got.body)); got.status != 303 {
 		t.Errorf("delete: %d", got.status)
 	}
-	b.contains(b.get("/dashboard/key"+q(ns, "godwit")), 404, "No such key")
+	b.contains(b.get("/dashboard/key"+q(ns, "godwit")), 404, "No such key", `<p class="mono">godwit</p>`)
 }
 
 func TestRefusedEditsLoseNothing(t *testing.T) {

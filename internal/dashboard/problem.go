@@ -90,13 +90,22 @@ func (d *Dashboard) fail(c *call, err error) {
 		d.write(c.w, c.Request, p.status, "plain", view{Title: p.title, Body: p.text})
 		return
 	}
-	d.show(c, "problem", view{Status: p.status, Title: p.title, Body: problemPage{p.text, d.back(c)}})
+	d.show(c, "problem", view{Status: p.status, Title: p.title, Body: problemPage{p.text, missing(c, err), d.back(c)}})
 }
 
 // problemPage is what is shown in place of a page.
 type problemPage struct {
 	Text string
+	Key  string // that is not there; "": it is about none
 	Back string // address of the namespace's keys; "": it is about none
+}
+
+// missing is the key that a request asks for and that is not there, or "".
+func missing(c *call, err error) string {
+	if godwit.CodeOf(err) != godwit.CodeKeyNotFound {
+		return ""
+	}
+	return c.query.Get("key")
 }
 
 // back is the address of the keys of the namespace that a request is about, for who may

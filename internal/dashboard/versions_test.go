@@ -92,7 +92,7 @@ func TestRestoreKeepsAll(t *testing.T) {
 	put(t, n, ns, "k", "a mistake")
 	links := versionLinks(b.get("/dashboard/versions" + q(ns, "k")).body)
 	old := b.get(links[1])
-	b.contains(old, 200, `class="preview"`, "&#34;km&#34;: 1", "in 1 hour")
+	b.contains(old, 200, `class="preview"`, "&#34;km&#34;: 1", "in 2 hours")
 	if got := b.get(strings.Replace(links[1], "/version?", "/version/preview?", 1)); got.header.Get("Content-Type") != "image/png" || got.body != string(image) {
 		t.Errorf("preview: %d as %s", got.status, got.header.Get("Content-Type"))
 	}
@@ -101,7 +101,7 @@ func TestRestoreKeepsAll(t *testing.T) {
 	if got := b.post(strings.Replace(links[1], "/version?", "/version/restore?", 1), "now", now); got.status != 303 {
 		t.Fatalf("restore: %d %s", got.status, got.body)
 	}
-	b.contains(b.get("/dashboard/key"+q(ns, "k")), 200, `class="preview"`, "&#34;km&#34;: 1", "in 1 hour")
+	b.contains(b.get("/dashboard/key"+q(ns, "k")), 200, `class="preview"`, "&#34;km&#34;: 1", "in 2 hours")
 }
 
 // Without a history, and of what there never was, pages say so.

@@ -68,15 +68,19 @@ func plural(n int64, thing string) string {
 	return count(n) + " " + thing + "s"
 }
 
-// span is a duration in its largest unit.
+// span is a duration in its largest unit, to the nearest: three days that began a moment
+// ago are three.
 func span(d time.Duration) string {
 	units := []struct {
-		d    time.Duration
-		name string
-	}{{365 * 24 * time.Hour, "year"}, {24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}}
+		d, next time.Duration // next is the smaller unit
+		name    string
+	}{
+		{365 * 24 * time.Hour, 24 * time.Hour, "year"}, {24 * time.Hour, time.Hour, "day"},
+		{time.Hour, time.Minute, "hour"}, {time.Minute, time.Second, "minute"}, {time.Second, 0, "second"},
+	}
 	for _, u := range units {
-		if d >= u.d {
-			return plural(int64(d/u.d), u.name)
+		if d >= u.d-u.next/2 {
+			return plural(int64((d+u.d/2)/u.d), u.name)
 		}
 	}
 	return "less than a second"
@@ -96,7 +100,7 @@ func momentOf(t, now time.Time) moment {
 	case d >= time.Second:
 		m.Away = "in " + span(d)
 	case d > -time.Second:
-		m.Away = "now"
+		m.Away = "just now"
 	default:
 		m.Away = span(-d) + " ago"
 	}

@@ -5,8 +5,17 @@
   const revisions = () => new Map([...document.querySelectorAll("[data-node]")].map((n) => [n.dataset.node, n.dataset.revision]));
   const scroll = () => document.getElementById("map-scroll") || { scrollLeft: 0 };
   let before = revisions();
-  let left = (scroll().scrollWidth - scroll().clientWidth) / 2 || 0; // the nodes are in the middle
-  scroll().scrollLeft = left;
+  let left = 0;
+  const middle = () => { // where the nodes are
+    left = (scroll().scrollWidth - scroll().clientWidth) / 2 || 0;
+    scroll().scrollLeft = left;
+  };
+  middle();
+  let wide = innerWidth;
+  addEventListener("resize", () => { // a phone also hides its bars, which moves nothing
+    if (innerWidth !== wide) middle();
+    wide = innerWidth;
+  });
   document.addEventListener("htmx:beforeSwap", () => { left = scroll().scrollLeft; });
   document.addEventListener("htmx:afterSwap", (e) => {
     if (e.target.id !== "drawn") return;

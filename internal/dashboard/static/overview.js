@@ -43,7 +43,7 @@
     charts = [
       make("rate", [line("reads", "--chart1", rate), line("writes", "--chart2", rate), line("failed", "--bad", rate)],
         () => [data[0], data[1], data[2], data[3]],
-        { scales: { x: across, y: { range: (_, __, top) => [0, Math.max(1, top * 1.1)] } }, axes: [along, { ...axis, size: 58, incrs: incs, values: (_, v) => v.map(rate) }] }),
+        { scales: { x: across, y: { range: (_, __, top) => [0, Math.max(1, top * 1.1)] } }, axes: [along, { ...axis, size: 66, incrs: incs, values: (_, v) => v.map(rate) }] }),
       make("latency", [
         line("reads, half", "--chart1", time), line("reads, 99 of 100", "--chart1", time, [6, 4]),
         line("writes, half", "--chart2", time), line("writes, 99 of 100", "--chart2", time, [6, 4])],
@@ -55,10 +55,15 @@
     ];
   };
 
+  // Where no cursor points, the legend has the latest.
+  const tell = (chart) => {
+    if (chart.cursor.idx === null || chart.cursor.idx === undefined) chart.setLegend({ idx: data[0].length - 1 });
+  };
+
   const show = () => {
     for (const chart of charts) {
       chart.setData(chart.part());
-      if (chart.cursor.idx === null || chart.cursor.idx === undefined) chart.setLegend({ idx: data[0].length - 1 });
+      tell(chart);
     }
     const last = (i) => data[i][data[i].length - 1];
     if (data[0].length === 0) return;
@@ -101,7 +106,9 @@
   draw();
   new ResizeObserver(() => {
     for (const chart of charts) {
-      if (chart.at.clientWidth !== chart.width) chart.setSize({ width: chart.at.clientWidth, height: 200 });
+      if (chart.at.clientWidth === chart.width) continue;
+      chart.setSize({ width: chart.at.clientWidth, height: 200 });
+      tell(chart);
     }
   }).observe(document.getElementById("rate"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { draw(); show(); });
