@@ -223,7 +223,7 @@ func TestPromoteAgain(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	old.put(old.KV("birds"), "k", "old")
-	edge.await("it follows the old centre again", func() bool { return edge.get("birds", "k") == "old" })
+	edge.await("it follows the old centre again", func() bool { return edge.get("birds", "k") == "old" && edge.status().Generation == r.Generation })
 	edge.follow(restored.url())
 	restored.await("it knows", func() bool { return restored.status().FencedBy == r.Generation })
 	restored.refusesWrites()
