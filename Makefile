@@ -52,7 +52,7 @@ simulate:
 planted:
 	$(GO) test -tags planted -run TestPlantedBugsAreFound ./internal/simulation
 
-## bench: compare with nginx, Redis, etcd and miniflare in one run
+## bench: compare with nginx, Redis, etcd, NATS and miniflare in one run
 bench: build e2e-deps bench-deps
 	$(GO) run ./bench
 

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Command bench measures godwit beside what people would use instead: nginx,
-// Redis, etcd and miniflare's local KV, in one run and on the same core, by
+// Redis, etcd, NATS and miniflare's local KV, in one run and on the same core, by
 // turns. It prints a table of ratios, and with --json the same as JSON.
 //
 // Servers run on one core and the load on another, so that neither takes from

@@ -26,6 +26,8 @@ func scenarios(o options) []scenario {
 		{"put", "durable overwriting among all keys beside Redis and etcd", putOver},
 		{"put-new", "durable writes of new keys beside Redis", putNew},
 		{"put-one", "durable writes of one connection beside a bare fsync", putOne},
+		{"nats-get", "reads of 10,000 keys beside NATS' key-value store", getNATS},
+		{"nats-put", "durable overwriting among all keys beside NATS' key-value store", putNATS},
 		{"transactions", "transactions of 10 keys and adds beside single writes", transactions},
 		{"bulk", "one bulk write of 10,000 keys", bulkPut},
 		{"export", "all keys written into a file by godwit export", exportAll},

@@ -8,8 +8,8 @@ import (
 // RedisReply reads replies of Redis's protocol (RESP2) that are not arrays:
 // simple strings, errors, integers and bulk strings.
 type RedisReply struct {
-	line []byte // a reply's line of which only a part has come
-	left int64  // bytes of a bulk string with its line end
+	line partial // a reply's
+	left int64   // bytes of a bulk string with its line end
 	ok   bool
 }
 
@@ -30,21 +30,12 @@ func (r *RedisReply) Feed(b []byte) (n int, done bool, err error) {
 }
 
 func (r *RedisReply) readLine(b []byte) (n int, done bool, err error) {
-	i := bytes.IndexByte(b, '\n')
-	if i < 0 {
-		r.line = append(r.line, b...)
-		if len(r.line) > maxHeadBytes {
-			return len(b), false, errHeadTooLong
-		}
-		return len(b), false, nil
-	}
-	line := b[:i+1]
-	if len(r.line) > 0 {
-		line = append(r.line, line...)
-		r.line = line[:0]
+	line, n, err := r.line.take(b)
+	if line == nil || err != nil {
+		return n, false, err
 	}
 	done, err = r.parseLine(line)
-	return i + 1, done, err
+	return n, done, err
 }
 
 func (r *RedisReply) parseLine(line []byte) (done bool, err error) {

@@ -88,6 +88,30 @@ func TestRedisReply(t *testing.T) {
 	}
 }
 
+func TestNATSReply(t *testing.T) {
+	const info = "INFO {\"server_id\":\"X\"}\r\n"
+	for _, c := range []struct {
+		text string
+		want []bool
+		bad  bool
+	}{
+		{text: info + "PING\r\nMSG _INBOX.1 1 29\r\n{\"stream\":\"KV_bench\",\"seq\":1}\r\n", want: []bool{true}},
+		{text: "MSG _INBOX.1 1 29\r\n{\"stream\":\"KV_bench\",\"seq\":1}\r\nPING\r\nPI", want: []bool{true}},
+		{text: "MSG _INBOX.1 1 22\r\n{\"error\":{\"code\":503}}\r\n", want: []bool{false}},
+		{text: "HMSG _INBOX.1 1 12 17\r\nNATS/1.0\r\n\r\nh\nllo\r\n", want: []bool{true}},
+		{text: "HMSG _INBOX.1 1 32 32\r\nNATS/1.0 404 Message Not Found\r\n\r\n", want: []bool{false}},
+		{text: "-ERR 'Authorization Violation'\r\n", bad: true},
+		{text: "MSG _INBOX.1 1 x\r\n", bad: true},
+		{text: "HELLO\r\n", bad: true},
+		{text: "PING\n", bad: true},
+	} {
+		for size := 1; size <= len(c.text); size++ {
+			got, err := read(new(load.NATSReply), c.text, size)
+			check(t, size, got, err, c.want, c.bad)
+		}
+	}
+}
+
 func check(t *testing.T, size int, got []bool, err error, want []bool, bad bool) {
 	t.Helper()
 	if bad {
@@ -123,6 +147,17 @@ func FuzzRedisReply(f *testing.F) {
 	f.Add("$5\r\nhello\r\n$0\r\n\r\n$-1\r\n", 3)
 	f.Fuzz(func(t *testing.T, text string, size int) {
 		samePieces(t, text, size, func() load.Reply { return new(load.RedisReply) })
+	})
+}
+
+// FuzzNATSReply checks that no text is too much for it. More than one message, which
+// pieces may part, never comes: there is one request in flight.
+func FuzzNATSReply(f *testing.F) {
+	f.Add("INFO {}\r\nMSG a 1 2\r\nok\r\n", 3)
+	f.Fuzz(func(_ *testing.T, text string, size int) {
+		if size >= 1 && len(text) <= 8<<10 {
+			_, _ = read(new(load.NATSReply), text, size)
+		}
 	})
 }
 
