@@ -80,7 +80,7 @@ func (n *Node) Await(ctx context.Context) error {
 	for !n.isReady(ctx) {
 		select {
 		case <-n.done:
-			return fmt.Errorf("it ended: see %s", n.logFile())
+			return fmt.Errorf("%s (%s has more)", n.lastWords(), n.logFile())
 		case <-ctx.Done():
 			return fmt.Errorf("it is not ready: see %s: %w", n.logFile(), ctx.Err())
 		case <-time.After(lookEvery):
@@ -92,6 +92,13 @@ func (n *Node) Await(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lastWords are the last line of the log: why the process ended.
+func (n *Node) lastWords() string {
+	text, _ := os.ReadFile(n.logFile())
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
 }
 
 func (n *Node) isReady(ctx context.Context) bool {
