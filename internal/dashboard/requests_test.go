@@ -56,23 +56,27 @@ func bindingPut(t *testing.T, n *node.Node, ns, key, query string) {
 	}
 }
 
-// slowPut sends a body that takes as long as makes a request slow.
+// slowPut sends a body that takes as long as makes a request slow, from when the server
+// asks for it.
 func slowPut(t *testing.T, n *node.Node, ns string) {
 	t.Helper()
-	from, to := io.Pipe()
-	wait := time.NewTimer(analytics.SlowAfter)
-	go func() {
-		<-wait.C
-		_ = to.Close() // the server reads the end
-	}()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, n.APIURL()+kvPath(n, "/"+ns+"/values/slow"), from)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, n.APIURL()+kvPath(n, "/"+ns+"/values/slow"), slowBody{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+rootToken)
-	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	req.Header.Set("Expect", "100-continue")
+	res, err := (&http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}).RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()
+}
+
+// slowBody is empty, and says so late.
+type slowBody struct{}
+
+func (slowBody) Read([]byte) (int, error) {
+	<-time.After(analytics.SlowAfter)
+	return 0, io.EOF
 }
