@@ -189,17 +189,6 @@ func (f *front) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// attempt is r for one try: a transport closes the body of a request also where it could
-// not send any of it.
-func attempt(r *http.Request) *http.Request {
-	if r.Body == nil || r.Body == http.NoBody {
-		return r
-	}
-	again := *r
-	again.Body = io.NopCloser(r.Body)
-	return &again
-}
-
 // rewrite makes the request that workerd gets: what came, and who sent it.
 func (f *front) rewrite(p *httputil.ProxyRequest) {
 	out, in := p.Out, p.In

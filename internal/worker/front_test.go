@@ -130,6 +130,55 @@ func TestFrontPassesOn(t *testing.T) {
 	}
 }
 
+// TestFrontAnsweredEarly holds that an answer is passed on that comes before the body was
+// read, of which the rest then cannot be sent; and that without an answer it is an error.
+func TestFrontAnsweredEarly(t *testing.T) {
+	const refused = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+	for name, test := range map[string]struct {
+		answer string
+		want   int
+	}{"an answer": {refused, 401}, "none": {"", 502}} {
+		t.Run(name, func(t *testing.T) {
+			socket := filepath.Join(t.TempDir(), "s")
+			l, err := net.Listen("unix", socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			closed := make(chan struct{})
+			go func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					_, _ = http.ReadRequest(bufio.NewReaderSize(conn, 16)) // its head alone
+					_, _ = io.WriteString(conn, test.answer)
+					_ = conn.Close()
+					closed <- struct{}{}
+				}
+			}()
+			front, end := worker.NewFront(socket)
+			defer end()
+			for range 50 {
+				r, w := io.Pipe()
+				go func() {
+					_, _ = w.Write(make([]byte, 10))
+					<-closed
+					_, _ = w.Write(make([]byte, 1<<20))
+					_ = w.Close()
+				}()
+				rec := httptest.NewRecorder()
+				front.ServeHTTP(rec, httptest.NewRequest(http.MethodPut, "/", r))
+				_ = r.Close()
+				if rec.Code != test.want {
+					t.Fatalf("answered %d %s", rec.Code, rec.Body)
+				}
+			}
+		})
+	}
+}
+
 // TestFrontIsLeft holds that a request ends with its client, and takes its connection
 // with it.
 func TestFrontIsLeft(t *testing.T) {

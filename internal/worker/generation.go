@@ -115,7 +115,7 @@ func (g *generation) prepare(r *Runner, p *plan, i int, trial bool) (*slot, erro
 func (s *slot) connect() {
 	s.courier = &courier{dial: s.dial}
 	s.transport = &http.Transport{
-		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return s.dial(ctx) },
+		DialContext:        dialSending(s.dial),
 		DisableCompression: true, MaxIdleConns: 0, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idleFor,
 		MaxResponseHeaderBytes: maxResponseHead,
 	}
