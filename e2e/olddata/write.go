@@ -1,0 +1,225 @@
+package olddata
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime/multipart"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Write has a program write a directory of each kind it knows, and packs them.
+func Write(ctx context.Context, program, archive string) (err error) {
+	dir, err := os.MkdirTemp("", "godwit-olddata-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	w := &writer{program: program, dir: dir, content: Content{Keys: make(map[string]Key), Tokens: make(map[string]bool), Versions: make(map[string]int)}}
+	if err := w.write(ctx); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(w.content, "", "\t")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, contentFile), text, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return pack(dir, archive)
+}
+
+type writer struct {
+	program string
+	dir     string
+	content Content
+	node    *node
+}
+
+// write makes the directories. The centre is restarted, so that some of what it has is in
+// tables, and killed at the end; the edge copies what there is, follows, and is stopped.
+func (w *writer) write(ctx context.Context) error {
+	if err := w.beginCentre(ctx); err != nil {
+		return err
+	}
+	edge, err := start(ctx, w.program, w.path("edge"), "--upstream", w.node.url, "--upstream-token", RootToken)
+	if err != nil {
+		return errors.Join(err, w.node.kill())
+	}
+	err = w.put(ctx, lastKey, "v", "", 0)
+	if err == nil {
+		err = w.backup(ctx)
+	}
+	if err == nil {
+		err = w.await(ctx, edge)
+	}
+	if err = errors.Join(err, edge.stop(), w.node.kill()); err != nil {
+		return err
+	}
+	w.content.Directories = append(w.content.Directories, Directory{Name: "centre", Kind: Centre, Kept: true}, Directory{Name: "edge", Kind: Edge})
+	return w.encrypted(ctx)
+}
+
+func (w *writer) beginCentre(ctx context.Context) (err error) {
+	if w.node, err = start(ctx, w.program, w.path("centre")); err != nil {
+		return err
+	}
+	if err := errors.Join(w.fill(ctx), w.node.stop()); err != nil {
+		return err
+	}
+	w.node, err = start(ctx, w.program, w.path("centre"))
+	return err
+}
+
+func (w *writer) path(name string) string { return filepath.Join(w.dir, name) }
+
+// lastKey is the one that is written last.
+const lastKey = "z/last"
+
+// fill writes values of each kind: beside the key, in a row, in a file; with metadata and
+// expiration; replaced, deleted, and of the odd key.
+func (w *writer) fill(ctx context.Context) error {
+	if err := w.namespace(ctx); err != nil {
+		return err
+	}
+	late := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	for _, k := range []struct {
+		key, value, metadata string
+		expiration           int64
+	}{
+		{key: "small", value: "v"},
+		{key: "empty"},
+		{key: "row", value: strings.Repeat("a value with a row of its own. ", 400)},
+		{key: "blob", value: strings.Repeat("a value in a file of its own. ", 3_000), metadata: `{"type":"text/plain"}`},
+		{key: "with metadata", value: "v", metadata: `{"a":[1,null,"é"]}`},
+		{key: "expires", value: "v", metadata: `"m"`, expiration: late},
+		{key: "replaced", value: "first"}, {key: "replaced", value: "second"}, {key: "replaced", value: "third"},
+		{key: "sp ace/ünï-漢-🤓?x=1&y#z", value: "odd"},
+		{key: "deleted/small", value: "v"}, {key: "deleted/blob", value: strings.Repeat("gone ", 16_000)},
+	} {
+		if err := w.put(ctx, k.key, k.value, k.metadata, k.expiration); err != nil {
+			return err
+		}
+	}
+	for i := range 300 {
+		if err := w.put(ctx, fmt.Sprintf("many/%03d", i), strings.Repeat(strconv.Itoa(i), 20), "", 0); err != nil {
+			return err
+		}
+	}
+	for _, key := range []string{"deleted/small", "deleted/blob"} {
+		if _, err := w.node.ask(ctx, "DELETE", valuePath(w.content.NamespaceID, key), "", nil); err != nil {
+			return err
+		}
+		delete(w.content.Keys, key)
+		w.content.Absent = append(w.content.Absent, key)
+	}
+	for permission, writes := range map[string]bool{"read": false, "write": true} {
+		if err := w.token(ctx, permission, writes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// namespace makes the namespace, with history where the program knows of it.
+func (w *writer) namespace(ctx context.Context) error {
+	out, err := w.node.ask(ctx, "POST", "", "application/json", []byte(`{"title":"`+Namespace+`"}`))
+	var reply struct{ Result struct{ ID string } }
+	if err == nil {
+		err = json.Unmarshal(out, &reply)
+	}
+	if err != nil {
+		return err
+	}
+	w.content.NamespaceID = reply.Result.ID
+	if _, err := w.node.run(ctx, "namespace", "set", Namespace, "--history", "10"); err == nil {
+		w.content.Versions["replaced"] = 2
+	}
+	return nil
+}
+
+func (w *writer) put(ctx context.Context, key, value, metadata string, expiration int64) error {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	err := form.WriteField("value", value)
+	if metadata != "" {
+		err = errors.Join(err, form.WriteField("metadata", metadata))
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
+		return err
+	}
+	path := valuePath(w.content.NamespaceID, key)
+	if expiration != 0 {
+		path += "?expiration=" + strconv.FormatInt(expiration, 10)
+	}
+	if _, err := w.node.ask(ctx, "PUT", path, form.FormDataContentType(), body.Bytes()); err != nil {
+		return err
+	}
+	w.content.Keys[key] = Key{SHA256: Sum([]byte(value)), Metadata: metadata, Expiration: expiration}
+	return nil
+}
+
+func (w *writer) token(ctx context.Context, permission string, writes bool) error {
+	out, err := w.node.run(ctx, "token", "create", "--json", "--permission", permission, "--namespaces", w.content.NamespaceID)
+	if err != nil {
+		return err
+	}
+	var made struct{ Token string }
+	if err := json.Unmarshal(out, &made); err != nil || made.Token == "" {
+		return fmt.Errorf("token create printed %q: %w", out, err)
+	}
+	w.content.Tokens[made.Token] = writes
+	return nil
+}
+
+// backup makes one, if the program knows how.
+func (w *writer) backup(ctx context.Context) error {
+	if !w.knows(ctx, "backup") {
+		return nil
+	}
+	if _, err := w.node.run(ctx, "backup", w.path("backup")); err != nil {
+		return err
+	}
+	w.content.Directories = append(w.content.Directories, Directory{Name: "backup", Kind: Backup})
+	return nil
+}
+
+func (w *writer) knows(ctx context.Context, words ...string) bool {
+	_, err := w.node.run(ctx, append(words, "--help")...)
+	return err == nil
+}
+
+// await waits until an edge has all.
+func (w *writer) await(ctx context.Context, edge *node) (err error) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(startTime); time.Now().Before(deadline); <-tick.C {
+		if _, err = edge.ask(ctx, "GET", valuePath(w.content.NamespaceID, lastKey), "", nil); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// encrypted makes an encrypted copy of the backup, if the program knows how.
+func (w *writer) encrypted(ctx context.Context) error {
+	if len(w.content.Directories) < 3 {
+		return nil
+	}
+	const name = "encrypted"
+	key := w.path(name + ".key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600); err != nil {
+		return err
+	}
+	if _, err := w.node.run(ctx, "restore", w.path("backup"), w.path(name), "--encryption-key-file", key); err != nil {
+		return errors.Join(os.Remove(key), os.RemoveAll(w.path(name)))
+	}
+	w.content.Directories = append(w.content.Directories, Directory{Name: name, Kind: Centre, Keys: true})
+	return nil
+}
