@@ -139,18 +139,6 @@ func (p *Process) run(result chan<- error, stdout, stderr io.Reader) {
 	close(p.done)
 }
 
-// environment is what workerd is given of ours: nothing that is a secret.
-func environment() (kept []string) {
-	for _, pair := range os.Environ() {
-		name, _, _ := strings.Cut(pair, "=")
-		switch name {
-		case "PATH", "HOME", "TMPDIR", "TZ", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR":
-			kept = append(kept, pair)
-		}
-	}
-	return kept
-}
-
 // awaitListen reads from the control pipe until the process listens.
 func awaitListen(control io.Reader) error {
 	events := bufio.NewScanner(control)
