@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -116,6 +118,26 @@ func TestWorkerBetterAuth(t *testing.T) {
 	if res, _ := r.fetch(http.MethodGet, "/", "", session...); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("after signing out: %d", res.StatusCode)
 	}
+}
+
+// TestWorkerNode runs packages that were written for node, with a compatibility date from
+// which on workerd has but a part of what they import. What they find is what they find
+// where wrangler bundles them.
+func TestWorkerNode(t *testing.T) {
+	t.Parallel()
+	const want = `{"combined":true,"columns":80,"emitter":true,"exec":"[unenv] child_process.execSyn is not implemented yet!",` +
+		`"fetched":"wader","isMainThread":true,"later":"function","mark":"mark","prompt":"","series":[true,false,"function"],"stdout":[1,false]}`
+	startWorker(t, newProject(t, "node").dir).want("/", 200, want)
+
+	p := newProject(t, "node")
+	bundle := exec.CommandContext(t.Context(), clients.node, filepath.Join(clients.modules, "wrangler", "bin", "wrangler.js"), "deploy", "--dry-run", "--outdir", "out")
+	bundle.Dir = p.dir
+	bundle.Env = append(os.Environ(), "WRANGLER_SEND_METRICS=false", "HOME="+t.TempDir())
+	if out, err := bundle.CombinedOutput(); err != nil {
+		t.Fatalf("bundle with wrangler: %v\n%s", err, out)
+	}
+	p.edit("wrangler.jsonc", `"main": "src/index.js"`, `"no_bundle": true, "main": "out/index.js"`)
+	startWorker(t, p.dir).want("/", 200, want)
 }
 
 // TestWorkerSite serves a Workers Site, whose files are keys, and takes up a new one.

@@ -44,6 +44,7 @@ type Bundler struct {
 	worker *wrangler.Worker
 	ctx    api.BuildContext // nil: nothing is bundled
 	seen   *seen
+	script bool // the Worker is of the old form, as the last build has shown
 }
 
 // New returns a bundler of w's sources. It reads none yet.
@@ -97,6 +98,15 @@ func (b *Bundler) make() (*Result, error) {
 	if b.ctx == nil {
 		return b.gather()
 	}
+	r, err := b.bundle()
+	if err != nil || r.ServiceWorker == b.script || !b.hasStubs() {
+		return r, err
+	}
+	b.script = r.ServiceWorker // it gets other globals
+	return b.bundle()
+}
+
+func (b *Bundler) bundle() (*Result, error) {
 	built := b.ctx.Rebuild()
 	if len(built.Errors) > 0 {
 		return nil, b.failure(built.Errors)
@@ -180,7 +190,16 @@ func (b *Bundler) options() api.BuildOptions {
 		LogLevel:    api.LogLevelSilent,
 		LogLimit:    maxMessages,
 		Plugins:     []api.Plugin{b.plugin()},
+		Inject:      b.injected(),
 	}
+}
+
+// injected are modules that come before all others.
+func (b *Bundler) injected() []string {
+	if b.hasStubs() && (!b.wholeProcess() || !b.native("console") || !b.native("perf_hooks")) {
+		return []string{globalsModule}
+	}
+	return nil
 }
 
 // maxMessages bounds how much is told of one build.

@@ -58,6 +58,25 @@ func imports(code string) (found []string) {
 
 const esm = "name = 'w'\nmain = 'index.js'\n"
 
+// node is a configuration with node's modules.
+func node(date string, flags ...string) string {
+	return esm + "compatibility_date = '" + date + "'\ncompatibility_flags = ['" + strings.Join(append(flags, "nodejs_compat"), "', '") + "']\n"
+}
+
+// unenv is what stands in for node's modules, as wrangler's packages lay it out.
+const unenv = `
+-- node_modules/unenv/package.json --
+{"name":"unenv","type":"module","sideEffects":false,"exports":{"./*":"./dist/*.mjs"}}
+-- node_modules/unenv/dist/node/tty.mjs --
+export default "unenv's tty";
+-- node_modules/unenv/dist/npm/node-fetch.mjs --
+export default "unenv's fetch"; export const Headers = 1;
+-- node_modules/@cloudflare/unenv-preset/package.json --
+{"name":"@cloudflare/unenv-preset","type":"module","exports":{"./*":"./dist/*.mjs"}}
+-- node_modules/@cloudflare/unenv-preset/dist/node/process.mjs --
+export default "the preset's process";
+`
+
 // TestResolution bundles imports of every kind. What is written is what the module still
 // imports, and the types of the modules beside it.
 func TestResolution(t *testing.T) {
@@ -114,6 +133,72 @@ exports.on = "of the package";
 -- index.js --
 import fs from "fs"; export default { fs };
 `, fails: `index.js:1:16: Could not resolve "fs"`},
+		"node's required": {archive: node("2026-01-01") + `
+-- index.js --
+const { on } = require("events"); import path from "node:path"; export default { on, path };
+`, imports: []string{"node:events", "node:path"}, holds: "require_events"},
+		"a stand-in": {archive: node("2026-01-01") + `
+-- index.js --
+import tty from "tty"; import { parse } from "node:url"; export default { tty, parse };
+` + unenv, imports: []string{"node:url"}, holds: "unenv's tty"},
+		"a stand-in, required": {archive: node("2026-01-01") + `
+-- index.js --
+const tty = require("node:tty"); export default { tty };
+` + unenv, imports: []string{}, holds: "unenv's tty"},
+		"a stand-in of wrangler's own": {archive: node("2026-01-01") + `
+-- index.js --
+import tty from "tty"; export default { tty };
+-- node_modules/wrangler/package.json --
+{"name":"wrangler"}
+` + strings.ReplaceAll(unenv, "node_modules/", "node_modules/wrangler/node_modules/"), imports: []string{}, holds: "unenv's tty"},
+		"none from its date on": {archive: node("2026-03-17") + `
+-- index.js --
+import tty from "tty"; export default { tty };
+` + unenv, imports: []string{"node:tty"}},
+		"none without a date": {archive: esm + "compatibility_flags = ['nodejs_compat']\n" + `
+-- index.js --
+import tty from "tty"; export default { tty };
+` + unenv, imports: []string{"node:tty"}},
+		"none with its flag": {archive: node("2026-01-01", "enable_nodejs_tty_module") + `
+-- index.js --
+import tty from "tty"; export default { tty };
+` + unenv, imports: []string{"node:tty"}},
+		"none from before there were any": {archive: node("2024-09-22") + `
+-- index.js --
+import tty from "node:tty"; export default { tty };
+` + unenv, imports: []string{"node:tty"}},
+		"a stand-in where the flag takes it away": {archive: node("2026-03-17", "disable_nodejs_tty_module") + `
+-- index.js --
+import tty from "tty"; export default { tty };
+` + unenv, imports: []string{}, holds: "unenv's tty"},
+		"no stand-in there": {archive: node("2026-01-01") + `
+-- index.js --
+import tty from "node:tty"; export default { tty };
+`, fails: `index.js:1:17: workerd has "node:tty" only with compatibility_date 2026-03-17: set it in `},
+		"no stand-in there, and a flag": {archive: node("2026-03-17", "disable_nodejs_tty_module") + `
+-- index.js --
+import tty from "node:tty"; export default { tty };
+`, fails: `workerd has "node:tty" only with no disable_nodejs_tty_module: set it in `},
+		"no stand-in there, perhaps never asked for": {archive: node("2026-01-01") + `
+-- index.js --
+export default { now: () => require("tty"), later: () => import("v8") };
+`, holds: `get wrangler's stand-in with "npm install --save-dev @cloudflare/unenv-preset"`},
+		"a shim": {archive: node("2026-01-01") + `
+-- index.js --
+import fetch from "node-fetch"; const again = require("node-fetch"); export default { fetch, again };
+-- node_modules/node-fetch/index.js --
+export default "node's own";
+` + unenv, holds: "unenv's fetch"},
+		"no shim without unenv": {archive: node("2026-01-01") + `
+-- index.js --
+import fetch from "node-fetch"; export default { fetch };
+-- node_modules/node-fetch/index.js --
+export default "node's own";
+`, holds: "node's own"},
+		"a whole process": {archive: node("2026-01-01") + `
+-- index.js --
+export default { argv: () => process.argv };
+` + unenv, holds: "globalThis.process = "},
 		"AsyncLocalStorage alone": {archive: esm + "compatibility_flags = ['nodejs_als']\n" + `
 -- index.js --
 import { AsyncLocalStorage } from "node:async_hooks"; export default { AsyncLocalStorage };
@@ -168,7 +253,7 @@ import a from "./a"; import b from "./b"; export default { a, b };
 				t.Fatal(err)
 			}
 			code := string(r.Modules[0].Data)
-			if test.imports != nil && !cmp.Equal(imports(code), test.imports) {
+			if test.imports != nil && !slices.Equal(imports(code), test.imports) {
 				t.Errorf("imports %q, want %q", imports(code), test.imports)
 			}
 			if !strings.Contains(code, test.holds) || r.ServiceWorker {
@@ -214,8 +299,16 @@ func checkModules(t *testing.T, r *bundle.Result, want []string) {
 // TestServiceWorker tells a Worker of the old form.
 func TestServiceWorker(t *testing.T) {
 	w := project(t, "-- wrangler.toml --\n"+esm+"-- index.js --\nimport { text } from './t';\naddEventListener('fetch', (e) => e.respondWith(new Response(text)));\n-- t.js --\nexport const text = 'old';\n")
+	checkScript(t, w)
+	w = project(t, "-- wrangler.toml --\n"+node("2026-01-01")+"-- index.js --\naddEventListener('fetch', (e) => e.respondWith(new Response('old')));\n"+unenv+"import 'node:events';\n")
+	checkScript(t, w)
+}
+
+// checkScript wants a Worker of one script that neither imports nor exports.
+func checkScript(t *testing.T, w *wrangler.Worker) {
+	t.Helper()
 	_, r, err := build(t, w)
-	if err != nil || !r.ServiceWorker || strings.Contains(string(r.Modules[0].Data), "export") {
+	if err != nil || !r.ServiceWorker || strings.Contains(string(r.Modules[0].Data), "import") || strings.Contains(string(r.Modules[0].Data), "export") {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

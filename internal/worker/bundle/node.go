@@ -22,15 +22,21 @@ var nodeFilter = `^(node:.*|(` + strings.ReplaceAll(builtins, " ", "|") + `)(/.*
 const subpaths = " assert/strict dns/promises fs/promises inspector/promises path/posix path/win32 " +
 	"readline/promises stream/consumers stream/promises stream/web timers/promises util/types "
 
-// resolveNode leaves node's modules to workerd.
-func (b *Bundler) resolveNode(args api.OnResolveArgs) (api.OnResolveResult, error) {
+// resolveNode leaves node's modules to workerd, or to a stand-in.
+func (b *Bundler) resolveNode(build api.PluginBuild, args api.OnResolveArgs) (api.OnResolveResult, error) {
 	name, prefixed := strings.CutPrefix(args.Path, "node:")
 	if b.aliased(args.Path) || strings.Contains(name, "/") && !prefixed && !strings.Contains(subpaths, " "+name+" ") {
 		return api.OnResolveResult{}, nil
 	}
 	outside := api.OnResolveResult{Path: "node:" + name, External: true}
 	switch {
-	case b.worker.HasFlag("nodejs_compat"), b.worker.HasFlag("nodejs_als") && name == "async_hooks":
+	case b.hasNode(), b.worker.HasFlag("nodejs_als") && name == "async_hooks":
+		if args.Kind == api.ResolveJSRequireCall {
+			return b.resolveRequired(build, name), nil
+		}
+		if b.hasStubs() && (!b.native(name) || name == "process" && !b.wholeProcess()) {
+			return b.stub(build, name, args), nil
+		}
 		return outside, nil
 	case !prefixed:
 		return api.OnResolveResult{}, nil // a package may have the name; else esbuild complains

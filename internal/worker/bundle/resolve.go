@@ -80,7 +80,18 @@ func (b *Bundler) plugin() api.Plugin {
 		build.OnResolve(api.OnResolveOptions{Filter: "^(cloudflare|workerd):"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
 			return api.OnResolveResult{Path: args.Path, External: true}, nil
 		})
-		build.OnResolve(api.OnResolveOptions{Filter: nodeFilter}, b.resolveNode)
+		build.OnResolve(api.OnResolveOptions{Filter: nodeFilter}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+			return b.resolveNode(build, args)
+		})
+		if b.hasStubs() {
+			build.OnResolve(api.OnResolveOptions{Filter: "^" + globalsModule + "$"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+				return api.OnResolveResult{Path: args.Path, Namespace: nodeGlobals}, nil
+			})
+			build.OnResolve(api.OnResolveOptions{Filter: shimFilter}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+				return b.resolveShim(build, args)
+			})
+		}
+		b.loadMade(build)
 		build.OnResolve(api.OnResolveOptions{Filter: `\.\w+(\?module)?$`}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
 			return b.resolveFile(build, args)
 		})
