@@ -149,9 +149,7 @@ func (l *line) ask(r *http.Request) (*http.Response, error) {
 }
 
 func (l *line) exchange(r *http.Request) (*http.Response, error) {
-	if err := r.Write(l.w); err != nil {
-		return nil, err
-	}
+	writeHead(l.w, r)
 	if err := l.w.Flush(); err != nil {
 		return nil, err
 	}

@@ -94,18 +94,13 @@ var errNobody = errors.New("no workerd runs that could take the request")
 // acquire picks the workerd that has least to do, and waits for one where none runs.
 // The caller releases what it gets.
 func (f *front) acquire(ctx context.Context) (*slot, error) {
+	s, changed := f.pick()
+	if s != nil {
+		return s, nil
+	}
 	deadline := time.NewTimer(waitForWorker)
 	defer deadline.Stop()
 	for {
-		f.mu.Lock()
-		changed := f.changed
-		if f.current != nil {
-			if s := f.current.pick(); s != nil {
-				f.mu.Unlock()
-				return s, nil
-			}
-		}
-		f.mu.Unlock()
 		select {
 		case <-changed:
 		case <-deadline.C:
@@ -113,7 +108,21 @@ func (f *front) acquire(ctx context.Context) (*slot, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+		if s, changed = f.pick(); s != nil {
+			return s, nil
+		}
 	}
+}
+
+// pick takes the workerd of the newest generation that has least to do, or returns nil
+// and what is closed when there may be one.
+func (f *front) pick() (s *slot, changed chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.current == nil {
+		return nil, f.changed
+	}
+	return f.current.pick(), f.changed
 }
 
 // ServeHTTP implements http.Handler.
@@ -129,10 +138,14 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	held := &holder{slot: s}
 	defer held.release()
+	w.Header()["Content-Type"] = nil // a Worker's answer without one goes out without one
+	if s.courier.carries(r) {
+		f.pass(w, r, held)
+		return
+	}
 	// A Worker may answer before it has read all: by default its client would have to
 	// send all first.
 	_ = http.NewResponseController(w).EnableFullDuplex()
-	w.Header()["Content-Type"] = nil // a Worker's answer without one goes out without one
 	f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), holderKey{}, held)))
 }
 
@@ -159,10 +172,14 @@ func (h *holder) took(res *http.Response) {
 	}
 }
 
-// RoundTrip implements http.RoundTripper. Where the workerd died before the request
-// reached it, the next takes it.
+// RoundTrip implements http.RoundTripper.
 func (f *front) RoundTrip(r *http.Request) (*http.Response, error) {
-	held := r.Context().Value(holderKey{}).(*holder)
+	return f.send(r.Context().Value(holderKey{}).(*holder), r)
+}
+
+// send asks the workerd that is held. Where that died before the request reached it, the
+// next takes it.
+func (f *front) send(held *holder, r *http.Request) (*http.Response, error) {
 	deadline := time.Now().Add(waitForWorker)
 	for {
 		res, err := held.slot.roundTrip(r)
