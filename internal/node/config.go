@@ -107,6 +107,10 @@ type Config struct {
 	// for longer reconciles. Default: the store's.
 	Retention time.Duration
 
+	// WipeAbove is how large a namespace is that is cleared without being read.
+	// Default: the store's.
+	WipeAbove int64
+
 	// EncryptionKeys are what the data directory is encrypted with. Default: it is
 	// not.
 	EncryptionKeys *store.Keys

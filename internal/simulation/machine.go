@@ -81,7 +81,7 @@ func (m *machine) start(back bool) error {
 		Location: m.plan.name, AdvertiseURL: m.url(), Version: "simulated",
 		ListenFunc: p.listen, Dial: p.dial, Now: m.clock.now, Logger: m.world.trace.logger(m.plan.name),
 		Limits: limits(), InlineBytes: m.plan.inline, CacheBytes: 1 << 20, DiskReserve: diskReserve,
-		EncryptionKeys: m.keys(), Retention: m.plan.retention, DrainTimeout: time.Second, Observer: m.observer(boot, back),
+		EncryptionKeys: m.keys(), Retention: m.plan.retention, WipeAbove: m.plan.wipeAbove, DrainTimeout: time.Second, Observer: m.observer(boot, back),
 	}
 	switch {
 	case m.member():

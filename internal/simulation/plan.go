@@ -31,6 +31,7 @@ type nodePlan struct {
 	drift      float64
 	retention  time.Duration // 0: a week
 	inline     int
+	wipeAbove  int64 // as the store's
 	valueCache int64
 	log        streamtest.Latency // of a member
 	compare    time.Duration      // between two comparisons of members' stores
@@ -95,7 +96,8 @@ func (p *plan) planNodes(r *rand.Rand) {
 	add := func(name string, upstreams ...string) *nodePlan {
 		n := nodePlan{
 			name: name, upstreams: upstreams, retention: retention, inline: inline,
-			offset: between(r, -4*time.Second, 4*time.Second), drift: (r.Float64() - 0.5) / 5000,
+			wipeAbove: []int64{-1, 0, 8}[(p.seed+uint64(len(p.nodes)))%3],
+			offset:    between(r, -4*time.Second, 4*time.Second), drift: (r.Float64() - 0.5) / 5000,
 		}
 		p.nodes = append(p.nodes, n)
 		return &p.nodes[len(p.nodes)-1]

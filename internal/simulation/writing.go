@@ -75,7 +75,7 @@ func (c *caller) delete(ctx context.Context, m *machine) error {
 	return c.write(ctx, m, c.intend("", "", k), k, q, nil)
 }
 
-// clear clears a part of the keys.
+// clear clears a part of the keys, or all of them.
 func (c *caller) clear(ctx context.Context, m *machine) error {
 	k := c.cold()
 	prefix := k.key[:len("cold0")]
@@ -85,9 +85,13 @@ func (c *caller) clear(ctx context.Context, m *machine) error {
 	case 1:
 		k.key, prefix = "counter1", "counter"
 	}
+	body := `{"prefix":` + quote(prefix) + `}`
+	if c.rng.IntN(4) == 0 {
+		body = `{"all":true}`
+	}
 	q := request{
 		method: http.MethodPost, path: "godwit/v1/namespaces/" + k.ns.String() + "/clear",
-		body: []byte(`{"prefix":` + quote(prefix) + `}`), kind: "application/json",
+		body: []byte(body), kind: "application/json",
 		header: map[string]string{"Godwit-Request-Id": c.tag()},
 	}
 	return c.write(ctx, m, c.intend("", "", k), k, q, nil)

@@ -54,6 +54,8 @@ func replay(t *testing.T, seed uint64) {
 		{name: "follower", follower: true, sweepEvery: 5, openEvery: 40},
 		{name: "one transaction a batch", single: true, sweepEvery: 4},
 		{name: "often opened", sweepEvery: 7, openEvery: 10, cfg: store.Config{HotBytes: 1, CacheBytes: 1 << 20}},
+		{name: "clears unread", sweepEvery: 8, openEvery: 30, cfg: store.Config{WipeAbove: -1}},
+		{name: "clears some unread", follower: true, sweepEvery: 2, cfg: store.Config{WipeAbove: 3}},
 		{name: "encrypted", sweepEvery: 6, openEvery: 25, cfg: store.Config{Keys: storetest.Keys(1)}},
 	}
 	log := newRandomLog(seed)

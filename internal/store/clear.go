@@ -12,7 +12,7 @@ import (
 // it is one record, of which followers are told as of any other, in its place in the
 // log; and whoever comes late finds it among what stands, for as long as tombstones
 // are kept. Each node removes the keys as it takes the record, and leaves no
-// tombstones of them.
+// tombstones of them: it reads them all (clear), or, of a whole namespace, none (wipe.go).
 
 // clearing is keys that a transaction has cleared.
 type clearing struct {
@@ -60,6 +60,12 @@ func (tx *Tx) clearBy(r *godwit.Record) error {
 
 // clear removes the keys, and what is noted of them.
 func (tx *Tx) clear(c clearing) (err error) {
+	if wipes, err := tx.wipes(&c); err != nil {
+		return err
+	} else if wipes {
+		tx.wipe(c)
+		return tx.err
+	}
 	if c.whole, err = tx.clearsWhole(&c); err != nil {
 		return err
 	}

@@ -24,9 +24,13 @@ func clearing(ns godwit.NamespaceID, prefix string) godwit.Mutation {
 // TestClear: keys of every kind go, with all that is noted of them; those beside the
 // prefix, of other namespaces and from after it stay.
 func TestClear(t *testing.T) {
-	for name, prefix := range map[string]string{"a prefix": "a/", "all": ""} {
+	for name, tc := range map[string]struct {
+		prefix string
+		above  int64
+	}{"a prefix": {"a/", -1}, "all": {"", 0}, "all, unread": {"", -1}} {
 		t.Run(name, func(t *testing.T) {
-			d := newDisk(t, store.Config{InlineBytes: 4000, BlobGrace: time.Second})
+			prefix := tc.prefix
+			d := newDisk(t, store.Config{InlineBytes: 4000, BlobGrace: time.Second, WipeAbove: tc.above})
 			d.write(
 				put(ns1, "a/short", "v"), put(ns1, "a/row", strings.Repeat("r", 2000)),
 				d.putBlob(ns1, "a/blob", strings.Repeat("b", 5000)), put(ns1, "a/deleted", "v"),
@@ -51,6 +55,7 @@ func TestClear(t *testing.T) {
 			d.wantStats(ns1, int64(len(want)), map[int]int64{1: 6, 3: 11}[len(want)])
 			d.healthy()
 			d.open()
+			d.sweep()
 			d.clock.advance(time.Minute)
 			d.sweep()
 			if left := d.blobFiles(); len(left) > 0 {
@@ -70,7 +75,14 @@ func TestClear(t *testing.T) {
 // TestClearAgain: clearings of one transaction, each within the one before or around
 // it, with keys put in between.
 func TestClearAgain(t *testing.T) {
-	d := newDisk(t, store.Config{})
+	for name, above := range map[string]int64{"read": 0, "unread": -1} {
+		t.Run(name, func(t *testing.T) { clearAgain(t, store.Config{WipeAbove: above}) })
+	}
+}
+
+func clearAgain(t *testing.T, cfg store.Config) {
+	t.Helper()
+	d := newDisk(t, cfg)
 	d.write(put(ns1, "a/old", "v"), put(ns1, "b/old", "v"))
 	ms := []godwit.Mutation{clearing(ns1, "a/"), put(ns1, "a/1", "v"), clearing(ns1, ""), put(ns1, "b/2", "v")}
 	for i := range 700 {

@@ -98,9 +98,10 @@ func (s revisionSet) has(r godwit.Revision) bool {
 type collection struct {
 	replaced revisionSet
 	gone     map[godwit.NamespaceID]bool
-	next     []byte // where it goes on
-	upTo     uint64 // the number of the first row of u that it has not read
-	before   int64  // revisions in the rows that it has
+	wiped    map[godwit.NamespaceID]godwit.Revision // of which older ones are gone
+	next     []byte                                 // where it goes on
+	upTo     uint64                                 // the number of the first row of u that it has not read
+	before   int64                                  // revisions in the rows that it has
 }
 
 // sweepIndex goes on with a walk through the index, or begins one if it is time.
@@ -110,10 +111,11 @@ func (s *Store) sweepIndex(ctx context.Context) error {
 	keys, _ := s.counts.total()
 	if s.collecting == nil {
 		gone, err := s.goneNamespaces()
-		if err != nil || len(gone) == 0 && s.replaced.Load() <= keys+s.cfg.collectAfter {
+		wiped := s.wipedSwept()
+		if err != nil || len(gone)+len(wiped) == 0 && s.replaced.Load() <= keys+s.cfg.collectAfter {
 			return err
 		}
-		s.collecting = newCollection(gone)
+		s.collecting = newCollection(gone, wiped)
 	}
 	return s.collect(ctx, s.cfg.collectEach, func() {
 		s.writing.Unlock()
@@ -128,12 +130,17 @@ func (s *Store) collectAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.collecting = newCollection(gone)
+	s.collecting = newCollection(gone, s.wipedSwept())
 	return s.collect(ctx, 1<<62, func() {})
 }
 
-func newCollection(gone map[godwit.NamespaceID]bool) *collection {
-	return &collection{replaced: make(revisionSet), gone: gone, next: []byte{prefixReplaced}}
+func newCollection(gone map[godwit.NamespaceID]bool, wiped map[godwit.NamespaceID]godwit.Revision) *collection {
+	return &collection{replaced: make(revisionSet), gone: gone, wiped: wiped, next: []byte{prefixReplaced}}
+}
+
+// leavesOut tells whether a record means nothing any more, as far as the walk knows.
+func (c *collection) leavesOut(r *indexed) bool {
+	return c.replaced.has(r.revision) || c.gone[r.ns] || r.revision < c.wiped[r.ns]
 }
 
 // collect goes through as many records, and gives way in between.
@@ -198,6 +205,7 @@ func (s *Store) endCollecting(b *pebble.Batch) error {
 	c := s.collecting
 	s.collecting = nil
 	err := b.DeleteRange([]byte{prefixReplaced}, appendReplacedKey(nil, c.upTo), nil)
+	err = errors.Join(err, s.forgetWiped(b, c.wiped))
 	for ns := range c.gone {
 		err = errors.Join(err, b.Delete(appendNS(nil, prefixDropped, ns), nil))
 	}
@@ -231,7 +239,7 @@ func (p *packer) visitPacked(k, row []byte) error {
 	}
 	from, records := len(p.kept), 0
 	err = decodeIndexRow(last, row, func(r indexed) error {
-		if records++; !p.c.replaced.has(r.revision) && !p.c.gone[r.ns] {
+		if records++; !p.c.leavesOut(&r) {
 			p.kept = append(p.kept, r)
 		}
 		return nil
@@ -254,7 +262,7 @@ func (p *packer) visitPacked(k, row []byte) error {
 func (p *packer) visitSingle(k, row []byte) error {
 	p.records++
 	r, err := decodeSingle(k, row)
-	if err != nil || !p.c.gone[r.ns] && !p.c.replaced.has(r.revision) {
+	if err != nil || !p.c.leavesOut(&r) {
 		return err
 	}
 	h, err := (&Tx{s: p.s}).readHead(r.ns, string(r.key))

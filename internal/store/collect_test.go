@@ -309,10 +309,10 @@ func TestFormat1(t *testing.T) {
 	if diff := cmp.Diff(want, lines(d.allChanges())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if text := string(readFile(t, d.mem, "/data/FORMAT")); text != "godwit store, format 3\n" {
+	if text := string(readFile(t, d.mem, "/data/FORMAT")); text != "godwit store, format 4\n" {
 		t.Errorf("format %q", text)
 	}
-	if row, err := d.Row([]byte("mformat")); string(row) != "3" || err != nil {
+	if row, err := d.Row([]byte("mformat")); string(row) != "4" || err != nil {
 		t.Errorf("format of rows %q, %v", row, err)
 	}
 	for i := range 100 {
@@ -338,7 +338,7 @@ func TestFormat1HalfMade(t *testing.T) {
 	d.healthy()
 	d.open()
 	d.wantValue(ns1, "k", "v")
-	if text := string(readFile(t, d.mem, "/data/FORMAT")); text != "godwit store, format 3\n" {
+	if text := string(readFile(t, d.mem, "/data/FORMAT")); text != "godwit store, format 4\n" {
 		t.Errorf("format %q", text)
 	}
 }

@@ -159,6 +159,7 @@ func (tx *Tx) publish(d Durability) error {
 		s.replacedRows++
 		s.replaced.Add(int64(len(tx.replaced)))
 	}
+	tx.publishWiped()
 	if tx.purged != 0 {
 		s.purged.Store(uint64(tx.purged))
 	}

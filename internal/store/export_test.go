@@ -53,6 +53,14 @@ func CounterKey(ns godwit.NamespaceID) []byte { return appendNS(nil, prefixCount
 // DroppedKey is the key of a dropped namespace.
 func DroppedKey(ns godwit.NamespaceID) []byte { return appendNS(nil, prefixDropped, ns) }
 
+// WipedKey is the key of a cleared namespace.
+func WipedKey(ns godwit.NamespaceID) []byte { return appendNS(nil, prefixWiped, ns) }
+
+// WipedRow encodes its row.
+func WipedRow(before godwit.Revision, swept bool) []byte {
+	return appendWipedRow(nil, wiped{before, swept})
+}
+
 // Encoders and decoders of rows.
 var (
 	EntryRow          = appendEntryRow

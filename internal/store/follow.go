@@ -165,6 +165,7 @@ func (tx *Tx) Rewind(r godwit.Revision) {
 		}
 	}
 	tx.check(tx.takeApart(r))
+	tx.rewindWiped(r)
 }
 
 // Mixed tells that the store holds parts of more than one state of the log: it

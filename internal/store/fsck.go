@@ -85,6 +85,7 @@ func (f *fsck) run() error {
 	f.compareCounts()
 	f.compareHistories()
 	f.lineage()
+	f.wiped()
 	return f.strangers()
 }
 
@@ -138,7 +139,7 @@ func (f *fsck) findReplaced() error {
 // strangers reports rows of no kind in the key table.
 func (f *fsck) strangers() error {
 	var lower []byte
-	for _, prefix := range []byte("bcdeghiklmnopqrtuvx") {
+	for _, prefix := range []byte("bcdeghiklmnopqrtuvwx") {
 		if err := f.stranger(lower, []byte{prefix}); err != nil {
 			return err
 		}
@@ -304,7 +305,7 @@ func (f *fsck) index(k, v []byte) {
 
 // stands expects what is under a key to be of a revision, unless that was replaced.
 func (f *fsck) stands(r indexed) {
-	if h, ok := f.head(r.ns, r.key); (!ok || h.Revision != r.revision) && !f.dropped[r.ns] && !f.replaced.has(r.revision) {
+	if h, ok := f.head(r.ns, r.key); (!ok || h.Revision != r.revision) && !f.dropped[r.ns] && !f.replaced.has(r.revision) && r.revision >= f.s.wiped[r.ns].before {
 		f.problem("revision %d: key %s %q is not at it", r.revision, r.ns, r.key)
 	}
 }
@@ -320,7 +321,7 @@ func (f *fsck) due(k, v []byte) {
 	if h.kind == headEntry {
 		at = h.Expiration
 	}
-	if (!ok || at != due || h.Revision != godwit.Revision(binary.BigEndian.Uint64(v))) && !f.dropped[ns] {
+	if (!ok || at != due || h.Revision != godwit.Revision(binary.BigEndian.Uint64(v))) && !f.dropped[ns] && !f.unswept(ns) {
 		f.problem("time %d: key %s %q has nothing due then", due, ns, key)
 	}
 }
@@ -356,7 +357,7 @@ func (f *fsck) blobRow(k, v []byte) {
 	if f.dropped[ns] {
 		return
 	}
-	if !f.blobs[id] {
+	if !f.blobs[id] && !f.unswept(ns) {
 		f.problem("blob %s: no entry names it", id)
 	}
 	r, key, known, err := decodeBlobRow(v)
@@ -369,8 +370,23 @@ func (f *fsck) blobRow(k, v []byte) {
 	if v := f.versionOf(ns, key, r); v != nil && v.blob.ID == id {
 		return
 	}
-	if h, ok := f.head(ns, key); !ok || h.Revision != r || h.blob != id {
+	if h, ok := f.head(ns, key); (!ok || h.Revision != r || h.blob != id) && !f.unswept(ns) {
 		f.problem("blob %s: entry %s %q does not name it at revision %d", id, ns, key, r)
+	}
+}
+
+// unswept tells whether rows of x and b may mean nothing, of a namespace that was cleared.
+func (f *fsck) unswept(ns godwit.NamespaceID) bool {
+	w, is := f.s.wiped[ns]
+	return is && !w.swept
+}
+
+// wiped expects clearings to be at the applied position or before.
+func (f *fsck) wiped() {
+	for ns, w := range f.s.wiped {
+		if w.before > godwit.Revision(f.s.applied.Load())+1 {
+			f.problem("namespace %s: was cleared at revision %d, beyond the applied position", ns, w.before)
+		}
 	}
 }
 

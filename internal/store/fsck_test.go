@@ -42,6 +42,7 @@ func fillEveryRow(t *testing.T, d *disk) *disk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.wipe(ns3)
 	return d
 }
 
@@ -53,7 +54,7 @@ func TestFsckHealthy(t *testing.T) {
 	if err := d.Rows(func(k, _ []byte) { kinds[k[0]] = true }); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range "evtirxucbgdqplm" {
+	for _, kind := range "evtirxucbgdwqplm" {
 		if !kinds[byte(kind)] {
 			t.Errorf("no row of %q, so that fsck is not tested with one", kind)
 		}
@@ -148,6 +149,8 @@ func TestFsckFinds(t *testing.T) {
 		"no counters":              {func(d *disk) error { return d.Delete(store.CounterKey(ns1)) }, "no counters for 6 keys"},
 		"damaged counters":         {func(d *disk) error { return d.Set(store.CounterKey(ns1), short) }, "store is corrupt"},
 		"entry of dropped":         {func(d *disk) error { return d.Set(store.DroppedKey(ns1), nil) }, "is of a namespace that was deleted"},
+		"damaged cleared":          {func(d *disk) error { return d.Set(store.WipedKey(ns1), short) }, "read cleared namespaces"},
+		"cleared later":            {func(d *disk) error { return d.Set(store.WipedKey(ns1), store.WipedRow(d.Revision()+2, true)) }, "beyond the applied position"},
 		"damaged dropped":          {func(d *disk) error { return d.Set([]byte("d123"), nil) }, "damaged key"},
 		"request without time":     {func(d *disk) error { return d.Delete(store.ReqTimeKey(nil, d.logTime(), request)) }, "not in the index by time"},
 		"request of another time":  {func(d *disk) error { return d.Set(store.RequestKey(nil, request), store.Pair(nil, 5, 5)) }, "not in the index by time"},

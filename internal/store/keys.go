@@ -33,6 +33,9 @@ import (
 //	                  they are whole, and how many there are
 //	d ns              a deleted namespace whose rows in x and b are not yet gone: empty;
 //	                  or whose records in i and r are not: goneRow
+//	w ns              a namespace that was cleared as a whole, whose rows in x and b or
+//	                  records in i and r are not yet gone: revision:8, and 1 once it is
+//	                  only those (wipe.go)
 //	q request:16      a remembered transaction: time:8 revision:8 { sum:8 }
 //	p time:8 request  by time: the remembered transactions
 //	n proposer:16     a proposer of a shared log: number:8 of its last batch, time:8
@@ -49,7 +52,8 @@ import (
 // under cleared/ has emptied a part of it (clear.go).
 //
 // Rows of x and b and records of i and r that a deleted namespace left behind are recognised by its
-// row in d, and ignored.
+// row in d, and ignored. Of those that a cleared one left behind nothing stands under
+// their keys: what reads them looks.
 const (
 	prefixEntry     = 'e'
 	prefixValue     = 'v'
@@ -65,6 +69,7 @@ const (
 	prefixEnded     = 'o'
 	prefixHistory   = 'k'
 	prefixDropped   = 'd'
+	prefixWiped     = 'w'
 	prefixRequest   = 'q'
 	prefixReqTime   = 'p'
 	prefixProposer  = 'n'

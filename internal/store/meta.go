@@ -47,7 +47,7 @@ func (s *Store) load() error {
 	if err := s.loadGeneration(); err != nil {
 		return err
 	}
-	return errors.Join(s.counts.load(s.db), s.loadHistories(), s.loadErasures(), s.loadRequests(), s.tombstoned.load(s.db))
+	return errors.Join(s.counts.load(s.db), s.loadHistories(), s.loadErasures(), s.loadRequests(), s.loadWiped(), s.tombstoned.load(s.db))
 }
 
 func (s *Store) initialise() error {

@@ -20,10 +20,10 @@ import (
 // and by Fsck, and not touched.
 func TestUnknownVersion(t *testing.T) {
 	for text, want := range map[string]string{
-		"godwit store, format 4\n":   "the directory has format 4, this godwit reads formats 1 to 3",
-		"godwit store, format 999\n": "the directory has format 999, this godwit reads formats 1 to 3",
-		"":                           `the directory has format "", this godwit reads formats 1 to 3`,
-		"something else\n":           `the directory has format "something else\n", this godwit reads formats 1 to 3`,
+		"godwit store, format 5\n":   "the directory has format 5, this godwit reads formats 1 to 4",
+		"godwit store, format 999\n": "the directory has format 999, this godwit reads formats 1 to 4",
+		"":                           `the directory has format "", this godwit reads formats 1 to 4`,
+		"something else\n":           `the directory has format "something else\n", this godwit reads formats 1 to 4`,
 	} {
 		d := newDisk(t, store.Config{})
 		d.write(put(ns1, "k", "v"))

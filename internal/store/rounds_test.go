@@ -63,8 +63,10 @@ func newRoundWorld(t *testing.T, seed uint64) *roundWorld {
 	if seed%2 == 0 {
 		cfg = cfg.Collecting(int64(seed), 50)
 	}
+	other := cfg
+	cfg.WipeAbove, other.WipeAbove = []int64{-1, 3, 0}[seed%3], []int64{-1, 0, 5, 0}[seed%4]
 	w := &roundWorld{t: t, rng: rand.New(rand.NewPCG(seed, 9)), counts: map[string]int{}}
-	w.centre, w.follower = newDisk(t, cfg), newFollower(t, cfg)
+	w.centre, w.follower = newDisk(t, cfg), newFollower(t, other)
 	w.clock = w.centre.clock
 	w.follower.clock = w.clock
 	w.follower.cfg.Now = w.clock.Now

@@ -73,6 +73,12 @@ type Config struct {
 	// Keys are what the directory is encrypted with. Default: it is not.
 	Keys *Keys
 
+	// WipeAbove is how many keys, or tombstones, of a namespace a clearing of all of it
+	// reads at the most; of more it reads none, and the sweeper removes what is noted of
+	// them. Default 16,384; negative: it never reads them. It changes nothing that a
+	// client sees.
+	WipeAbove int64
+
 	sweepEvery   time.Duration
 	collectAfter int64 // see collectBound
 	collectEach  int   // see collectEachRun
@@ -108,6 +114,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.BlobGrace <= 0 {
 		c.BlobGrace = time.Minute
+	}
+	if c.WipeAbove == 0 {
+		c.WipeAbove = wipeAbove
 	}
 	if c.sweepEvery <= 0 {
 		c.sweepEvery = time.Second
@@ -158,6 +167,9 @@ type Store struct {
 	replaced     atomic.Int64 // revisions in the rows of u; written under writing
 	replacedRows uint64       // the number of the next of them, under writing
 	collecting   *collection  // the walk that clears them away, if there is one; under writing
+
+	wiped  map[godwit.NamespaceID]wiped // as the rows of w are; under writing
+	wiping *wiping                      // the walk through what they left, if there is one; under writing
 
 	onDamaged  atomic.Pointer[func(Damage)] // nil: nobody is told
 	collectors []prometheus.Collector

@@ -16,7 +16,7 @@ import (
 
 // The sweeper drops what time has made invisible: values of expired entries at
 // once, tombstones after the retention, versions that are kept no longer, files of blobs that none names, rows
-// that deleted namespaces left behind, remembered requests. Nothing of it goes
+// that deleted and cleared namespaces left behind, remembered requests. Nothing of it goes
 // through the log, and nothing that a decision reads depends on it.
 const sweepChunk = 512 // keys under one hold of the write lock
 
@@ -61,6 +61,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 		s.sweepProposers(ctx),
 		s.sweepGarbage(ctx),
 		s.sweepDropped(ctx),
+		s.sweepWiped(ctx),
 		s.sweepIndex(ctx),
 	)
 }

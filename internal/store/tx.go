@@ -33,9 +33,10 @@ type Tx struct {
 	replaced  []godwit.Revision
 	dropped   []godwit.NamespaceID
 	cleared   []clearing
-	unnamed   bool  // more keys are cleared than changes has
-	noted     bool  // it notes what is to be erased
-	ended     int64 // when what it removes came to its end, unix milliseconds; 0: at its own time
+	wiped     map[godwit.NamespaceID]wiped // a zero one: it is forgotten
+	unnamed   bool                         // more keys are cleared than changes has
+	noted     bool                         // it notes what is to be erased
+	ended     int64                        // when what it removes came to its end, unix milliseconds; 0: at its own time
 	system    []godwit.Record
 	requests  map[godwit.RequestKey]godwit.Result      // remembered in this transaction
 	proposers map[ProposerID]uint64                    // whose batches this transaction holds
@@ -199,7 +200,7 @@ func (tx *Tx) release() {
 	tx.changes, tx.rows = tx.changes[:0], tx.rows[:0]
 	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
 	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
-	tx.cleared, tx.unnamed, tx.noted, tx.ended = nil, false, false, 0
+	tx.cleared, tx.wiped, tx.unnamed, tx.noted, tx.ended = nil, nil, false, false, 0
 	tx.s.writing.Unlock()
 }
 
@@ -468,13 +469,16 @@ func (tx *Tx) setDue(due int64, ns godwit.NamespaceID, key string, r godwit.Revi
 }
 
 func (tx *Tx) count(ns godwit.NamespaceID, keys, bytes int64) {
+	c := tx.countOf(ns)
+	tx.counts[ns] = count{c.keys + keys, c.bytes + bytes}
+}
+
+func (tx *Tx) countOf(ns godwit.NamespaceID) (c count) {
 	c, ok := tx.counts[ns]
 	if !ok {
 		c.keys, c.bytes = tx.s.counts.of(ns)
 	}
-	c.keys += keys
-	c.bytes += bytes
-	tx.counts[ns] = c
+	return c
 }
 
 // noteSystem keeps a record for OnSystem, drops the namespace whose entry it
@@ -514,15 +518,22 @@ func namespaceOf(key string) (godwit.NamespaceID, bool) {
 // dropNamespace deletes all of a namespace's keys in a few rows. What it leaves
 // behind in i, r, x and b the sweeper clears away.
 func (tx *Tx) dropNamespace(ns godwit.NamespaceID) {
-	for _, prefix := range []byte{prefixEntry, prefixValue, prefixTombstone, prefixVersion, prefixEnded} {
-		lower := appendNS(nil, prefix, ns)
-		tx.check(tx.batch.DeleteRange(lower, successor(lower), nil))
-	}
+	tx.dropRows(ns, prefixEntry, prefixValue, prefixTombstone, prefixVersion, prefixEnded)
 	tx.useless(ns)
 	tx.set(appendNS(tx.key[:0], prefixDropped, ns), nil)
+	tx.unwipe(ns)
 	tx.counts[ns] = count{}
 	tx.dropHistory(ns)
 	tx.dropped = append(tx.dropped, ns)
+}
+
+// dropRows deletes all of a namespace's rows of some kinds, which are those of its keys
+// among others, and forgets what stands under its keys in this transaction.
+func (tx *Tx) dropRows(ns godwit.NamespaceID, prefixes ...byte) {
+	for _, prefix := range prefixes {
+		lower := appendNS(nil, prefix, ns)
+		tx.check(tx.batch.DeleteRange(lower, successor(lower), nil))
+	}
 	for id, h := range tx.heads {
 		if id.ns == ns {
 			tx.forgetRow(h)

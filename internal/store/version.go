@@ -14,9 +14,10 @@ import (
 // FormatVersion is the version of the key table and of its rows. Those of oldestFormat
 // on are read: opening a directory makes it one of this version, which an older godwit
 // then refuses. In format 1 there were no rows of i and u, and up to format 2 no
-// numbers in rows of t, nor sums in rows of q, nor rows of h, o and k.
+// numbers in rows of t, nor sums in rows of q, nor rows of h, o and k, and up to format 3
+// none of w.
 const (
-	FormatVersion = 3
+	FormatVersion = 4
 	oldestFormat  = 1
 )
 

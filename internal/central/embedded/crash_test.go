@@ -147,7 +147,7 @@ func (l *life) run() {
 func (l *life) config(fs store.FS) store.Config {
 	return store.Config{
 		Dir: "/data", FS: fs, Keys: l.keys, DiskReserve: -1, InlineBytes: 24 << 10, BlobGrace: 1,
-		CacheBytes: 1 << 20, HotBytes: 64 << 10, Retention: time.Second,
+		CacheBytes: 1 << 20, HotBytes: 64 << 10, Retention: time.Second, WipeAbove: 2,
 	}
 }
 

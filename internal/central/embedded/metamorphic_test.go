@@ -36,8 +36,8 @@ func TestMetamorphic(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			configs := []store.Config{
 				{},
-				{InlineBytes: 300},
-				{Retention: 40 * time.Second, BlobGrace: time.Second},
+				{InlineBytes: 300, WipeAbove: -1},
+				{Retention: 40 * time.Second, BlobGrace: time.Second, WipeAbove: 4},
 			}
 			h := &history{world: newWorld(t, configs[seed%3]), rng: rng, model: newModel()}
 			h.model.revision = h.log.Epoch().First
