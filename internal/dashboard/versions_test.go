@@ -113,7 +113,7 @@ func TestNoHistory(t *testing.T) {
 	if page := b.get("/dashboard/key" + q(plain, "k")); strings.Contains(page.body, ">History<") {
 		t.Error("a key without history has a link to it")
 	}
-	b.contains(b.get("/dashboard/versions"+q(plain, "none")), 200, "keeps no history")
+	b.contains(b.get("/dashboard/versions"+q(plain, "none")), 200, "No history is kept", "namespace set "+plain+" --history")
 	b.contains(b.get("/dashboard/versions"+q(kept, "none")), 200, "never here")
 	b.contains(b.get("/dashboard/key"+q(kept, "none")), 404, "No such key")
 	b.contains(b.get("/dashboard/version"+q(kept, "none")+"&revision=9"), 410, "Not kept")
