@@ -37,6 +37,7 @@ func scenarios(o options) []scenario {
 		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
 		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
 		{"worker-command", "a Worker's get through godwit worker beside miniflare", workerCommandGet},
+		{"worker-ceilings", "what workerd itself leaves of a Worker's get, beside miniflare", workerCeilings},
 		{"worker-reload", "a changed Worker until it answers", workerReload},
 		{"edge-get", "reads at an edge beside the centre", edgeGet},
 		{"propagation", "writes at the centre until 20 edges show them", propagation},

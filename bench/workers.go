@@ -46,6 +46,7 @@ type workers struct {
 	godwit    server // workerd
 	store     *node
 	miniflare server
+	modules   string // of npm
 }
 
 // bothWorkers starts both once, each with hotKeys keys written through the
@@ -61,7 +62,7 @@ func (l *lab) bothWorkers(ctx context.Context) (*workers, error) {
 	if _, err := os.Stat(filepath.Join(modules, "miniflare")); err != nil {
 		return nil, errNoClients
 	}
-	w := &workers{}
+	w := &workers{modules: modules}
 	if w.store, err = l.shared(ctx); err != nil {
 		return nil, err
 	}
@@ -85,6 +86,11 @@ func (l *lab) workerd(ctx context.Context, modules string, n *node) (server, err
 	if err != nil {
 		return server{}, err
 	}
+	return l.workerdOn(ctx, "workerd", modules, n.binding, id)
+}
+
+// workerdOn starts workerd with the Worker, its KV binding at an address.
+func (l *lab) workerdOn(ctx context.Context, name, modules, binding, id string) (server, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return server{}, err
@@ -96,12 +102,12 @@ func (l *lab) workerd(ctx context.Context, modules string, n *node) (server, err
 	if err := os.WriteFile(filepath.Join(l.dir, "worker.mjs"), script, 0o644); err != nil {
 		return server{}, fmt.Errorf("write the Worker: %w", err)
 	}
-	config := filepath.Join(l.dir, "workerd.capnp")
-	text := fmt.Sprintf(workerdConfig, n.binding, rootToken, id, addr)
+	config := filepath.Join(l.dir, name+".capnp")
+	text := fmt.Sprintf(workerdConfig, binding, rootToken, id, addr)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return server{}, fmt.Errorf("write workerd's configuration: %w", err)
 	}
-	p, err := l.start(ctx, "workerd", accepts(addr), nil, workerdPath(modules), "serve", config)
+	p, err := l.start(ctx, name, accepts(addr), nil, workerdPath(modules), "serve", config)
 	return server{p, addr}, err
 }
 
