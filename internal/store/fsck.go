@@ -6,23 +6,31 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/blob"
 )
 
 // Fsck holds every index of a closed store against every other, reads every
-// value, and reports what does not fit, in no order. It changes nothing. Errors
-// are about not being able to look: those of Open, the context's.
+// value, and reports what does not fit, in no order and one at a time. It changes
+// nothing. Errors are about not being able to look: those of Open, the context's.
 func Fsck(ctx context.Context, cfg Config, report func(problem string)) (err error) {
 	s, err := openReadOnly(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.release()) }()
-	f := &fsck{s: s, ctx: ctx, report: report, blobs: make(map[godwit.BlobID]bool), counts: make(map[godwit.NamespaceID]count)}
+	f := &fsck{s: s, ctx: ctx, blobs: make(map[godwit.BlobID]bool), counts: make(map[godwit.NamespaceID]count)}
+	var telling sync.Mutex
+	f.report = func(problem string) {
+		telling.Lock()
+		defer telling.Unlock()
+		report(problem)
+	}
 	f.history = fsckHistory{values: make(revisionSet), counts: make(map[godwit.NamespaceID]count)}
 	return f.run()
 }
@@ -30,15 +38,17 @@ func Fsck(ctx context.Context, cfg Config, report func(problem string)) (err err
 type fsck struct {
 	s       *Store
 	ctx     context.Context //nolint:containedctx // lives as long as one call
-	report  func(string)
+	report  func(string)    // by any goroutine
 	files   *blob.Store
 	follows bool // the store is a follower's
 	dropped map[godwit.NamespaceID]bool
 
 	replaced revisionSet
-	packed   godwit.Revision        // the last of the row of i that was looked at
-	blobs    map[godwit.BlobID]bool // named by an entry
-	counts   map[godwit.NamespaceID]count
+	packed   godwit.Revision // the last of the row of i that was looked at
+
+	naming sync.Mutex
+	blobs  map[godwit.BlobID]bool // named by an entry, or an earlier version
+	counts map[godwit.NamespaceID]count
 
 	history fsckHistory
 }
@@ -61,25 +71,7 @@ func (f *fsck) run() error {
 			return err
 		}
 	}
-	for _, check := range []struct {
-		prefix byte
-		row    func(k, v []byte)
-	}{
-		{prefixEntry, f.entry}, {prefixVersion, f.version}, {prefixEnded, f.ended}, {prefixTombstone, f.tombstone}, {prefixIndex, f.index}, {prefixRevision, f.revision},
-		{prefixDue, f.due}, {prefixValue, f.value}, {prefixBlob, f.blobRow}, {prefixGarbage, f.garbage},
-		{prefixRequest, f.request}, {prefixReqTime, f.requestTime}, {prefixProposer, f.proposer},
-	} {
-		err := scanPrefix(f.s.db, []byte{check.prefix}, func(k, v []byte) error {
-			check.row(k, v)
-			return f.ctx.Err()
-		})
-		if pebble.IsCorruptionError(err) {
-			f.problem("rows of %q: %v", check.prefix, err)
-		} else if err != nil {
-			return err
-		}
-	}
-	if err := f.tables(); err != nil {
+	if err := f.rows(); err != nil {
 		return err
 	}
 	f.compareCounts()
@@ -89,17 +81,59 @@ func (f *fsck) run() error {
 	return f.strangers()
 }
 
+// rowCheck looks at all rows of one prefix.
+type rowCheck struct {
+	prefix byte
+	row    func(k, v []byte)
+}
+
+// rows looks at all rows. Entries, with their values, are most of the work, and have a
+// processor to themselves.
+func (f *fsck) rows() error {
+	group, ctx := errgroup.WithContext(f.ctx)
+	group.Go(func() error { return f.check(ctx, rowCheck{prefixEntry, f.entry}) })
+	group.Go(func() error {
+		err := f.check(ctx,
+			rowCheck{prefixVersion, f.version}, rowCheck{prefixEnded, f.ended}, rowCheck{prefixTombstone, f.tombstone},
+			rowCheck{prefixIndex, f.index}, rowCheck{prefixRevision, f.revision}, rowCheck{prefixDue, f.due}, rowCheck{prefixValue, f.value},
+			rowCheck{prefixRequest, f.request}, rowCheck{prefixReqTime, f.requestTime}, rowCheck{prefixProposer, f.proposer})
+		if err != nil {
+			return err
+		}
+		return f.tables(ctx)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return f.check(f.ctx, rowCheck{prefixBlob, f.blobRow}, rowCheck{prefixGarbage, f.garbage}) // all that name them are known
+}
+
+func (f *fsck) check(ctx context.Context, checks ...rowCheck) error {
+	for _, c := range checks {
+		err := scanPrefix(f.s.db, []byte{c.prefix}, func(k, v []byte) error {
+			c.row(k, v)
+			return ctx.Err()
+		})
+		if pebble.IsCorruptionError(err) {
+			f.problem("rows of %q: %v", c.prefix, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // tables reads the files of the database whole, also what no row is read of.
-func (f *fsck) tables() error {
+func (f *fsck) tables(ctx context.Context) error {
 	for after := uint64(0); ; {
 		t, ok, err := f.s.TableAfter(after)
 		if err != nil || !ok {
 			return err
 		}
 		after = t.Number
-		err = f.s.CheckTable(f.ctx, t, func(ctx context.Context, _ int) error { return ctx.Err() })
-		if f.ctx.Err() != nil {
-			return f.ctx.Err()
+		err = f.s.CheckTable(ctx, t, func(ctx context.Context, _ int) error { return ctx.Err() })
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if err != nil {
 			f.problem("%v", err)
@@ -168,6 +202,19 @@ func (f *fsck) get(key []byte) []byte {
 	return append([]byte{}, v...)
 }
 
+// size is how long a row is, read whole; below 0: there is none.
+func (f *fsck) size(key []byte) int64 {
+	v, closer, err := f.s.db.Get(key)
+	if err != nil {
+		if !errors.Is(err, pebble.ErrNotFound) {
+			f.problem("row %q: %v", key, err)
+		}
+		return -1
+	}
+	defer closer.Close()
+	return int64(len(v))
+}
+
 func (f *fsck) entry(k, v []byte) {
 	ns, key, ok := cutNSKey(k[1:])
 	row, err := decodeEntryRow(v)
@@ -190,8 +237,8 @@ func (f *fsck) entry(k, v []byte) {
 	}
 	switch row.place {
 	case placeRow:
-		if value := f.get(appendValueKey(nil, ns, row.revision)); int64(len(value)) != row.size {
-			f.problem("entry %s %q: value of %d bytes, not %d", ns, key, len(value), row.size)
+		if n := max(f.size(appendValueKey(nil, ns, row.revision)), 0); n != row.size {
+			f.problem("entry %s %q: value of %d bytes, not %d", ns, key, n, row.size)
 		}
 	case placeBlob:
 		f.entryBlob(ns, key, row.blob)
@@ -201,7 +248,9 @@ func (f *fsck) entry(k, v []byte) {
 }
 
 func (f *fsck) entryBlob(ns godwit.NamespaceID, key []byte, b godwit.Blob) {
+	f.naming.Lock()
 	f.blobs[b.ID] = true
+	f.naming.Unlock()
 	if f.get(appendBlobKey(nil, ns, b.ID)) == nil {
 		f.problem("entry %s %q: blob %s has no row", ns, key, b.ID)
 	}
