@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/backup/repository"
 	"github.com/godwitkv/godwit/internal/edge"
@@ -122,10 +124,6 @@ func (sv *saver) save(ctx context.Context, s *store.Store) (_ *Saved, err error)
 	if err := hasValues(ctx, s, sv.Dir); err != nil {
 		return nil, err
 	}
-	digest, _, err := s.Digest(ctx, sv.now.Unix()+digestMargin)
-	if err != nil {
-		return nil, err
-	}
 	view, err := s.View(ctx)
 	if err != nil {
 		return nil, err
@@ -134,12 +132,12 @@ func (sv *saver) save(ctx context.Context, s *store.Store) (_ *Saved, err error)
 	stats := s.Stats()
 	w, err := sv.Repository.Begin(ctx, repository.State{
 		Cluster: stats.ClusterID, Revision: view.Revision(), Time: view.Time(), Lineage: s.Lineage(), Purged: view.Purged(),
-		Keys: stats.Keys, Bytes: stats.Bytes, Created: sv.now.UTC().Truncate(time.Second), Digest: digest, Key: sv.key,
+		Keys: stats.Keys, Bytes: stats.Bytes, Created: sv.now.UTC().Truncate(time.Second), Key: sv.key,
 	})
 	if err != nil {
 		return nil, err
 	}
-	b, err := w.End(ctx, sv.add(ctx, s, view, w))
+	b, err := w.End(ctx, sv.tell(ctx, s, view, w))
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +145,21 @@ func (sv *saver) save(ctx context.Context, s *store.Store) (_ *Saved, err error)
 		ID: b.ID, Place: sv.Repository.String(), Cluster: b.Cluster, Revision: b.Revision, Generation: b.Generation(),
 		Keys: b.Keys, Bytes: b.Bytes, Stored: b.Stored(), Added: w.Added(),
 	}, nil
+}
+
+// tell tells the writer what the cache has. The digest reads all of it once more, beside
+// what is added.
+func (sv *saver) tell(ctx context.Context, s *store.Store, view *store.View, w *repository.Writer) error {
+	var digest repository.Hash
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		digest, _, err = s.Digest(gctx, sv.now.Unix()+digestMargin)
+		return err
+	})
+	group.Go(func() error { return sv.add(gctx, s, view, w) })
+	err := group.Wait()
+	w.SetDigest(digest)
+	return err
 }
 
 // add adds what is to be told: all entries, or what has changed.

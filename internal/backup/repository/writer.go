@@ -278,6 +278,10 @@ func (w *Writer) release(content []byte) {
 	}
 }
 
+// SetDigest says the digest of the entries, before End: it may be made while they are
+// added.
+func (w *Writer) SetDigest(h Hash) { w.b.Digest = h }
+
 // End writes what is left and the manifest, upon which the backup is there; unless
 // failed is an error, which it returns.
 func (w *Writer) End(ctx context.Context, failed error) (*Backup, error) {
