@@ -227,6 +227,19 @@ func (e *erasures) ended(ns godwit.NamespaceID) {
 	}
 }
 
+// EraseWithin is the shortest time within which a namespace's deleted values are to be
+// erased, 0 if none has one.
+func (s *Store) EraseWithin() (shortest time.Duration) {
+	s.erasures.mu.Lock()
+	defer s.erasures.mu.Unlock()
+	for _, e := range s.erasures.all {
+		if shortest == 0 || e.within < shortest {
+			shortest = e.within
+		}
+	}
+	return shortest
+}
+
 // historySpan is for how long a namespace keeps an earlier version at most: half of the
 // time within which its bytes must be gone.
 func (s *Store) historySpan(ns godwit.NamespaceID, span time.Duration) time.Duration {

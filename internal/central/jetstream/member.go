@@ -119,6 +119,7 @@ type Member struct {
 	window     window
 	comparison comparison
 	trimmedAt  time.Time // upkeep's own
+	padding    padding   // likewise
 	formatSent time.Time // upkeep's own
 
 	applying sync.Mutex // held to change the store, and place

@@ -47,12 +47,14 @@ type Message struct {
 
 // State is a stream's extent.
 type State struct {
-	ID      string // of this very stream: one that is deleted and made again has another
-	First   uint64 // sequence of the oldest message; 0: it never had one
-	Last    uint64 // of the newest
-	Bytes   int64
-	Leader  string    // who leads it
-	Created time.Time // by the leader's clock
+	ID     string // of this very stream: one that is deleted and made again has another
+	First  uint64 // sequence of the oldest message; 0: it never had one
+	Last   uint64 // of the newest
+	Bytes  int64
+	Leader string // who leads it
+	// FirstTime is when the oldest message came, by the clock of who led it then.
+	FirstTime time.Time
+	Created   time.Time // by the leader's clock
 }
 
 // Errors of a stream.

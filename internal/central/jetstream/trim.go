@@ -140,6 +140,8 @@ func (m *Member) trimTo(st State, members []peer) uint64 {
 	first := min(held(members, epoch, full)+1, st.Last)
 	from, known := m.window.first()
 	switch {
+	case m.padding.through != 0 && first >= m.padding.through: // all of it or nothing: else it would begin anew
+		first = max(m.padding.through, min(first, from))
 	case known:
 		first = min(first, from)
 	case full: // no more may come by which it would get to know

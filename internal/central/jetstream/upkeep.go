@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -28,7 +29,7 @@ func (m *Member) upkeep(ctx context.Context) error {
 			continue
 		}
 		members := m.roster.members()
-		m.board.upkeep(m.trim(ctx, st, members))
+		m.board.upkeep(errors.Join(m.pad(ctx, st, members), m.trim(ctx, st, members)))
 		m.sendCompare(members)
 		m.raiseFormat(members)
 	}

@@ -40,7 +40,7 @@ func (m *Member) sendValue(ctx context.Context, b godwit.Blob) error {
 		return err
 	}
 	defer r.Close()
-	s := &chunkSender{stream: m.cfg.Stream, room: semaphore.NewWeighted(chunksAhead), failed: make(chan error, 1)}
+	s := newChunkSender(m.cfg.Stream)
 	size := min(chunkBytes, m.cfg.Stream.MaxMessage()-batchRoom)
 	for offset := int64(0); offset < b.Size; {
 		data := make([]byte, min(int64(size), b.Size-offset))
@@ -60,6 +60,10 @@ type chunkSender struct {
 	stream Stream
 	room   *semaphore.Weighted
 	failed chan error
+}
+
+func newChunkSender(s Stream) *chunkSender {
+	return &chunkSender{stream: s, room: semaphore.NewWeighted(chunksAhead), failed: make(chan error, 1)}
 }
 
 func (s *chunkSender) send(ctx context.Context, msg []byte) error {

@@ -205,9 +205,10 @@ type info struct {
 	Config  object    `json:"config"`
 	Created time.Time `json:"created"`
 	State   struct {
-		Bytes int64  `json:"bytes"`
-		First uint64 `json:"first_seq"`
-		Last  uint64 `json:"last_seq"`
+		Bytes     int64     `json:"bytes"`
+		First     uint64    `json:"first_seq"`
+		FirstTime time.Time `json:"first_ts"`
+		Last      uint64    `json:"last_seq"`
 	} `json:"state"`
 	Cluster *clusterInfo `json:"cluster"`
 }
@@ -316,7 +317,8 @@ func (s *Stream) State(ctx context.Context) (jetstream.State, error) {
 	}
 	state := jetstream.State{
 		ID: i.id(), First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Created: i.Created,
-		Leader: s.conn.nc.ConnectedServerName(),
+		FirstTime: i.State.FirstTime,
+		Leader:    s.conn.nc.ConnectedServerName(),
 	}
 	if i.Cluster != nil {
 		state.Leader = i.Cluster.Leader

@@ -388,6 +388,9 @@ func (s *Stream) State(ctx context.Context) (st jetstream.State, err error) {
 		st = jetstream.State{ID: l.id, Last: l.last, Bytes: l.bytes, Leader: "leader"}
 		if l.last > 0 {
 			st.First = l.first
+			if len(l.messages) > 0 {
+				st.FirstTime = l.messages[0].at
+			}
 		}
 		return nil
 	})
