@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -21,6 +22,8 @@ const (
 	idleFor = 4 * time.Second
 	// maxInterim is how many answers may come before the answer.
 	maxInterim = 5
+	// together is how long the head of an answer waits for the first of the body.
+	together = time.Millisecond
 )
 
 // aLongTimeAgo is a deadline that ends what a connection waits for.
@@ -168,6 +171,22 @@ type answer struct {
 	line  *line
 	last  bool // the connection is of no use afterwards
 	ended bool
+}
+
+// begins waits a moment for the body, and tells whether some of it, its end or an error is
+// there to be read.
+func (a *answer) begins(ctx context.Context) bool {
+	l := a.line
+	if a.ended || l.r.Buffered() > 0 {
+		return true
+	}
+	_ = l.conn.SetReadDeadline(time.Now().Add(together))
+	_, err := l.r.Peek(1)
+	_ = l.conn.SetReadDeadline(time.Time{})
+	if ctx.Err() != nil { // its deadline may be the one that is gone now
+		_ = l.conn.SetDeadline(aLongTimeAgo)
+	}
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (a *answer) Read(p []byte) (int, error) {

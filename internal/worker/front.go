@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ func newFront(cfg *Config, tracer *trace.Tracer) *front {
 	quiet := log.New(io.Discard, "", 0)
 	f.proxy = &httputil.ReverseProxy{
 		Rewrite: f.rewrite, Transport: f, FlushInterval: -1, ErrorHandler: f.failed, ErrorLog: quiet,
-		BufferPool: newBuffers(),
+		BufferPool: newBuffers(), ModifyResponse: announceEnd,
 	}
 	f.server = &http.Server{
 		Handler: trace.Handler(tracer, spanName, f), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -131,6 +132,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "A Worker takes no CONNECT.", http.StatusMethodNotAllowed)
 		return
 	}
+	if !strings.HasPrefix(r.URL.RequestURI(), "/") { // "*", or "a:b": no URL comes of it
+		http.Error(w, "A Worker takes requests for a path alone.", http.StatusBadRequest)
+		return
+	}
 	s, err := f.acquire(r.Context())
 	if err != nil {
 		f.failed(w, r, err)
@@ -143,16 +148,14 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.pass(w, r, held)
 		return
 	}
-	// A Worker may answer before it has read all: by default its client would have to
-	// send all first.
-	_ = http.NewResponseController(w).EnableFullDuplex()
-	f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), holderKey{}, held)))
+	f.stream(w, r, held)
 }
 
 // holder is what a request is answered by: another, perhaps, than at first.
 type holder struct {
 	slot *slot
-	free bool // it counts as in flight no more
+	body *incoming // nil: the request has no body
+	free bool      // it counts as in flight no more
 }
 
 type holderKey struct{}
@@ -220,7 +223,7 @@ func (f *front) rewrite(p *httputil.ProxyRequest) {
 
 func (f *front) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // the client is gone
+		panic(http.ErrAbortHandler) // the client is gone, or has but ended its side: that was no answer
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

@@ -187,6 +187,11 @@ func TestFrontIsLeft(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer func() {
+			if err := recover(); err != http.ErrAbortHandler {
+				t.Errorf("it ended with %v", err)
+			}
+		}()
 		s.front.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
 	}()
 	<-s.asked

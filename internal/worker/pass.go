@@ -29,7 +29,7 @@ func (f *front) pass(w http.ResponseWriter, r *http.Request, held *holder) {
 		head.Add("Trailer", name)
 	}
 	w.WriteHeader(res.StatusCode)
-	if res.Body != http.NoBody && !f.copyBody(w, res) {
+	if !f.copyBody(w, res) {
 		panic(http.ErrAbortHandler) // the client must not take it for the whole
 	}
 	for name, values := range res.Trailer {
@@ -77,9 +77,13 @@ func hopByHop(name string) bool {
 }
 
 // copyBody passes on the body of an answer piece by piece, and tells whether it was the
-// whole. The last piece of one whose length is known goes out with the answer's end.
+// whole. The head goes out with the first piece, unless that lets wait for itself; the last
+// piece of a body whose length is known goes out with the answer's end.
 func (f *front) copyBody(w http.ResponseWriter, res *http.Response) (whole bool) {
 	flush := http.NewResponseController(w)
+	if !res.Body.(*answer).begins(res.Request.Context()) && flush.Flush() != nil {
+		return false
+	}
 	buf := f.proxy.BufferPool.Get()
 	defer f.proxy.BufferPool.Put(buf)
 	for left := res.ContentLength; ; {
