@@ -154,3 +154,23 @@ func TestFrontTargets(t *testing.T) {
 		}
 	}
 }
+
+// TestFrontUpgradeHalfClosed holds that what a Worker still says on a connection that was
+// upgraded arrives where the client has closed its side.
+func TestFrontUpgradeHalfClosed(t *testing.T) {
+	server := oneAnswer(t, func(_ *http.Request, conn net.Conn) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		said, _ := io.ReadAll(conn)
+		_, _ = io.WriteString(conn, "heard "+string(said))
+	})
+	conn := tell(t, server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	r := bufio.NewReader(conn)
+	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(res, err)
+	}
+	_, _ = io.WriteString(conn, "this")
+	_ = conn.CloseWrite()
+	if got, err := io.ReadAll(r); string(got) != "heard this" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}

@@ -33,6 +33,14 @@ func (u *sending) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// CloseWrite ends what is sent on a connection that was upgraded; its other side may go on.
+func (u *sending) CloseWrite() error {
+	if half, ok := u.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // sendings tells the connection that is used for a request where that begins.
 var sendings = httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 	if u, ok := info.Conn.(*sending); ok {

@@ -19,7 +19,9 @@ func environment() (kept []string) {
 		case "PATH", "HOME", "TMPDIR", "TZ", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR":
 			kept = append(kept, pair)
 		case "GLIBC_TUNABLES":
-			tuned += ":" + value // the last word is the user's
+			if value != "" { // the C library takes none of a text that ends in a colon
+				tuned += ":" + value // the last word is the user's
+			}
 		}
 	}
 	return append(kept, tuned)

@@ -20,11 +20,12 @@ func TestEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for set, want := range map[string]string{
+		"unset":                    "GLIBC_TUNABLES=glibc.pthread.rseq=0\n",
 		"":                         "GLIBC_TUNABLES=glibc.pthread.rseq=0\n",
 		"glibc.malloc.arena_max=1": "GLIBC_TUNABLES=glibc.pthread.rseq=0:glibc.malloc.arena_max=1\n",
 		"glibc.pthread.rseq=1":     "GLIBC_TUNABLES=glibc.pthread.rseq=0:glibc.pthread.rseq=1\n",
 	} {
-		if t.Setenv("GLIBC_TUNABLES", set); set == "" {
+		if t.Setenv("GLIBC_TUNABLES", set); set == "unset" {
 			os.Unsetenv("GLIBC_TUNABLES")
 		}
 		_, err := workerd.Start(t.Context(), workerd.Options{Program: program, Log: func(workerd.Line) {}})
