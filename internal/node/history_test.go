@@ -50,3 +50,37 @@ func TestHistoryAtEveryNode(t *testing.T) {
 		}
 	}
 }
+
+// TestHistoryAtMembers looks back from each member of a cluster, and from an edge of one.
+func TestHistoryAtMembers(t *testing.T) {
+	nodes, _ := members(t, 3)
+	if _, err := connect(t, nodes[0], rootToken).CreateNamespace(t.Context(), "birds", client.NamespaceOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connect(t, nodes[0], rootToken).SetSettings(t.Context(), "birds", map[string]any{"history": "10"}); err != nil {
+		t.Fatal(err)
+	}
+	kv := connect(t, nodes[1], rootToken).KV("birds")
+	large := strings.Repeat("v", 100_000)
+	first, err := kv.Put(t.Context(), "k", strings.NewReader(large), client.PutOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.Delete(t.Context(), "k", client.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range append(nodes, openReady(t, edgeConfig(nodes[2].APIURL()))) {
+		v, err := connect(t, n, rootToken).KV("birds").GetAt(t.Context(), "k", client.AtRevision(first))
+		if err != nil {
+			t.Errorf("node %d: at the first revision: %v", i, err)
+			continue
+		}
+		if b, err := io.ReadAll(v); err != nil || string(b) != large {
+			t.Errorf("node %d: at the first revision: %d bytes, %v", i, len(b), err)
+		}
+		_ = v.Close()
+	}
+	if _, err := kv.Undelete(t.Context(), "k"); err != nil {
+		t.Errorf("undelete: %v", err)
+	}
+}

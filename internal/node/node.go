@@ -256,8 +256,8 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 		}
 	}
 	n.store, err = store.Open(ctx, store.Config{
-		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Follower: n.cfg.follows(), Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
-		InlineBytes: n.cfg.InlineBytes, DiskReserve: n.cfg.DiskReserve, CacheBytes: n.cfg.CacheBytes,
+		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Follower: n.cfg.follows(), History: n.cfg.member(),
+		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, InlineBytes: n.cfg.InlineBytes, DiskReserve: n.cfg.DiskReserve, CacheBytes: n.cfg.CacheBytes,
 		Retention: n.cfg.Retention, WipeAbove: n.cfg.WipeAbove, Keys: n.cfg.EncryptionKeys,
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // a record that ends an entry moves the entry's row into h, in the same atomic write;
 // its value stays where it is. The setting is the catalog's, so it is the log's order
 // that says from which record on. No decision reads any of it, and nobody is told of
-// it: a follower keeps none, and what comes out of order makes an end of what there is.
+// it: an edge keeps none, and what comes out of order makes an end of what there is.
 
 // namespaceHistory is what is known of the history of a namespace: its policy as the
 // catalog has it, and its row of k.
@@ -83,6 +83,9 @@ func (s *Store) HistoryStats(ns godwit.NamespaceID) (versions, bytes int64) {
 	return h.keys, h.bytes
 }
 
+// keepsHistory tells whether the store keeps earlier versions at all.
+func (s *Store) keepsHistory() bool { return !s.cfg.Follower || s.cfg.History }
+
 // loadHistories reads the rows of k and the policies. A namespace that has a policy
 // and no row was followed, restored or copied so far: its history begins now.
 func (s *Store) loadHistories() error {
@@ -95,7 +98,7 @@ func (s *Store) loadHistories() error {
 		s.histories.all[godwit.NamespaceID(k[1:])] = h
 		return nil
 	})
-	if err != nil || s.cfg.Follower {
+	if err != nil || !s.keepsHistory() {
 		return err
 	}
 	now := instant{godwit.Revision(s.applied.Load()), s.logTime.Load()}
@@ -168,7 +171,7 @@ func (tx *Tx) setHistory(ns godwit.NamespaceID, r *godwit.Record) {
 	p := policyOf(r.Value.Inline)
 	h := tx.history(ns)
 	switch {
-	case tx.s.cfg.Follower, h == nil && p.Off():
+	case !tx.s.keepsHistory(), h == nil && p.Off():
 		return
 	case h == nil:
 		h = tx.keepHistory(ns, namespaceHistory{})
@@ -268,10 +271,10 @@ func (s *Store) forgetHistories() error {
 }
 
 // loseHistories drops, while the store is being opened, all versions of one that
-// follows another from now on, and what is left of those that were being dropped.
+// keeps none from now on, and what is left of those that were being dropped.
 func (s *Store) loseHistories() error {
 	forget, err := s.getMeta(metaForget)
-	if err != nil || forget == nil && (!s.cfg.Follower || len(s.histories.all) == 0) {
+	if err != nil || forget == nil && (s.keepsHistory() || len(s.histories.all) == 0) {
 		return err
 	}
 	if err := s.forgetHistories(); err != nil {

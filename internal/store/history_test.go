@@ -229,6 +229,32 @@ func TestHistoryOfFollowers(t *testing.T) {
 	d.healthy()
 }
 
+// TestHistoryOfMembers: one that follows a log which it shares keeps versions as it takes
+// them in order, over restarts; what comes out of order makes an end of them.
+func TestHistoryOfMembers(t *testing.T) {
+	d := newFollower(t, store.Config{History: true, InlineBytes: 100})
+	apply := func(r godwit.Revision, m godwit.Mutation) {
+		t.Helper()
+		d.tx(func(tx *store.Tx) error { return tx.Apply(at(r, m)) })
+	}
+	apply(1, keeping(ns1, "5"))
+	apply(2, put(ns1, "k", "2"))
+	apply(3, put(ns1, "k", "3"))
+	d.reopen()
+	apply(4, del(ns1, "k"))
+	d.wantVersions(ns1, "k", "2-3 replaced 1", "3-4 deleted 1")
+	d.wantHistory(ns1, 2, 4)
+	d.catchUp(at(9, put(ns1, "k", "9")))
+	d.reach(10)
+	d.wantHistory(ns1, 0, 0)
+	if got := d.past(ns1, "k", 3); got != isGone {
+		t.Errorf("of before it was a copy again: %s", got)
+	}
+	apply(11, put(ns1, "k", "11"))
+	d.wantVersions(ns1, "k", "9-11 replaced 1", "11-0 current 2")
+	d.healthy()
+}
+
 // TestHistoryForgotten: what a crash left of a history of which an end was being made
 // goes with the next opening.
 func TestHistoryForgotten(t *testing.T) {

@@ -63,6 +63,11 @@ type Config struct {
 	// it catches up.
 	Follower bool
 
+	// History has a follower keep the earlier versions that namespaces' settings ask
+	// for, from where it is exact on: a member of a shared log. Who is no follower
+	// keeps them always.
+	History bool
+
 	// Backup is for a directory that MarkBackup has marked, and no other.
 	Backup bool
 

@@ -113,7 +113,7 @@ func (m *member) open() {
 		m.disk = m.fs
 	}
 	s, err := store.Open(context.Background(), store.Config{
-		Dir: "/data", FS: m.disk, Now: m.clock.Now, Follower: true, InlineBytes: 1024, DiskReserve: -1,
+		Dir: "/data", FS: m.disk, Now: m.clock.Now, Follower: true, History: true, InlineBytes: 1024, DiskReserve: -1,
 		CacheBytes: 1 << 20, HotBytes: 64 << 10,
 	})
 	if err != nil {
