@@ -234,10 +234,14 @@ func (b *Bundler) failure(messages []api.Message) error {
 func (b *Bundler) message(m api.Message) string {
 	text := strings.TrimSuffix(m.Text, ".")
 	for _, note := range m.Notes {
-		if strings.HasPrefix(note.Text, "You can mark the path ") { // by an option that nobody has here
+		said := strings.Join(strings.Fields(note.Text), " ")
+		if strings.HasPrefix(said, "You can mark the path ") { // by an option that nobody has here
 			continue
 		}
-		text += "; " + strings.Join(strings.Fields(note.Text), " ")
+		if name, _, ok := strings.Cut(strings.TrimPrefix(said, `The package "`), `" wasn't found on the file system but is built into node.`); ok {
+			said = b.wantsNode(name)
+		}
+		text += "; " + said
 	}
 	if m.Location == nil {
 		return b.worker.File + ": " + text

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -43,7 +44,10 @@ func (b *Bundler) resolveNode(build api.PluginBuild, args api.OnResolveArgs) (ap
 	case args.Kind == api.ResolveJSDynamicImport:
 		return outside, nil // it may never be reached
 	}
-	return api.OnResolveResult{Errors: []api.Message{{
-		Text: `"` + args.Path + `" is one of node's own modules: put "nodejs_compat" into compatibility_flags of ` + b.worker.File,
-	}}}, nil
+	return api.OnResolveResult{Errors: []api.Message{{Text: b.wantsNode(args.Path)}}}, nil
+}
+
+// wantsNode says what a module of node's takes.
+func (b *Bundler) wantsNode(path string) string {
+	return fmt.Sprintf(`%q is one of node's own modules: put "nodejs_compat" into compatibility_flags of %s`, path, b.worker.File)
 }

@@ -95,6 +95,9 @@ func (b *Bundler) stub(build api.PluginBuild, name string, args api.OnResolveArg
 // missing says how to get a module of node's.
 func (b *Bundler) missing(name string) string {
 	first, _, _ := strings.Cut(name, "/")
+	if first == "_http_server" && !b.native("http") {
+		first = "http" // without which it is not there
+	}
 	a := arrivals[first]
 	way := "compatibility_date " + a.date
 	if b.worker.HasFlag("disable_nodejs_" + a.feature) {
