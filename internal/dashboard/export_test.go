@@ -145,3 +145,6 @@ func Parse(text string) (Parsed, error) {
 
 // QuoteWord is quoteWord.
 func QuoteWord(s string) string { return quoteWord(s) }
+
+// Away says how far t is from now.
+func Away(t, now time.Time) string { return momentOf(t, now).Away }

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -80,7 +81,11 @@ func span(d time.Duration) string {
 	}
 	for _, u := range units {
 		if d >= u.d-u.next/2 {
-			return plural(int64((d+u.d/2)/u.d), u.name)
+			n := d / u.d
+			if d%u.d >= u.d/2 {
+				n++
+			}
+			return plural(int64(n), u.name)
 		}
 	}
 	return "less than a second"
@@ -95,8 +100,10 @@ type moment struct {
 func momentOf(t, now time.Time) moment {
 	m := moment{At: t.UTC().Format("2006-01-02 15:04:05 UTC")}
 	switch d := t.Sub(now); {
-	case t.Unix() > 253402300799: // the year has five digits
+	case d == math.MaxInt64: // or more than that: Sub goes no further
 		m.Away = "in the far future"
+	case d == math.MinInt64:
+		m.Away = "long ago"
 	case d >= time.Second:
 		m.Away = "in " + span(d)
 	case d > -time.Second:
