@@ -109,6 +109,7 @@ func TestFrontPassesOn(t *testing.T) {
 		"a head that is too long":      {[][]string{{"HTTP/1.1 200 OK\r\nA: " + long + "\r\n\r\n"}}, "GET", 502, 1},
 		"a long body":                  {[][]string{{"HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n" + long + long, answerOK}}, "GET GET", 200, 1},
 		"requests with a body between": {[][]string{{answerOK}, {answerOK}}, "GET POST", 200, 2},
+		"one with a body, lost":        {[][]string{{answerOK, ""}, {answerOK}}, "POST POST", 502, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScripted(t, test.connections...)
