@@ -218,6 +218,7 @@ func (f *front) rewrite(p *httputil.ProxyRequest) {
 	out.Header.Set("CF-Connecting-IP", client)
 	out.Header.Set(workerd.ProtoHeader, proto)
 	out.Header.Set(workerd.CFHeader, f.cf)
+	out.Header.Del("Expect") // the server here fulfils it
 	trace.Inject(out.Context(), out.Header)
 }
 

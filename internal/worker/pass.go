@@ -41,7 +41,7 @@ func (f *front) pass(w http.ResponseWriter, r *http.Request, held *holder) {
 func (f *front) forward(r *http.Request) http.Header {
 	out := make(http.Header, len(r.Header)+4)
 	copyEndToEnd(out, r.Header)
-	for _, name := range []string{"Content-Length", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host"} {
+	for _, name := range []string{"Content-Length", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host"} {
 		delete(out, name)
 	}
 	client, proto := f.sender(r)

@@ -65,7 +65,7 @@ func TestFrontHeads(t *testing.T) {
 		}
 		req.Host = "the.host"
 		req.Header = http.Header{
-			"Accept": {"a", "b"}, "Accept-Encoding": {"identity"}, "User-Agent": nil,
+			"Accept": {"a", "b"}, "Accept-Encoding": {"identity"}, "User-Agent": nil, "Expect": {"100-continue"},
 			"Connection": {"of-hop, keep-alive", "Cf-Connecting-Ip"}, "Of-Hop": {"1"}, "Keep-Alive": {"1"}, "Proxy-Authorization": {"secret"},
 			"Cf-Connecting-Ip": {"6.6.6.6"}, "Godwit-Cf": {`{"colo":"liar"}`}, "X-Forwarded-Host": {"liar"}, "Forwarded": {"by=liar"},
 		}

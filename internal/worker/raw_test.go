@@ -174,3 +174,28 @@ func TestFrontUpgradeHalfClosed(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// TestFrontContinue holds that a client that waits for leave to send its body gets it
+// once: workerd, too, gives it where it is asked.
+func TestFrontContinue(t *testing.T) {
+	server := oneAnswer(t, func(r *http.Request, conn net.Conn) {
+		if r.Header.Get("Expect") != "" {
+			_, _ = io.WriteString(conn, "HTTP/1.1 100 Continue\r\n\r\n")
+		}
+		body, _ := io.ReadAll(r.Body)
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	})
+	conn := tell(t, server, "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+	r := bufio.NewReader(conn)
+	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != http.StatusContinue {
+		t.Fatal(res, err)
+	}
+	_, _ = io.WriteString(conn, "body")
+	res, err := http.ReadResponse(r, nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res, err)
+	}
+	if body, err := io.ReadAll(res.Body); string(body) != "body" || err != nil {
+		t.Errorf("got %q, %v", body, err)
+	}
+}
