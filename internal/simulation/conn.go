@@ -92,10 +92,10 @@ func (c *conn) wait(changed, expired chan struct{}, until time.Time) {
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
+	c.network.mu.Lock() // before once, as who kills a host does
+	defer c.network.mu.Unlock()
 	c.once.Do(func() {
 		close(c.closed)
-		c.network.mu.Lock()
-		defer c.network.mu.Unlock()
 		delete(c.network.hosts[c.local.host()].conns, c)
 		c.out.finish()
 		c.in.fail(io.ErrClosedPipe)
