@@ -74,9 +74,11 @@ func TestCopyGoesOnElsewhere(t *testing.T) {
 				t.Errorf("reported %+v", r.Follower)
 			}
 			began := second.walks([]feed.Frame{hello(150), page(true, 150, put(ns1, "c", "1", 120)), &feed.End{Reason: feed.EndClosing}}, nil)
+			if restart { // before it asks the other upstream
+				n.stop()
+			}
 			net.cut("first", true)
 			if restart {
-				n.stop()
 				n = start(t, options{net: net, fs: fs, upstream: []*upstream{second}})
 			}
 			defer n.stop()
