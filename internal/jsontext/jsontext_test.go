@@ -41,6 +41,9 @@ func FuzzAppend(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in string, size int) {
 		whole := jsontext.Append(nil, in)
+		if utf8.ValidString(in) && jsontext.EscapedLen([]byte(in)) != len(whole)-len(`""`) {
+			t.Fatalf("%q escaped is %q, which is told to have %d bytes", in, whole, jsontext.EscapedLen([]byte(in)))
+		}
 		var back string
 		if err := json.Unmarshal(whole, &back); err != nil || !utf8.Valid(whole) {
 			t.Fatalf("%q became %q: %v", in, whole, err)
