@@ -101,7 +101,7 @@ chromium:
 
 ## pictures: take those of README.md and docs/dashboard.md anew, from nodes that run
 pictures: e2e-deps chromium
-	$(GO) test -count=1 -timeout 5m -run '^TestDashboardPictures$$' ./e2e -args -dashboard.pictures $(CURDIR)/docs/images
+	$(GO) test -count=1 -timeout 5m -tags pictures -run '^TestDashboardPictures$$' ./e2e
 
 # shells are asked what they complete, and mandoc reads the manual.
 test: shells

@@ -1,9 +1,10 @@
+//go:build pictures
+
 package e2e_test
 
 import (
 	"bytes"
 	"cmp"
-	"flag"
 	"fmt"
 	"image"
 	"image/color"
@@ -23,14 +24,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// pictures is where those of the documentation are put; "": they are not taken.
-var pictures = flag.String("dashboard.pictures", "", "directory for the pictures of README.md and docs/dashboard.md")
+// pictures is where those of the documentation are put.
+const pictures = "../docs/images"
 
 // TestDashboardPictures takes the pictures of the documentation anew: make pictures.
 func TestDashboardPictures(t *testing.T) {
-	if *pictures == "" {
-		t.Skip("no -dashboard.pictures: no picture is wanted")
-	}
 	centre := startPlaces(t)
 	ns := fillPictures(centre)
 	chromium := startChromium(t)
@@ -168,7 +166,7 @@ func (b *tab) picture(name string) {
 	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, fewColours(full)); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(*pictures, name+".png"), small.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(pictures, name+".png"), small.Bytes(), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
 }
