@@ -15,12 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitkv/godwit/e2e/olddata"
 	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 const (
-	account   = "0123456789abcdef0123456789abcdef"
-	rootToken = "e2e-root-token-0123456789"
+	account   = olddata.Account
+	rootToken = olddata.RootToken
 	anyPort   = "127.0.0.1:0"
 )
 

@@ -138,10 +138,12 @@ func (w *writer) namespace(ctx context.Context) error {
 		return err
 	}
 	w.content.NamespaceID = reply.Result.ID
-	if _, err := w.node.run(ctx, "namespace", "set", Namespace, "--history", "10"); err == nil {
-		w.content.Versions["replaced"] = 2
+	if !w.knows(ctx, "--history", "namespace", "set") {
+		return nil
 	}
-	return nil
+	w.content.Versions["replaced"] = 2
+	_, err = w.node.run(ctx, "namespace", "set", Namespace, "--history", "10")
+	return err
 }
 
 func (w *writer) put(ctx context.Context, key, value, metadata string, expiration int64) error {
@@ -180,7 +182,7 @@ func (w *writer) token(ctx context.Context, permission string, writes bool) erro
 
 // backup makes one, if the program knows how.
 func (w *writer) backup(ctx context.Context) error {
-	if !w.knows(ctx, "backup") {
+	if !w.knows(ctx, "backup", "backup") {
 		return nil
 	}
 	if _, err := w.node.run(ctx, "backup", w.path("backup")); err != nil {
@@ -190,9 +192,10 @@ func (w *writer) backup(ctx context.Context) error {
 	return nil
 }
 
-func (w *writer) knows(ctx context.Context, words ...string) bool {
-	_, err := w.node.run(ctx, append(words, "--help")...)
-	return err == nil
+// knows tells whether the help of a command, if there is one, has a word.
+func (w *writer) knows(ctx context.Context, word string, command ...string) bool {
+	out, err := w.node.run(ctx, append(command, "--help")...)
+	return err == nil && bytes.Contains(out, []byte(word))
 }
 
 // await waits until an edge has all.
@@ -209,7 +212,7 @@ func (w *writer) await(ctx context.Context, edge *node) (err error) {
 
 // encrypted makes an encrypted copy of the backup, if the program knows how.
 func (w *writer) encrypted(ctx context.Context) error {
-	if len(w.content.Directories) < 3 {
+	if !w.knows(ctx, "--encryption-key-file", "restore") {
 		return nil
 	}
 	const name = "encrypted"
@@ -218,7 +221,7 @@ func (w *writer) encrypted(ctx context.Context) error {
 		return err
 	}
 	if _, err := w.node.run(ctx, "restore", w.path("backup"), w.path(name), "--encryption-key-file", key); err != nil {
-		return errors.Join(os.Remove(key), os.RemoveAll(w.path(name)))
+		return err
 	}
 	w.content.Directories = append(w.content.Directories, Directory{Name: name, Kind: Centre, Keys: true})
 	return nil
