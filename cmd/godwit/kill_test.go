@@ -38,6 +38,7 @@ func startChild(t *testing.T, dir string, flags ...string) *child {
 	}
 	c := &child{t: t, cmd: cmd}
 	var r ready
+	deadline := time.Now().Add(time.Minute)
 	for b, err := os.ReadFile(file); ; b, err = os.ReadFile(file) {
 		if err == nil {
 			if err := json.Unmarshal(b, &r); err != nil {
@@ -45,9 +46,10 @@ func startChild(t *testing.T, dir string, flags ...string) *child {
 			}
 			break
 		}
-		if t.Context().Err() != nil {
+		if time.Now().After(deadline) {
 			t.Fatal("the node did not come up")
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	c.url = r.API
 	var err error

@@ -97,7 +97,7 @@ func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: ready FILE")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var r ready
 	for {
@@ -109,6 +109,7 @@ func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
 		if !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
 			ts.Fatalf("no ready file: %v", err)
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	ts.Setenv("GODWIT_URL", r.API)
 	ts.Setenv("BINDING", r.Binding)

@@ -39,8 +39,9 @@ func TestJurisdictionOfACluster(t *testing.T) {
 		all, err := registry.Members(t.Context())
 		return err == nil && len(all) == 2
 	})
-	create := func(n *node.Node) error {
-		_, err := connect(t, n, rootToken).CreateNamespace(t.Context(), "europe", client.NamespaceOptions{Jurisdiction: "eu"})
+	var europe *client.Namespace
+	create := func(n *node.Node) (err error) {
+		europe, err = connect(t, n, rootToken).CreateNamespace(t.Context(), "europe", client.NamespaceOptions{Jurisdiction: "eu"})
 		return err
 	}
 	for n, want := range map[*node.Node]string{a: "member b was not started with --jurisdiction eu", b: "the central node was not started with"} {
@@ -52,7 +53,7 @@ func TestJurisdictionOfACluster(t *testing.T) {
 	bCfg.Jurisdictions = []string{"eu"}
 	b = openReady(t, bCfg)
 	eventually(t, "it can be made", func() bool { return create(a) == nil })
-	_, err := connect(t, b, rootToken).KV("europe").Put(t.Context(), "secret key", strings.NewReader("secret value"), client.PutOptions{})
+	_, err := connect(t, b, rootToken).KV(europe.ID).Put(t.Context(), "secret key", strings.NewReader("secret value"), client.PutOptions{})
 	must(t, err)
 	must(t, b.Close())
 

@@ -49,7 +49,8 @@ type Config struct {
 	CompareEvery time.Duration
 
 	// Serving is told once the store has caught up with the cluster, each time the
-	// member starts. Its error is logged, and it is told again.
+	// member starts; the member is not ready before, but for one that starts without
+	// its cluster. Its error is logged, and it is told again.
 	Serving func(ctx context.Context) error
 
 	// MayHold is asked once a batch, or a copy of a peer, is in, and tells why this
@@ -129,6 +130,7 @@ type Member struct {
 	messages atomic.Int64 // applied since the start
 	flushed  atomic.Uint64
 	serving  atomic.Bool // reads are answered
+	settled  atomic.Bool // Config.Serving is not waited for any more
 	joining  atomic.Bool // the store becomes a copy of a peer's
 
 	caught   sync.Once
@@ -209,9 +211,11 @@ func (m *Member) Close() error {
 	return m.flush()
 }
 
-// Ready tells whether the member is one to send clients to: reads are served, and
-// its clock is right.
-func (m *Member) Ready() bool { return m.serving.Load() && !m.board.clockIsOff() && !m.stranger.Load() }
+// Ready tells whether the member is one to send clients to: reads are served, what
+// every cluster has is known here, and its clock is right.
+func (m *Member) Ready() bool {
+	return m.serving.Load() && m.settled.Load() && !m.board.clockIsOff() && !m.stranger.Load()
+}
 
 // Pauses after what went wrong.
 const (
@@ -284,6 +288,7 @@ func (e *fatalError) Unwrap() error { return e.err }
 // settleIn tells Config.Serving once the member has caught up, until that succeeds.
 func (m *Member) settleIn(ctx context.Context) error {
 	if m.cfg.Serving == nil {
+		m.settled.Store(true)
 		return nil
 	}
 	select {
@@ -293,6 +298,7 @@ func (m *Member) settleIn(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := m.cfg.Serving(ctx)
 		if err == nil {
+			m.settled.Store(true)
 			m.board.following() // what was in the way is not any more
 			break
 		}
@@ -310,6 +316,7 @@ const leaderless = 10 * time.Second
 // stream cannot be reached.
 func (m *Member) serveStale(ctx context.Context) error {
 	sleep(ctx, leaderless)
+	m.settled.Store(true)
 	if ctx.Err() == nil && !m.fresh.known() && m.complete() {
 		if m.serving.CompareAndSwap(false, true) {
 			m.log.Warn("the cluster has no leader: what this member holds is served as stale")

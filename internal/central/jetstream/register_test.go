@@ -196,10 +196,10 @@ func (m *member) gathered() map[string]float64 {
 	return all
 }
 
-// TestSettledIn: what kept a member from settling in is no problem any more once it
-// has.
+// TestSettledIn: a member is not ready before it has settled in, and what kept it from
+// that is no problem any more once it has.
 func TestSettledIn(t *testing.T) {
-	failures := 3
+	failures := 0
 	playTuned(t, 1, func(cfg *jetstream.Config) {
 		cfg.Serving = func(context.Context) error {
 			if failures--; failures >= 0 {
@@ -208,9 +208,16 @@ func TestSettledIn(t *testing.T) {
 			return nil
 		}
 	}, func(c *cluster) {
-		time.Sleep(10 * time.Second)
-		if why := c.members[0].Problem(); failures >= 0 || why != "" {
-			t.Errorf("%d failures are left, problem %q", failures, why)
+		failures = 3
+		m := c.add("n2")
+		m.start()
+		time.Sleep(1500 * time.Millisecond)
+		if why := m.Problem(); m.Ready() || why != "not yet" {
+			t.Errorf("ready %t, problem %q", m.Ready(), why)
+		}
+		time.Sleep(5 * time.Second)
+		if why := m.Problem(); failures >= 0 || why != "" || !m.Ready() {
+			t.Errorf("%d failures are left, ready %t, problem %q", failures, m.Ready(), why)
 		}
 	})
 }
