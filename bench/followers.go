@@ -156,6 +156,11 @@ func firstCopy(ctx context.Context, l *lab) ([]row, error) {
 		return rows, err
 	}
 	reads.Rate = peak.perSecond / 2
+	besides, err := t.besideCopies(ctx, reads)
+	if err != nil {
+		return rows, err
+	}
+	rows = append(rows, besides...)
 	alone, err := t.readsUntil(ctx, reads, nil)
 	if err != nil {
 		return rows, err
@@ -164,11 +169,27 @@ func firstCopy(ctx context.Context, l *lab) ([]row, error) {
 	if err != nil {
 		return rows, err
 	}
-	p99 := func(m measure) float64 { return micros(m.latency.Quantile(0.99)) }
 	slower := compare(row{Name: "GET at half load during a first copy, p99", Unit: "us", Against: "without one", Target: 2, AtMost: true},
-		p99, []measure{meanwhile}, []measure{alone})
+		p99micros, []measure{meanwhile}, []measure{alone})
 	slower.Note = fmt.Sprintf("%s reads a second, median %s us without a copy and %s us during one", number(alone.perSecond), number(p50micros(alone)), number(p50micros(meanwhile)))
 	return append(rows, slower, row{Name: "first copy at half load", Unit: "keys/s", Value: float64(l.keys) / copied.Seconds()}), nil
+}
+
+// besideCopies tells what a copy costs reads at its centre from what it costs this
+// machine: the node that becomes a copy has no core of its own here, and whatever runs
+// on that of the load holds the load up.
+func (t *tree) besideCopies(ctx context.Context, reads load.Stream) ([]row, error) {
+	all, err := t.lab.rounds(ctx,
+		func(ctx context.Context) (measure, error) { return t.readsUntil(ctx, reads, nil) },
+		func(ctx context.Context) (measure, error) { return t.readsBeside(ctx, asideSpin, reads) },
+		func(ctx context.Context) (measure, error) { return t.readsBeside(ctx, asideWalk, reads) })
+	if err != nil {
+		return nil, err
+	}
+	return []row{
+		compare(row{Name: "GET at half load beside a loop that does nothing, p99", Unit: "us", Against: "without one"}, p99micros, all[1], all[0]),
+		compare(row{Name: "GET at half load while a copy is received and thrown away, p99", Unit: "us", Against: "without one"}, p99micros, all[2], all[0]),
+	}, nil
 }
 
 // copyMeanwhile measures reads while an edge becomes a copy, for as long as that

@@ -54,6 +54,10 @@ func exitCode(args []string) int {
 		fmt.Fprintln(os.Stderr, "bench:", serve(args[1]))
 		return 1
 	}
+	if do := asideOf(args); do != nil {
+		fmt.Fprintln(os.Stderr, "bench:", do(args[1]))
+		return 1
+	}
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0

@@ -10,7 +10,7 @@ import (
 const (
 	// stretch is for how long a walk works before it looks whether there are
 	// requests: one of them may have to wait for so long.
-	stretch = 200 * time.Microsecond
+	stretch = 50 * time.Microsecond
 	// restFor is how many times as long as its last stretch a walk rests while there
 	// are requests: it takes a fifth of one processor. Where the stretch took long
 	// because others had the processor, the rest is longer as well.
@@ -18,7 +18,7 @@ const (
 	// longestRest is what makes a walk come to its end however busy the node is.
 	longestRest = 10 * time.Millisecond
 	// lookEvery is how many records go by between two looks at the clock.
-	lookEvery = 16
+	lookEvery = 8
 )
 
 // paces is what those who read all of the store share: there are as many as walk

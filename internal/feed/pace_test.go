@@ -23,7 +23,7 @@ func TestPace(t *testing.T) {
 		"nobody asks":        {false, 0, 50 * time.Microsecond, 50 * time.Millisecond, 50 * time.Millisecond},
 		"requests come":      {true, 0, 50 * time.Microsecond, 200 * time.Millisecond, 260 * time.Millisecond},
 		"another walks, too": {true, 1, 50 * time.Microsecond, 300 * time.Millisecond, 500 * time.Millisecond},
-		"all is slow":        {true, 3, 5 * time.Millisecond, 5 * time.Second, 6 * time.Second},
+		"all is slow":        {true, 3, 5 * time.Millisecond, 5 * time.Second, 6500 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			asked := uint64(0)

@@ -92,7 +92,7 @@ func (v *View) Changes(ctx context.Context, after, upTo godwit.Revision, fn func
 	if after >= upTo {
 		return nil
 	}
-	records := 0
+	records, t := 0, teller{v: v, values: true, fn: fn}
 	return scanRevisions(v.snap, after, upTo, func(r indexed) error {
 		if records++; records%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -100,7 +100,7 @@ func (v *View) Changes(ctx context.Context, after, upTo godwit.Revision, fn func
 		if r.op == godwit.OpDelete {
 			return v.dead(r.ns, r.key, r.revision, false, fn)
 		}
-		found, err := v.live(r.ns, r.key, r.revision, fn)
+		found, err := t.live(r.ns, r.key, r.revision)
 		if found || err != nil {
 			return err
 		}
@@ -109,14 +109,14 @@ func (v *View) Changes(ctx context.Context, after, upTo godwit.Revision, fn func
 }
 
 // live calls fn with a key's entry, and tells whether it has one of a revision.
-func (v *View) live(ns godwit.NamespaceID, key []byte, r godwit.Revision, fn func(*godwit.Record) error) (found bool, err error) {
-	_, err = v.get(appendEntryKey(nil, ns, key), func(row []byte) error {
+func (t *teller) live(ns godwit.NamespaceID, key []byte, r godwit.Revision) (found bool, err error) {
+	_, err = t.v.get(appendEntryKey(nil, ns, key), func(row []byte) error {
 		e, err := decodeEntryRow(row)
 		if err != nil || e.revision != r {
 			return err
 		}
 		found = true
-		return v.tell(ns, key, &e, true, fn)
+		return t.tell(ns, key, &e)
 	})
 	return found, err
 }
@@ -151,6 +151,7 @@ func (v *View) Walk(ctx context.Context, after *Place, values bool, fn func(*god
 	if after != nil {
 		lower = append(appendEntryKey(nil, after.Namespace, after.Key), 0)
 	}
+	t := teller{v: v, values: values, fn: fn}
 	return scanRange(v.snap, lower, []byte{prefixEntry + 1}, func(k, row []byte) error {
 		if rows++; rows%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -160,13 +161,22 @@ func (v *View) Walk(ctx context.Context, after *Place, values bool, fn func(*god
 		if err != nil || !ok {
 			return fmt.Errorf("read entry: %w", ErrCorrupt)
 		}
-		return v.tell(ns, key, &e, values, fn)
+		return t.tell(ns, key, &e)
 	})
 }
 
-// tell calls fn with an entry as a record.
-func (v *View) tell(ns godwit.NamespaceID, key []byte, e *entryRow, values bool, fn func(*godwit.Record) error) error {
-	rec := godwit.Record{
+// teller calls fn with entries, each as the same record: one for each entry was nine
+// tenths of the garbage of a walk, and reads wait while it is collected.
+type teller struct {
+	v      *View
+	values bool
+	fn     func(*godwit.Record) error
+	rec    godwit.Record
+}
+
+// tell calls fn with an entry.
+func (t *teller) tell(ns godwit.NamespaceID, key []byte, e *entryRow) error {
+	t.rec = godwit.Record{
 		Mutation: godwit.Mutation{
 			Op: godwit.OpPut, Namespace: ns, Key: string(key), Value: godwit.Value{Blob: e.blob},
 			Metadata: e.metadata, Expiration: e.expiration,
@@ -174,15 +184,15 @@ func (v *View) tell(ns godwit.NamespaceID, key []byte, e *entryRow, values bool,
 		Revision: e.revision, Created: e.created, Modified: e.modified,
 	}
 	switch {
-	case !values || e.place == placeBlob:
-		return fn(&rec)
+	case !t.values || e.place == placeBlob:
+		return t.fn(&t.rec)
 	case e.place == placeInline:
-		rec.Value.Inline = e.inline
-		return fn(&rec)
+		t.rec.Value.Inline = e.inline
+		return t.fn(&t.rec)
 	}
-	found, err := v.get(appendValueKey(nil, ns, e.revision), func(value []byte) error {
-		rec.Value.Inline = value
-		return fn(&rec)
+	found, err := t.v.get(appendValueKey(nil, ns, e.revision), func(value []byte) error {
+		t.rec.Value.Inline = value
+		return t.fn(&t.rec)
 	})
 	if !found && err == nil { // in one state of the database it must be there
 		err = fmt.Errorf("value of revision %d is missing: %w", e.revision, ErrCorrupt)
@@ -198,12 +208,13 @@ func (v *View) Entry(p Place) (*godwit.Record, error) {
 		if err != nil {
 			return err
 		}
-		return v.tell(p.Namespace, []byte(p.Key), &e, true, func(r *godwit.Record) error {
+		t := teller{v: v, values: true, fn: func(r *godwit.Record) error {
 			keep := *r
 			keep.Value.Inline, keep.Metadata = bytes.Clone(r.Value.Inline), bytes.Clone(r.Metadata)
 			out = &keep
 			return nil
-		})
+		}}
+		return t.tell(p.Namespace, []byte(p.Key), &e)
 	})
 	return out, err
 }
