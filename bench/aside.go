@@ -32,7 +32,7 @@ func asideOf(args []string) func(api string) error {
 }
 
 func spin(string) error {
-	for {
+	for turns := uint64(0); ; turns++ {
 	}
 }
 
