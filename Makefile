@@ -28,7 +28,7 @@ demo: build
 ## test: install what the tests need, then run all of them
 test: lint reproducible fuzz e2e-deps js-deps planted packaging
 	$(GO) test -race -timeout 40m -skip $(CHAOS) ./...
-	$(GO) test -timeout 10m -run $(CHAOS) ./e2e
+	$(GO) test -timeout 15m -run $(CHAOS) ./e2e
 	@$(MAKE) --no-print-directory simulate SEEDS=200
 
 # What happens to three members is measured against bounds of time, so nothing else

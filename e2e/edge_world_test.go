@@ -32,14 +32,20 @@ func newEdge(t testing.TB, upstream *server, args ...string) *server {
 // eventually waits for what holds soon.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
+	within(t, soon, what, holds)
+}
+
+// within waits for what holds after a time at the latest.
+func within(t testing.TB, most time.Duration, what string, holds func() bool) {
+	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(soon)
+	deadline := time.After(most)
 	for !holds() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("%s: not within %v", what, soon)
+			t.Fatalf("%s: not within %v", what, most)
 		}
 	}
 }

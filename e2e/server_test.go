@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -33,6 +34,7 @@ type server struct {
 	binding string // host:port
 	args    []string
 	in      []string // the command that runs it where it belongs; none: here
+	program string   // "": the one that is built from this tree
 	log     *os.File
 	cmd     *exec.Cmd
 	exited  chan error
@@ -79,7 +81,7 @@ func (s *server) launch() {
 		"serve", "--data", s.dir, "--listen", s.api, "--binding-listen", s.binding,
 		"--root-token", rootToken, "--account", account, "--ready-file", readyFile,
 	}, s.args...)
-	command := append(append(s.in[:len(s.in):len(s.in)], clients.godwit), args...)
+	command := append(append(s.in[:len(s.in):len(s.in)], cmp.Or(s.program, clients.godwit)), args...)
 	s.cmd = exec.Command(command[0], command[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")

@@ -38,9 +38,8 @@ const (
 // so, which is sent once all members read them.
 const (
 	firstFormat = 1
-	addFormat   = 3 // from which on a batch may have adds, and clear keys
-	// LastFormat is the highest that this version reads.
-	LastFormat = addFormat
+	addFormat   = 3         // from which on a batch may have adds, and clear keys
+	newest      = addFormat // see LastFormat
 )
 
 // Bounds of what a message may claim.
