@@ -403,6 +403,17 @@ func TestAdministration(t *testing.T) {
 	if tree.Role != "central" || tree.Location != "lhr" || !tree.Ready || tree.Revision != status.Revision || len(tree.Followers) != 0 {
 		t.Errorf("tree: %+v", tree)
 	}
+	for _, title := range []string{".", "..", "a/b", "%2F", "?#", "gödwit"} {
+		odd, err := c.CreateNamespace(ctx, title, client.NamespaceOptions{})
+		check(t, err)
+		if id, err := c.NamespaceID(ctx, title); err != nil || id != odd.ID {
+			t.Errorf("namespace %q is %s: %s, %v", title, odd.ID, id, err)
+		}
+	}
+	for _, title := range []string{"", "none"} {
+		_, err = c.NamespaceID(ctx, title)
+		wantError(t, "a title of none: "+title, err, client.ErrNamespaceNotFound)
+	}
 	check(t, c.DeleteNamespace(ctx, "second"))
 	_, err = c.KV(ns.ID).Get(ctx, "k")
 	wantError(t, "deleted namespace", err, client.ErrNamespaceNotFound)

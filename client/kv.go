@@ -23,8 +23,9 @@ type KV struct {
 // one that does not exist is an ErrNamespaceNotFound later.
 func (c *Client) KV(ref string) *KV { return &KV{c, ref} }
 
-// NamespaceID returns the id of the namespace whose id, or else title, is ref.
-// Errors: ErrNamespaceNotFound.
+// NamespaceID returns the id of the namespace whose id, or else title, is ref. A node
+// that does not know the title asks those that may. Errors: ErrNamespaceNotFound, also
+// where the token is not for it.
 func (c *Client) NamespaceID(ctx context.Context, ref string) (string, error) {
 	if isID(ref) {
 		return ref, nil
@@ -35,19 +36,29 @@ func (c *Client) NamespaceID(ctx context.Context, ref string) (string, error) {
 	if ok {
 		return id, nil
 	}
-	all, err := c.Namespaces(ctx)
-	if err != nil {
+	if ref == "" {
+		return "", fmt.Errorf("%w: %q", ErrNamespaceNotFound, ref)
+	}
+	var ns Namespace
+	err := c.native(ctx, call{method: http.MethodGet, path: "namespaces/" + pathSegment(ref), idempotent: true}, &ns)
+	switch {
+	case errors.Is(err, ErrNamespaceNotFound), errors.Is(err, ErrForbidden): // to a token that is not for it, it is not there
+		return "", fmt.Errorf("%w: %q", ErrNamespaceNotFound, ref)
+	case err != nil:
 		return "", fmt.Errorf("find namespace: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, ns := range all {
-		if ns.Title == ref {
-			c.ids[ref] = ns.ID
-			return ns.ID, nil
-		}
+	c.ids[ref] = ns.ID
+	return ns.ID, nil
+}
+
+// pathSegment is text as a part of a path that nobody on the way shortens.
+func pathSegment(text string) string {
+	if text == "." || text == ".." {
+		return strings.ReplaceAll(text, ".", "%2E")
 	}
-	return "", fmt.Errorf("%w: %q", ErrNamespaceNotFound, ref)
+	return url.PathEscape(text)
 }
 
 func isID(ref string) bool {

@@ -114,6 +114,10 @@ func TestTraces(t *testing.T) {
 	const title, key, value = "secret-birds", "secret-godwit", "secret-limosa"
 	ask(id("1"), "01", "POST", rest, `{"title":"`+title+`"}`)
 	ask(id("2"), "01", "PUT", edge.BindingURL()+"/"+key, value, "Godwit-Namespace", title)
+	eventually(t, "the edge answers from its copy", func() bool {
+		got := request(t, "GET", edge.BindingURL()+"/"+key, rootToken, "", "Godwit-Namespace", title)
+		return got.header.Get("CF-Cache-Status") == "HIT"
+	})
 	ask(id("3"), "01", "GET", edge.BindingURL()+"/"+key, "", "Godwit-Namespace", title)
 	ask(id("4"), "01", "GET", edge.BindingURL()+"/"+key, "", "Godwit-Namespace", title, "Godwit-Consistency", "strong")
 	ask(id("5"), "01", "GET", edge.APIURL()+"/godwit/v1/namespaces/"+title+"/keys/"+key, "")

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -95,6 +96,26 @@ func everyNode(t *testing.T) map[string]*node.Node {
 	return map[string]*node.Node{
 		"centre": centre, "relay": relay,
 		"edge": openReady(t, edgeConfig(relay.APIURL())), "partial": openReady(t, partial),
+	}
+}
+
+// TestTitleOfElsewhere names a namespace by its title where nobody has heard of it yet.
+func TestTitleOfElsewhere(t *testing.T) {
+	nodes := everyNode(t)
+	cluster, _ := members(t, 3)
+	for at, pair := range map[string][2]*node.Node{
+		"relay": {nodes["centre"], nodes["relay"]}, "edge": {nodes["centre"], nodes["edge"]}, "partial": {nodes["centre"], nodes["partial"]},
+		"member": {cluster[0], cluster[1]},
+	} {
+		for i := range 20 {
+			title := fmt.Sprintf("%s/%d", at, i)
+			if _, err := connect(t, pair[0], rootToken).CreateNamespace(t.Context(), title, client.NamespaceOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := connect(t, pair[1], rootToken).KV(title).Put(t.Context(), "k", strings.NewReader("v"), client.PutOptions{}); err != nil {
+				t.Errorf("%s: %v", title, err)
+			}
+		}
 	}
 }
 
