@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,11 +16,13 @@ import (
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/e2e/olddata"
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 // TestUpgrade opens what earlier versions of godwit have written: a centre that was
-// killed, an edge of it, a backup, and an encrypted one. All that was in it is there, and
-// it goes on: with new writes, an edge that follows, and a clean check at the end.
+// killed, one that was stopped, an edge, a backup, an encrypted one, a member, and
+// repositories. All that was in it is there, and it goes on: with new writes, an edge that
+// follows, another backup, and a clean check at the end.
 func TestUpgrade(t *testing.T) {
 	archives, err := filepath.Glob("testdata/upgrade/*.tar.gz")
 	if err != nil || len(archives) == 0 {
@@ -27,24 +31,38 @@ func TestUpgrade(t *testing.T) {
 	for _, archive := range archives {
 		t.Run(strings.TrimSuffix(filepath.Base(archive), ".tar.gz"), func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			content, err := olddata.Unpack(archive, dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			o := &oldData{t: t, dir: dir, Content: content}
-			kinds := make(map[olddata.Kind]bool)
-			for _, d := range content.Directories {
-				kinds[d.Kind] = true
-				if d.Kind != olddata.Edge { // it is opened with its centre
-					o.upgrade(d)
-				}
-			}
-			if !kinds[olddata.Centre] || !kinds[olddata.Edge] {
-				t.Errorf("the archive has no centre or no edge: %v", content.Directories)
+			o := unpackOldData(t, archive)
+			o.upgradeAll()
+			if !o.has("centre") || !o.has("edge") {
+				t.Errorf("the archive has no centre or no edge: %v", o.Directories)
 			}
 		})
 	}
+}
+
+// TestUpgradeFromToday has the program of today write what the next one will open, and
+// opens it: all kinds are there, as they are meant.
+func TestUpgradeFromToday(t *testing.T) {
+	t.Parallel()
+	archive := filepath.Join(t.TempDir(), "today.tar.gz")
+	if err := olddata.Write(t.Context(), clients.godwit, archive, porttest.Free(t)); err != nil {
+		t.Fatal(err)
+	}
+	o := unpackOldData(t, archive)
+	for _, name := range []string{"centre", "edge", "backup", "encrypted", olddata.Stopped, "member", "repository", "repository-age"} {
+		if !o.has(name) {
+			t.Errorf("there is no %s: %v", name, o.Directories)
+		}
+	}
+	for file, want := range map[string]bool{
+		"centre/CLOSED": false, olddata.Stopped + "/CLOSED": true, "edge/CLOSED": true, // the seal of a clean end
+		"member/CLOSED": false, "member/nats/jetstream": true,
+	} {
+		if _, err := os.Stat(filepath.Join(o.dir, file)); (err == nil) != want {
+			t.Errorf("%s: %v, want it to be there: %v", file, err, want)
+		}
+	}
+	o.upgradeAll()
 }
 
 type oldData struct {
@@ -53,15 +71,37 @@ type oldData struct {
 	dir string
 }
 
+func unpackOldData(t *testing.T, archive string) *oldData {
+	t.Helper()
+	dir := t.TempDir()
+	content, err := olddata.Unpack(archive, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &oldData{t: t, dir: dir, Content: content}
+}
+
+func (o *oldData) has(name string) bool {
+	return slices.ContainsFunc(o.Directories, func(d olddata.Directory) bool { return d.Name == name })
+}
+
+// upgradeAll opens each directory.
+func (o *oldData) upgradeAll() {
+	for _, d := range o.Directories {
+		if d.Kind == olddata.Edge { // it is opened with its centre
+			continue
+		}
+		o.t.Run(d.Name, func(t *testing.T) {
+			(&oldData{t: t, dir: o.dir, Content: o.Content}).upgrade(d)
+		})
+	}
+}
+
 // upgrade opens a directory with this godwit; what is no edge takes writes, and has edges.
 func (o *oldData) upgrade(d olddata.Directory) {
 	o.t.Helper()
 	s := o.server(d)
-	if d.Kind == olddata.Backup {
-		to := filepath.Join(o.t.TempDir(), "restored")
-		s.command("restore", s.dir, to)
-		s.dir = to
-	}
+	o.restore(d, s)
 	s.start()
 	o.wantAll(s)
 	edge := startEdge(o.t, s)
@@ -77,6 +117,7 @@ func (o *oldData) upgrade(d olddata.Directory) {
 		o.wantVersions(edge)
 	}
 	o.goesOn(s, edge)
+	o.backUp(d, s)
 	edge.stop()
 	s.stop()
 	for _, dir := range []string{s.dir, edge.dir} {
@@ -90,9 +131,69 @@ func (o *oldData) upgrade(d olddata.Directory) {
 	}
 }
 
+// restore makes a centre's directory of what is a backup, or has some.
+func (o *oldData) restore(d olddata.Directory, s *server) {
+	o.t.Helper()
+	if d.Kind != olddata.Backup && d.Kind != olddata.Repository {
+		return
+	}
+	to := filepath.Join(o.t.TempDir(), "restored")
+	s.command(append([]string{"restore", filepath.Join(o.dir, d.Name), to}, o.identity(d)...)...)
+	s.dir = to
+}
+
+func (o *oldData) identity(d olddata.Directory) []string {
+	if d.Recipient == "" {
+		return nil
+	}
+	return []string{"--age-identity", filepath.Join(o.dir, d.Name+".identity")}
+}
+
+// backUp makes another backup where there are some, beside which they stay good: it has
+// what was written since.
+func (o *oldData) backUp(d olddata.Directory, s *server) {
+	o.t.Helper()
+	old := filepath.Join(o.dir, d.Name)
+	args := []string{"backup", "make", old}
+	switch d.Kind {
+	case olddata.Repository:
+		args = d.BackupArgs(old, filepath.Join(o.t.TempDir(), "cache"))
+	case olddata.Backup:
+	default:
+		return
+	}
+	backups := o.backups(d)
+	s.command(append(args, "--url", "http://"+s.api, "--token", rootToken)...)
+	s.command(append([]string{"backup", "verify", old}, o.identity(d)...)...)
+	if got := o.backups(d); d.Kind == olddata.Repository && (backups != 2 || got != 3) {
+		o.t.Errorf("%s: %d backups, then %d, want 2 and 3", d.Name, backups, got)
+	}
+	restored := newServer(o.t)
+	o.restore(d, restored)
+	restored.start()
+	if _, got, err := restored.do(http.MethodGet, o.path(restored, "new"), nil); err != nil || string(got) != "n" {
+		o.t.Errorf("%s: what was written since is %.100q in the new backup, %v", d.Name, got, err)
+	}
+	restored.stop()
+	restored.fsck()
+}
+
+// backups is how many backups a repository has.
+func (o *oldData) backups(d olddata.Directory) int {
+	o.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(o.dir, d.Name, "backups"))
+	if err != nil && d.Kind == olddata.Repository {
+		o.t.Fatal(err)
+	}
+	return len(entries)
+}
+
 func (o *oldData) server(d olddata.Directory) *server {
 	s := newServer(o.t)
 	s.dir = filepath.Join(o.dir, d.Name)
+	if d.Kind == olddata.Member {
+		s.args = olddata.MemberArgs(porttest.Free(o.t))
+	}
 	if d.Keys {
 		s.args = []string{"--encryption-key-file", s.dir + ".key"}
 	}

@@ -12,6 +12,8 @@ const (
 	Account   = "0123456789abcdef0123456789abcdef"
 	RootToken = "e2e-root-token-0123456789"
 	Namespace = "birds"
+	Cluster   = "flock" // of a member
+	Node      = "n1"    // the member
 )
 
 // Content is what stands in the directories of an archive. Each of them has all of it, but for earlier values.
@@ -37,6 +39,9 @@ type Directory struct {
 	Kind Kind   `json:"kind"`
 	Keys bool   `json:"keys,omitempty"` // it is encrypted, by the key in Name.key
 	Kept bool   `json:"kept,omitempty"` // it has the earlier values too, which a backup has not
+
+	// Recipient is who a repository is encrypted for, by age: the identity in Name.identity.
+	Recipient string `json:"recipient,omitempty"`
 }
 
 // Kind is what a directory was to the program.
@@ -44,10 +49,15 @@ type Kind string
 
 // The kinds of directories.
 const (
-	Centre Kind = "centre" // of a node that was killed
-	Edge   Kind = "edge"   // of a follower of the centre, which was stopped
-	Backup Kind = "backup" // as "godwit backup" made it
+	Centre     Kind = "centre"     // of a node that was killed, but for Stopped
+	Edge       Kind = "edge"       // of a follower of the centre, which was stopped
+	Backup     Kind = "backup"     // as "godwit backup" made it
+	Member     Kind = "member"     // of the one member of Cluster, which was killed
+	Repository Kind = "repository" // of two backups
 )
+
+// Stopped is the name of a centre's directory that was stopped in order.
+const Stopped = "stopped"
 
 // Sum is how a Key tells its value.
 func Sum(value []byte) string {

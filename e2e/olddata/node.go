@@ -25,7 +25,7 @@ type node struct {
 }
 
 // startTime bounds how long a node may take until it is ready.
-const startTime = 30 * time.Second
+const startTime = 2 * time.Minute
 
 // start runs a node on a directory, and waits until it is ready.
 func start(ctx context.Context, program, dir string, args ...string) (*node, error) {

@@ -14,14 +14,22 @@ import (
 	"time"
 )
 
-// Write has a program write a directory of each kind it knows, and packs them.
-func Write(ctx context.Context, program, archive string) (err error) {
-	dir, err := os.MkdirTemp("", "godwit-olddata-")
+// Write has a program write a directory of each kind it knows, and packs them. A member
+// listens at an address that is free, listen.
+func Write(ctx context.Context, program, archive, listen string) (err error) {
+	top, err := os.MkdirTemp("", "godwit-olddata-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	w := &writer{program: program, dir: dir, content: Content{Keys: make(map[string]Key), Tokens: make(map[string]bool), Versions: make(map[string]int)}}
+	defer func() { err = errors.Join(err, os.RemoveAll(top)) }()
+	dir := filepath.Join(top, "packed")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	w := &writer{
+		program: program, dir: dir, scratch: filepath.Join(top, "scratch"), listen: listen,
+		content: Content{Keys: make(map[string]Key), Tokens: make(map[string]bool), Versions: make(map[string]int)},
+	}
 	if err := w.write(ctx); err != nil {
 		return err
 	}
@@ -38,12 +46,16 @@ func Write(ctx context.Context, program, archive string) (err error) {
 type writer struct {
 	program string
 	dir     string
+	scratch string // for what is not packed
+	listen  string // where a member listens
 	content Content
 	node    *node
+	repos   []Directory // the repositories, once they are begun
 }
 
 // write makes the directories. The centre is restarted, so that some of what it has is in
 // tables, and killed at the end; the edge copies what there is, follows, and is stopped.
+// What is made of the centre's directory comes then.
 func (w *writer) write(ctx context.Context) error {
 	if err := w.beginCentre(ctx); err != nil {
 		return err
@@ -52,18 +64,23 @@ func (w *writer) write(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, w.node.kill())
 	}
-	err = w.put(ctx, lastKey, "v", "", 0)
-	if err == nil {
-		err = w.backup(ctx)
-	}
-	if err == nil {
-		err = w.await(ctx, edge)
+	for _, step := range []func(context.Context) error{
+		w.repositories, w.putLast, w.backup, w.repositories, func(ctx context.Context) error { return w.await(ctx, edge) },
+	} {
+		if err = step(ctx); err != nil {
+			break
+		}
 	}
 	if err = errors.Join(err, edge.stop(), w.node.kill()); err != nil {
 		return err
 	}
 	w.content.Directories = append(w.content.Directories, Directory{Name: "centre", Kind: Centre, Kept: true}, Directory{Name: "edge", Kind: Edge})
-	return w.encrypted(ctx)
+	for _, more := range []func(context.Context) error{w.encrypted, w.stopped, w.member} {
+		if err := more(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *writer) beginCentre(ctx context.Context) (err error) {
@@ -82,28 +99,36 @@ func (w *writer) path(name string) string { return filepath.Join(w.dir, name) }
 // lastKey is the one that is written last.
 const lastKey = "z/last"
 
-// fill writes values of each kind: beside the key, in a row, in a file; with metadata and
-// expiration; replaced, deleted, and of the odd key.
+// putLast writes it.
+func (w *writer) putLast(ctx context.Context) error { return w.put(ctx, lastKey, "v", "", 0) }
+
+// entry is one write of a key.
+type entry struct {
+	key, value, metadata string
+	expiration           int64
+}
+
+// entries are values of each kind: beside the key, in a row, in a file; with metadata and
+// expiration; replaced, to be deleted, and of the odd key.
+var entries = []entry{
+	{key: "small", value: "v"},
+	{key: "empty"},
+	{key: "row", value: strings.Repeat("a value with a row of its own. ", 400)},
+	{key: "blob", value: strings.Repeat("a value in a file of its own. ", 3_000), metadata: `{"type":"text/plain"}`},
+	{key: "with metadata", value: "v", metadata: `{"a":[1,null,"é"]}`},
+	{key: "expires", value: "v", metadata: `"m"`, expiration: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix()},
+	{key: "replaced", value: "first"}, {key: "replaced", value: "second"}, {key: "replaced", value: "third"},
+	{key: "sp ace/ünï-漢-🤓?x=1&y#z", value: "odd"},
+	{key: "deleted/small", value: "v"}, {key: "deleted/blob", value: strings.Repeat("gone ", 16_000)},
+}
+
+// fill writes entries and many more, deletes, and makes tokens.
 func (w *writer) fill(ctx context.Context) error {
 	if err := w.namespace(ctx); err != nil {
 		return err
 	}
-	late := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-	for _, k := range []struct {
-		key, value, metadata string
-		expiration           int64
-	}{
-		{key: "small", value: "v"},
-		{key: "empty"},
-		{key: "row", value: strings.Repeat("a value with a row of its own. ", 400)},
-		{key: "blob", value: strings.Repeat("a value in a file of its own. ", 3_000), metadata: `{"type":"text/plain"}`},
-		{key: "with metadata", value: "v", metadata: `{"a":[1,null,"é"]}`},
-		{key: "expires", value: "v", metadata: `"m"`, expiration: late},
-		{key: "replaced", value: "first"}, {key: "replaced", value: "second"}, {key: "replaced", value: "third"},
-		{key: "sp ace/ünï-漢-🤓?x=1&y#z", value: "odd"},
-		{key: "deleted/small", value: "v"}, {key: "deleted/blob", value: strings.Repeat("gone ", 16_000)},
-	} {
-		if err := w.put(ctx, k.key, k.value, k.metadata, k.expiration); err != nil {
+	for _, e := range entries {
+		if err := w.put(ctx, e.key, e.value, e.metadata, e.expiration); err != nil {
 			return err
 		}
 	}
@@ -208,21 +233,4 @@ func (w *writer) await(ctx context.Context, edge *node) (err error) {
 		}
 	}
 	return err
-}
-
-// encrypted makes an encrypted copy of the backup, if the program knows how.
-func (w *writer) encrypted(ctx context.Context) error {
-	if !w.knows(ctx, "--encryption-key-file", "restore") {
-		return nil
-	}
-	const name = "encrypted"
-	key := w.path(name + ".key")
-	if err := os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600); err != nil {
-		return err
-	}
-	if _, err := w.node.run(ctx, "restore", w.path("backup"), w.path(name), "--encryption-key-file", key); err != nil {
-		return err
-	}
-	w.content.Directories = append(w.content.Directories, Directory{Name: name, Kind: Centre, Keys: true})
-	return nil
 }
