@@ -41,13 +41,17 @@ func run(ctx context.Context, namespace string, caddy caddy) error {
 // follow tells Caddy what the namespace holds: when the watch begins, from when on nothing
 // is missed, and after each change.
 func follow(ctx context.Context, kv *client.KV, c caddy) error {
-	for _, err := range kv.Watch(ctx, client.WatchOptions{}) {
-		if err != nil && !errors.Is(err, client.ErrReset) { // all is listed anew in any case
-			return fmt.Errorf("watch redirects: %w", err)
-		}
-		if err := c.update(ctx, kv); err != nil {
-			return err
+	for {
+		for _, err := range kv.Watch(ctx, client.WatchOptions{}) {
+			if errors.Is(err, client.ErrReset) { // it ends this watch, and the next begins with a listing
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("watch redirects: %w", err)
+			}
+			if err := c.update(ctx, kv); err != nil {
+				return err
+			}
 		}
 	}
-	return ctx.Err()
 }
