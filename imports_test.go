@@ -11,7 +11,7 @@ const module = "github.com/godwitkv/godwit"
 // layers are the packages from the top to the bottom. Each may import only those
 // below it; packages of one layer do not know each other.
 var layers = [][]string{
-	{"cmd/godwit", "bench", "e2e", "e2e/olddata/write", "examples/world", "examples/cluster", "examples/flags", "examples/service", "examples/caddy", "internal/simulation"},
+	{"cmd/godwit", "bench", "e2e", "e2e/olddata/write", "examples/world", "examples/cluster", "examples/flags", "examples/service", "examples/caddy", "examples/nginx", "internal/simulation"},
 	{"internal/node", "internal/worker"},
 	{"internal/worker/workerd"},
 	{"internal/worker/bundle"},
