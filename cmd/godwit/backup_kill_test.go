@@ -29,6 +29,45 @@ func killed(t *testing.T, after time.Duration, args ...string) bool {
 	return cmd.Wait() == nil
 }
 
+// killedAt runs godwit and kills it once the files of a directory have so many bytes. It
+// is true if that came to its end before.
+func killedAt(t *testing.T, dir string, bytes int64, args ...string) bool {
+	t.Helper()
+	cmd := exec.Command("godwit", args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err == nil
+		case <-tick.C:
+			if sizeOf(dir) >= bytes {
+				_ = cmd.Process.Kill() // it may be gone
+				return <-ended == nil
+			}
+		}
+	}
+}
+
+// sizeOf is how many bytes the files below a directory have, 0 if there is none.
+func sizeOf(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil // files come and go
+		}
+		if info, err := d.Info(); err == nil {
+			bytes += info.Size()
+		}
+		return nil
+	})
+	return bytes
+}
+
 func runs(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.Command("godwit", args...).CombinedOutput()
@@ -85,13 +124,11 @@ func TestKillOfBackupAndRestore(t *testing.T) {
 	}
 
 	to := filepath.Join(t.TempDir(), "restored")
-	began := time.Now()
 	runs(t, "restore", dir, to)
-	whole := time.Since(began)
-	refused := 0
-	for step := range time.Duration(16) {
+	whole, refused := sizeOf(to), 0
+	for step := range int64(16) {
 		to := filepath.Join(t.TempDir(), "restored")
-		if killed(t, whole*(step+4)/20, "restore", dir, to) || isEmpty(t, to) {
+		if killedAt(t, to, 1+whole*step/15, "restore", dir, to) || isEmpty(t, to) {
 			continue
 		}
 		out, err := exec.Command("godwit", "fsck", to).CombinedOutput()

@@ -80,6 +80,7 @@ func TestKillOfBackupsToS3(t *testing.T) {
 	runs(t, "backup", "verify", to, "--age-identity", secret)
 	restored := filepath.Join(t.TempDir(), "restored")
 	runs(t, "restore", to, restored, "--age-identity", secret)
+	whole := sizeOf(restored)
 	runs(t, "fsck", restored)
 	node.kill()
 	holds(t, restored, values)
@@ -87,9 +88,9 @@ func TestKillOfBackupsToS3(t *testing.T) {
 
 	// A restore that is killed leaves nothing, or what all refuse.
 	refused := 0
-	for step := range 8 {
+	for step := range int64(8) {
 		dir := filepath.Join(t.TempDir(), "killed")
-		if killed(t, time.Duration(50+120*step)*time.Millisecond, "restore", to, dir, "--age-identity", secret) || isEmpty(t, dir) {
+		if killedAt(t, dir, 1+whole*step/7, "restore", to, dir, "--age-identity", secret) || isEmpty(t, dir) {
 			continue
 		}
 		if out, err := exec.Command("godwit", "fsck", dir).CombinedOutput(); err != nil {
