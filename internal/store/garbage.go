@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/godwitkv/godwit"
+)
+
+// sweepGarbage removes the files of blobs that none has named for the grace.
+func (s *Store) sweepGarbage(ctx context.Context) error {
+	upper := binary.BigEndian.AppendUint64([]byte{prefixGarbage}, uint64(s.cfg.Now().Unix()+1))
+	for ctx.Err() == nil {
+		rows, err := s.firstRows([]byte{prefixGarbage}, upper)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		if err := s.removeGarbage(rows); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *Store) removeGarbage(rows []row) error {
+	if err := s.syncLog(); err != nil {
+		return err
+	}
+	b := s.db.NewBatch()
+	defer b.Close()
+	for _, r := range rows {
+		if len(r.key) != 1+8+idLen {
+			return fmt.Errorf("read garbage row: %w", ErrCorrupt)
+		}
+		if err := errors.Join(s.removeUnnamed(godwit.BlobID(r.key[9:]), r.value), b.Delete(r.key, nil)); err != nil {
+			return err
+		}
+	}
+	return b.Commit(pebble.NoSync)
+}
+
+// removeUnnamed removes a blob's file unless the blob has got a name again, which
+// it can where another state is taken over. ns is the namespace it was of, or
+// empty where none could.
+func (s *Store) removeUnnamed(id godwit.BlobID, ns []byte) error {
+	if len(ns) == nsLen {
+		_, closer, err := s.db.Get(appendBlobKey(nil, godwit.NamespaceID(ns), id))
+		if err == nil {
+			return closer.Close()
+		}
+		if !errors.Is(err, pebble.ErrNotFound) {
+			return fmt.Errorf("read blob row: %w", err)
+		}
+	}
+	return s.blobs.Remove(id)
+}
+
+// removeOrphans deletes the files of blobs that were uploaded but that no
+// record names. It runs when nothing is being uploaded.
+func (s *Store) removeOrphans() error {
+	ids, err := s.blobs.IDs()
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	named := make(map[godwit.BlobID]bool)
+	note := func(k, _ []byte) error {
+		if len(k) > idLen {
+			named[godwit.BlobID(k[len(k)-idLen:])] = true
+		}
+		return nil
+	}
+	err = errors.Join(
+		scanPrefix(s.db, []byte{prefixBlob}, note),
+		scanPrefix(s.db, []byte{prefixGarbage}, note),
+	)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !named[id] {
+			if err := s.blobs.Remove(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/planted"
+)
+
+// Expired is an entry that its second has made absent.
+type Expired struct {
+	Namespace godwit.NamespaceID
+	Key       string
+	Revision  godwit.Revision
+	At        int64 // unix seconds
+}
+
+type dueRow struct {
+	due int64
+	id  entryID
+}
+
+// sweepDue handles all rows of x up to now, a chunk at a time.
+func (s *Store) sweepDue(ctx context.Context) error {
+	for ctx.Err() == nil {
+		rows, err := s.dueRows(s.cfg.Now().Unix())
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		if err := s.sweepRows(rows); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *Store) dueRows(now int64) (rows []dueRow, err error) {
+	upper := binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(now+1))
+	err = scanRange(s.db, []byte{prefixDue}, upper, func(k, _ []byte) error {
+		due, ns, key, ok := cutDueKey(k)
+		if !ok {
+			return fmt.Errorf("read due row: %w", ErrCorrupt)
+		}
+		if rows = append(rows, dueRow{due, entryID{ns, string(key)}}); len(rows) == sweepChunk {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return rows, err
+}
+
+func (s *Store) sweepRows(rows []dueRow) error {
+	tx := s.Begin()
+	tx.ended = rows[0].due * 1000 // of an idle log the time is much older
+	var expired []Expired
+	for _, r := range rows {
+		h, err := tx.Head(r.id.ns, r.id.key)
+		if err != nil {
+			tx.Rollback()
+			return err
+		}
+		if tx.sweepRow(r, h) {
+			expired = append(expired, Expired{r.id.ns, r.id.key, h.Revision, h.Expiration})
+		}
+	}
+	if tell := s.cfg.OnExpired; tell != nil && len(expired) > 0 {
+		tell(expired) // before any other transaction can put one of the keys again
+	}
+	c, err := tx.Commit(NoSync)
+	if err != nil {
+		return err
+	}
+	return c.release()
+}
+
+// sweepRow does what is due, and tells whether it was that an entry expires.
+func (tx *Tx) sweepRow(r dueRow, h Head) (expired bool) {
+	s := tx.s
+	switch {
+	case h.kind == headEntry && h.Expiration == r.due:
+		tx.sweepExpired(r.id, h)
+		return true
+	case h.kind == headSwept && h.due == r.due && s.cfg.Follower && h.Live(s.logTime.Load()/1000):
+		tx.postpone(r.id, h)
+	case h.kind != headNone && h.kind != headEntry && h.due == r.due:
+		tx.removeHead(r.id.ns, r.id.key, h, false)
+		tx.heads[r.id] = Head{}
+		if !planted.ForgetTombstone {
+			tx.raisePurged(h.Revision)
+		}
+	default: // of a namespace that is gone
+		tx.delete(appendDueKey(tx.key[:0], r.due, r.id.ns, r.id.key))
+	}
+	return false
+}
+
+// sweepExpired drops an expired entry's value at once; its header stays as its
+// own tombstone.
+func (tx *Tx) sweepExpired(id entryID, h Head) {
+	kept := tx.keepVersion(id, h, instant{tx.revision + 1, h.Expiration * 1000}, godwit.VersionExpired)
+	tx.removeBody(id.ns, id.key, h, kept)
+	due := h.Expiration + int64(tx.s.cfg.Retention/time.Second)
+	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
+		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
+		number: tx.stillANumber(h),
+	})
+	tx.changes = append(tx.changes, change{hash: hotHash(tx.s.hot, id.ns, id.key), id: id})
+}
+
+// postpone keeps the header of an entry that has not expired by the log's time
+// yet, which is behind: what comes next in the log is decided on it.
+func (tx *Tx) postpone(id entryID, h Head) {
+	tx.removeBody(id.ns, id.key, h, false)
+	due := tx.s.cfg.Now().Unix() + max(int64(tx.s.cfg.Retention/time.Second), 1)
+	tx.heads[id] = tx.putTombstone(id.ns, id.key, tombstoneRow{
+		kind: tombSwept, revision: h.Revision, due: due, expiration: h.Expiration, created: h.Created,
+		number: h.number,
+	})
+}
+
+// stillANumber is the number of a value that is dropped, as long as the log's time
+// lets the next decision add to it.
+func (tx *Tx) stillANumber(h Head) number {
+	if h.Live(tx.time / 1000) {
+		return h.number
+	}
+	return number{}
+}
