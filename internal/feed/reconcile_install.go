@@ -18,7 +18,7 @@ const (
 	noteEvery     = time.Second // where nothing differs
 	// runBytes is about how much a blank store takes at once, which goes into the
 	// database as files of its own. What came within noteEvery is enough as well.
-	runBytes = 4 << 20
+	runBytes = 6 << 20
 )
 
 // installer brings chunks in, in order.

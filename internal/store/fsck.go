@@ -2,10 +2,12 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -45,6 +47,9 @@ type fsck struct {
 
 	replaced revisionSet
 	packed   godwit.Revision // the last of the row of i that was looked at
+	near     mutations       // that were looked for last
+	named    int64           // entries whose value is a row
+	used     int64           // rows of values that are those of an entry, as long as it says
 
 	naming sync.Mutex
 	blobs  map[godwit.BlobID]bool // named by an entry, or an earlier version
@@ -87,23 +92,29 @@ type rowCheck struct {
 	row    func(k, v []byte)
 }
 
-// rows looks at all rows. Entries, with their values, are most of the work, and have a
-// processor to themselves.
+// rows looks at all rows, on two processors. Each row of a value is read once: if as many
+// are those of an entry as entries have one, no entry lacks its own.
 func (f *fsck) rows() error {
 	group, ctx := errgroup.WithContext(f.ctx)
-	group.Go(func() error { return f.check(ctx, rowCheck{prefixEntry, f.entry}) })
 	group.Go(func() error {
-		err := f.check(ctx,
-			rowCheck{prefixVersion, f.version}, rowCheck{prefixEnded, f.ended}, rowCheck{prefixTombstone, f.tombstone},
-			rowCheck{prefixIndex, f.index}, rowCheck{prefixRevision, f.revision}, rowCheck{prefixDue, f.due}, rowCheck{prefixValue, f.value},
-			rowCheck{prefixRequest, f.request}, rowCheck{prefixReqTime, f.requestTime}, rowCheck{prefixProposer, f.proposer})
-		if err != nil {
+		if err := f.check(ctx, rowCheck{prefixEntry, f.entry}); err != nil {
 			return err
 		}
 		return f.tables(ctx)
 	})
+	group.Go(func() error {
+		return f.check(ctx,
+			rowCheck{prefixVersion, f.version}, rowCheck{prefixEnded, f.ended}, rowCheck{prefixTombstone, f.tombstone},
+			rowCheck{prefixIndex, f.index}, rowCheck{prefixRevision, f.revision}, rowCheck{prefixDue, f.due}, rowCheck{prefixValue, f.value},
+			rowCheck{prefixRequest, f.request}, rowCheck{prefixReqTime, f.requestTime}, rowCheck{prefixProposer, f.proposer})
+	})
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if f.used != f.named {
+		if err := f.check(f.ctx, rowCheck{prefixEntry, f.entryValue}); err != nil {
+			return err
+		}
 	}
 	return f.check(f.ctx, rowCheck{prefixBlob, f.blobRow}, rowCheck{prefixGarbage, f.garbage}) // all that name them are known
 }
@@ -237,14 +248,24 @@ func (f *fsck) entry(k, v []byte) {
 	}
 	switch row.place {
 	case placeRow:
-		if n := max(f.size(appendValueKey(nil, ns, row.revision)), 0); n != row.size {
-			f.problem("entry %s %q: value of %d bytes, not %d", ns, key, n, row.size)
-		}
+		f.named++
 	case placeBlob:
 		f.entryBlob(ns, key, row.blob)
 	}
 	c := f.counts[ns]
 	f.counts[ns] = count{c.keys + 1, c.bytes + int64(len(key)+len(row.metadata)) + row.size}
+}
+
+// entryValue looks for the row of an entry's value.
+func (f *fsck) entryValue(k, v []byte) {
+	ns, key, ok := cutNSKey(k[1:])
+	row, err := decodeEntryRow(v)
+	if !ok || err != nil || row.place != placeRow {
+		return
+	}
+	if n := max(f.size(appendValueKey(nil, ns, row.revision)), 0); n != row.size {
+		f.problem("entry %s %q: value of %d bytes, not %d", ns, key, n, row.size)
+	}
 }
 
 func (f *fsck) entryBlob(ns godwit.NamespaceID, key []byte, b godwit.Blob) {
@@ -306,6 +327,51 @@ func (f *fsck) mutations(r godwit.Revision) (found []indexed) {
 		f.problem("revision %d: %v", r, err)
 	}
 	return found
+}
+
+// mutations are what the index has of some revisions, all that it has of them.
+type mutations struct {
+	after, upTo godwit.Revision // of revisions in (after, upTo]
+	found       []indexed
+}
+
+// nearRecords is about how many mutations are read of the index at once.
+const nearRecords = 256
+
+var errNear = errors.New("enough is read")
+
+// mutationsNear is mutations, for who asks in order of revision. It is for one goroutine.
+func (f *fsck) mutationsNear(r godwit.Revision) []indexed {
+	if r == 0 || r > godwit.MaxRevision {
+		return nil
+	}
+	if r <= f.near.after || r > f.near.upTo {
+		f.near = f.readNear(r)
+	}
+	from, _ := slices.BinarySearchFunc(f.near.found, r, func(m indexed, r godwit.Revision) int { return cmp.Compare(m.revision, r) })
+	to := from
+	for to < len(f.near.found) && f.near.found[to].revision == r {
+		to++
+	}
+	return f.near.found[from:to]
+}
+
+// readNear reads the index from a revision on.
+func (f *fsck) readNear(r godwit.Revision) mutations {
+	near := mutations{after: r - 1, upTo: godwit.MaxRevision}
+	err := scanRevisions(f.s.db, near.after, near.upTo, func(m indexed) error {
+		if len(near.found) >= nearRecords && m.revision > near.found[len(near.found)-1].revision {
+			near.upTo = m.revision - 1
+			return errNear
+		}
+		m.key = bytes.Clone(m.key)
+		near.found = append(near.found, m)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errNear) {
+		return mutations{after: r - 1, upTo: r, found: f.mutations(r)}
+	}
+	return near
 }
 
 func (f *fsck) expectDue(due int64, ns godwit.NamespaceID, key []byte, r godwit.Revision) {
@@ -375,20 +441,25 @@ func (f *fsck) due(k, v []byte) {
 	}
 }
 
-func (f *fsck) value(k, _ []byte) {
+func (f *fsck) value(k, v []byte) {
 	if len(k) != 1+nsLen+8 {
 		f.problem("value %q: damaged key", k)
 		return
 	}
-	r := godwit.Revision(binary.BigEndian.Uint64(k[1+nsLen:]))
+	ns, r := godwit.NamespaceID(k[1:1+nsLen]), godwit.Revision(binary.BigEndian.Uint64(k[1+nsLen:]))
 	if f.history.values.has(r) {
 		return
 	}
-	found := f.mutations(r)
+	found := f.mutationsNear(r)
 	for _, rec := range found {
-		if h, ok := f.head(rec.ns, rec.key); ok && h.Revision == r && h.at == placeRow {
-			return
+		row, err := decodeEntryRow(f.get(appendEntryKey(nil, ns, string(rec.key))))
+		if err != nil || row.revision != r || row.place != placeRow {
+			continue
 		}
+		if row.size == int64(len(v)) {
+			f.used++
+		}
+		return
 	}
 	if len(found) == 0 {
 		f.problem("value of revision %d: no entry has it", r)

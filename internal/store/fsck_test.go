@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +69,21 @@ func TestFsckHealthy(t *testing.T) {
 	}
 }
 
+// TestFsckManyValues: values are looked for in the index many at a time.
+func TestFsckManyValues(t *testing.T) {
+	d := newDisk(t, store.Config{InlineBytes: 5000})
+	d.openEpoch()
+	for batch := range 3 {
+		var puts []godwit.Mutation
+		for i := range 300 {
+			puts = append(puts, put([]godwit.NamespaceID{ns1, ns2}[i%2], fmt.Sprintf("%d-%d", i, batch), strings.Repeat("x", 2000)))
+		}
+		d.write(puts...)
+	}
+	d.close()
+	d.healthy()
+}
+
 // TestFsckFinds plants one damage at a time.
 func TestFsckFinds(t *testing.T) {
 	short := []byte{1}
@@ -122,9 +139,13 @@ func TestFsckFinds(t *testing.T) {
 		"short value":           {func(d *disk) error { return d.Set(store.ValueKey(nil, ns1, d.revisionOf("row")), short) }, "value of 1 bytes, not 2000"},
 		"value of nothing":      {func(d *disk) error { return d.Set(store.ValueKey(nil, ns1, 5), short) }, "value of revision 5: no entry has it"},
 		"value of inline entry": {func(d *disk) error { return d.Set(store.ValueKey(nil, ns1, d.revisionOf("inline")), short) }, "does not use it"},
-		"damaged value's key":   {func(d *disk) error { return d.Set([]byte("v123"), short) }, "damaged key"},
-		"blob without row":      {func(d *disk) error { return d.Delete(store.BlobKey(nil, ns1, d.blobOf("blob"))) }, "has no row"},
-		"blob of nothing":       {func(d *disk) error { return d.Set(store.BlobKey(nil, ns1, godwit.BlobID{5}), nil) }, "no entry names it"},
+		"value of another namespace": {func(d *disk) error {
+			r := d.revisionOf("row")
+			return errors.Join(d.Delete(store.ValueKey(nil, ns1, r)), d.Set(store.ValueKey(nil, ns2, r), bytes.Repeat([]byte("x"), 2000)))
+		}, "value of 0 bytes, not 2000"},
+		"damaged value's key": {func(d *disk) error { return d.Set([]byte("v123"), short) }, "damaged key"},
+		"blob without row":    {func(d *disk) error { return d.Delete(store.BlobKey(nil, ns1, d.blobOf("blob"))) }, "has no row"},
+		"blob of nothing":     {func(d *disk) error { return d.Set(store.BlobKey(nil, ns1, godwit.BlobID{5}), nil) }, "no entry names it"},
 		"blob of another entry": {func(d *disk) error {
 			return d.Set(store.BlobKey(nil, ns1, d.blobOf("blob")), store.BlobRow(nil, d.revisionOf("blob"), "inline"))
 		}, "does not name it at revision"},

@@ -56,6 +56,7 @@ func (s *Store) openReadOnly(dir string) (err error) {
 	}
 	opts := s.pebbleOptions()
 	opts.Lock, opts.ReadOnly = s.lock, true
+	opts.CacheSize -= reservedMemtables * s.space.memtable() // there are none
 	if s.db, err = openPebble(dir, opts); err != nil {
 		return fmt.Errorf("%s: %w", s.cfg.Dir, err)
 	}

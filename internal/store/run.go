@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -15,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
 )
@@ -29,7 +31,7 @@ import (
 // as ever: files of them would lie above the entries, and be compacted with those.
 // So a run has two steps. Files are durable at once, and all that was committed
 // before them has to be, or what a crash leaves would be no prefix: the log is
-// synced first. Then comes the rest. A crash between the two leaves entries that
+// synced beside them, first. Then comes the rest. A crash between the two leaves entries that
 // are neither counted nor noted, which Unrun removes, and one before them files in
 // dirRuns, which Open removes.
 
@@ -114,14 +116,23 @@ func (tx *Tx) writeRun() (_ *run, err error) {
 	}
 	s := tx.s
 	r := &run{rest: s.db.NewBatch()}
-	if err := (blobFS{s.cfg.FS}).MkdirAll(s.dirRuns()); err != nil {
+	// It need not survive a crash: what is in it is linked to where it stays.
+	if err := s.cfg.FS.MkdirAll(s.dirRuns(), 0o700); err != nil {
 		return nil, s.uploadError(fmt.Errorf("make a directory for a copy: %w", err))
 	}
+	var files errgroup.Group // so that the disk syncs them, and the log, together
 	defer func() {
-		if err != nil {
+		if err = errors.Join(err, files.Wait()); err != nil {
 			err = errors.Join(err, s.dropRun(r))
 		}
 	}()
+	files.Go(func() error {
+		err := s.syncLog()
+		if err != nil {
+			s.durable.fail(err)
+		}
+		return err
+	})
 	for kind, rows := range kinds {
 		switch {
 		case len(rows) == 0:
@@ -134,9 +145,12 @@ func (tx *Tx) writeRun() (_ *run, err error) {
 		}
 		path := filepath.Join(s.dirRuns(), string(rune(kind)))
 		r.paths = append(r.paths, path)
-		if err := s.writeRows(path, inOrder(rows)); err != nil {
-			return nil, s.uploadError(fmt.Errorf("write a copy's file: %w", err))
-		}
+		files.Go(func() error {
+			if err := s.writeRows(path, inOrder(rows)); err != nil {
+				return s.uploadError(fmt.Errorf("write a copy's file: %w", err))
+			}
+			return nil
+		})
 	}
 	return r, nil
 }
@@ -197,7 +211,8 @@ func (s *Store) writeRows(path string, rows []runRow) (err error) {
 	if err != nil {
 		return err
 	}
-	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), s.runOptions)
+	gathered := &gatheredFile{f, bufio.NewWriterSize(f, gatherBytes)}
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(gathered), s.runOptions)
 	for i := range rows {
 		if rows[i].deleted {
 			err = w.Delete(rows[i].key)
@@ -211,6 +226,28 @@ func (s *Store) writeRows(path string, rows []runRow) (err error) {
 	return w.Close()
 }
 
+// gatherBytes is how much of a file is written at once: a block, and the few bytes
+// behind it, were a write each.
+const gatherBytes = 256 << 10
+
+// gatheredFile is a file that is written in large pieces. What was written is there
+// once it is synced.
+type gatheredFile struct {
+	vfs.File
+	gathered *bufio.Writer
+}
+
+// Write implements io.Writer.
+func (f *gatheredFile) Write(p []byte) (int, error) { return f.gathered.Write(p) }
+
+// Sync implements vfs.File.
+func (f *gatheredFile) Sync() error {
+	if err := f.gathered.Flush(); err != nil {
+		return err
+	}
+	return f.File.Sync()
+}
+
 // dropRun takes back a run that came to nothing.
 func (s *Store) dropRun(r *run) error {
 	err := r.rest.Close()
@@ -222,11 +259,8 @@ func (s *Store) dropRun(r *run) error {
 	return err
 }
 
-// takeRun makes a run visible.
+// takeRun makes a run visible. Its files and the log before it are durable.
 func (s *Store) takeRun(r *run) error {
-	if err := s.syncLog(); err != nil {
-		return err
-	}
 	if err := s.db.Ingest(context.Background(), r.paths); err != nil {
 		return err
 	}

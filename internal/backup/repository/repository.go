@@ -47,6 +47,9 @@ type Config struct {
 // that bounds the memory.
 const parallel = 4
 
+// windowBytes is how far back the compressor looks. Each one at work keeps twice as much.
+const windowBytes = 1 << 20
+
 // Repository is a place with backups. Its methods may be called from many goroutines.
 type Repository struct {
 	cfg     Config
@@ -63,7 +66,8 @@ func New(cfg Config) (*Repository, error) {
 	if cfg.Moved == nil {
 		cfg.Moved = func(int64) {}
 	}
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(parallel))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(parallel),
+		zstd.WithWindowSize(windowBytes), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
 	}

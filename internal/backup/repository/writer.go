@@ -252,11 +252,11 @@ func (w *Writer) write(c *written, content []byte) error {
 		return w.ctx.Err()
 	}
 	w.group.Go(func() error {
-		defer w.release(content)
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
 		o, err := w.r.pack(content)
+		w.release(content) // before the place takes its time
 		if err != nil {
 			return err
 		}
