@@ -2,7 +2,6 @@ package godwit
 
 import (
 	"math"
-	"strconv"
 	"time"
 )
 
@@ -65,8 +64,8 @@ func (l Limits) ParseCacheTTL(raw string) (time.Duration, error) {
 // parseSeconds reads a decimal integer of at most 18 digits; "1e3", "60.5" and
 // " 60" are not integers.
 func parseSeconds(raw string) (int64, bool) {
-	n, err := strconv.ParseInt(raw, 10, 64)
-	return n, err == nil && n < 1e18 && n > -1e18 && raw[0] != '+'
+	n, ok := ParseInteger(raw)
+	return n, ok && n < 1e18 && n > -1e18
 }
 
 // seconds rounds up, so that a limit below a second is still one.

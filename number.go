@@ -3,6 +3,7 @@ package godwit
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // MaxNumberBytes is how long the text of a number may be: that of the lowest is.
@@ -18,6 +19,17 @@ func ParseNumber(value []byte) (n int64, ok bool) {
 		return 0, false // most values are told apart here
 	}
 	n, err := strconv.ParseInt(string(value), 10, 64)
+	return n, err == nil
+}
+
+// ParseInteger reads a parameter that is a decimal integer: "+5", " 5", "5.0" and
+// "1e3" are none. ok is false for those, with n 0, and for one that 64 bits do not
+// hold, with n the nearest that they do.
+func ParseInteger(text string) (n int64, ok bool) {
+	if strings.HasPrefix(text, "+") { // which strconv takes
+		return 0, false
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
 }
 

@@ -25,6 +25,23 @@ func TestParseNumber(t *testing.T) {
 	}
 }
 
+func TestParseInteger(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want int64
+		ok   bool
+	}{
+		{"0", 0, true}, {"-5", -5, true}, {"007", 7, true}, {"9223372036854775807", math.MaxInt64, true},
+		{"9223372036854775808", math.MaxInt64, false}, {"-9223372036854775809", math.MinInt64, false},
+		{"", 0, false}, {"+5", 0, false}, {"+99999999999999999999", 0, false}, {" 5", 0, false}, {"5.0", 0, false},
+		{"1e3", 0, false}, {"five", 0, false},
+	} {
+		if got, ok := godwit.ParseInteger(tt.text); got != tt.want || ok != tt.ok {
+			t.Errorf("%q is %d, %t; want %d, %t", tt.text, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
 func TestAddNumbers(t *testing.T) {
 	edges := []int64{math.MinInt64, math.MinInt64 + 1, -7, -1, 0, 1, 7, math.MaxInt64 - 1, math.MaxInt64}
 	for _, a := range edges {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"unicode/utf8"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
@@ -73,11 +74,16 @@ func (s *Server) readBulk(r *request) (bulkQuery, error) {
 	return parseBulk(into.Bytes())
 }
 
+var errBulkUTF8 = godwit.Errorf(godwit.CodeInvalidRequest, "Request body is not UTF-8.")
+
 var errBulkBody = godwit.Errorf(godwit.CodeInvalidRequest, "Request body is not a JSON object with an array of strings as keys.")
 
 // parseBulk reads the body of a bulk get. No more keys are kept than tell that
 // there are too many. Unknown members are passed over. Error: CodeInvalidRequest.
 func parseBulk(body []byte) (q bulkQuery, err error) {
+	if !utf8.Valid(body) { // else another key would be read
+		return q, errBulkUTF8
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

@@ -70,6 +70,7 @@ func TestErrorTexts(t *testing.T) {
 		{"GET", "/?key_count_limit=0", "", "", `400 Invalid key_count_limit of 0. Please specify an integer greater than 0.`},
 		{"GET", "/?key_count_limit=-1", "", "", `400 Invalid key_count_limit of -1. Please specify an integer greater than 0.`},
 		{"GET", "/?key_count_limit=abc", "", "", `400 Invalid key_count_limit of abc. Please specify an integer greater than 0.`},
+		{"GET", "/?key_count_limit=%2B5", "", "", `400 Invalid key_count_limit of +5. Please specify an integer greater than 0.`},
 		{"GET", "/?key_count_limit=1001", "", "", `400 Invalid key_count_limit of 1001. Please specify an integer less than 1000.`},
 		{"GET", "/?key_count_limit=99999999999999999999", "", "", `400 Invalid key_count_limit of 99999999999999999999. Please specify an integer less than 1000.`},
 		{"GET", "/?prefix=" + long, "", "", `414 UTF-8 encoded length of 513 exceeds key length limit of 512.`},
@@ -86,6 +87,7 @@ func TestErrorTexts(t *testing.T) {
 		{"POST", "/bulk/get", `{"keys":["k"],"cacheTtl":"29"}`, "", `400 Invalid cache_ttl of 29. Cache TTL must be at least 30.`},
 		{"POST", "/bulk/get", `{"keys":["big","big2"]}`, "", `413 Total size of request exceeds the limit of 25MB`},
 		{"POST", "/bulk/get", `{"keys":"k"}`, "", `400 Request body is not a JSON object with an array of strings as keys.`},
+		{"POST", "/bulk/get", "{\"keys\":[\"\xff\"]}", "", `400 Request body is not UTF-8.`},
 		{"POST", "/bulk/get", strings.Repeat(" ", 5<<20), "", `413 Request body exceeds the limit of 4194304 bytes.`},
 
 		{"PUT", "/text", "v", "If-None-Match: *", `412 Precondition Failed`},

@@ -97,8 +97,10 @@ func (r *request) cacheStatus(status godwit.CacheStatus) {
 }
 
 func (r *request) notModified(e *godwit.Entry) bool {
-	tags := r.peek(hdrIfNoneMatch)
-	return len(tags) > 0 && api.Preconditions{IfNoneMatch: view(tags)}.NotModified(e.Revision)
+	if len(r.peek(hdrIfNoneMatch)) == 0 { // as in nearly all
+		return false
+	}
+	return api.Preconditions{IfNoneMatch: r.tags(fasthttp.HeaderIfNoneMatch)}.NotModified(e.Revision)
 }
 
 // found fills in the reply for e: all of it, but for the value of a blob.

@@ -27,7 +27,6 @@ var (
 	hdrMinRevision   = []byte(api.HeaderMinRevision)
 	hdrConsistency   = []byte(api.HeaderConsistency)
 	hdrRequestID     = []byte(api.HeaderRequestID)
-	hdrIfMatch       = []byte(fasthttp.HeaderIfMatch)
 	hdrIfNoneMatch   = []byte(fasthttp.HeaderIfNoneMatch)
 	hdrMetadataIn    = []byte("Cf-Kv-Metadata")
 

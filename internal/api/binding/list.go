@@ -1,8 +1,6 @@
 package binding
 
 import (
-	"strconv"
-
 	"github.com/godwitkv/godwit"
 )
 
@@ -51,10 +49,9 @@ func (r *request) listQuery() (q godwit.ListQuery, err error) {
 // parseLimit reads key_count_limit. Error, with Cloudflare's texts:
 // CodeInvalidLimit.
 func parseLimit(raw string) (int, error) {
-	n, err := strconv.ParseInt(raw, 10, 64)
-	tooLarge := err != nil && n > 0 // out of int64's range
+	n, _ := godwit.ParseInteger(raw) // of one that is too large, the largest
 	switch {
-	case n < 1 || err != nil && !tooLarge:
+	case n < 1:
 		return 0, godwit.Errorf(godwit.CodeInvalidLimit, "Invalid key_count_limit of %.64s. Please specify an integer greater than 0.", raw)
 	case n > godwit.MaxListKeys:
 		return 0, godwit.Errorf(godwit.CodeInvalidLimit, "Invalid key_count_limit of %.64s. Please specify an integer less than %d.", raw, godwit.MaxListKeys)

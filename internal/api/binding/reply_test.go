@@ -99,6 +99,10 @@ func TestConditions(t *testing.T) {
 	}
 	p.ask(w, "HEAD", "/k", "", "If-None-Match: "+tag2).must(t, 304)
 	p.ask(w, "GET", "/k", "", "If-None-Match: "+tag).must(t, 200)
+	p.ask(w, "GET", "/k", "", `If-None-Match: "1"`, "If-None-Match: "+tag2).must(t, 304)
+	p.ask(w, "PUT", "/k", "3", `If-None-Match: "1"`, "If-None-Match: *").must(t, 400)
+	p.ask(w, "PUT", "/k", "2", `If-None-Match: "1"`, "If-None-Match: "+tag2).must(t, 412)
+	tag, tag2 = tag2, p.ask(w, "PUT", "/k", "2", `If-Match: "1"`, "If-Match: "+tag2).must(t, 200).Header.Get("ETag")
 	p.ask(w, "DELETE", "/k", "", "If-Match: "+tag).must(t, 412)
 	p.ask(w, "DELETE", "/k", "", "If-Match: "+tag2).must(t, 200)
 	p.ask(w, "DELETE", "/k", "").must(t, 200)

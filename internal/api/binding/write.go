@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 )
@@ -62,8 +64,18 @@ func (s *Server) writeContext(r *request) context.Context {
 }
 
 func (r *request) preconditions() api.Preconditions {
-	return api.Preconditions{
-		IfMatch:     string(r.peek(hdrIfMatch)),
-		IfNoneMatch: string(r.peek(hdrIfNoneMatch)),
+	return api.Preconditions{IfMatch: r.tags(fasthttp.HeaderIfMatch), IfNoneMatch: r.tags(fasthttp.HeaderIfNoneMatch)}
+}
+
+// tags returns the list of entity tags that a header gives, in however many
+// lines. It lives as long as the request does.
+func (r *request) tags(header string) string {
+	lines := r.ctx.Request.Header.PeekAll(header)
+	switch len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return view(lines[0])
 	}
+	return string(bytes.Join(lines, []byte(", ")))
 }

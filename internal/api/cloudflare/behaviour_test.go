@@ -38,6 +38,22 @@ func mustBe(t *testing.T, want int, resp *http.Response, body string) {
 	}
 }
 
+// A title that is not UTF-8 is refused, where a decoder would make another of it.
+func TestTitlesAreUTF8(t *testing.T) {
+	s := open(t)
+	books := s.namespacePath(t)
+	for _, tt := range []struct{ method, uri string }{{"POST", kvPath}, {"PUT", books}} {
+		resp, body := s.root(t, tt.method, tt.uri, "{\"title\":\"\xff\"}")
+		mustBe(t, http.StatusBadRequest, resp, body)
+		if !strings.Contains(body, `{"code":10010,"message":"malformed namespace: the body is not UTF-8"}`) {
+			t.Errorf("%s: %s", tt.method, body)
+		}
+	}
+	if _, body := s.root(t, "GET", kvPath, ""); !strings.Contains(body, `"title":"books"`) || strings.Contains(body, "\uFFFD") {
+		t.Errorf("listed %s", body)
+	}
+}
+
 // TestNamespacePages walks the pages as clients do: until one is empty.
 func TestNamespacePages(t *testing.T) {
 	s := open(t)

@@ -72,9 +72,10 @@ func (c *call) served(s godwit.Served) {
 	c.w.Header().Set("CF-Cache-Status", s.Status.String())
 }
 
-// query parses the query; in it, unlike in the path, "+" is a space.
+// query parses the query; in it, unlike in the path, "+" is a space. A semicolon
+// is one, which url.ParseQuery would refuse: browsers and URL leave it as it is.
 func (c *call) query() (url.Values, error) {
-	q, err := url.ParseQuery(c.target.query)
+	q, err := url.ParseQuery(strings.ReplaceAll(c.target.query, ";", "%3B"))
 	if err != nil {
 		return nil, badRequest(codeInvalidArgument, "could not parse the query string")
 	}

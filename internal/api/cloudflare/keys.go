@@ -2,7 +2,6 @@ package cloudflare
 
 import (
 	"encoding/json"
-	"strconv"
 
 	"github.com/godwitkv/godwit"
 )
@@ -50,9 +49,9 @@ func parseLimit(raw string) (int, error) {
 	if raw == "" {
 		return godwit.MaxListKeys, nil
 	}
-	n, err := strconv.Atoi(raw)
-	if err != nil || n < godwit.MinRESTListKeys || n > godwit.MaxListKeys {
+	n, ok := godwit.ParseInteger(raw)
+	if !ok || n < godwit.MinRESTListKeys || n > godwit.MaxListKeys {
 		return 0, godwit.Errorf(godwit.CodeInvalidLimit, "invalid limit argument: use an integer from %d to %d", godwit.MinRESTListKeys, godwit.MaxListKeys)
 	}
-	return n, nil
+	return int(n), nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
@@ -144,8 +145,11 @@ func (c *call) namespaceBody() (namespaceSpec, error) {
 	if err != nil {
 		return namespaceSpec{}, err
 	}
+	if !utf8.Valid(text) { // else the title would be another
+		return namespaceSpec{}, badRequest(codeMalformedTitle, "malformed namespace: the body is not UTF-8")
+	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(text, &fields); err != nil {
+	if err := json.Unmarshal(text, &fields); err != nil || fields == nil {
 		return namespaceSpec{}, badRequest(codeMalformedTitle, "malformed namespace: the body is not a JSON object")
 	}
 	title, err := stringField(fields, "title")

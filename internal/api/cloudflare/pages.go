@@ -2,7 +2,6 @@ package cloudflare
 
 import (
 	"net/url"
-	"strconv"
 
 	"github.com/godwitkv/godwit"
 )
@@ -35,8 +34,8 @@ func parsePage(q url.Values, perPage int64) (page, error) {
 // positive reads a decimal integer from 1 on. One that no list is long enough
 // for is as good as any other.
 func positive(raw string) (int64, bool) {
-	n, err := strconv.ParseInt(raw, 10, 64)
-	return n, err == nil && n >= 1 && raw[0] != '+'
+	n, ok := godwit.ParseInteger(raw)
+	return n, ok && n >= 1
 }
 
 // cut returns the page's part of all, and its result_info. A page past the end

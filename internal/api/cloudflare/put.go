@@ -192,10 +192,11 @@ func (f *form) bounded(r io.Reader) ([]byte, error) {
 	return text, err
 }
 
-// metadata is what the form's parts make up, nil if nothing.
+// metadata is what the form's parts make up, nil if nothing. One part without a
+// byte is nothing too.
 func (f *form) metadata() ([]byte, error) {
 	text := f.whole
-	if !f.hasWhole {
+	if len(text) == 0 {
 		if f.fields.empty() {
 			return nil, nil
 		}

@@ -99,11 +99,11 @@ func parsePageLimit(text string, usual, most int) (int, error) {
 	if text == "" {
 		return usual, nil
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
+	n, ok := godwit.ParseInteger(text)
+	if !ok || n < 1 || n > int64(most) {
 		return 0, godwit.Errorf(godwit.CodeInvalidLimit, "Invalid limit: use 1 to %d.", most)
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // getVersion answers the version that a revision made.

@@ -237,6 +237,7 @@ func TestHistoryRefused(t *testing.T) {
 		{"GET", keysOfOne + "k/at/1700000000", "", 410, "keeps no history"},
 		{"POST", restoreOne, `{"all":true,"at":1700000000}`, 410, "keeps no history"},
 		{"GET", keysOfOne + "k/versions?limit=0", "", 400, "1 to 1000"},
+		{"GET", keysOfOne + "k/versions?limit=%2B5", "", 400, "1 to 1000"},
 		{"GET", keysOfOne + "k/versions?limit=1001", "", 400, "1 to 1000"},
 		{"GET", keysOfOne + "k/versions?cursor=x", "", 400, "invalid_cursor"},
 		{"GET", keysOfOne + "k/versions?before=1", "", 400, "Unknown parameter"},

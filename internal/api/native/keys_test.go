@@ -273,6 +273,7 @@ func TestKeysRefused(t *testing.T) {
 		{"one/keys?limit=0", "invalid_limit", 400},
 		{"one/keys?limit=10001", "invalid_limit", 400},
 		{"one/keys?limit=x", "invalid_limit", 400},
+		{"one/keys?limit=%2B5", "invalid_limit", 400},
 		{"one/keys?limit=-1", "invalid_limit", 400},
 		{"one/keys?cursor=x", "invalid_cursor", 400},
 		{"one/keys?prefix=" + long, "key_too_long", 414},

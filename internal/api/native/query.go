@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/godwitkv/godwit"
@@ -94,9 +93,9 @@ func parseLimit(text string) (int, error) {
 	if text == "" {
 		return 0, nil
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > godwit.MaxScanKeys {
+	n, ok := godwit.ParseInteger(text)
+	if !ok || n < 1 || n > godwit.MaxScanKeys {
 		return 0, godwit.Errorf(godwit.CodeInvalidLimit, "Invalid limit: use 1 to %d.", godwit.MaxScanKeys)
 	}
-	return n, nil
+	return int(n), nil
 }
