@@ -52,19 +52,20 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    cmdExits,
-			"ready":    cmdReady,
-			"sigterm":  cmdSigterm,
-			"random":   cmdRandom,
-			"snapshot": cmdSnapshot,
-			"garble":   cmdGarble,
-			"occupy":   cmdOccupy,
-			"setenv":   cmdSetenv,
-			"mode":     cmdMode,
-			"identity": cmdIdentity,
-			"field":    cmdField,
-			"hangup":   cmdHangup,
-			"await":    cmdAwait,
+			"exits":      cmdExits,
+			"ready":      cmdReady,
+			"sigterm":    cmdSigterm,
+			"random":     cmdRandom,
+			"snapshot":   cmdSnapshot,
+			"garble":     cmdGarble,
+			"occupy":     cmdOccupy,
+			"setenv":     cmdSetenv,
+			"mode":       cmdMode,
+			"identity":   cmdIdentity,
+			"field":      cmdField,
+			"hangup":     cmdHangup,
+			"await":      cmdAwait,
+			"await-gone": cmdAwaitGone,
 
 			"await-lost": cmdAwaitLost,
 
@@ -284,6 +285,23 @@ func awaitStatus(ts *testscript.TestScript, url, token string, wanted func(*clie
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("the status of %s is %+v", url, s)
+		}
+	}
+}
+
+// cmdAwaitGone waits until a file is there no more: await-gone FILE
+func cmdAwaitGone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await-gone FILE")
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+		if _, err := os.Stat(ts.MkAbs(args[0])); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is still there", args[0])
 		}
 	}
 }

@@ -83,6 +83,9 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	if c.Namespaces != nil && len(c.Namespaces) == 0 { // a variable that was not set, say: that is not "all"
 		return wrongUsage{errors.New("--namespaces is empty: name some, or leave it out for all")}
 	}
+	if c.InlineBytes == 0 { // which a node would take for the default
+		return wrongUsage{fmt.Errorf("--inline-bytes: 0 is not between 1 and %d", godwit.MaxInlineBytes)}
+	}
 	cfg := c.config(p)
 	if err := cfg.Validate(); err != nil {
 		return wrongUsage{err}
@@ -109,6 +112,9 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 // serve runs the node until ctx ends or it can go on no longer, and tells once
 // it is ready.
 func (c *serveCmd) serve(ctx context.Context, n *node.Node, logger *slog.Logger) error {
+	if c.ReadyFile != "" {
+		_ = os.Remove(c.ReadyFile) // of a node that was killed here before
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	if c.AuditLog != "" {
 		hangup := make(chan os.Signal, 1)
