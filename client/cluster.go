@@ -47,7 +47,8 @@ func (c *Client) Cluster(ctx context.Context) (*Cluster, error) {
 
 // RemoveMember has a cluster forget a member that is gone for good, or whose disk
 // is: its part of the log is given to another. Errors: ErrInvalid where there is
-// no such member, or no cluster; ErrForbidden.
+// no such member, or it runs, or there is no cluster; ErrUnavailable until the others
+// take a killed one for gone; ErrForbidden.
 func (c *Client) RemoveMember(ctx context.Context, name string) error {
 	if name == "" {
 		return invalid("a member's name must not be empty")

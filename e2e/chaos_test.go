@@ -123,12 +123,14 @@ func TestThreeMembersLoseQuorum(t *testing.T) {
 func TestThreeMembersLoseADisk(t *testing.T) {
 	c := startCluster(t)
 	m := c.members[2]
+	c.refusesToRemove("n3", "The member is running: stop it first.")
 	c.under(func() {
 		m.kill()
 		if err := os.RemoveAll(filepath.Dir(m.dir) + "/data"); err != nil {
 			t.Fatal(err)
 		}
 	})
+	c.refusesToRemove("n3", "does not count as gone yet")
 	m.launch()
 	eventually(t, "the member with a new disk says that its name is taken", func() bool {
 		_, why, err := m.do(http.MethodGet, "http://"+m.api+"/readyz", nil)

@@ -186,6 +186,19 @@ func (c *cluster) follower() *server {
 	return nil
 }
 
+// refusesToRemove holds that the first member does not remove the one of a name, and says why.
+func (c *cluster) refusesToRemove(name, why string) {
+	c.t.Helper()
+	first := c.members[0]
+	eventually(c.t, "the refusal says: "+why, func() bool {
+		resp, answer, err := first.do(http.MethodDelete, "http://"+first.api+"/godwit/v1/cluster/members/"+name, nil)
+		if err == nil && resp.StatusCode == http.StatusOK {
+			c.t.Fatalf("%s was removed", name)
+		}
+		return err == nil && strings.Contains(string(answer), why)
+	})
+}
+
 func (c *cluster) index(m *server) int { return slices.Index(c.members, m) }
 
 // TestThreeMembers: a write at any member is there at once, at the others and at the

@@ -30,7 +30,8 @@ func (c *clusterShowCmd) Run(ctx context.Context, p *program) error {
 	if c.JSON {
 		return p.writeJSON(s)
 	}
-	p.note("Cluster %s: leader %s, the log has messages %d to %d, %s.", printable(s.Name), printable(orDash(s.Leader)), s.First, s.Last, countBytes(s.Bytes))
+	p.note("Cluster %s: leader %s, the log has messages %d to %d, %s, in format %d.",
+		printable(s.Name), printable(orDash(s.Leader)), s.First, s.Last, countBytes(s.Bytes), s.Format)
 	if s.Durability != "" {
 		p.note("%s", printable(s.Durability))
 	}

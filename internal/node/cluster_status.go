@@ -52,14 +52,25 @@ func (n *Node) removeMember(ctx context.Context, name string) error {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "A member cannot remove itself: ask another.")
 	}
 	err := n.registry.Remove(ctx, name)
-	if errors.Is(err, jetstream.ErrNoMember) {
+	if err == nil {
+		n.cfg.Logger.Info("member removed", "member", name)
+		return nil
+	}
+	return notRemoved(err)
+}
+
+// notRemoved is what clients are told of a member that was not removed.
+func notRemoved(err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrNoMember):
 		return godwit.Errorf(godwit.CodeInvalidRequest, "No member has this name.")
+	case errors.Is(err, jetstream.ErrRuns):
+		return godwit.Errorf(godwit.CodeInvalidRequest, "The member is running: stop it first.")
+	case errors.Is(err, jetstream.ErrHeardOf):
+		return godwit.Errorf(godwit.CodeUnavailable, "The member does not answer, but does not count as gone yet: "+
+			"try again, up to four minutes after it was killed, or some seconds after another with its name has started.")
 	}
-	if err != nil {
-		return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The member could not be removed for now: try again.", Err: err}
-	}
-	n.cfg.Logger.Info("member removed", "member", name)
-	return nil
+	return &godwit.Error{Code: godwit.CodeUnavailable, Message: "The member could not be removed for now: try again.", Err: err}
 }
 
 // clusterTree is all members, own among them, with those that follow each.

@@ -76,8 +76,8 @@ type Registry interface {
 	// Members are all that were ever registered and not removed, by name.
 	Members(ctx context.Context) ([]MemberInfo, error)
 
-	// Remove forgets a member, whose part of the stream is given to others. Error:
-	// ErrNoMember.
+	// Remove forgets a member, whose part of the stream is given to others. Errors:
+	// ErrNoMember, ErrRuns, ErrHeardOf.
 	Remove(ctx context.Context, name string) error
 
 	// Secret returns what is kept under a name for all members to know, "" if
@@ -117,8 +117,12 @@ type Pulse struct {
 	DigestAt uint64 `json:"digest_at,omitempty"`
 }
 
-// ErrNoMember tells that no member has the name.
-var ErrNoMember = errors.New("no member has this name")
+// Errors of removing a member.
+var (
+	ErrNoMember = errors.New("no member has this name")
+	ErrRuns     = errors.New("the member is running")
+	ErrHeardOf  = errors.New("the member does not answer, but does not count as gone yet")
+)
 
 // TakenError tells that a member's name is another's: its disk was wiped, or two
 // were given one name.

@@ -3,7 +3,6 @@ package nats
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -32,7 +31,8 @@ func (s *Server) entry(m jetstream.MemberInfo) entry {
 // had: they count no longer where it elects, and their replicas are made anew on
 // servers that run, as soon as there are enough. So it does with those that are gone,
 // have no name any more and are of no other member. A server of the same node that
-// runs stays: it is the one with a new disk.
+// runs stays: it is the one with a new disk. Errors: jetstream.ErrRuns, and
+// jetstream.ErrHeardOf while NATS takes a server that was killed for running.
 func (s *Server) evict(ctx context.Context, gone entry, others map[string]entry) error {
 	ctx, cancel := context.WithTimeout(ctx, evictTimeout)
 	defer cancel()
@@ -52,7 +52,7 @@ func (s *Server) evict(ctx context.Context, gone entry, others map[string]entry)
 	for _, p := range peers {
 		switch {
 		case p.ID == gone.Peer && !p.Offline:
-			return errRuns
+			return jetstream.ErrHeardOf
 		case !p.Offline, known[p.ID], isServerName(p.Name) && nodeOf(p.Name) != gone.Name:
 			continue
 		}
@@ -67,12 +67,10 @@ func (s *Server) evict(ctx context.Context, gone entry, others map[string]entry)
 
 const evictTimeout = 2 * handOverTimeout
 
-var errRuns = errors.New("it is running: stop it first")
-
 // askPeers returns the servers of the cluster, as the leader of its metadata knows
 // them, unless the server of the name runs. All servers are asked, and the leader
 // may take one for gone that it has not heard of yet: such a one has a moment to
-// answer for itself. Error: errRuns.
+// answer for itself. Error: jetstream.ErrRuns.
 func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error) {
 	answers, err := nc.SubscribeSync(natsgo.NewInbox())
 	if err != nil {
@@ -95,7 +93,7 @@ func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error)
 			return nil, fmt.Errorf("decode the cluster's servers: %w", err)
 		}
 		if a.Server.Name == name {
-			return nil, errRuns
+			return nil, jetstream.ErrRuns
 		}
 		if meta := a.Data.Meta; meta != nil && len(meta.Replicas) > 0 {
 			peers = append([]peer{{ID: meta.Peer, Name: meta.Leader}}, meta.Replicas...)
