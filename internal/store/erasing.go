@@ -1,0 +1,236 @@
+package store
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/godwitkv/godwit"
+)
+
+// erasing is what is known of one namespace.
+type erasing struct {
+	within  time.Duration
+	oldest  int64 // since when bytes are useless, unix milliseconds; 0: none are
+	running int64 // the same of those that a pass is removing
+	noted   int64 // what the note has of both; 0: there is none
+	began   int64 // when the last pass did
+	failed  bool  // it did not come to its end
+	gone    bool  // the namespace was deleted
+}
+
+// since is what is noted; 0: nothing is.
+func (e *erasing) since() int64 {
+	if e.oldest == 0 || e.running != 0 && e.running < e.oldest {
+		return e.running
+	}
+	return e.oldest
+}
+
+// due tells whether a pass is to begin. Passes of commits that were late to come here
+// do not follow each other without a pause, nor does one that is tried again: what held
+// it up may take long, and each try writes all of the namespace.
+func (e *erasing) due(now int64) bool {
+	ms := e.within.Milliseconds()
+	pause := ms / 8
+	if e.failed {
+		pause = ms / 32
+	}
+	return e.oldest != 0 && e.running == 0 && now >= e.oldest+ms*3/4 && now >= e.began+pause
+}
+
+// note has a transaction note what is known.
+func (e *erasing) note(tx *Tx, ns godwit.NamespaceID) {
+	tx.SetNote(eraseNote+ns.String(), e.text())
+	e.noted, tx.noted = e.since(), true
+}
+
+func (e *erasing) text() []byte {
+	since := e.since()
+	if since == 0 {
+		return nil
+	}
+	text, _ := json.Marshal(eraseText{since, e.within.Milliseconds()}) // numbers always encode
+	return text
+}
+
+// erasures are those of all namespaces that have the setting, or had it when they were
+// deleted.
+type erasures struct {
+	mu    sync.Mutex
+	some  atomic.Bool
+	all   map[godwit.NamespaceID]*erasing
+	turns sync.Mutex // held by a pass
+}
+
+func (e *erasures) of(ns godwit.NamespaceID) (erasing, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if one := e.all[ns]; one != nil {
+		return *one, true
+	}
+	return erasing{}, false
+}
+
+const eraseNote = "erase/"
+
+type eraseText struct {
+	Since  int64 `json:"since"`
+	Within int64 `json:"within"` // milliseconds
+}
+
+// loadErasures reads the settings and the notes. What was useless before the setting
+// came, or while another program had the directory, counts from now.
+func (s *Store) loadErasures() error {
+	s.erasures.all = make(map[godwit.NamespaceID]*erasing)
+	now := s.cfg.Now().UnixMilli()
+	err := scanPrefix(s.db, appendEntryKey(nil, godwit.SystemNamespace, namespacePrefix), func(k, _ []byte) error {
+		ns, ok := namespaceOf(string(k[1+nsLen:]))
+		if !ok {
+			return nil
+		}
+		value, err := s.systemValue(k[1+nsLen:])
+		if within := eraseWithin(value); err == nil && within > 0 {
+			s.erasures.all[ns] = &erasing{within: within, oldest: now}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = scanPrefix(s.db, appendNoteKey(nil, eraseNote), func(k, row []byte) error {
+		_, id, _ := strings.Cut(string(k), eraseNote)
+		ns, idErr := godwit.ParseNamespaceID(id)
+		var t eraseText
+		if idErr != nil || json.Unmarshal(row, &t) != nil || t.Since <= 0 || t.Within <= 0 {
+			return nil // of no use: what is due counts from now
+		}
+		e := s.erasures.all[ns]
+		if e == nil {
+			e = &erasing{within: time.Duration(t.Within) * time.Millisecond, gone: true}
+			s.erasures.all[ns] = e
+		}
+		e.oldest, e.noted = min(t.Since, now), t.Since
+		return nil
+	})
+	s.erasures.some.Store(len(s.erasures.all) > 0)
+	return err
+}
+
+// eraseWithin reads the setting out of a namespace's own entry; 0: there is none.
+func eraseWithin(value []byte) time.Duration {
+	var ns godwit.Namespace
+	if json.Unmarshal(value, &ns) != nil {
+		return 0
+	}
+	d, err := godwit.ParseEraseWithin(ns.Settings.EraseWithin)
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// setErasing puts the setting in force that a namespace's own entry has.
+func (tx *Tx) setErasing(ns godwit.NamespaceID, r *godwit.Record) {
+	within := eraseWithin(r.Value.Inline)
+	e := &tx.s.erasures
+	e.mu.Lock()
+	one := e.all[ns]
+	switch {
+	case within == 0 && one == nil:
+		e.mu.Unlock()
+		return
+	case within == 0:
+		delete(e.all, ns)
+	case one == nil:
+		e.all[ns] = &erasing{within: within}
+	default:
+		one.within, one.gone, one.noted = within, false, 0
+	}
+	e.some.Store(len(e.all) > 0)
+	e.mu.Unlock()
+	if within == 0 {
+		tx.SetNote(eraseNote+ns.String(), nil)
+		return
+	}
+	tx.useless(ns)
+}
+
+// useless notes that the transaction leaves bytes of a namespace behind that nobody can
+// read any more.
+func (tx *Tx) useless(ns godwit.NamespaceID) {
+	switch {
+	case tx.ended > 0:
+		tx.uselessSince(ns, tx.ended)
+	case tx.mixed:
+		tx.uselessSince(ns, 0)
+	default:
+		tx.uselessSince(ns, tx.time)
+	}
+}
+
+// uselessSince notes the same of what came to its end at a time, in unix milliseconds; 0:
+// now.
+func (tx *Tx) uselessSince(ns godwit.NamespaceID, at int64) {
+	e := &tx.s.erasures
+	if !e.some.Load() {
+		return
+	}
+	if now := tx.s.cfg.Now().UnixMilli(); at <= 0 || at > now {
+		at = now
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	one := e.all[ns]
+	if one == nil {
+		return
+	}
+	if one.oldest == 0 || at < one.oldest {
+		one.oldest = at
+	}
+	if one.noted != one.since() { // since an open it may count from then without a note
+		one.note(tx, ns)
+	}
+}
+
+// unnoted tells that notes of a transaction are lost: the next one notes it again.
+func (e *erasures) unnoted() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, one := range e.all {
+		one.noted = 0
+	}
+}
+
+// eraseEnded notes that a namespace was deleted, with its setting.
+func (e *erasures) ended(ns godwit.NamespaceID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if one := e.all[ns]; one != nil {
+		one.gone = true
+	}
+}
+
+// EraseWithin is the shortest time within which a namespace's deleted values are to be
+// erased, 0 if none has one.
+func (s *Store) EraseWithin() (shortest time.Duration) {
+	s.erasures.mu.Lock()
+	defer s.erasures.mu.Unlock()
+	for _, e := range s.erasures.all {
+		if shortest == 0 || e.within < shortest {
+			shortest = e.within
+		}
+	}
+	return shortest
+}
+
+// historySpan is for how long a namespace keeps an earlier version at most: half of the
+// time within which its bytes must be gone.
+func (s *Store) historySpan(ns godwit.NamespaceID, span time.Duration) time.Duration {
+	if e, ok := s.erasures.of(ns); ok {
+		return min(span, e.within/2)
+	}
+	return span
+}
