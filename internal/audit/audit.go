@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,70 +29,6 @@ const (
 	// MinBytes is the least that a log may take on the disk.
 	MinBytes = 1 << 20
 )
-
-// Outcomes of entries.
-const (
-	OutcomeAsked   = "asked"   // it is about to be carried out; of a strict log alone
-	OutcomeOK      = "ok"      // it was carried out
-	OutcomeRefused = "refused" // it was not: what was asked cannot be, or may not
-	OutcomeFailed  = "failed"  // it was not: the node's doing
-	OutcomeUnknown = "unknown" // it may have been carried out
-)
-
-// OperationDropped is that of the entry that counts those left out before it.
-const OperationDropped = "dropped"
-
-// Entry is a line.
-type Entry struct {
-	Time      time.Time `json:"time"`
-	Node      string    `json:"node,omitempty"`
-	Token     string    `json:"token,omitempty"` // its id, never its secret
-	TokenName string    `json:"token_name,omitempty"`
-	Remote    string    `json:"remote,omitempty"` // address of who asked
-	Operation string    `json:"operation"`
-	Namespace string    `json:"namespace,omitempty"` // id
-	Title     string    `json:"title,omitempty"`
-	Key       string    `json:"key,omitempty"`    // of an operation on one
-	Count     int64     `json:"count,omitempty"`  // of keys, or of entries that were dropped
-	Target    string    `json:"target,omitempty"` // the token, prefix or member that it is about
-	Revision  string    `json:"revision,omitempty"`
-	Outcome   string    `json:"outcome,omitempty"`
-	Status    int       `json:"status,omitempty"` // HTTP status
-	RequestID string    `json:"request_id,omitempty"`
-	Upstream  bool      `json:"upstream,omitempty"` // it was passed on to the node's upstream
-}
-
-// By says whose doing an entry is.
-func (e *Entry) By(t *godwit.Token) {
-	if t != nil {
-		e.Token, e.TokenName = t.ID, t.Name
-	}
-}
-
-// About says which namespace an entry is about: ns, or as far as that is not known
-// what the client called it.
-func (e *Entry) About(ns *godwit.Namespace, called string) {
-	if ns == nil {
-		e.Title = called
-		return
-	}
-	e.Namespace, e.Title = ns.ID.String(), ns.Title
-}
-
-// Ended says how it ended, by the HTTP status that it was answered with.
-func (e *Entry) Ended(status int) {
-	e.Status = status
-	switch {
-	case status == http.StatusGatewayTimeout, status < 200:
-		e.Outcome = OutcomeUnknown
-	case status >= 500:
-		e.Outcome = OutcomeFailed
-	case status >= 400:
-		e.Outcome = OutcomeRefused
-	default:
-		e.Outcome = OutcomeOK
-	}
-}
 
 // Config is what a Log needs.
 type Config struct {
@@ -126,12 +61,6 @@ type Log struct {
 	failing  atomic.Bool  // the file could not be written to
 	written  prometheus.Counter
 	unlogged prometheus.Counter
-}
-
-// line is an entry encoded. Who waits for it is told by written.
-type line struct {
-	text    []byte
-	written chan error // nil: nobody waits
 }
 
 // Open opens the file, and starts to write. Error: the file cannot be written to.
@@ -257,84 +186,4 @@ func (l *Log) encode(e Entry) []byte {
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(e) // such a struct always encodes
 	return b.Bytes()
-}
-
-// run writes until the log is closed.
-func (l *Log) run() {
-	defer close(l.done)
-	for {
-		select {
-		case first := <-l.lines:
-			l.write(l.gather(first))
-		case <-l.reopen:
-			l.tell(l.file.reopen())
-		case <-l.stop:
-			l.finish()
-			return
-		}
-	}
-}
-
-// finish writes what waits.
-func (l *Log) finish() {
-	for {
-		select {
-		case first := <-l.lines:
-			l.write(l.gather(first))
-		default:
-			l.write(nil)
-			_ = l.file.close()
-			return
-		}
-	}
-}
-
-// gather takes what else waits, up to a bound.
-func (l *Log) gather(first line) []line {
-	all, n := []line{first}, len(first.text)
-	for n < maxGathered {
-		select {
-		case next := <-l.lines:
-			all, n = append(all, next), n+len(next.text)
-		default:
-			return all
-		}
-	}
-	return all
-}
-
-// write writes lines, those that count what was dropped before them, and tells
-// those who wait.
-func (l *Log) write(all []line) {
-	dropped := l.dropped.Swap(0)
-	var b bytes.Buffer
-	if dropped > 0 {
-		b.Write(l.encode(Entry{Operation: OperationDropped, Count: dropped}))
-	}
-	for _, it := range all {
-		b.Write(it.text)
-	}
-	err := l.file.write(b.Bytes())
-	if l.tell(err); err != nil {
-		l.dropped.Add(dropped)
-		l.drop(int64(len(all)))
-	} else {
-		l.written.Add(float64(len(all)))
-	}
-	for _, it := range all {
-		if it.written != nil {
-			it.written <- err
-		}
-	}
-}
-
-// tell logs that the file cannot be written to, and that it can again, once.
-func (l *Log) tell(err error) {
-	failing := l.failing.Swap(err != nil)
-	switch {
-	case err != nil && !failing:
-		l.cfg.Logger.Error("the audit log cannot be written to", "error", err.Error())
-	case err == nil && failing:
-		l.cfg.Logger.Info("the audit log is written to again")
-	}
 }
