@@ -6,188 +6,197 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
+	"io"
+	"slices"
 	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
-
-// maxNested bounds how deep metadata may be. What is deeper is over its limit of bytes
-// anyway, unless white space stands in it.
-const maxNested = 512
-
-// decodeLine reads an item from a line, over which it writes. Nothing of the item
-// points into it. It takes what appendLine writes and what Cloudflare's bulk API
-// takes, but no field that it does not know and none twice: a typing mistake must not
-// lose an expiration.
-func decodeLine(line []byte) (Item, error) {
-	d := decoder{text: line}
-	it, err := d.item()
-	if err == nil && d.space() != 0 {
-		err = errors.New("something follows the item")
-	}
-	return it, err
-}
-
-// decoder reads one item from JSON in memory, strictly: what it passes is JSON, and no
-// key or value is changed by reading it.
-type decoder struct {
-	text []byte
-	at   int
-}
 
 var (
 	errEnd   = errors.New("the line ends in the middle of an item")
 	errArray = errors.New(`an array, and not one item a line: "godwit bulk put" takes it`)
 )
 
-// space is the next byte that is no white space, 0 at the end.
-func (d *decoder) space() byte {
-	for d.at < len(d.text) {
-		switch c := d.text[d.at]; c {
-		case ' ', '\t', '\r', '\n':
-			d.at++
-		case 0:
-			return 1 // no byte that JSON could begin with
-		default:
-			return c
-		}
-	}
-	return 0
+// lineDecoder reads items from lines, one after another.
+type lineDecoder struct {
+	text bytes.Buffer
+	json jsontext.Decoder
+
+	it       Item
+	seen     [len(fieldNames)]string
+	fields   int    // in seen
+	value    []byte // unquoted
+	isBase64 bool
 }
 
-// expect consumes c.
-func (d *decoder) expect(c byte) error {
-	switch got := d.space(); got {
-	case c:
-		d.at++
-		return nil
-	case 0:
-		return errEnd
-	default:
-		return d.fault("expected %q", string(c))
+// decode reads an item from a line. Nothing of the item points into it. It takes what
+// appendLine writes and what Cloudflare's bulk API takes, but no field that it does not
+// know and none twice: a typing mistake must not lose an expiration.
+func (d *lineDecoder) decode(line []byte) (Item, error) {
+	d.text = *bytes.NewBuffer(line)
+	d.json.Reset(&d.text, jsontext.AllowDuplicateNames(true)) // of metadata
+	d.it, d.fields, d.value, d.isBase64 = Item{}, 0, nil, false
+	if err := d.item(); err != nil {
+		return Item{}, fault(err)
 	}
+	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
+		return Item{}, errors.New("something follows the item")
+	}
+	return d.it, nil
 }
 
-// fault says what is wrong, and at which byte of the line.
-func (d *decoder) fault(format string, args ...any) error {
-	return fmt.Errorf("%s at byte %d", fmt.Sprintf(format, args...), d.at+1)
-}
-
-// fields are those that were seen.
-type fields struct {
-	key, value, base64, metadata, expiration, ttl bool
-}
-
-func (d *decoder) item() (it Item, err error) {
-	if d.space() == '[' {
-		return it, errArray
-	}
-	if err := d.expect('{'); err != nil {
-		return it, err
-	}
-	var seen fields
-	var value []byte
-	isBase64 := false
-	for n := 0; ; n++ {
-		if d.space() == '}' && n == 0 {
-			d.at++
-			break
-		}
-		name, err := d.str("a field's name")
-		if err != nil {
-			return it, err
-		}
-		field := string(name)
-		if err := d.expect(':'); err != nil {
-			return it, err
-		}
-		if field == "value" {
-			value, err = d.value(&seen)
-		} else {
-			err = d.field(&it, field, &seen, &isBase64)
-		}
-		if err != nil {
-			return it, err
-		}
-		if d.space() == '}' {
-			d.at++
-			break
-		}
-		if err := d.expect(','); err != nil {
-			return it, err
-		}
-	}
-	return d.complete(it, &seen, value, isBase64)
-}
-
-// complete makes the item of what was read.
-func (d *decoder) complete(it Item, seen *fields, value []byte, isBase64 bool) (Item, error) {
+// fault says what of a line is no JSON, and at which byte.
+func fault(err error) error {
+	var syntax *jsontext.SyntacticError
 	switch {
-	case !seen.key:
-		return it, errors.New(`the field "key" is missing`)
-	case !seen.value:
-		return it, errors.New(`the field "value" is missing`)
-	case !isBase64:
-		it.Value = append(make([]byte, 0, len(value)), value...)
-		return it, nil
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return errEnd
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%w at byte %d", syntax.Err, syntax.ByteOffset+1)
 	}
-	it.Value = make([]byte, base64.StdEncoding.DecodedLen(len(value)))
-	n, err := base64.StdEncoding.Decode(it.Value, value)
-	if err != nil {
-		return it, errors.New(`the field "value" is not base64`)
-	}
-	it.Value = it.Value[:n]
-	return it, nil
+	return err
 }
 
-// value reads the value's text, which points into the line.
-func (d *decoder) value(seen *fields) ([]byte, error) {
-	if seen.value {
-		return nil, errTwice("value")
-	}
-	seen.value = true
-	return d.str(`the field "value"`)
-}
-
-func errTwice(name string) error { return fmt.Errorf("the field %q is there twice", name) }
-
-// field reads any field but the value.
-func (d *decoder) field(it *Item, name string, seen *fields, isBase64 *bool) (err error) {
-	var twice *bool
-	switch name {
-	case "key":
-		twice = &seen.key
-	case "base64":
-		twice = &seen.base64
-	case "metadata":
-		twice = &seen.metadata
-	case "expiration":
-		twice = &seen.expiration
-	case "expiration_ttl":
-		twice = &seen.ttl
+func (d *lineDecoder) item() error {
+	switch d.json.PeekKind() {
+	case jsontext.KindBeginArray:
+		return errArray
+	case jsontext.KindBeginObject, jsontext.KindInvalid: // which reading explains
 	default:
-		return fmt.Errorf("the field %q is not known", clip(name))
+		return errors.New("not an object")
 	}
-	if *twice {
-		return errTwice(name)
+	if _, err := d.json.ReadToken(); err != nil {
+		return err
 	}
-	*twice = true
+	for d.json.PeekKind() != jsontext.KindEndObject {
+		if err := d.field(); err != nil {
+			return err
+		}
+	}
+	if _, err := d.json.ReadToken(); err != nil {
+		return err
+	}
+	return d.complete()
+}
+
+// field reads a field's name and what it says.
+func (d *lineDecoder) field() error {
+	name, err := d.name()
+	if err != nil {
+		return err
+	}
+	raw, err := d.json.ReadValue()
+	if err != nil {
+		return err
+	}
 	switch name {
 	case "key":
 		var key []byte
-		key, err = d.str(`the field "key"`)
-		it.Key = string(key)
+		key, err = text(name, raw)
+		d.it.Key = string(key)
+	case "value":
+		d.value, err = text(name, raw)
 	case "base64":
-		*isBase64, err = d.boolean(name)
+		d.isBase64, err = boolean(name, raw)
 	case "metadata":
-		it.Metadata, err = d.metadata()
+		d.it.Metadata, err = metadata(raw)
 	case "expiration":
-		it.Expiration, err = d.seconds(name)
+		d.it.Expiration, err = seconds(name, raw)
 	case "expiration_ttl":
-		it.TTL, err = d.seconds(name)
+		d.it.TTL, err = seconds(name, raw)
 	}
 	return err
+}
+
+// name reads the name of a field, which must be a known one and new.
+func (d *lineDecoder) name() (string, error) {
+	token, err := d.json.ReadToken()
+	if err != nil {
+		return "", err
+	}
+	name := token.String()
+	switch {
+	case d.has(name):
+		return "", fmt.Errorf("the field %q is there twice", name)
+	case !slices.Contains(fieldNames[:], name):
+		return "", fmt.Errorf("the field %q is not known", clip(name))
+	}
+	d.seen[d.fields] = name
+	d.fields++
+	return name, nil
+}
+
+// fieldNames are those of an item.
+var fieldNames = [...]string{"key", "value", "base64", "metadata", "expiration", "expiration_ttl"}
+
+func (d *lineDecoder) has(name string) bool { return slices.Contains(d.seen[:d.fields], name) }
+
+// complete makes the item of what was read.
+func (d *lineDecoder) complete() error {
+	switch {
+	case !d.has("key"):
+		return errors.New(`the field "key" is missing`)
+	case !d.has("value"):
+		return errors.New(`the field "value" is missing`)
+	}
+	if !d.isBase64 {
+		d.it.Value = d.value
+		return nil
+	}
+	n, err := base64.StdEncoding.Decode(d.value, d.value)
+	if err != nil {
+		return errors.New(`the field "value" is not base64`)
+	}
+	d.it.Value = d.value[:n]
+	return nil
+}
+
+// text is what a string means.
+func text(name string, raw jsontext.Value) ([]byte, error) {
+	if raw.Kind() != jsontext.KindString {
+		return nil, fmt.Errorf("the field %q is not a string", name)
+	}
+	return jsontext.AppendUnquote(make([]byte, 0, len(raw)), raw)
+}
+
+func boolean(name string, raw jsontext.Value) (bool, error) {
+	switch raw.Kind() {
+	case jsontext.KindTrue:
+		return true, nil
+	case jsontext.KindFalse, jsontext.KindNull:
+		return false, nil
+	}
+	return false, fmt.Errorf("the field %q is neither true nor false", name)
+}
+
+// seconds is a whole number above 0; 0 for null.
+func seconds(name string, raw jsontext.Value) (int64, error) {
+	if raw.Kind() == jsontext.KindNull {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		return 0, fmt.Errorf("the field %q is not a whole number", name)
+	case n <= 0:
+		return 0, fmt.Errorf("the field %q is not above 0", name)
+	case n > maxSeconds:
+		return 0, fmt.Errorf("the field %q is too far in the future", name)
+	}
+	return n, nil
+}
+
+// metadata drops the white space between the parts of any JSON; nil for null.
+func metadata(raw jsontext.Value) (json.RawMessage, error) {
+	if raw.Kind() == jsontext.KindNull {
+		return nil, nil
+	}
+	raw = raw.Clone()
+	if err := raw.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
+		return nil, fmt.Errorf(`the field "metadata" is not JSON: %w`, err)
+	}
+	return json.RawMessage(raw), nil
 }
 
 // clip shortens text for an error.
@@ -197,221 +206,4 @@ func clip(s string) string {
 		return s
 	}
 	return s[:most] + "..."
-}
-
-// str reads a string, which points into the line.
-func (d *decoder) str(what string) ([]byte, error) {
-	switch d.space() {
-	case '"':
-		d.at++
-	case 0:
-		return nil, errEnd
-	default:
-		return nil, d.fault("%s is not a string", what)
-	}
-	start := d.at
-	for d.at < len(d.text) {
-		switch c := d.text[d.at]; {
-		case c == '"':
-			d.at++
-			return d.whole(what, d.text[start:d.at-1])
-		case c == '\\':
-			return d.escaped(what, start)
-		case c < ' ':
-			return nil, d.fault("%s holds a control character", what)
-		}
-		d.at++
-	}
-	return nil, errEnd
-}
-
-// whole holds that a string is text.
-func (d *decoder) whole(what string, s []byte) ([]byte, error) {
-	if !utf8.Valid(s) {
-		return nil, fmt.Errorf("%s is not UTF-8", what)
-	}
-	return s, nil
-}
-
-// escaped reads on at the first escape of a string that began at start. What the
-// string means is never longer than its text, so it takes its place.
-func (d *decoder) escaped(what string, start int) ([]byte, error) {
-	dst := d.text[start:d.at]
-	for d.at < len(d.text) {
-		c := d.text[d.at]
-		d.at++
-		switch {
-		case c == '"':
-			return d.whole(what, dst)
-		case c < ' ':
-			return nil, d.fault("%s holds a control character", what)
-		case c != '\\':
-			dst = append(dst, c)
-		default:
-			var err error
-			if dst, err = d.escape(what, dst); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return nil, errEnd
-}
-
-func (d *decoder) escape(what string, dst []byte) ([]byte, error) {
-	if d.at == len(d.text) {
-		return nil, errEnd
-	}
-	c := d.text[d.at]
-	d.at++
-	if i := bytes.IndexByte([]byte(`"\/bfnrt`), c); i >= 0 {
-		return append(dst, "\"\\/\b\f\n\r\t"[i]), nil
-	}
-	if c != 'u' {
-		return nil, d.fault("%s holds an escape that JSON does not have", what)
-	}
-	r, err := d.hex(what)
-	if err != nil {
-		return nil, err
-	}
-	if utf16.IsSurrogate(r) {
-		if !bytes.HasPrefix(d.text[d.at:], []byte(`\u`)) {
-			return nil, d.fault("%s holds half a surrogate pair", what)
-		}
-		d.at += 2
-		low, err := d.hex(what)
-		if err != nil {
-			return nil, err
-		}
-		if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-			return nil, d.fault("%s holds half a surrogate pair", what)
-		}
-	}
-	return utf8.AppendRune(dst, r), nil
-}
-
-func (d *decoder) hex(what string) (rune, error) {
-	if d.at+4 > len(d.text) {
-		return 0, errEnd
-	}
-	n := rune(0)
-	for _, c := range d.text[d.at : d.at+4] {
-		i := bytes.IndexByte([]byte("0123456789abcdefABCDEF"), c)
-		if i < 0 {
-			return 0, d.fault("%s holds an escape that JSON does not have", what)
-		}
-		if i > 15 {
-			i -= 6
-		}
-		n = n<<4 | rune(i)
-	}
-	d.at += 4
-	return n, nil
-}
-
-// word reads a number, true, false or null.
-func (d *decoder) word() string {
-	d.space()
-	start := d.at
-	for d.at < len(d.text) && d.at-start < 32 {
-		switch d.text[d.at] {
-		case ',', '}', ']', ' ', '\t', '\r', '\n', '"', '{', '[', ':':
-			return string(d.text[start:d.at])
-		}
-		d.at++
-	}
-	return string(d.text[start:d.at])
-}
-
-func (d *decoder) boolean(name string) (bool, error) {
-	switch d.word() {
-	case "true":
-		return true, nil
-	case "false", "null":
-		return false, nil
-	}
-	return false, d.wrong("the field %q is neither true nor false", name)
-}
-
-// wrong is what is wrong with a word, or that the line ended in it.
-func (d *decoder) wrong(format, name string) error {
-	if d.at == len(d.text) {
-		return errEnd
-	}
-	return fmt.Errorf(format, name)
-}
-
-// seconds reads a whole number above 0, or null.
-func (d *decoder) seconds(name string) (int64, error) {
-	word := d.word()
-	if word == "null" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(word, 10, 64)
-	switch {
-	case err != nil && !errors.Is(err, strconv.ErrRange), word[0] == '+', len(word) > 1 && word[0] == '0':
-		return 0, d.wrong("the field %q is not a whole number", name)
-	case n <= 0:
-		return 0, fmt.Errorf("the field %q is not above 0", name)
-	case n > maxSeconds || n == math.MaxInt64:
-		return 0, fmt.Errorf("the field %q is too far in the future", name)
-	}
-	return n, nil
-}
-
-// metadata reads any JSON and drops the white space between its parts; nil for null.
-func (d *decoder) metadata() (json.RawMessage, error) {
-	raw, err := d.skip()
-	if err != nil {
-		return nil, err
-	}
-	var compact bytes.Buffer
-	if !utf8.Valid(raw) || json.Compact(&compact, raw) != nil {
-		return nil, errors.New(`the field "metadata" is not JSON`)
-	}
-	if compact.String() == "null" {
-		return nil, nil
-	}
-	return compact.Bytes(), nil
-}
-
-// skip finds the end of any value and returns its text, which need not be JSON.
-func (d *decoder) skip() ([]byte, error) {
-	d.space()
-	start, depth := d.at, 0
-	for d.at < len(d.text) {
-		switch c := d.text[d.at]; c {
-		case '{', '[':
-			if depth++; depth > maxNested {
-				return nil, fmt.Errorf(`the field "metadata" is nested more than %d deep`, maxNested)
-			}
-		case '}', ']', ',':
-			if depth == 0 {
-				return d.text[start:d.at], nil
-			}
-			if c != ',' {
-				depth--
-			}
-		case '"':
-			if !d.skipString() {
-				return nil, errEnd
-			}
-			continue
-		}
-		d.at++
-	}
-	return nil, errEnd
-}
-
-// skipString goes behind a string, and tells whether it has an end.
-func (d *decoder) skipString() bool {
-	for d.at++; d.at < len(d.text); d.at++ {
-		switch d.text[d.at] {
-		case '\\':
-			d.at++
-		case '"':
-			d.at++
-			return true
-		}
-	}
-	return false
 }

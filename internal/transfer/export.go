@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Write writes what a source gives as lines, in the source's order. What has ended is
@@ -185,7 +187,7 @@ func lastKey(f io.ReaderAt, end int64) (string, error) {
 		if _, err := f.ReadAt(line, start); err != nil {
 			return "", fmt.Errorf("read the last line: %w", err)
 		}
-		it, err := decodeLine(line)
+		it, err := new(lineDecoder).decode(line)
 		if err != nil {
 			return "", errForeign
 		}
@@ -195,8 +197,7 @@ func lastKey(f io.ReaderAt, end int64) (string, error) {
 	if _, err := f.ReadAt(head, start); err != nil {
 		return "", fmt.Errorf("read the last line: %w", err)
 	}
-	d := decoder{text: head}
-	key, err := d.firstKey()
+	key, err := firstKey(head)
 	if err != nil {
 		return "", errForeign
 	}
@@ -212,18 +213,23 @@ const wholeLine = 64 << 20
 const maxKeyText = 4 << 10
 
 // firstKey reads the key of a line that begins with it.
-func (d *decoder) firstKey() (string, error) {
-	if err := d.expect('{'); err != nil {
-		return "", err
+func firstKey(head []byte) (string, error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(head))
+	var name jsontext.Token
+	for range 2 { // the object, and its first field
+		var err error
+		if name, err = dec.ReadToken(); err != nil {
+			return "", err
+		}
 	}
-	name, err := d.str("a field's name")
-	if err != nil || string(name) != "key" {
+	if name.String() != "key" {
 		return "", errors.New("no key")
 	}
-	if err := d.expect(':'); err != nil {
+	raw, err := dec.ReadValue()
+	if err != nil {
 		return "", err
 	}
-	key, err := d.str("the key")
+	key, err := text("key", raw)
 	if err != nil {
 		return "", err
 	}

@@ -1,7 +1,7 @@
 package transfer
 
-// DecodeLine is decodeLine.
-func DecodeLine(line []byte) (Item, error) { return decodeLine(line) }
+// DecodeLine is lineDecoder.decode.
+func DecodeLine(line []byte) (Item, error) { return new(lineDecoder).decode(line) }
 
 // AppendLine is appendLine.
 func AppendLine(dst []byte, it *Item) []byte { return appendLine(dst, it) }

@@ -26,6 +26,7 @@ type lineReader struct {
 	most int64
 	line []byte // of the longer ones
 	n    int64  // lines that were read
+	json lineDecoder
 }
 
 func newLineReader(r io.Reader, most int64) *lineReader {
@@ -175,7 +176,7 @@ func (s *Lines) batch(l *lineReader, i int, b *Batch) (more bool, err error) {
 				continue
 			}
 			file, n := it.File, it.Line
-			it, err = decodeLine(line)
+			it, err = l.json.decode(line)
 			it.File, it.Line = file, n
 			if err == nil {
 				err = it.check(s.MaxValue)
