@@ -33,6 +33,13 @@ func killed(t *testing.T, after time.Duration, args ...string) bool {
 // is true if that came to its end before.
 func killedAt(t *testing.T, dir string, bytes int64, args ...string) bool {
 	t.Helper()
+	return killedOnce(t, func() bool { return sizeOf(dir) >= bytes }, args...)
+}
+
+// killedOnce runs godwit and kills it once it has come so far. It is true if that came to
+// its end before.
+func killedOnce(t *testing.T, far func() bool, args ...string) bool {
+	t.Helper()
 	cmd := exec.Command("godwit", args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -46,7 +53,7 @@ func killedAt(t *testing.T, dir string, bytes int64, args ...string) bool {
 		case err := <-ended:
 			return err == nil
 		case <-tick.C:
-			if sizeOf(dir) >= bytes {
+			if far() {
 				_ = cmd.Process.Kill() // it may be gone
 				return <-ended == nil
 			}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/godwitkv/godwit/client"
 )
 
 // TestKillOfExportAndImport kills both, again and again: each goes on where it was, and
@@ -30,23 +32,37 @@ func TestKillOfExportAndImport(t *testing.T) {
 	to := []string{"--url", node.url, "--token", "root-token-of-the-tests", "--quiet"}
 	importing := append([]string{"import", "birds", in, "--checkpoint", checkpoint}, to...)
 	exporting := append([]string{"export", "birds", "--output", out, "--resume"}, to...)
-	for _, args := range [][]string{importing, exporting} {
-		cut := 0
-		for after := 40 * time.Millisecond; ; after += 40 * time.Millisecond {
-			if killed(t, after, args...) {
-				break
-			}
-			cut++
+	imported := func() int64 {
+		n, err := node.client.KV("birds").Count(t.Context(), client.CountOptions{})
+		if err != nil && !errors.Is(err, client.ErrNamespaceNotFound) {
+			t.Fatal(err)
 		}
-		if cut == 0 {
-			t.Errorf("%s was never cut off: nothing was tested", args[0])
-		}
-		t.Logf("%s was cut off %d times", args[0], cut)
+		return n.Keys
 	}
+	exported := func() int64 { return sizeOf(out) }
+	cutOff(t, imported, int64(keys), importing...)
+	cutOff(t, exported, int64(text.Len()), exporting...)
 	if _, err := os.Stat(checkpoint); err == nil {
 		t.Error("the checkpoint of a whole import is still there")
 	}
 	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, text.Bytes()) {
 		t.Errorf("%d bytes came out, %d went in: %v", len(got), text.Len(), err)
 	}
+}
+
+// cutOff kills a transfer each time that it has come a twelfth further, and then lets it
+// come to its end.
+func cutOff(t *testing.T, done func() int64, all int64, args ...string) {
+	t.Helper()
+	cut := 0
+	for step := range int64(12) {
+		if !killedOnce(t, func() bool { return done() >= 1+all*step/12 }, args...) {
+			cut++
+		}
+	}
+	if cut == 0 {
+		t.Errorf("%s was never cut off: nothing was tested", args[0])
+	}
+	runs(t, args...)
+	t.Logf("%s was cut off %d times", args[0], cut)
 }
