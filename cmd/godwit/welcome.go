@@ -11,13 +11,18 @@ import (
 )
 
 // welcome tells where the node is, its root token if this start made it, and
-// what to type next. A program that reads the log as JSON is told the token
-// alone.
+// what to type next. A program that reads the log as JSON is told of the token
+// alone. A terminal is shown it; what else standard output may be, such as systemd's
+// journal, keeps what it gets, so it is told the file.
 func (p *program) welcome(c *serveCmd, n *node.Node) {
-	file := node.RootTokenFile(c.Data)
+	file, made := node.RootTokenFile(c.Data), n.NewRootToken()
+	show := made != "" && isTerminal(p.stdout)
 	if c.LogFormat == "json" {
-		if t := n.NewRootToken(); t != "" {
-			fmt.Fprintf(p.stdout, "root token, shown this once and kept in %s: %s\n", file, t)
+		switch {
+		case show:
+			fmt.Fprintf(p.stdout, "root token, shown this once and kept in %s: %s\n", file, made)
+		case made != "":
+			fmt.Fprintf(p.stdout, "root token, made now: in %s\n", file)
 		}
 		return
 	}
@@ -29,8 +34,8 @@ func (p *program) welcome(c *serveCmd, n *node.Node) {
 	fmt.Fprintf(p.stdout, "\ngodwit %s is ready.\n\n", version())
 	fmt.Fprintf(p.stdout, "  API      %s   (in a browser: the dashboard)\n  Binding  %s\n  Data     %s\n  Account  %s\n", n.APIURL(), n.BindingURL(), c.Data, n.Account())
 	switch {
-	case n.NewRootToken() != "":
-		fmt.Fprintf(p.stdout, "  Token    %s   (root; shown this once, kept in %s)\n", n.NewRootToken(), file)
+	case show:
+		fmt.Fprintf(p.stdout, "  Token    %s   (root; shown this once, kept in %s)\n", made, file)
 	case c.RootToken != "":
 		fmt.Fprintf(p.stdout, "  Token    the root token that you gave\n")
 		token = "YOUR_ROOT_TOKEN"
