@@ -15,14 +15,17 @@ import (
 	"time"
 )
 
-// running is a real nginx, which make proxies installs, with a map such as README.md has. It
-// says where it would send a host.
+// running is a real nginx, which make proxies installs, with a map such as README.md has.
 type running struct {
 	*nginx
 	http *http.Client
 }
 
-func startNginx(t *testing.T) running {
+// tells has nginx say where it would send a host.
+const tells = "return 200 $route;"
+
+// startNginx starts one whose server does as it is told, with these upstreams.
+func startNginx(t *testing.T, server, upstreams string) running {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nginx") // t.TempDir may be too long for a socket
 	if err != nil {
@@ -36,7 +39,7 @@ func startNginx(t *testing.T) running {
 	}
 	conf += "map_hash_bucket_size 512; map_hash_max_size 32768;\n" +
 		"map $host $route { default none; include *.map; }\n" +
-		"server { listen unix:" + socket + "; return 200 $route; } }\n"
+		upstreams + "server { listen unix:" + socket + "; " + server + " } }\n"
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +60,6 @@ func startNginx(t *testing.T) running {
 		DisableKeepAlives: true, // a connection stays with the worker that took it
 	}
 	r := running{&nginx{command: command, file: file}, &http.Client{Transport: transport}}
-	r.await(t, "a.example", "none")
 	return r
 }
 
@@ -76,9 +78,14 @@ func (r running) await(t *testing.T, host, upstream string) {
 
 func (r running) ask(t *testing.T, host string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+"/", nil)
+	return r.get(t, "http://"+host+"/")
+}
+
+// get returns the body of an answer, or what went wrong.
+func (r running) get(t *testing.T, url string) string {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
-		t.Fatal(err)
+		return err.Error()
 	}
 	res, err := r.http.Do(req)
 	if err != nil {
@@ -101,7 +108,8 @@ func (r running) takes(t *testing.T, text string) {
 
 // TestNginxTakesRoutes gives it as many and as long ones as there may be, after hostile ones.
 func TestNginxTakesRoutes(t *testing.T) {
-	n := startNginx(t)
+	n := startNginx(t, tells, "")
+	n.await(t, "a.example", "none")
 	r := routes{}
 	for _, pair := range hostile {
 		r.add(pair[0], []byte(pair[1]))
@@ -120,7 +128,8 @@ func TestNginxTakesRoutes(t *testing.T) {
 
 // TestWhatNginxRefusesIsTakenBack breaks the configuration and mends it.
 func TestWhatNginxRefusesIsTakenBack(t *testing.T) {
-	n := startNginx(t)
+	n := startNginx(t, tells, "")
+	n.await(t, "a.example", "none")
 	if err := n.take(t.Context(), []byte("}")); err == nil || !strings.Contains(err.Error(), "routes.map:1") {
 		t.Errorf("got error %v, want what nginx says", err)
 	}
@@ -151,7 +160,8 @@ func (r running) has(t *testing.T, want string) {
 
 // TestRoutesAreReadOnceNginxRuns gives routes to one that does not run yet.
 func TestRoutesAreReadOnceNginxRuns(t *testing.T) {
-	n := startNginx(t)
+	n := startNginx(t, tells, "")
+	n.await(t, "a.example", "none")
 	pid := filepath.Join(filepath.Dir(n.file), "pid")
 	if err := os.Rename(pid, pid+"-aside"); err != nil {
 		t.Fatal(err)
