@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip proxies chromium pictures redis shells packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps reproducible release-snapshot release-files clean
+.PHONY: ip proxies chromium pictures redis shells systemd packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps reproducible release-snapshot release-files clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -119,10 +119,14 @@ bench-deps:
 	@{ command -v nginx && command -v redis-server && command -v etcd && command -v wrk; } > /dev/null || \
 		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light redis-server etcd-server wrk; }
 
-## packaging: what a server is set up with is well formed. That is all that is tested of it
-packaging:
-	@{ command -v caddy && command -v systemd-analyze; } > /dev/null || \
-		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq caddy systemd; }
+# systemd runs the package.
+packaging release-snapshot: systemd
+systemd:
+	@{ command -v systemd-analyze && command -v systemd-nspawn && command -v dbus-daemon && command -v man; } > /dev/null || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq systemd systemd-container dbus man-db; }
+
+## packaging: what a server is set up with is well formed, and a systemd runs the package
+packaging: proxies release-files $(BIN)/nfpm
 	@command -v promtool > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends prometheus; }
 	@mkdir -p $(BIN)
 	@sed 's,=godwit ,=/bin/true ,' packaging/systemd/godwit.service > $(BIN)/godwit.service
@@ -132,6 +136,7 @@ packaging:
 	caddy fmt packaging/docker/Caddyfile | cmp - packaging/docker/Caddyfile
 	promtool check rules packaging/prometheus/godwit.rules.yaml
 	promtool test rules packaging/prometheus/godwit.rules.test.yaml
+	$(GO) test -count=1 -timeout 30m -v -run '^TestPackage$$' ./packaging -nfpm $(CURDIR)/$(BIN)/nfpm
 
 # The flags of a release: .goreleaser.yaml has the same.
 RELEASED := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
@@ -160,13 +165,17 @@ release-files: RELEASE := $(BIN)/release
 release-files:
 	rm -rf $(RELEASE)
 	mkdir -p $(RELEASE)/man.gz $(RELEASE)/completions
-	GOFLAGS= $(GO) build -trimpath -buildvcs=true -o $(RELEASE)/godwit ./cmd/godwit
+	GOFLAGS= $(GO) build -buildvcs=true -ldflags '-s -w' -o $(RELEASE)/godwit ./cmd/godwit
 	$(RELEASE)/godwit man $(RELEASE)/man
 	for page in $(RELEASE)/man/*; do gzip -9nc $$page > $(RELEASE)/man.gz/$${page##*/}.gz || exit 1; done
 	$(RELEASE)/godwit completion bash > $(RELEASE)/completions/godwit.bash
 	$(RELEASE)/godwit completion zsh > $(RELEASE)/completions/_godwit
 	$(RELEASE)/godwit completion fish > $(RELEASE)/completions/godwit.fish
 	gzip -9nc CHANGELOG.md > $(RELEASE)/changelog.gz
+
+# It packs what goreleaser has packed.
+$(BIN)/nfpm: tools/release/go.mod tools/release/go.sum
+	cd tools/release && $(GO) build -o ../../$@ github.com/goreleaser/nfpm/v2/cmd/nfpm
 
 # They take minutes to build, so nothing that everyone runs needs them.
 $(BIN)/goreleaser $(BIN)/cyclonedx-gomod: tools/release/go.mod tools/release/go.sum

@@ -5,6 +5,7 @@ mount -t tmpfs tmpfs "$2"
 mkdir "$2/upper" "$2/work" "$2/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$2/upper,workdir=$2/work" "$2/root"
 cp "$1" "$2/root/godwit.deb"
+rm -f "$2/root/var/lib/man-db/auto-update" # which takes seconds
 exec chroot "$2/root" sh -e << 'END'
 say() { echo "== $*"; }
 cd /
