@@ -40,8 +40,8 @@ type Config struct {
 	// 503. 0: 8192.
 	MaxConns int
 	// MaxValueBytes is the deployment's limit on a value. A longer body is
-	// still read, so that its sender sees why it was refused, up to four
-	// times this. 0: godwit.MaxValueBytes.
+	// still read, so that its sender sees why it was refused: see bodyBound.
+	// 0: godwit.MaxValueBytes.
 	MaxValueBytes int64
 	// HeaderTimeout bounds the time from a request's first byte to the end of
 	// its head, and from accepting a connection to its first byte. 0: 10 s.
@@ -74,6 +74,11 @@ func (c *Config) setDefaults() {
 		c.MaxValueBytes = godwit.MaxValueBytes
 	}
 }
+
+// bodyBound is how long a body may be to be read to its end though it is refused:
+// four times the largest value, and of Cloudflare's where a deployment takes less.
+// A Worker whose body is not taken waits for ever.
+func (c *Config) bodyBound() int64 { return 4 * max(c.MaxValueBytes, godwit.MaxValueBytes) }
 
 // Sizes of one connection's buffers. The read buffer bounds a request's head:
 // it holds a key of godwit.MaxKeyBytes percent-encoded, twice (workerd repeats

@@ -96,7 +96,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	c.enter(phaseBusy)
 	r := &c.req
-	r.start(ctx, 4*s.cfg.MaxValueBytes)
+	r.start(ctx, s.cfg.bodyBound())
 	r.in = s.ctx
 	if s.cfg.Tracer != nil {
 		s.trace(r)

@@ -117,16 +117,36 @@ func TestRefusedBodies(t *testing.T) {
 	}
 }
 
+// smallValues is a world that takes values of up to a kilobyte.
+func smallValues(t *testing.T) *world {
+	l := godwit.DefaultLimits()
+	l.MaxValueBytes = 1 << 10
+	return newWorld(t, binding.Config{MaxValueBytes: l.MaxValueBytes}, apitest.WithLimits(l))
+}
+
+// A small limit makes no body too long to be read to its end.
+func TestRefusedBodiesOfASmallLimit(t *testing.T) {
+	w := smallValues(t)
+	p := w.dial()
+	for _, framing := range []string{"Content-Length: 3000000", "Transfer-Encoding: chunked"} {
+		p.send("%s", w.head("PUT", "/k", framing))
+		if framing[0] == 'T' {
+			p.chunked(random(), 3_000_000)
+		} else if _, err := io.CopyN(p, random(), 3_000_000); err != nil {
+			t.Fatalf("the body was not taken: %v", err)
+		}
+		if res := p.reply("PUT"); res.Status != "413 Value length of 3000000 exceeds limit of 1024." || res.Close {
+			t.Errorf("%s: got %s, close %v", framing, res.Status, res.Close)
+		}
+	}
+}
+
 // Nobody's body is read for ever.
 func TestBodyOutOfAllBounds(t *testing.T) {
-	w := newWorld(t, binding.Config{MaxValueBytes: 1 << 20}, apitest.WithLimits(func() godwit.Limits {
-		l := godwit.DefaultLimits()
-		l.MaxValueBytes = 1 << 20
-		return l
-	}()))
+	w := smallValues(t)
 	p := w.dial()
-	p.send("%s", w.head("PUT", "/k", "Content-Length: 5000000")+"a beginning")
-	if res := p.reply("PUT"); res.Status != "413 Value length of 5000000 exceeds limit of 1048576." || !res.Close {
+	p.send("%s", w.head("PUT", "/k", "Content-Length: 200000000")+"a beginning")
+	if res := p.reply("PUT"); res.Status != "413 Value length of 200000000 exceeds limit of 1024." || !res.Close {
 		t.Errorf("got %s, close %v", res.Status, res.Close)
 	}
 	p = w.dial()
