@@ -126,5 +126,11 @@ func (m *Member) Problem() string {
 	case b.down != nil:
 		return b.down.Error()
 	}
-	return b.errands.problem()
+	if why := b.errands.problem(); why != "" {
+		return why
+	}
+	if m.serving.Load() && !m.counted.Load() {
+		return "the cluster's log does not count on this member yet"
+	}
+	return ""
 }

@@ -131,6 +131,7 @@ type Member struct {
 	flushed  atomic.Uint64
 	serving  atomic.Bool // reads are answered
 	settled  atomic.Bool // Config.Serving is not waited for any more
+	counted  atomic.Bool // the log counts on this member, or that is not waited for any more
 	joining  atomic.Bool // the store becomes a copy of a peer's
 
 	caught   sync.Once
@@ -175,7 +176,7 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 	m.endWrites()
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, work := range []func(context.Context) error{
-		m.proposer.run, m.run, m.flushLoop, m.serveStale, m.settleIn, m.register, m.listen, m.beat, m.upkeep,
+		m.proposer.run, m.run, m.flushLoop, m.serveStale, m.settleIn, m.register, m.countIn, m.listen, m.beat, m.upkeep,
 	} {
 		m.work.Go(func() error {
 			if err := work(m.ctx); err != nil && m.ctx.Err() == nil {
@@ -212,9 +213,9 @@ func (m *Member) Close() error {
 }
 
 // Ready tells whether the member is one to send clients to: reads are served, what
-// every cluster has is known here, and its clock is right.
+// every cluster has is known here, the log counts on it, and its clock is right.
 func (m *Member) Ready() bool {
-	return m.serving.Load() && m.settled.Load() && !m.board.clockIsOff() && !m.stranger.Load()
+	return m.serving.Load() && m.settled.Load() && m.counted.Load() && !m.board.clockIsOff() && !m.stranger.Load()
 }
 
 // Pauses after what went wrong.
@@ -317,6 +318,9 @@ const leaderless = 10 * time.Second
 func (m *Member) serveStale(ctx context.Context) error {
 	sleep(ctx, leaderless)
 	m.settled.Store(true)
+	if !m.fresh.known() {
+		m.counted.Store(true) // nobody can tell
+	}
 	if ctx.Err() == nil && !m.fresh.known() && m.complete() {
 		if m.serving.CompareAndSwap(false, true) {
 			m.log.Warn("the cluster has no leader: what this member holds is served as stale")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,4 +221,43 @@ func TestSettledIn(t *testing.T) {
 			t.Errorf("%d failures are left, ready %t, problem %q", failures, m.Ready(), why)
 		}
 	})
+}
+
+// uncounted is a stream that does not count on who asks until it is told to.
+type uncounted struct {
+	jetstream.Stream
+	counts atomic.Bool
+}
+
+func (u *uncounted) Counts(context.Context) (bool, error) { return u.counts.Load(), nil }
+
+// TestCountedOn: a member is not ready before the log counts on it, which is waited for no
+// longer than a minute.
+func TestCountedOn(t *testing.T) {
+	for name, counts := range map[string]bool{"in the end": true, "never": false} {
+		t.Run(name, func(t *testing.T) {
+			var streams []*uncounted
+			playTuned(t, 1, func(cfg *jetstream.Config) {
+				u := &uncounted{Stream: cfg.Stream}
+				u.counts.Store(len(streams) == 0)
+				streams = append(streams, u)
+				cfg.Stream = u
+			}, func(c *cluster) {
+				m := c.add("n2")
+				m.start()
+				time.Sleep(30 * time.Second)
+				if why := m.Problem(); m.Ready() || why != "the cluster's log does not count on this member yet" {
+					t.Errorf("ready %t, problem %q", m.Ready(), why)
+				}
+				streams[1].counts.Store(counts)
+				if !counts {
+					time.Sleep(time.Minute)
+				}
+				time.Sleep(time.Second)
+				if why := m.Problem(); why != "" || !m.Ready() {
+					t.Errorf("ready %t, problem %q", m.Ready(), why)
+				}
+			})
+		})
+	}
 }

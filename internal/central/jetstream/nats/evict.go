@@ -68,9 +68,10 @@ func (s *Server) evict(ctx context.Context, gone entry, others map[string]entry)
 const evictTimeout = 2 * handOverTimeout
 
 // askPeers returns the servers of the cluster, as the leader of its metadata knows
-// them, unless the server of the name runs. All servers are asked, and the leader
-// may take one for gone that it has not heard of yet: such a one has a moment to
-// answer for itself. Error: jetstream.ErrRuns.
+// them, unless the server of the name runs. All servers are asked: the leader takes one
+// that was killed for running for minutes, where one that has come since then does not
+// know it; and it may take one for gone that it has not heard of yet, which has a moment
+// to answer for itself. Error: jetstream.ErrRuns.
 func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error) {
 	answers, err := nc.SubscribeSync(natsgo.NewInbox())
 	if err != nil {
@@ -80,10 +81,14 @@ func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error)
 		return nil, err
 	}
 	var peers []peer
+	offline := make(map[string]bool) // by the word of any
 	for {
 		m, err := answers.NextMsgWithContext(ctx)
 		switch {
 		case err != nil && peers != nil:
+			for i := range peers {
+				peers[i].Offline = offline[peers[i].ID]
+			}
 			return peers, nil
 		case err != nil:
 			return nil, fmt.Errorf("ask for the cluster's servers: %w", err)
@@ -95,7 +100,14 @@ func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error)
 		if a.Server.Name == name {
 			return nil, jetstream.ErrRuns
 		}
-		if meta := a.Data.Meta; meta != nil && len(meta.Replicas) > 0 {
+		meta := a.Data.Meta
+		if meta == nil {
+			continue
+		}
+		for _, p := range meta.Replicas {
+			offline[p.ID] = offline[p.ID] || p.Offline
+		}
+		if meta.Leader == a.Server.Name {
 			peers = append([]peer{{ID: meta.Peer, Name: meta.Leader}}, meta.Replicas...)
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, answerTimeout)
@@ -107,7 +119,8 @@ func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error)
 // answerTimeout is how long a server that runs has for its answer after the leader's.
 const answerTimeout = 2 * time.Second
 
-// serverAnswer is a server's; only the leader's has replicas.
+// serverAnswer is a server's. Each has replicas: not all those that there are, where the
+// server is new.
 type serverAnswer struct {
 	Server struct {
 		Name string `json:"name"`

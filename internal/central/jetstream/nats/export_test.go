@@ -2,6 +2,8 @@ package nats
 
 import (
 	"context"
+	"encoding/json"
+	"testing"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -55,4 +57,14 @@ func (s *Server) ConnectOutside() []error {
 		errs = append(errs, err)
 	}
 	return errs
+}
+
+// Counts is clusterInfo.counts of what NATS says.
+func Counts(t *testing.T, text, server string, replicas int) bool {
+	t.Helper()
+	var c *clusterInfo
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c.counts(server, replicas)
 }

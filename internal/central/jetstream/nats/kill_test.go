@@ -213,6 +213,9 @@ func TestWipedDisk(t *testing.T) {
 	w.wait(b)
 	w.until("there is a leader again", func() bool { return send(hasty.stream, "again") == nil })
 
+	if counts, err := c.stream.Counts(t.Context()); counts || err != nil {
+		t.Errorf("a disk that nobody has taken up counts for the stream: %t, %v", counts, err)
+	}
 	w.until("the old n3 is removed", func() bool {
 		err := registryOf(hasty).Remove(t.Context(), "n3")
 		return err == nil || errors.Is(err, jetstream.ErrNoMember)
@@ -226,7 +229,13 @@ func TestWipedDisk(t *testing.T) {
 			t.Logf("status: %+v, %v; the new server is %s", now, err, c.server.Name())
 		}
 	}()
-	w.until("the new disk is a replica", func() bool { return w.current(a, "n3") })
+	w.until("the new disk counts", func() bool {
+		counts, err := c.stream.Counts(t.Context())
+		return counts && err == nil
+	})
+	if !w.current(a, "n3") {
+		t.Error("the new disk counts, and is no replica")
+	}
 	if r := status(t, a).Replicas; len(r) != 2 {
 		t.Errorf("replicas: %+v", r)
 	}

@@ -221,7 +221,9 @@ type clusterInfo struct {
 		Offline bool          `json:"offline"`
 		Active  time.Duration `json:"active"`
 		Lag     uint64        `json:"lag"`
+		Pending bool          `json:"pending"` // it is to be one, or not to be one any more
 	} `json:"replicas"`
+	Desired *struct{} `json:"desired"` // while the stream is moved to other servers
 }
 
 // lostAfter is how long a follower may say nothing, which says something every
