@@ -9,9 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/backup/repository"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -122,9 +119,8 @@ func (l *loader) fill(ctx context.Context) (err error) {
 	if err := commit(tx, store.NoSync); err != nil {
 		return err
 	}
-	values := l.r.Values(l.b)
-	err = l.r.Read(ctx, l.b, func(p *repository.Part) error { return l.part(ctx, s, values, p) })
-	if err != nil {
+	f := &filler{loader: l, s: s, values: l.r.Values(l.b)}
+	if err := f.fill(ctx); err != nil {
 		return err
 	}
 	tx = s.Begin()
@@ -142,40 +138,4 @@ func commit(tx *store.Tx, how store.Durability) error {
 		return err
 	}
 	return c.Wait()
-}
-
-// valuesAtOnce is how many values are brought in at once: each waits for the disk.
-const valuesAtOnce = 4
-
-// part brings in what is in one chunk, the values first.
-func (l *loader) part(ctx context.Context, s *store.Store, values *repository.Values, p *repository.Part) error {
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(valuesAtOnce)
-	for i := range p.Items {
-		it := &p.Items[i]
-		if blob := it.Record.Value.Blob; !blob.IsZero() && !s.HasBlob(blob.ID) {
-			group.Go(func() error { return s.ImportBlob(gctx, blob, values.Open(gctx, it)) })
-		}
-	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("backup %s: %w", l.b.ID, err)
-	}
-	if s.DiskFull() {
-		return godwit.ErrDiskFull
-	}
-	tx := s.Begin()
-	if p.Base {
-		tx.InBulk(p.Bytes)
-	}
-	for i := range p.Items {
-		put := tx.CatchUp
-		if p.Base {
-			put = tx.Install
-		}
-		if err := put(&p.Items[i].Record); err != nil {
-			tx.Rollback()
-			return fmt.Errorf("backup %s: %w", l.b.ID, err)
-		}
-	}
-	return commit(tx, store.NoSync)
 }

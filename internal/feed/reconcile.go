@@ -28,7 +28,7 @@ import (
 //     what remains is a prefix of the commits. So the note is there whenever the
 //     store is a mixture, and the mixture is what the note says: up to its place
 //     as the upstream had it, behind that as before. Where nothing stood here, what
-//     comes may go in as a run, see store.Tx.InBulk: the states that it is of are
+//     comes goes in as runs, see store.Tx.Take: the states that one is of are
 //     noted before it, and the place behind it. What a crash between the two has
 //     left behind the noted place is removed before anything else.
 //   - While the note is there the position is not to be followed from; Unfinished

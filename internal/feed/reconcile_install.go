@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -16,9 +15,6 @@ const (
 	commitEntries = 10_000
 	commitBytes   = 4 << 20
 	noteEvery     = time.Second // where nothing differs
-	// runBytes is about how much a blank store takes at once, which goes into the
-	// database as files of its own. What came within noteEvery is enough as well.
-	runBytes = 6 << 20
 )
 
 // installer brings chunks in, in order.
@@ -28,8 +24,6 @@ type installer struct {
 	entries  int       // in tx
 	bytes    int
 	noted    time.Time // when the note was last written
-	waiting  []*chunk  // for more, so that all go in together
-	waits    int       // bytes of them
 	progress Progress
 }
 
@@ -37,51 +31,15 @@ type installer struct {
 func (w *walk) installAll(ctx context.Context, chunks <-chan *chunk) error {
 	i := &installer{walk: w}
 	defer i.rollback()
+	if w.note.Blank {
+		return (&runs{installer: i}).all(ctx, chunks)
+	}
 	for c := range chunks {
-		if err := i.gather(ctx, c); err != nil {
+		if err := i.install(ctx, c); err != nil {
 			return err
 		}
 	}
-	return cmp.Or(i.installWaiting(), ctx.Err())
-}
-
-// gather brings a chunk in, if it is not better to wait for the next.
-func (i *installer) gather(ctx context.Context, c *chunk) error {
-	if !i.note.Blank {
-		return i.install(ctx, c)
-	}
-	i.waiting = append(i.waiting, c)
-	i.waits += c.bytes
-	if i.waits < runBytes && time.Since(i.noted) < noteEvery && !c.last {
-		return nil
-	}
-	return i.installWaiting()
-}
-
-// installWaiting brings in what waits, together.
-func (i *installer) installWaiting() error {
-	if len(i.waiting) == 0 {
-		return nil
-	}
-	defer func() {
-		clear(i.waiting)
-		i.waiting, i.waits = i.waiting[:0], 0
-	}()
-	if err := i.announce(); err != nil {
-		return err
-	}
-	for _, c := range i.waiting {
-		for n := range c.every {
-			if err := i.put(&c.every[n]); err != nil {
-				return err
-			}
-		}
-		i.progress.Keys += c.keys
-		if c.upTo != nil {
-			i.passed(*c.upTo)
-		}
-	}
-	return i.commit()
+	return ctx.Err()
 }
 
 func (i *installer) install(ctx context.Context, c *chunk) error {
@@ -98,17 +56,6 @@ func (i *installer) install(ctx context.Context, c *chunk) error {
 	if i.tx == nil && !c.last && time.Since(i.noted) < noteEvery {
 		return nil
 	}
-	return i.commit()
-}
-
-// announce notes the states that what waits is of, and that it comes: see
-// store.Tx.InBulk.
-func (i *installer) announce() error {
-	for _, c := range i.waiting {
-		i.note.saw(c.state)
-	}
-	i.tx = i.Store.Begin()
-	i.tx.Mix()
 	return i.commit()
 }
 
@@ -171,9 +118,6 @@ func (i *installer) remove(p store.Place) error {
 func (i *installer) begin() *store.Tx {
 	if i.tx == nil {
 		i.tx = i.Store.Begin()
-		if i.waits > 0 {
-			i.tx.InBulk(i.waits)
-		}
 	}
 	return i.tx
 }
@@ -182,7 +126,7 @@ func (i *installer) begin() *store.Tx {
 func (i *installer) full(bytes int) bool {
 	i.entries++
 	i.bytes += bytes
-	return !i.note.Blank && (i.entries >= commitEntries || i.bytes >= commitBytes)
+	return i.entries >= commitEntries || i.bytes >= commitBytes
 }
 
 func (i *installer) passed(p store.Place) {

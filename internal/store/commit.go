@@ -99,7 +99,7 @@ func (tx *Tx) Commit(d Durability) (Commit, error) {
 }
 
 func (tx *Tx) empty() bool {
-	return tx.err == nil && tx.batch.Empty() && tx.revision == tx.prev && !tx.reached && !tx.rewound
+	return tx.err == nil && tx.batch.Empty() && tx.run == nil && tx.revision == tx.prev && !tx.reached && !tx.rewound
 }
 
 func (tx *Tx) writeCounts() {
@@ -121,8 +121,7 @@ func (tx *Tx) publish(d Durability) error {
 	if err := s.durable.failure(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	run, err := tx.writeRun()
-	if err != nil {
+	if err := tx.awaitRun(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.pending.Store(uint64(tx.revision))
@@ -131,9 +130,9 @@ func (tx *Tx) publish(d Durability) error {
 	}
 	tx.blockHot()
 	defer tx.unblockHot()
+	err := tx.takeRun()
 	switch {
-	case run != nil:
-		err = s.takeRun(run)
+	case err != nil:
 	case d == Sync:
 		err = s.db.ApplyNoSyncWait(tx.batch, pebble.Sync)
 	default:

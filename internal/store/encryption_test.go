@@ -238,7 +238,7 @@ func TestEveryFileIsEncrypted(t *testing.T) {
 			look(path, string(readFile(t, d.mem, path)))
 		}
 	})
-	d.installRun(0, true)
+	d.installRuns(0, 1)
 	d.write(d.putBlob(ns1, "zz-blob", strings.Repeat("x", 70_000)))
 	if err := d.Flush(); err != nil {
 		t.Fatal(err)

@@ -37,9 +37,6 @@ func (tx *Tx) CatchUp(r *godwit.Record) error {
 // newer too. The position stays. Entries that come in order of place cost least.
 // As for Apply, r's bytes stay the same until the commit's Wait returns.
 func (tx *Tx) Install(r *godwit.Record) error {
-	if tx.bulk {
-		return tx.installBehind(r)
-	}
 	old, err := tx.headInOrder(r.Namespace, r.Key)
 	if err != nil {
 		return err

@@ -5,14 +5,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -21,59 +20,153 @@ import (
 	"github.com/godwitkv/godwit"
 )
 
-// A run is a transaction of entries that goes into the database as sorted files,
-// one for each kind of row, which the database takes over all at once. What comes
-// in order of place then lies in the lowest level from the start: it is written
-// once, and not into the log, a memtable, a file of the first level and those
-// below, which for a copy of everything took half of the processor time.
+// A run is entries that go into the database as sorted files, one for each kind of
+// row, which the database takes over all at once. What comes in order of place then
+// lies in the lowest level from the start: it is written once, and not into the log, a
+// memtable, a file of the first level and those below, which for a copy of everything
+// took half of the processor time.
 //
 // The rows that count and note, of which each run brings new ones, go by the log
 // as ever: files of them would lie above the entries, and be compacted with those.
-// So a run has two steps. Files are durable at once, and all that was committed
-// before them has to be, or what a crash leaves would be no prefix: the log is
-// synced beside them, first. Then comes the rest. A crash between the two leaves entries that
-// are neither counted nor noted, which Unrun removes, and one before them files in
-// dirRuns, which Open removes.
+// So a run has three steps. Its files are made, and synced, while the runs before it may
+// yet have to be taken over: nothing names them. Then the log is synced: what the database
+// takes over is durable at once, and all that was committed before has to be, or what a
+// crash leaves would be no prefix. Then come the files, and the rest by the log. A crash
+// between the two leaves entries that are neither counted nor noted, which Unrun removes,
+// and one before them files in dirRuns, which Open removes.
 
-// runFrom is from how many bytes on a transaction may be a run: below, the syncs
-// cost more than what is saved.
+// runFrom is from how many bytes on entries become files: below, the syncs cost more
+// than what is saved.
 const runFrom = 1 << 20
 
-// filedKinds are the rows of a run that become files.
-const filedKinds = string(prefixBlob) + string(prefixEntry) + string(prefixRevision) +
-	string(prefixTombstone) + string(prefixValue) + string(prefixDue)
-
-// InBulk has the transaction, if it is large, go into the database as a run. It
-// installs entries of about so many bytes in order of place, behind all that are
-// here, and does nothing else but notes. Mix, and a note of where they begin, must
-// have been committed before.
-func (tx *Tx) InBulk(bytes int) {
-	tx.bulk = true
-	if bytes >= runFrom {
-		_ = tx.batch.Close()
-		tx.batch = tx.s.db.NewBatchWithSize(bytes + bytes/4)
-	}
+// Run is entries on their way into a store.
+type Run struct {
+	s       *Store
+	records []*godwit.Record
+	bytes   int
+	paths   []string
+	files   errgroup.Group // so that the disk syncs them together
 }
 
-// installBehind puts an entry behind all others. Nothing stands there, so there
-// is nothing to look for, and nobody can have kept what was there.
-func (tx *Tx) installBehind(r *godwit.Record) error {
-	if r.Namespace == godwit.SystemNamespace {
-		if err := tx.revive(r.Key); err != nil {
-			return err
+// BeginRun begins to bring entries in, in order of place, behind all that are here and
+// in the runs begun before: their files are made while the caller goes on. Tx.Take ends
+// that, for runs in the order in which they began; Drop where none comes. The records and
+// their bytes stay the same until then.
+func (s *Store) BeginRun(records []*godwit.Record) *Run {
+	r := &Run{s: s, records: records}
+	for _, rec := range records {
+		r.bytes += len(rec.Key) + len(rec.Metadata) + len(rec.Value.Inline)
+	}
+	if r.bytes < runFrom {
+		return r
+	}
+	// It need not survive a crash: what is in it is linked to where it stays.
+	if err := s.cfg.FS.MkdirAll(s.dirRuns(), 0o700); err != nil {
+		r.files.Go(func() error { return fmt.Errorf("make a directory for a copy: %w", err) })
+		return r
+	}
+	number := s.runs.Add(1)
+	for i := range runKinds {
+		kind := &runKinds[i]
+		if !slices.ContainsFunc(records, kind.has) {
+			continue
+		}
+		path := filepath.Join(s.dirRuns(), fmt.Sprintf("%d-%c", number, kind.prefix))
+		r.paths = append(r.paths, path)
+		r.files.Go(func() error {
+			if err := s.writeRows(path, kind, kind.of(records)); err != nil {
+				return fmt.Errorf("write a copy's file: %w", err)
+			}
+			return nil
+		})
+	}
+	return r
+}
+
+// Bytes is how many bytes the entries of the run have.
+func (r *Run) Bytes() int { return r.bytes }
+
+// Drop takes back a run that is not taken.
+func (r *Run) Drop() error {
+	_ = r.files.Wait()
+	return r.remove()
+}
+
+func (r *Run) remove() (err error) {
+	for _, path := range r.paths {
+		if gone := r.s.cfg.FS.Remove(path); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
 		}
 	}
-	tx.mix(r.Revision)
+	r.paths, r.records = nil, nil
+	return err
+}
+
+// Take has the transaction bring a run in, and do nothing else but notes. Mix, and a note
+// of where the first run begins, must have been committed before. The run is the
+// transaction's from now on.
+func (tx *Tx) Take(r *Run) error {
+	ahead := godwit.Revision(0)
+	for _, rec := range r.records {
+		if rec.Namespace == godwit.SystemNamespace {
+			if err := tx.revive(rec.Key); err != nil {
+				return errors.Join(err, r.Drop())
+			}
+		}
+		ahead = max(ahead, rec.Revision)
+		if len(r.paths) == 0 {
+			tx.installBehind(rec)
+		} else {
+			tx.count(rec.Namespace, 1, sizeOf(rec))
+		}
+		tx.note(rec)
+	}
+	tx.mix(ahead)
+	tx.run = r
+	return tx.err
+}
+
+// installBehind puts an entry behind all others. Nothing stands there, so there is nothing
+// to look for, and nobody can have kept what was there.
+func (tx *Tx) installBehind(r *godwit.Record) {
 	from := len(tx.rows)
 	tx.putEntry(r)
 	tx.rows = tx.rows[:from]
-	tx.index(r)
-	tx.note(r)
-	return tx.err
+	tx.setRevision(indexed{revision: r.Revision, op: r.Op, ns: r.Namespace}, r.Key)
 }
 
 // Mix notes that the store will hold parts of later states.
 func (tx *Tx) Mix() { tx.mix(0) }
+
+// awaitRun makes a run, and all that was committed before it, durable.
+func (tx *Tx) awaitRun() error {
+	if tx.run == nil || len(tx.run.paths) == 0 {
+		return nil
+	}
+	var log errgroup.Group
+	log.Go(tx.s.syncLog)
+	made := tx.run.files.Wait()
+	if made != nil {
+		made = tx.s.uploadError(made)
+	}
+	err := log.Wait()
+	if err != nil {
+		tx.s.durable.fail(err)
+	}
+	return errors.Join(made, err)
+}
+
+// takeRun makes a run visible, whose files and the log before it are durable.
+func (tx *Tx) takeRun() error {
+	if tx.run == nil || len(tx.run.paths) == 0 {
+		return nil
+	}
+	if err := tx.s.db.Ingest(context.Background(), tx.run.paths); err != nil {
+		return err
+	}
+	tx.run.paths = nil
+	return nil
+}
 
 func (s *Store) dirRuns() string { return filepath.Join(s.cfg.Dir, "runs") }
 
@@ -91,136 +184,93 @@ func (s *Store) removeRuns() error {
 	return nil
 }
 
-// runRow is what a run does to one row.
-type runRow struct {
-	key, value []byte
-	deleted    bool
-	at         int // its place in the transaction: of one key's, the last counts
+// runKind is a kind of rows, of which an entry has one or none.
+type runKind struct {
+	prefix byte
+	has    func(*godwit.Record) bool
+	order  func(a, b *godwit.Record) int // nil: they come in it
+	row    func(key, row []byte, r *godwit.Record) (k, v []byte)
 }
 
-// run is a transaction as files.
-type run struct {
-	paths []string
-	rest  *pebble.Batch // what goes by the log
+var runKinds = []runKind{
+	{
+		prefix: prefixEntry,
+		has:    func(*godwit.Record) bool { return true },
+		row: func(key, row []byte, r *godwit.Record) (k, v []byte) {
+			return appendEntryKey(key, r.Namespace, r.Key), appendEntryRow(row, r)
+		},
+	}, {
+		prefix: prefixRevision,
+		has:    func(*godwit.Record) bool { return true },
+		order:  func(a, b *godwit.Record) int { return cmp.Compare(a.Revision, b.Revision) },
+		row: func(key, row []byte, r *godwit.Record) (k, v []byte) {
+			return appendRevisionKey(key, r.Revision), appendRevisionRow(row, r.Op, r.Namespace, r.Key)
+		},
+	}, {
+		prefix: prefixValue,
+		has:    func(r *godwit.Record) bool { return placeOf(r.Value) == placeRow },
+		order: func(a, b *godwit.Record) int {
+			return cmp.Or(bytes.Compare(a.Namespace[:], b.Namespace[:]), cmp.Compare(a.Revision, b.Revision))
+		},
+		row: func(key, _ []byte, r *godwit.Record) (k, v []byte) {
+			return appendValueKey(key, r.Namespace, r.Revision), r.Value.Inline
+		},
+	}, {
+		prefix: prefixBlob,
+		has:    func(r *godwit.Record) bool { return placeOf(r.Value) == placeBlob },
+		order: func(a, b *godwit.Record) int {
+			return cmp.Or(bytes.Compare(a.Namespace[:], b.Namespace[:]), bytes.Compare(a.Value.Blob.ID[:], b.Value.Blob.ID[:]))
+		},
+		row: func(key, row []byte, r *godwit.Record) (k, v []byte) {
+			return appendBlobKey(key, r.Namespace, r.Value.Blob.ID), appendBlobRow(row, r.Revision, r.Key)
+		},
+	}, {
+		prefix: prefixDue,
+		has:    func(r *godwit.Record) bool { return r.Expiration != 0 },
+		order: func(a, b *godwit.Record) int {
+			return cmp.Or(cmp.Compare(uint64(a.Expiration), uint64(b.Expiration)), bytes.Compare(a.Namespace[:], b.Namespace[:]), cmp.Compare(a.Key, b.Key))
+		},
+		row: func(key, row []byte, r *godwit.Record) (k, v []byte) {
+			return appendDueKey(key, r.Expiration, r.Namespace, r.Key), binary.BigEndian.AppendUint64(row, uint64(r.Revision))
+		},
+	},
 }
 
-// writeRun writes a transaction as files. It returns nil if the transaction is no
-// run, small, or does what files like that cannot say.
-func (tx *Tx) writeRun() (_ *run, err error) {
-	if !tx.bulk || tx.batch.Len() < runFrom {
-		return nil, nil
+// of returns the records that have a row, in order of it.
+func (k *runKind) of(records []*godwit.Record) []*godwit.Record {
+	if k.order == nil {
+		return records
 	}
-	kinds, ok := sortByKind(tx.batch)
-	if !ok {
-		return nil, nil
-	}
-	s := tx.s
-	r := &run{rest: s.db.NewBatch()}
-	// It need not survive a crash: what is in it is linked to where it stays.
-	if err := s.cfg.FS.MkdirAll(s.dirRuns(), 0o700); err != nil {
-		return nil, s.uploadError(fmt.Errorf("make a directory for a copy: %w", err))
-	}
-	var files errgroup.Group // so that the disk syncs them, and the log, together
-	defer func() {
-		if err = errors.Join(err, files.Wait()); err != nil {
-			err = errors.Join(err, s.dropRun(r))
-		}
-	}()
-	files.Go(func() error {
-		err := s.syncLog()
-		if err != nil {
-			s.durable.fail(err)
-		}
-		return err
-	})
-	for kind, rows := range kinds {
-		switch {
-		case len(rows) == 0:
-			continue
-		case strings.IndexByte(filedKinds, byte(kind)) < 0:
-			if err := apply(r.rest, rows); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		path := filepath.Join(s.dirRuns(), string(rune(kind)))
-		r.paths = append(r.paths, path)
-		files.Go(func() error {
-			if err := s.writeRows(path, inOrder(rows)); err != nil {
-				return s.uploadError(fmt.Errorf("write a copy's file: %w", err))
-			}
-			return nil
-		})
-	}
-	return r, nil
-}
-
-// apply does to a batch what rows say.
-func apply(b *pebble.Batch, rows []runRow) (err error) {
-	for i := range rows {
-		if rows[i].deleted {
-			err = b.Delete(rows[i].key, nil)
-		} else {
-			err = b.Set(rows[i].key, rows[i].value, nil)
-		}
-		if err != nil {
-			return fmt.Errorf("gather write: %w", err)
+	of := make([]*godwit.Record, 0, len(records))
+	for _, r := range records {
+		if k.has(r) {
+			of = append(of, r)
 		}
 	}
-	return nil
-}
-
-// sortByKind returns the rows that a batch changes by the first byte of their key,
-// in the order in which it does. They point into the batch. It is false if the
-// batch does more than to set and delete rows.
-func sortByKind(b *pebble.Batch) (kinds [128][]runRow, ok bool) {
-	for r, at := b.Reader(), 0; ; at++ {
-		kind, key, value, more, err := r.Next()
-		if !more || err != nil {
-			return kinds, err == nil
-		}
-		deleted := kind == pebble.InternalKeyKindDelete
-		if !deleted && kind != pebble.InternalKeyKindSet || len(key) == 0 || key[0] >= 128 {
-			return kinds, false
-		}
-		if kinds[key[0]] == nil {
-			kinds[key[0]] = make([]runRow, 0, b.Count()/2+1) // most are entries, and as many of the index
-		}
-		kinds[key[0]] = append(kinds[key[0]], runRow{key, value, deleted, at})
-	}
-}
-
-// inOrder returns rows in order of key, each once, as the last of them says.
-func inOrder(rows []runRow) []runRow {
-	sorted := true
-	for i := 1; i < len(rows) && sorted; i++ {
-		sorted = bytes.Compare(rows[i-1].key, rows[i].key) < 0
-	}
-	if sorted {
-		return rows
-	}
-	slices.SortFunc(rows, func(a, b runRow) int {
-		return cmp.Or(bytes.Compare(a.key, b.key), cmp.Compare(b.at, a.at))
-	})
-	return slices.CompactFunc(rows, func(a, b runRow) bool { return bytes.Equal(a.key, b.key) })
+	slices.SortFunc(of, k.order)
+	return of
 }
 
 // writeRows writes and syncs one file.
-func (s *Store) writeRows(path string, rows []runRow) (err error) {
+func (s *Store) writeRows(path string, kind *runKind, records []*godwit.Record) (err error) {
 	f, err := s.cfg.FS.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
 	gathered := &gatheredFile{f, bufio.NewWriterSize(f, gatherBytes)}
 	w := sstable.NewWriter(objstorageprovider.NewFileWritable(gathered), s.runOptions)
-	for i := range rows {
-		if rows[i].deleted {
-			err = w.Delete(rows[i].key)
-		} else {
-			err = w.Set(rows[i].key, rows[i].value)
+	var key, row, last []byte // scratch
+	for _, r := range records {
+		k, v := kind.row(key[:0], row[:0], r)
+		if bytes.Equal(k, last) { // of two that cannot both be: a check finds it
+			continue
 		}
-		if err != nil {
+		if err := w.Set(k, v); err != nil {
 			return errors.Join(err, w.Close())
+		}
+		key, last = last, k
+		if kind.prefix != prefixValue {
+			row = v
 		}
 	}
 	return w.Close()
@@ -246,25 +296,6 @@ func (f *gatheredFile) Sync() error {
 		return err
 	}
 	return f.File.Sync()
-}
-
-// dropRun takes back a run that came to nothing.
-func (s *Store) dropRun(r *run) error {
-	err := r.rest.Close()
-	for _, path := range r.paths {
-		if gone := s.cfg.FS.Remove(path); !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
-	}
-	return err
-}
-
-// takeRun makes a run visible. Its files and the log before it are durable.
-func (s *Store) takeRun(r *run) error {
-	if err := s.db.Ingest(context.Background(), r.paths); err != nil {
-		return err
-	}
-	return errors.Join(s.db.Apply(r.rest, pebble.NoSync), r.rest.Close())
 }
 
 // Unrun removes all entries behind a place (nil: all), which a run brought in that

@@ -16,7 +16,7 @@ import (
 
 // runEntries makes run n of a copy: over a MiB of entries of all kinds in order of
 // place, whose revisions are in another order.
-func runEntries(n int) (all []*godwit.Record, bytes int) {
+func runEntries(n int) (all []*godwit.Record) {
 	const count = 60
 	for i := range count {
 		m := put(ns1, fmt.Sprintf("key-%03d", n*count+i), strings.Repeat("v", 30_000+i))
@@ -31,31 +31,50 @@ func runEntries(n int) (all []*godwit.Record, bytes int) {
 			m.Metadata = []byte(`{"a":1}`)
 		}
 		r := at(godwit.Revision(100+n*count+i*7%count), m)
-		bytes += len(r.Key) + len(r.Value.Inline)
 		all = append(all, r)
 	}
-	return all, bytes
+	return all
 }
 
-// installRun brings in run n, in bulk or not.
-func (d *disk) installRun(n int, inBulk bool) {
+// installRun brings in run n one by one.
+func (d *disk) installRun(n int) {
 	d.t.Helper()
-	all, bytes := runEntries(n)
+	d.announceRun(n)
+	all := runEntries(n)
 	d.tx(func(tx *store.Tx) error {
-		tx.Mix()
-		tx.SetNote("runs", []byte(fmt.Sprint(n)))
-		return nil
-	})
-	d.tx(func(tx *store.Tx) error {
-		if inBulk {
-			tx.InBulk(bytes)
-		}
 		for _, r := range all {
 			if err := tx.Install(r); err != nil {
 				return err
 			}
 		}
 		tx.SetNote("runs", []byte(fmt.Sprint(n+1)))
+		return nil
+	})
+}
+
+// installRuns brings in runs from n to below end as such, one begun before the one before
+// it is taken.
+func (d *disk) installRuns(n, end int) {
+	d.t.Helper()
+	next := d.BeginRun(runEntries(n))
+	for ; n < end; n++ {
+		run := next
+		if n+1 < end {
+			next = d.BeginRun(runEntries(n + 1))
+		}
+		d.announceRun(n)
+		d.tx(func(tx *store.Tx) error {
+			tx.SetNote("runs", []byte(fmt.Sprint(n+1)))
+			return tx.Take(run)
+		})
+	}
+}
+
+func (d *disk) announceRun(n int) {
+	d.t.Helper()
+	d.tx(func(tx *store.Tx) error {
+		tx.Mix()
+		tx.SetNote("runs", []byte(fmt.Sprint(n)))
 		return nil
 	})
 }
@@ -84,15 +103,21 @@ func TestRun(t *testing.T) {
 			}
 			return nil
 		})
-		for n := range 3 {
-			d.installRun(n, inBulk)
+		if inBulk {
+			d.installRuns(0, 3)
+		} else {
+			for n := range 3 {
+				d.installRun(n)
+			}
 		}
 		d.faults.Inject(nil)
 		if inBulk != (files >= 3) {
 			t.Errorf("in bulk %v: %d files", inBulk, files)
 		}
 		d.tx(func(tx *store.Tx) error {
-			tx.InBulk(10)
+			if inBulk {
+				return tx.Take(d.BeginRun([]*godwit.Record{at(1000, put(ns1, "z", "few"))}))
+			}
 			return tx.Install(at(1000, put(ns1, "z", "few")))
 		})
 		told := 0
@@ -141,9 +166,7 @@ func TestRunCrash(t *testing.T) {
 			}
 			return nil
 		})
-		for n := range runs {
-			d.installRun(n, true)
-		}
+		d.installRuns(0, runs)
 		d.faults.Inject(nil)
 		for _, fs := range left {
 			resumeRuns(t, openDisk(t, fs, d.cfg), runs)
@@ -167,7 +190,7 @@ func resumeRuns(t *testing.T, d *disk, runs int) {
 		_, _ = fmt.Sscan(string(note), &noted)
 	}
 	if noted > 0 {
-		all, _ := runEntries(noted - 1)
+		all := runEntries(noted - 1)
 		after = &store.Place{Namespace: ns1, Key: all[len(all)-1].Key}
 	}
 	v := d.view()
@@ -186,8 +209,8 @@ func resumeRuns(t *testing.T, d *disk, runs int) {
 	}
 	d.healthy()
 	d.open()
-	for n := noted; n < runs; n++ {
-		d.installRun(n, true)
+	if noted < runs {
+		d.installRuns(noted, runs)
 	}
 	if keys, _ := d.NamespaceStats(ns1); keys != int64(runs*60) {
 		t.Errorf("%d keys, want %d", keys, runs*60)

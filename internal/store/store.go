@@ -166,6 +166,7 @@ type Store struct {
 	durable    durable         // what a crash leaves
 
 	runOptions sstable.WriterOptions // of the files of runs
+	runs       atomic.Uint64         // that were begun
 
 	dropping sync.Mutex // held while the rows of deleted namespaces are cleared
 

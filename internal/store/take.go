@@ -98,7 +98,7 @@ func (tx *Tx) putEntry(r *godwit.Record) Head {
 	h := Head{
 		kind: headEntry, Revision: r.Revision, Expiration: r.Expiration, Created: r.Created,
 		at: placeOf(r.Value), blob: r.Value.Blob.ID,
-		size:   int64(len(r.Key)+len(r.Metadata)) + r.Value.Size(),
+		size:   sizeOf(r),
 		number: numberOf(r.Value),
 	}
 	from := len(tx.rows)
@@ -120,6 +120,9 @@ func (tx *Tx) putEntry(r *godwit.Record) Head {
 	tx.count(r.Namespace, 1, h.size)
 	return h
 }
+
+// sizeOf is how many bytes an entry counts for.
+func sizeOf(r *godwit.Record) int64 { return int64(len(r.Key)+len(r.Metadata)) + r.Value.Size() }
 
 func (tx *Tx) putTombstone(ns godwit.NamespaceID, key string, t tombstoneRow) Head {
 	tx.s.tombstoned.add(ns)

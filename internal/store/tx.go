@@ -51,7 +51,7 @@ type following struct {
 	reached bool
 	rewound bool
 	floor   godwit.Revision // the lowest position that it was rewound to
-	bulk    bool            // it may become a run
+	run     *Run            // that it brings in; nil: none
 
 	cluster *string // nil: it stays
 	lineage *godwit.Lineage
@@ -103,6 +103,9 @@ const (
 
 func (tx *Tx) release() {
 	tx.closeCursors()
+	if tx.run != nil {
+		_ = tx.run.Drop() // nothing is left of one that was taken
+	}
 	tx.following = following{}
 	if len(tx.heads) > keepHeads {
 		tx.heads = make(map[entryID]Head)

@@ -21,7 +21,7 @@ type Part struct {
 }
 
 // Read calls fn for each chunk of records of a backup, in order, once it is proved. What
-// fn gets is valid during the call. Errors: the chunk that is missing, damaged, or says
+// fn gets is its own. Errors: the chunk that is missing, damaged, or says
 // what no backup says, by its name; fn's.
 func (r *Repository) Read(ctx context.Context, b *Backup, fn func(*Part) error) error {
 	chunks := make([]Chunk, 0, len(b.Base)+len(b.Increments))
