@@ -74,6 +74,9 @@ func hasValues(ctx context.Context, s *store.Store, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, view.Close()) }()
+	if has, err := view.HasBlobs(); err != nil || !has {
+		return err
+	}
 	var missing problems
 	err = view.Walk(ctx, nil, false, func(r *godwit.Record) error {
 		if b := r.Value.Blob; !b.IsZero() && !s.HasBlob(b.ID) {

@@ -75,16 +75,17 @@ func (l *loader) load(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	var problems problems
-	if err := store.Fsck(ctx, l.cfg, problems.add); err != nil {
+	digest, at, err := store.FsckDigest(ctx, l.cfg, l.b.Created.Unix()+digestMargin, problems.add)
+	if err != nil {
 		return nil, err
 	}
 	if err := problems.err("what was restored is damaged"); err != nil {
 		return nil, err
 	}
 	var result *Result
-	err := store.Look(ctx, l.cfg, func(ctx context.Context, s *store.Store) error {
-		if err := l.compare(ctx, s); err != nil {
-			return err
+	err = store.Look(ctx, l.cfg, func(ctx context.Context, s *store.Store) error {
+		if s.Mixed() || at != l.b.Revision || digest != l.b.Digest {
+			return fmt.Errorf("backup %s is damaged: its chunks do not make the state that it says it is of", l.b.ID)
 		}
 		stats := s.Stats()
 		result = &Result{
@@ -93,18 +94,6 @@ func (l *loader) load(ctx context.Context) (*Result, error) {
 		return hasValues(ctx, s, l.cfg.Dir)
 	})
 	return result, err
-}
-
-// compare holds a store against what the backup is of.
-func (l *loader) compare(ctx context.Context, s *store.Store) error {
-	digest, at, err := s.Digest(ctx, l.b.Created.Unix()+digestMargin)
-	if err != nil {
-		return err
-	}
-	if s.Mixed() || at != l.b.Revision || digest != l.b.Digest {
-		return fmt.Errorf("backup %s is damaged: its chunks do not make the state that it says it is of", l.b.ID)
-	}
-	return nil
 }
 
 // fill brings all records and values in.

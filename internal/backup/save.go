@@ -147,32 +147,43 @@ func (sv *saver) save(ctx context.Context, s *store.Store) (_ *Saved, err error)
 	}, nil
 }
 
-// tell tells the writer what the cache has. The digest reads all of it once more, beside
-// what is added.
+// tell tells the writer what the cache has, and the digest of it.
 func (sv *saver) tell(ctx context.Context, s *store.Store, view *store.View, w *repository.Writer) error {
+	from, changes := w.From()
+	if !changes {
+		return sv.tellAll(ctx, s, view, w)
+	}
 	var digest repository.Hash
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		digest, _, err = s.Digest(gctx, sv.now.Unix()+digestMargin)
 		return err
 	})
-	group.Go(func() error { return sv.add(gctx, s, view, w) })
+	group.Go(func() error { return view.Changes(gctx, from, view.Revision(), sv.adder(s, w)) })
 	err := group.Wait()
 	w.SetDigest(digest)
 	return err
 }
 
-// add adds what is to be told: all entries, or what has changed.
-func (sv *saver) add(ctx context.Context, s *store.Store, view *store.View, w *repository.Writer) error {
+// tellAll tells all entries. The digest is made of what is told, so that each value is
+// read once.
+func (sv *saver) tellAll(ctx context.Context, s *store.Store, view *store.View, w *repository.Writer) error {
+	digest, add := store.NewEntryDigest(sv.now.Unix()+digestMargin), sv.adder(s, w)
+	err := view.Walk(ctx, nil, true, func(r *godwit.Record) error {
+		digest.Add(r)
+		return add(r)
+	})
+	w.SetDigest(digest.Sum())
+	return err
+}
+
+// adder returns what adds a record to a backup.
+func (sv *saver) adder(s *store.Store, w *repository.Writer) func(*godwit.Record) error {
 	done := int64(0)
-	each := func(r *godwit.Record) error {
+	return func(r *godwit.Record) error {
 		if done++; done%1024 == 0 {
 			sv.Progress(Progress{Stage: "saving", Keys: done})
 		}
 		return w.Add(r, s.OpenBlob)
 	}
-	if from, changes := w.From(); changes {
-		return view.Changes(ctx, from, view.Revision(), each)
-	}
-	return view.Walk(ctx, nil, true, each)
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"hash"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/godwitkv/godwit"
 )
@@ -23,6 +21,7 @@ func (s *Store) Digest(ctx context.Context, now int64) (sum [32]byte, revision g
 	s.writing.Unlock()
 	defer snap.Close()
 	h := sha256.New()
+	values := valueCursor{in: snap}
 	err = scanPrefix(snap, []byte{prefixEntry}, func(k, v []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -31,10 +30,10 @@ func (s *Store) Digest(ctx context.Context, now int64) (sum [32]byte, revision g
 		if err != nil || row.expiration != 0 && row.expiration <= now {
 			return err
 		}
-		return hashEntry(h, snap, k, &row)
+		return hashEntry(h, &values, k, &row)
 	})
 	h.Sum(sum[:0])
-	return sum, revision, err
+	return sum, revision, errors.Join(err, values.close())
 }
 
 // Digest is a hash of a state as far as the log decides it and decisions read it:
@@ -45,6 +44,7 @@ func (s *Store) Digest(ctx context.Context, now int64) (sum [32]byte, revision g
 // was: entries are dropped by it. rest is called now and then: who has time pauses.
 func (v *View) Digest(ctx context.Context, now int64, rest func()) (sum [32]byte, err error) {
 	d := &digester{h: sha256.New(), view: v, ctx: ctx, rest: rest}
+	values := valueCursor{in: v.snap}
 	if err := d.position(); err != nil {
 		return sum, err
 	}
@@ -56,8 +56,9 @@ func (v *View) Digest(ctx context.Context, now int64, rest func()) (sum [32]byte
 		if e.place == placeRow {
 			d.work += int(e.size / digestRow)
 		}
-		return hashEntry(d.h, v.snap, k, &e)
+		return hashEntry(d.h, &values, k, &e)
 	})
+	err = errors.Join(err, values.close())
 	if err == nil {
 		err = d.scan(prefixRequest, func(k, row []byte) error {
 			r, err := decodeRequestRow(row)
@@ -127,22 +128,26 @@ func (d *digester) remembered(k, row []byte, ms int64, window time.Duration, err
 	return err
 }
 
-func hashEntry(h hash.Hash, r pebble.Reader, k []byte, row *entryRow) error {
+// hashEntry hashes an entry whose row in e is k and row.
+func hashEntry(h hash.Hash, values *valueCursor, k []byte, row *entryRow) error {
 	value := row.blob.Hash
 	switch row.place {
 	case placeInline:
 		value = sha256.Sum256(row.inline)
 	case placeRow:
 		ns, _, _ := cutNSKey(k[1:])
-		v, closer, err := r.Get(appendValueKey(nil, ns, row.revision))
+		v, err := values.get(ns, row.revision)
 		if err != nil {
-			return fmt.Errorf("read value: %w", err)
-		}
-		value = sha256.Sum256(v)
-		if err := closer.Close(); err != nil {
 			return err
 		}
+		value = sha256.Sum256(v)
 	}
+	hashRow(h, k, row, value)
+	return nil
+}
+
+// hashRow hashes an entry whose value has a hash.
+func hashRow(h hash.Hash, k []byte, row *entryRow, value [sha256.Size]byte) {
 	var fixed [56]byte
 	for i, n := range []int64{
 		int64(len(k)), int64(row.revision), row.created, row.modified,
@@ -154,5 +159,42 @@ func hashEntry(h hash.Hash, r pebble.Reader, k []byte, row *entryRow) error {
 	h.Write(k)
 	h.Write(row.metadata)
 	h.Write(value[:])
-	return nil
+}
+
+// EntryDigest is Store.Digest for who is told all entries anyway, by a walk.
+type EntryDigest struct {
+	now int64
+	h   hash.Hash
+	key []byte // scratch
+}
+
+// NewEntryDigest returns the digest of no entries, of which those that are live at now,
+// in unix seconds, count.
+func NewEntryDigest(now int64) *EntryDigest { return &EntryDigest{now: now, h: sha256.New()} }
+
+// Add adds an entry, with its value, behind those added before in order of place.
+func (d *EntryDigest) Add(r *godwit.Record) {
+	d.key = appendEntryKey(d.key[:0], r.Namespace, r.Key)
+	d.add(d.key, &entryRow{
+		revision: r.Revision, created: r.Created, modified: r.Modified, expiration: r.Expiration,
+		metadata: r.Metadata, size: r.Value.Size(), blob: r.Value.Blob,
+	}, r.Value.Inline)
+}
+
+// add adds an entry by its row, and its value unless that is a blob.
+func (d *EntryDigest) add(k []byte, row *entryRow, value []byte) {
+	if row.expiration != 0 && row.expiration <= d.now {
+		return
+	}
+	hash := row.blob.Hash
+	if row.blob.IsZero() {
+		hash = sha256.Sum256(value)
+	}
+	hashRow(d.h, k, row, hash)
+}
+
+// Sum is the digest of what was added.
+func (d *EntryDigest) Sum() (sum [32]byte) {
+	d.h.Sum(sum[:0])
+	return sum
 }

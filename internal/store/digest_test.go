@@ -107,3 +107,29 @@ func TestViewDigestRests(t *testing.T) {
 		t.Errorf("stopped after %d rests by %v", rests, err)
 	}
 }
+
+// TestEntryDigest: who is told all entries makes the digest that the store makes of them,
+// wherever the values stand and in whatever order they were written.
+func TestEntryDigest(t *testing.T) {
+	d := newDisk(t, store.Config{InlineBytes: 5000})
+	now := d.clock.Now().Unix()
+	d.write(put(ns1, "z", strings.Repeat("z", 2000)), put(ns2, "x", strings.Repeat("x", 1999)), put(ns1, "m", strings.Repeat("m", 3000)))
+	d.write(put(ns1, "a", "1"), put(ns1, "none", ""), put(ns1, "b", strings.Repeat("b", 1500)), put(ns1, "m", strings.Repeat("n", 3000)),
+		putUntil(ns1, "soon", strings.Repeat("s", 2000), now+60), putUntil(ns1, "timed", "v", now+61), d.putBlob(ns1, "blob", strings.Repeat("x", 9000)))
+	r := put(ns1, "y", "v")
+	r.Metadata = []byte(`{"a":1}`)
+	d.write(r)
+	v := d.view()
+	defer v.Close()
+	sum := store.NewEntryDigest(now + 60)
+	if err := v.Walk(ctx, nil, true, func(r *godwit.Record) error { sum.Add(r); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	want, _, err := d.Digest(ctx, now+60)
+	if err != nil || sum.Sum() != want {
+		t.Errorf("digest %x, want %x, %v", sum.Sum(), want, err)
+	}
+	if later, _, err := d.Digest(ctx, now+61); err != nil || later == want {
+		t.Errorf("without an entry %x too, %v", later, err)
+	}
+}

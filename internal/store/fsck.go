@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -17,13 +18,26 @@ import (
 // Fsck holds every index of a closed store against every other, reads every
 // value, and reports what does not fit, in no order and one at a time. It changes
 // nothing. Errors are about not being able to look: those of Open, the context's.
-func Fsck(ctx context.Context, cfg Config, report func(problem string)) (err error) {
+func Fsck(ctx context.Context, cfg Config, report func(problem string)) error {
+	return fsckStore(ctx, cfg, nil, report)
+}
+
+// FsckDigest does what Fsck does, and makes Store.Digest of the entries that are live at
+// now, in unix seconds, from the values that it reads. It says nothing if something was
+// reported.
+func FsckDigest(ctx context.Context, cfg Config, now int64, report func(problem string)) (sum [32]byte, revision godwit.Revision, err error) {
+	d := &fsckDigest{EntryDigest: *NewEntryDigest(now)}
+	err = fsckStore(ctx, cfg, d, report)
+	return d.Sum(), d.revision, err
+}
+
+func fsckStore(ctx context.Context, cfg Config, d *fsckDigest, report func(problem string)) (err error) {
 	s, err := openReadOnly(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.release()) }()
-	f := &fsck{s: s, ctx: ctx, blobs: make(map[godwit.BlobID]bool), counts: make(map[godwit.NamespaceID]count)}
+	f := &fsck{s: s, ctx: ctx, digest: d, seed: maphash.MakeSeed(), blobs: make(map[godwit.BlobID]bool), counts: make(map[godwit.NamespaceID]count)}
 	var telling sync.Mutex
 	f.report = func(problem string) {
 		telling.Lock()
@@ -41,16 +55,20 @@ type fsck struct {
 	files   *blob.Store
 	follows bool // the store is a follower's
 	dropped map[godwit.NamespaceID]bool
+	digest  *fsckDigest // nil: none is wanted
 
 	replaced revisionSet
 	packed   godwit.Revision // the last of the row of i that was looked at
 	near     mutations       // that were looked for last
-	named    int64           // entries whose value is a row
-	used     int64           // rows of values that are those of an entry, as long as it says
+
+	seed                         maphash.Seed
+	entries, tombstones, indexes tallies // of rows of e, of t, and of those that lead to both
+	buried                       *pebble.Iterator
 
 	naming sync.Mutex
-	blobs  map[godwit.BlobID]bool // named by an entry, or an earlier version
+	blobs  map[godwit.BlobID]bool // of which it has to be known whether an entry, or an earlier version, names them
 	counts map[godwit.NamespaceID]count
+	whole  errgroup.Group // that read blobs
 
 	history fsckHistory
 }
@@ -65,7 +83,7 @@ func (f *fsck) run() error {
 		return err
 	}
 	f.follows = follower != nil
-	if err := errors.Join(f.findDropped(), f.findReplaced()); err != nil {
+	if err := errors.Join(f.findDropped(), f.findReplaced(), f.findBlobs()); err != nil {
 		return err
 	}
 	if _, statErr := f.s.cfg.FS.Stat(f.s.blobDir()); statErr == nil {
@@ -89,31 +107,54 @@ type rowCheck struct {
 	row    func(k, v []byte)
 }
 
-// rows looks at all rows, on two processors. Each row of a value is read once: if as many
-// are those of an entry as entries have one, no entry lacks its own.
+// rows looks at all rows, on two processors. Each row of a value is read once, by whoever
+// makes the digest if it comes by all of them.
 func (f *fsck) rows() error {
+	f.whole.SetLimit(blobsAtOnce)
 	group, ctx := errgroup.WithContext(f.ctx)
-	group.Go(func() error {
-		if err := f.check(ctx, rowCheck{prefixEntry, f.entry}); err != nil {
-			return err
-		}
-		return f.tables(ctx)
-	})
-	group.Go(func() error {
-		return f.check(ctx,
-			rowCheck{prefixVersion, f.version}, rowCheck{prefixEnded, f.ended}, rowCheck{prefixTombstone, f.tombstone},
-			rowCheck{prefixIndex, f.index}, rowCheck{prefixRevision, f.revision}, rowCheck{prefixDue, f.due}, rowCheck{prefixValue, f.value},
-			rowCheck{prefixRequest, f.request}, rowCheck{prefixReqTime, f.requestTime}, rowCheck{prefixProposer, f.proposer})
-	})
-	if err := group.Wait(); err != nil {
+	others := []rowCheck{
+		{prefixVersion, f.version}, {prefixEnded, f.ended}, {prefixTombstone, f.tombstone},
+		{prefixIndex, f.index}, {prefixRevision, f.revision}, {prefixDue, f.due},
+		{prefixRequest, f.request}, {prefixReqTime, f.requestTime}, {prefixProposer, f.proposer},
+	}
+	values := rowCheck{prefixValue, f.value}
+	if f.digest == nil {
+		others = append(others, values)
+	}
+	entries := func() error { return f.allEntries(ctx) }
+	rest := func() error { return f.check(ctx, others...) }
+	tables := func() error { return f.tables(ctx) }
+	if f.digest == nil {
+		group.Go(inTurn(entries, tables))
+		group.Go(rest)
+	} else {
+		group.Go(entries)
+		group.Go(inTurn(rest, tables))
+	}
+	if err := errors.Join(group.Wait(), f.whole.Wait()); err != nil {
 		return err
 	}
-	if f.used != f.named {
-		if err := f.check(f.ctx, rowCheck{prefixEntry, f.entryValue}); err != nil {
+	if f.digest != nil && f.digest.readAll {
+		f.indexes.values = f.digest.values
+	} else if f.digest != nil {
+		if err := f.check(f.ctx, values); err != nil {
 			return err
 		}
 	}
+	if err := f.compareTallies(); err != nil {
+		return err
+	}
 	return f.check(f.ctx, rowCheck{prefixBlob, f.blobRow}, rowCheck{prefixGarbage, f.garbage}) // all that name them are known
+}
+
+// inTurn does one thing, and another if that went well.
+func inTurn(first, second func() error) func() error {
+	return func() error {
+		if err := first(); err != nil {
+			return err
+		}
+		return second()
+	}
 }
 
 func (f *fsck) check(ctx context.Context, checks ...rowCheck) error {
@@ -239,13 +280,8 @@ func (f *fsck) due(k, v []byte) {
 		f.problem("time %q: damaged row", k)
 		return
 	}
-	h, ok := f.head(ns, key)
-	at := h.due
-	if h.kind == headEntry {
-		at = h.Expiration
-	}
-	if (!ok || at != due || h.Revision != godwit.Revision(binary.BigEndian.Uint64(v))) && !f.dropped[ns] && !f.unswept(ns) {
-		f.problem("time %d: key %s %q has nothing due then", due, ns, key)
+	if !f.dropped[ns] && !f.unswept(ns) {
+		f.indexes.due(f.seed, due, godwit.Revision(binary.BigEndian.Uint64(v)), ns, key)
 	}
 }
 

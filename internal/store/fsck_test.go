@@ -84,6 +84,20 @@ func TestFsckManyValues(t *testing.T) {
 	d.healthy()
 }
 
+// TestFsckFindsValueBetween: values are read one after the other where they lie so, and
+// yet one between them that no entry has is found.
+func TestFsckFindsValueBetween(t *testing.T) {
+	d := newDisk(t, store.Config{InlineBytes: 5000})
+	d.openEpoch()
+	d.write(put(ns1, "a", strings.Repeat("x", 2000)), put(ns1, "b", "v"), put(ns1, "c", strings.Repeat("x", 2000)))
+	if err := d.Set(store.ValueKey(nil, ns1, d.revisionOf("b")), []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if problems := d.fsck(); len(problems) != 1 || !strings.Contains(problems[0], "does not use it") {
+		t.Errorf("problems %q", problems)
+	}
+}
+
 // TestFsckFinds plants one damage at a time.
 func TestFsckFinds(t *testing.T) {
 	short := []byte{1}

@@ -1,12 +1,33 @@
 package store
 
 import (
-	"encoding/binary"
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/godwitkv/godwit"
-	"github.com/godwitkv/godwit/internal/blob"
 )
+
+// allEntries looks at all entries, beside the tombstones, which are in the same order.
+func (f *fsck) allEntries(ctx context.Context) (err error) {
+	f.buried, err = f.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixTombstone}, UpperBound: []byte{prefixTombstone + 1}})
+	if err != nil {
+		return fmt.Errorf("open iterator: %w", err)
+	}
+	f.buried.First()
+	if f.digest != nil {
+		f.digest.revision = godwit.Revision(f.s.applied.Load())
+		f.digest.in = valueCursor{in: f.s.db}
+	}
+	err = f.check(ctx, rowCheck{prefixEntry, f.entry})
+	if f.digest != nil {
+		f.digest.end()
+	}
+	return errors.Join(err, f.buried.Close()) // whose damage is told of where its rows are read
+}
 
 func (f *fsck) entry(k, v []byte) {
 	ns, key, ok := cutNSKey(k[1:])
@@ -21,54 +42,54 @@ func (f *fsck) entry(k, v []byte) {
 	if f.dropped[ns] {
 		f.problem("entry %s %q: is of a namespace that was deleted", ns, key)
 	}
-	f.expectRevision(godwit.OpPut, row.revision, ns, key)
+	f.entries.revision(f.seed, godwit.OpPut, row.revision, ns, key)
 	if row.expiration != 0 {
-		f.expectDue(row.expiration, ns, key, row.revision)
+		f.expectDue(&f.entries, row.expiration, ns, key, row.revision)
 	}
-	if f.get(appendTombstoneKey(nil, ns, key)) != nil {
+	if f.isBuried(k[1:]) {
 		f.problem("entry %s %q: has a tombstone too", ns, key)
 	}
 	switch row.place {
 	case placeRow:
-		f.named++
+		f.entries.value(f.seed, ns, row.revision, row.size)
 	case placeBlob:
 		f.entryBlob(ns, key, row.blob)
+	}
+	if f.digest != nil {
+		f.digest.entry(f.seed, k, &row)
 	}
 	c := f.counts[ns]
 	f.counts[ns] = count{c.keys + 1, c.bytes + int64(len(key)+len(row.metadata)) + row.size}
 }
 
-// entryValue looks for the row of an entry's value.
-func (f *fsck) entryValue(k, v []byte) {
-	ns, key, ok := cutNSKey(k[1:])
-	row, err := decodeEntryRow(v)
-	if !ok || err != nil || row.place != placeRow {
-		return
+// isBuried tells whether a key has a tombstone. It is asked for keys in their order.
+func (f *fsck) isBuried(key []byte) bool {
+	for f.buried.Valid() {
+		switch bytes.Compare(f.buried.Key()[1:], key) {
+		case 0:
+			return true
+		case 1:
+			return false
+		}
+		f.buried.Next()
 	}
-	if n := max(f.size(appendValueKey(nil, ns, row.revision)), 0); n != row.size {
-		f.problem("entry %s %q: value of %d bytes, not %d", ns, key, n, row.size)
-	}
+	return false
 }
 
 func (f *fsck) entryBlob(ns godwit.NamespaceID, key []byte, b godwit.Blob) {
 	f.naming.Lock()
-	f.blobs[b.ID] = true
+	if _, asked := f.blobs[b.ID]; asked {
+		f.blobs[b.ID] = true
+	}
 	f.naming.Unlock()
 	if f.get(appendBlobKey(nil, ns, b.ID)) == nil {
 		f.problem("entry %s %q: blob %s has no row", ns, key, b.ID)
 	}
-	err := blob.ErrNotFound
-	if f.files != nil {
-		err = f.files.Verify(f.ctx, b)
-	}
-	switch {
-	case err == nil, f.ctx.Err() != nil:
-	case f.follows && errors.Is(err, blob.ErrNotFound): // it can be had again
-	case f.files == nil:
-		f.problem("entry %s %q: blob directory is missing", ns, key)
-	default:
-		f.problem("entry %s %q: %v", ns, key, err)
-	}
+	key = bytes.Clone(key)
+	f.whole.Go(func() error {
+		f.readBlob(ns, key, b)
+		return nil
+	})
 }
 
 func (f *fsck) tombstone(k, v []byte) {
@@ -78,28 +99,16 @@ func (f *fsck) tombstone(k, v []byte) {
 		f.problem("tombstone %q: damaged row", k)
 		return
 	}
-	op := godwit.OpDelete
+	f.tombstones.revision(f.seed, t.op(), t.revision, ns, key)
+	f.expectDue(&f.tombstones, t.due, ns, key, t.revision)
+}
+
+// op is that of the record which the tombstone is of.
+func (t *tombstoneRow) op() godwit.Op {
 	if t.kind == tombSwept {
-		op = godwit.OpPut
+		return godwit.OpPut
 	}
-	f.expectRevision(op, t.revision, ns, key)
-	f.expectDue(t.due, ns, key, t.revision)
-}
-
-func (f *fsck) expectDue(due int64, ns godwit.NamespaceID, key []byte, r godwit.Revision) {
-	got := f.get(appendDueKey(nil, due, ns, string(key)))
-	if len(got) != 8 || godwit.Revision(binary.BigEndian.Uint64(got)) != r {
-		f.problem("key %s %q: time %d is not in the index by time", ns, key, due)
-	}
-}
-
-func (f *fsck) expectRevision(op godwit.Op, r godwit.Revision, ns godwit.NamespaceID, key []byte) {
-	for _, rec := range f.mutations(r) {
-		if rec.op == op && rec.ns == ns && string(rec.key) == string(key) {
-			return
-		}
-	}
-	f.problem("key %s %q: revision %d is not in the index by revision", ns, key, r)
+	return godwit.OpDelete
 }
 
 func (f *fsck) compareCounts() {

@@ -1,8 +1,6 @@
 package store
 
-import (
-	"github.com/godwitkv/godwit"
-)
+import "github.com/godwitkv/godwit"
 
 func (f *fsck) request(k, v []byte) {
 	r, err := decodeRequestRow(v)

@@ -1,73 +1,15 @@
 package store
 
-import (
-	"bytes"
-	"cmp"
-	"errors"
-	"slices"
+import "github.com/godwitkv/godwit"
 
-	"github.com/godwitkv/godwit"
-)
-
-// mutations are what the index has of some revisions, all that it has of them.
-type mutations struct {
-	after, upTo godwit.Revision // of revisions in (after, upTo]
-	found       []indexed
-}
-
-// nearRecords is about how many mutations are read of the index at once.
-const nearRecords = 256
-
-var errNear = errors.New("enough is read")
-
-// mutations is what the index has of a revision.
-func (f *fsck) mutations(r godwit.Revision) (found []indexed) {
-	if r == 0 || r > godwit.MaxRevision {
-		return nil
+// expectDue expects what is due to be in the index by time: by itself where that may hold
+// rows that mean nothing.
+func (f *fsck) expectDue(t *tallies, due int64, ns godwit.NamespaceID, key []byte, r godwit.Revision) {
+	if f.unswept(ns) {
+		f.lookForDue(due, ns, key, r)
+		return
 	}
-	err := scanRevisions(f.s.db, r-1, r, func(rec indexed) error {
-		rec.key = bytes.Clone(rec.key)
-		found = append(found, rec)
-		return nil
-	})
-	if err != nil && !errors.Is(err, ErrCorrupt) { // damaged rows are told of by themselves
-		f.problem("revision %d: %v", r, err)
-	}
-	return found
-}
-
-// mutationsNear is mutations, for who asks in order of revision. It is for one goroutine.
-func (f *fsck) mutationsNear(r godwit.Revision) []indexed {
-	if r == 0 || r > godwit.MaxRevision {
-		return nil
-	}
-	if r <= f.near.after || r > f.near.upTo {
-		f.near = f.readNear(r)
-	}
-	from, _ := slices.BinarySearchFunc(f.near.found, r, func(m indexed, r godwit.Revision) int { return cmp.Compare(m.revision, r) })
-	to := from
-	for to < len(f.near.found) && f.near.found[to].revision == r {
-		to++
-	}
-	return f.near.found[from:to]
-}
-
-// readNear reads the index from a revision on.
-func (f *fsck) readNear(r godwit.Revision) mutations {
-	near := mutations{after: r - 1, upTo: godwit.MaxRevision}
-	err := scanRevisions(f.s.db, near.after, near.upTo, func(m indexed) error {
-		if len(near.found) >= nearRecords && m.revision > near.found[len(near.found)-1].revision {
-			near.upTo = m.revision - 1
-			return errNear
-		}
-		m.key = bytes.Clone(m.key)
-		near.found = append(near.found, m)
-		return nil
-	})
-	if err != nil && !errors.Is(err, errNear) {
-		return mutations{after: r - 1, upTo: r, found: f.mutations(r)}
-	}
-	return near
+	t.due(f.seed, due, r, ns, key)
 }
 
 func (f *fsck) revision(k, v []byte) {
@@ -76,7 +18,7 @@ func (f *fsck) revision(k, v []byte) {
 		f.problem("revision %q: damaged row", k)
 		return
 	}
-	f.stands(r)
+	f.indexed(r)
 }
 
 func (f *fsck) index(k, v []byte) {
@@ -88,7 +30,7 @@ func (f *fsck) index(k, v []byte) {
 			if r.revision <= before {
 				f.problem("revision %d: is in the index by revision twice", r.revision)
 			}
-			f.stands(r)
+			f.indexed(r)
 			return nil
 		})
 	}
@@ -97,9 +39,14 @@ func (f *fsck) index(k, v []byte) {
 	}
 }
 
-// stands expects what is under a key to be of a revision, unless that was replaced.
-func (f *fsck) stands(r indexed) {
-	if h, ok := f.head(r.ns, r.key); (!ok || h.Revision != r.revision) && !f.dropped[r.ns] && !f.replaced.has(r.revision) && r.revision >= f.s.wiped[r.ns].before {
-		f.problem("revision %d: key %s %q is not at it", r.revision, r.ns, r.key)
+// indexed expects what is under a key to be of a revision, unless that was replaced.
+func (f *fsck) indexed(r indexed) {
+	if f.mustStand(r) {
+		f.indexes.revision(f.seed, r.op, r.revision, r.ns, r.key)
 	}
+}
+
+// mustStand tells whether a record of the index must be what stands under its key.
+func (f *fsck) mustStand(r indexed) bool {
+	return !f.dropped[r.ns] && !f.replaced.has(r.revision) && r.revision >= f.s.wiped[r.ns].before
 }

@@ -83,6 +83,18 @@ func (v *View) Purged() godwit.Revision { return v.purged }
 // checkEvery is how many rows go by between two looks at the context.
 const checkEvery = 256
 
+// HasBlobs tells whether the value of any entry, or earlier version, is a blob.
+func (v *View) HasBlobs() (has bool, err error) {
+	err = scanPrefix(v.snap, []byte{prefixBlob}, func(_, _ []byte) error {
+		has = true
+		return errEnough
+	})
+	if has {
+		err = nil
+	}
+	return has, err
+}
+
 // Changes calls fn with what stands now of each mutation in (after, upTo], in
 // order of revision: what was replaced since is left out, a deletion comes as
 // OpDelete, an entry whose value is gone because it has expired comes with
@@ -92,8 +104,8 @@ func (v *View) Changes(ctx context.Context, after, upTo godwit.Revision, fn func
 	if after >= upTo {
 		return nil
 	}
-	records, t := 0, teller{v: v, values: true, fn: fn}
-	return scanRevisions(v.snap, after, upTo, func(r indexed) error {
+	records, t := 0, v.teller(true, fn)
+	err := scanRevisions(v.snap, after, upTo, func(r indexed) error {
 		if records++; records%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -106,6 +118,7 @@ func (v *View) Changes(ctx context.Context, after, upTo godwit.Revision, fn func
 		}
 		return v.dead(r.ns, r.key, r.revision, false, fn)
 	})
+	return errors.Join(err, t.in.close())
 }
 
 // live calls fn with a key's entry, and tells whether it has one of a revision.
@@ -151,8 +164,8 @@ func (v *View) Walk(ctx context.Context, after *Place, values bool, fn func(*god
 	if after != nil {
 		lower = append(appendEntryKey(nil, after.Namespace, after.Key), 0)
 	}
-	t := teller{v: v, values: values, fn: fn}
-	return scanRange(v.snap, lower, []byte{prefixEntry + 1}, func(k, row []byte) error {
+	t := v.teller(values, fn)
+	err := scanRange(v.snap, lower, []byte{prefixEntry + 1}, func(k, row []byte) error {
 		if rows++; rows%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -163,6 +176,7 @@ func (v *View) Walk(ctx context.Context, after *Place, values bool, fn func(*god
 		}
 		return t.tell(ns, key, &e)
 	})
+	return errors.Join(err, t.in.close())
 }
 
 // teller calls fn with entries, each as the same record: one for each entry was nine
@@ -172,6 +186,11 @@ type teller struct {
 	values bool
 	fn     func(*godwit.Record) error
 	rec    godwit.Record
+	in     valueCursor // to be closed
+}
+
+func (v *View) teller(values bool, fn func(*godwit.Record) error) teller {
+	return teller{v: v, values: values, fn: fn, in: valueCursor{in: v.snap}}
 }
 
 // tell calls fn with an entry.
@@ -190,14 +209,12 @@ func (t *teller) tell(ns godwit.NamespaceID, key []byte, e *entryRow) error {
 		t.rec.Value.Inline = e.inline
 		return t.fn(&t.rec)
 	}
-	found, err := t.v.get(appendValueKey(nil, ns, e.revision), func(value []byte) error {
-		t.rec.Value.Inline = value
-		return t.fn(&t.rec)
-	})
-	if !found && err == nil { // in one state of the database it must be there
-		err = fmt.Errorf("value of revision %d is missing: %w", e.revision, ErrCorrupt)
+	value, err := t.in.get(ns, e.revision)
+	if err != nil {
+		return err
 	}
-	return err
+	t.rec.Value.Inline = value
+	return t.fn(&t.rec)
 }
 
 // Entry returns what stands under a key, as Walk does, or nil.
@@ -208,13 +225,13 @@ func (v *View) Entry(p Place) (*godwit.Record, error) {
 		if err != nil {
 			return err
 		}
-		t := teller{v: v, values: true, fn: func(r *godwit.Record) error {
+		t := v.teller(true, func(r *godwit.Record) error {
 			keep := *r
 			keep.Value.Inline, keep.Metadata = bytes.Clone(r.Value.Inline), bytes.Clone(r.Metadata)
 			out = &keep
 			return nil
-		}}
-		return t.tell(p.Namespace, []byte(p.Key), &e)
+		})
+		return errors.Join(t.tell(p.Namespace, []byte(p.Key), &e), t.in.close())
 	})
 	return out, err
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"github.com/godwitkv/godwit"
@@ -94,14 +96,45 @@ func (d *disk) reopen() {
 	d.open()
 }
 
-// fsck closes the store and returns its problems.
+// fsck closes the store and returns its problems, which are the same whether a digest is
+// made or not.
 func (d *disk) fsck() (problems []string) {
 	d.t.Helper()
 	d.close()
 	if err := store.Fsck(ctx, d.cfg, func(p string) { problems = append(problems, p) }); err != nil {
 		d.t.Errorf("fsck: %v", err)
 	}
+	d.fsckDigest(problems)
 	return problems
+}
+
+// fsckDigest wants the check that makes a digest to find some problems, and the right
+// digest where there are none.
+func (d *disk) fsckDigest(problems []string) {
+	d.t.Helper()
+	const now = 1_767_225_700
+	var found []string
+	sum, revision, err := store.FsckDigest(ctx, d.cfg, now, func(p string) { found = append(found, p) })
+	if err != nil {
+		d.t.Errorf("fsck with a digest: %v", err)
+	}
+	sorted := cmpopts.SortSlices(func(a, b string) bool { return a < b })
+	if diff := cmp.Diff(problems, found, sorted, cmpopts.EquateEmpty()); diff != "" {
+		d.t.Errorf("problems (-without +with a digest):\n%s", diff)
+	}
+	if len(found) > 0 || err != nil {
+		return
+	}
+	err = store.Look(ctx, d.cfg, func(ctx context.Context, s *store.Store) error {
+		want, at, err := s.Digest(ctx, now)
+		if sum != want || revision != at {
+			d.t.Errorf("digest %x of revision %d, want %x of %d", sum[:4], revision, want[:4], at)
+		}
+		return err
+	})
+	if err != nil {
+		d.t.Error(err)
+	}
 }
 
 // healthy closes the store and holds every index against every other.

@@ -1,6 +1,7 @@
 package place
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,19 +95,27 @@ func (d *directory) Get(ctx context.Context, name string, most int64) ([]byte, e
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer f.Close()
-	return readUpTo(f, name, most)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", name, err)
+	}
+	return readUpTo(f, name, info.Size(), most)
 }
 
-// readUpTo reads an object whole.
-func readUpTo(r io.Reader, name string, most int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, most+1))
+// readUpTo reads an object whole. size is what it is said to have, 0 if nothing is.
+func readUpTo(r io.Reader, name string, size, most int64) ([]byte, error) {
+	if size > most {
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", name, ErrTooLarge, most)
+	}
+	b := bytes.NewBuffer(make([]byte, 0, max(size, 0)+bytes.MinRead)) // it is read until there is no more
+	n, err := b.ReadFrom(io.LimitReader(r, most+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if int64(len(b)) > most {
+	if n > most {
 		return nil, fmt.Errorf("%s: %w: more than %d bytes", name, ErrTooLarge, most)
 	}
-	return b, nil
+	return b.Bytes(), nil
 }
 
 // List implements Place.

@@ -99,7 +99,7 @@ func (s *s3) Get(ctx context.Context, name string, most int64) ([]byte, error) {
 		return nil, s.failed("get", name, err)
 	}
 	defer func() { _ = o.Close() }()
-	b, err := readUpTo(o, name, most)
+	b, err := readUpTo(o, name, 0, most) // to ask for its size would be a request
 	if errors.Is(err, ErrTooLarge) {
 		return nil, err
 	}

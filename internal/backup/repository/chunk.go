@@ -57,13 +57,15 @@ func chunkOf(name string) (h Hash, ok bool) {
 	return h, object(h) == name
 }
 
-// pack makes an object of content.
-func (r *Repository) pack(content []byte) ([]byte, error) {
-	b := r.encoder.EncodeAll(content, make([]byte, 0, len(content)+1024))
+// pack makes an object of content. What comes compressed is in room, if it is large
+// enough, and else in what is returned as room for the next.
+func (r *Repository) pack(room, content []byte) (object, next []byte, err error) {
+	b := r.encoder.EncodeAll(content, room[:0])
 	if len(r.cfg.Recipients) == 0 {
-		return b, nil
+		return b, b, nil
 	}
-	return encrypt(r.cfg.Recipients, b)
+	object, err = encrypt(r.cfg.Recipients, b)
+	return object, b, err
 }
 
 // fetch reads a chunk of a backup and proves it.

@@ -37,13 +37,15 @@ func partsOf(size int64) int64 {
 	return (size + partBytes - 1) / partBytes
 }
 
-// appendItem appends what stands before a blob's content or its parts' names.
-func appendItem(b []byte, r *godwit.Record) []byte {
-	b = wire.AppendCounted(b, wire.AppendRecord(nil, r))
+// appendItem appends what stands before a blob's content or its parts' names. scratch is
+// room for a record, which it returns for the next one.
+func appendItem(b, scratch []byte, r *godwit.Record) (item, room []byte) {
+	scratch = wire.AppendRecord(scratch[:0], r)
+	b = wire.AppendCounted(b, scratch)
 	if !r.Value.Blob.IsZero() {
 		b = binary.AppendUvarint(b, uint64(partsOf(r.Value.Blob.Size)))
 	}
-	return b
+	return b, scratch
 }
 
 // decodeItems takes a chunk apart. What fn gets points into content.

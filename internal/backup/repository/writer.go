@@ -40,7 +40,9 @@ type Writer struct {
 	group   *errgroup.Group
 	ctx     context.Context //nolint:containedctx // of the group
 	free    chan []byte     // room for content
+	packed  chan []byte     // room for objects
 	content []byte          // of the chunk that grows
+	record  []byte          // scratch
 	written []*written      // chunks of records, in order
 	values  map[Hash]*written
 	added   atomic.Int64 // bytes that were written
@@ -67,7 +69,7 @@ func (r *Repository) Begin(ctx context.Context, s State) (_ *Writer, err error) 
 	if len(ids) > 0 {
 		last = ids[len(ids)-1]
 	}
-	w := &Writer{r: r, state: s, values: make(map[Hash]*written), free: make(chan []byte, parallel+1)}
+	w := &Writer{r: r, state: s, values: make(map[Hash]*written), free: make(chan []byte, parallel+1), packed: make(chan []byte, parallel)}
 	w.b = &Backup{
 		Format: Format, ID: newID(r.cfg.Now(), last), Created: s.Created, Cluster: s.Cluster, Revision: s.Revision, Time: s.Time,
 		Keys: s.Keys, Bytes: s.Bytes, Digest: s.Digest, From: s.Revision, key: s.Key,
@@ -161,7 +163,7 @@ func (w *Writer) Add(r *godwit.Record, open func(godwit.Blob) (io.ReadCloser, er
 		w.content = w.room()
 	}
 	before := len(w.content)
-	w.content = appendItem(w.content, r)
+	w.content, w.record = appendItem(w.content, w.record, r)
 	if b := r.Value.Blob; !b.IsZero() {
 		if err := w.addContent(b, open); err != nil {
 			return fmt.Errorf("value of a key in namespace %s: %w", r.Namespace, err)
@@ -255,7 +257,12 @@ func (w *Writer) write(c *written, content []byte) error {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		o, err := w.r.pack(content)
+		var room []byte
+		select {
+		case room = <-w.packed:
+		default:
+		}
+		o, room, err := w.r.pack(room, content)
 		w.release(content) // before the place takes its time
 		if err != nil {
 			return err
@@ -263,6 +270,7 @@ func (w *Writer) write(c *written, content []byte) error {
 		if err := w.r.cfg.Place.Put(w.ctx, object(c.Name), o); err != nil {
 			return err
 		}
+		w.packed <- room // as many fit as are at work
 		c.Size = int64(len(o))
 		w.added.Add(c.Size)
 		w.r.cfg.Moved(c.Size)
