@@ -229,13 +229,18 @@ func (n *node) bulk(ctx context.Context, id string, body []byte) error {
 
 // appendBulk appends the body of a bulk write of count keys from first on.
 func appendBulk(dst []byte, first, count int64, vals *load.Values) []byte {
+	return appendBulkOf(dst, first, count, func(i int64) int64 { return i }, vals)
+}
+
+// appendBulkOf does it for the keys that numbers stand for.
+func appendBulkOf(dst []byte, first, count int64, key func(int64) int64, vals *load.Values) []byte {
 	dst = append(dst, '[')
 	for i := range count {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"key":"`...)
-		dst = load.AppendKey(dst, first+i)
+		dst = load.AppendKey(dst, key(first+i))
 		dst = append(dst, `","value":"`...)
 		dst = vals.Append(dst)
 		dst = append(dst, `"}`...)

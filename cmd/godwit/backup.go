@@ -35,7 +35,7 @@ type backupMakeCmd struct {
 func (c *backupMakeCmd) Run(ctx context.Context, p *program) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	boundMemory()
+	boundGarbage()
 	began := time.Now()
 	keys, err := c.keys()
 	if err != nil {

@@ -5,15 +5,17 @@ import (
 	"runtime/debug"
 )
 
-// copyHeap is how much memory a copy of a store may take by Go's count: what it holds at a
-// time, chunks and what is on its way into the store, and some garbage. The database's
-// cache and memtables, some 80 MiB, come on top.
-const copyHeap = 128 << 20
+// copyGarbage is how much garbage may pile up while a store is copied, in percent of what
+// is held. What is held are chunks and what is on its way into the store, and where the
+// program has no C memory the database's cache and memtables. Part of it grows with the
+// store and with the repository, the lists of files and of chunks: under a limit in bytes
+// the collector would run without end once it comes near.
+const copyGarbage = 50
 
-// boundMemory has garbage collected before it is as much again as what is held, unless
-// whoever runs the command has said how much it may take.
-func boundMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(copyHeap)
+// boundGarbage has garbage collected before it is as much again as what is held, unless
+// whoever runs the command has said when.
+func boundGarbage() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(copyGarbage)
 	}
 }

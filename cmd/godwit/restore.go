@@ -24,7 +24,7 @@ type restoreCmd struct {
 func (c *restoreCmd) Run(ctx context.Context, p *program) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	boundMemory()
+	boundGarbage()
 	began := time.Now()
 	keys, err := c.keys()
 	if err != nil {
