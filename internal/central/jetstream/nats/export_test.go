@@ -68,3 +68,13 @@ func Counts(t *testing.T, text, server string, replicas int) bool {
 	}
 	return c.counts(server, replicas)
 }
+
+// AskPeers is askPeers: the names of those that count, by whether they are gone.
+func AskPeers(ctx context.Context, nc *natsgo.Conn, name string) (map[string]bool, error) {
+	peers, err := askPeers(ctx, nc, name)
+	gone := make(map[string]bool)
+	for _, p := range peers {
+		gone[p.ID] = p.Offline
+	}
+	return gone, err
+}
