@@ -135,7 +135,7 @@ func hint(err error, typed *kong.Context) string {
 		return "read the key to see whether the write took effect"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return "set SSL_CERT_FILE to a PEM file of those who may have signed it"
-	case isUnavailable(err):
+	case isUnavailable(err) && !errors.As(err, new(*client.Error)): // which a server answered
 		return `is "godwit serve" running there? --url or GODWIT_URL says where to look`
 	}
 	return ""

@@ -30,6 +30,23 @@ func TestUnknownAuthority(t *testing.T) {
 	}
 }
 
+// TestRefusedForNow: a server that says "not now" runs, and what it says stands alone.
+func TestRefusedForNow(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"success":false,"errors":[{"code":"unavailable","message":"Not now."}]}`)
+	}))
+	defer srv.Close()
+	cl, err := client.New(srv.URL, "token", client.WithAttempts(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = cl.Status(t.Context())
+	if code, h := exitCode(err), hint(err, nil); code != exitUnavailable || h != "" {
+		t.Errorf("%v: code %d, hint %q", err, code, h)
+	}
+}
+
 // TestErrorsPlayNoTricks holds that what a server says does not reach the terminal as
 // commands.
 func TestErrorsPlayNoTricks(t *testing.T) {
