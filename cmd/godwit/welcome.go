@@ -12,11 +12,10 @@ import (
 
 // welcome tells where the node is, its root token if this start made it, and
 // what to type next. A program that reads the log as JSON is told of the token
-// alone. A terminal is shown it; what else standard output may be, such as systemd's
-// journal, keeps what it gets, so it is told the file.
+// alone. systemd's journal is told the file.
 func (p *program) welcome(c *serveCmd, n *node.Node) {
 	file, made := node.RootTokenFile(c.Data), n.NewRootToken()
-	show := made != "" && isTerminal(p.stdout)
+	show := made != "" && !isJournal(p.stdout)
 	if c.LogFormat == "json" {
 		switch {
 		case show:
