@@ -22,6 +22,9 @@ import (
 const (
 	sealName  = "CLOSED"
 	sealStart = "godwit store, closed\n"
+	// maxSeal bounds the file: a line has some 30 bytes, and a store may have a file for
+	// each 2 MiB.
+	maxSeal = 1 << 30
 )
 
 var sealTable = crc32.MakeTable(crc32.Castagnoli)
@@ -56,7 +59,7 @@ func writeSeal(fsys FS, dir string) error {
 // checkSeal compares the directory with its seal, if there is one. Error:
 // ErrCorrupt.
 func checkSeal(fsys FS, dir string) error {
-	b, err := readSmall(fsys, filepath.Join(dir, sealName), 16<<20)
+	b, err := readSmall(fsys, filepath.Join(dir, sealName), maxSeal)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
