@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -41,7 +42,7 @@ func (s *Server) evict(ctx context.Context, gone entry, others map[string]entry)
 		return err
 	}
 	defer nc.Close()
-	peers, err := askPeers(ctx, nc, gone.Server)
+	peers, err := askPeers(ctx, nc, gone.Server, gone.Peer)
 	if err != nil {
 		return err
 	}
@@ -70,9 +71,10 @@ const evictTimeout = 2 * handOverTimeout
 // askPeers returns the servers of the cluster, as the leader of its metadata knows
 // them, unless the server of the name runs. All servers are asked: the leader takes one
 // that was killed for running for minutes, where one that has come since then does not
-// know it; and it may take one for gone that it has not heard of yet, which has a moment
-// to answer for itself. Error: jetstream.ErrRuns.
-func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error) {
+// know it, whose word counts of the server with this id. And the leader may take one for
+// gone that it has not heard of yet, which has a moment to answer for itself. Error:
+// jetstream.ErrRuns.
+func askPeers(ctx context.Context, nc *natsgo.Conn, name, id string) ([]peer, error) {
 	answers, err := nc.SubscribeSync(natsgo.NewInbox())
 	if err != nil {
 		return nil, err
@@ -81,13 +83,15 @@ func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error)
 		return nil, err
 	}
 	var peers []peer
-	offline := make(map[string]bool) // by the word of any
+	gone := false // the server with the id, by the word of any
+	runs := make(map[string]bool)
 	for {
 		m, err := answers.NextMsgWithContext(ctx)
 		switch {
 		case err != nil && peers != nil:
 			for i := range peers {
-				peers[i].Offline = offline[peers[i].ID]
+				p := &peers[i]
+				p.Offline = (p.Offline || gone && p.ID == id) && !runs[p.ID]
 			}
 			return peers, nil
 		case err != nil:
@@ -100,12 +104,13 @@ func askPeers(ctx context.Context, nc *natsgo.Conn, name string) ([]peer, error)
 		if a.Server.Name == name {
 			return nil, jetstream.ErrRuns
 		}
+		runs[peerID(a.Server.Name)] = true
 		meta := a.Data.Meta
 		if meta == nil {
 			continue
 		}
 		for _, p := range meta.Replicas {
-			offline[p.ID] = offline[p.ID] || p.Offline
+			gone = gone || p.Offline && p.ID == id
 		}
 		if meta.Leader == a.Server.Name {
 			peers = append([]peer{{ID: meta.Peer, Name: meta.Leader}}, meta.Replicas...)
@@ -132,4 +137,15 @@ type serverAnswer struct {
 			Replicas []peer `json:"replicas"`
 		} `json:"meta_cluster"`
 	} `json:"data"`
+}
+
+// peerID is what a cluster calls a server of a name, as server.Server.Node.
+func peerID(name string) string {
+	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	sum := sha256.Sum256([]byte(name))
+	id := sum[:8]
+	for i := range id {
+		id[i] = letters[int(id[i])%len(letters)]
+	}
+	return string(id)
 }

@@ -18,28 +18,28 @@ import (
 // and any of them who is gone: one that has just come answers first, and knows less.
 func TestWhoCounts(t *testing.T) {
 	t.Parallel()
-	const (
-		fresh  = `{"server":{"name":"n3-new"},"data":{"meta_cluster":{"leader":"n1","peer":"p1","replicas":[{"peer":"p1","name":"n1"},{"peer":"p2","name":"n2"}]}}}`
-		second = `{"server":{"name":"n2"},"data":{"meta_cluster":{"leader":"n1","peer":"p1","replicas":[{"peer":"p1","name":"n1"},{"peer":"p3","name":"?","offline":true},{"peer":"p4","name":"n3-new"}]}}}`
-		leader = `{"server":{"name":"n1"},"data":{"meta_cluster":{"leader":"n1","peer":"p1","replicas":[{"peer":"p2","name":"n2"},{"peer":"p3","name":"n3-old"},{"peer":"p4","name":"n3-new"}]}}}`
-		old    = `{"server":{"name":"n3-old"},"data":{}}`
-	)
+	newID := nats.PeerID("n3-new") // which the leader has not heard of yet
+	fresh := `{"server":{"name":"n3-new"},"data":{"meta_cluster":{"leader":"n1","peer":"p1","replicas":[{"peer":"p1","name":"n1"},{"peer":"p2","name":"n2","offline":true}]}}}`
+	second := `{"server":{"name":"n2"},"data":{"meta_cluster":{"leader":"n1","peer":"p1","replicas":[{"peer":"p1","name":"n1"},{"peer":"p3","name":"?","offline":true},{"peer":"` + newID + `","name":"n3-new"}]}}}`
+	leader := `{"server":{"name":"n1"},"data":{"meta_cluster":{"leader":"n1","peer":"p1","replicas":[{"peer":"p2","name":"n2"},{"peer":"p3","name":"n3-old"},{"peer":"` + newID + `","name":"?","offline":true}]}}}`
+	old := `{"server":{"name":"n3-old"},"data":{}}`
 	for name, tt := range map[string]struct {
 		answers []string
 		want    map[string]bool
 		err     error
 	}{
-		"a new one first":   {[]string{fresh, leader, second}, map[string]bool{"p1": false, "p2": false, "p3": true, "p4": false}, nil},
-		"nobody knows":      {[]string{fresh, leader}, map[string]bool{"p1": false, "p2": false, "p3": false, "p4": false}, nil},
-		"it answers itself": {[]string{leader, second, old}, map[string]bool{}, jetstream.ErrRuns},
-		"no leader answers": {[]string{fresh, second}, map[string]bool{}, context.DeadlineExceeded},
+		"a new one first":       {[]string{fresh, leader, second}, map[string]bool{"p1": false, "p2": false, "p3": true, newID: false}, nil},
+		"the new one is silent": {[]string{leader, second}, map[string]bool{"p1": false, "p2": false, "p3": true, newID: true}, nil},
+		"nobody knows":          {[]string{fresh, leader}, map[string]bool{"p1": false, "p2": false, "p3": false, newID: false}, nil},
+		"it answers itself":     {[]string{leader, second, old}, map[string]bool{}, jetstream.ErrRuns},
+		"no leader answers":     {[]string{fresh, second}, map[string]bool{}, context.DeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			nc := answering(t, tt.answers)
 			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 			defer cancel()
-			got, err := nats.AskPeers(ctx, nc, "n3-old")
+			got, err := nats.AskPeers(ctx, nc, "n3-old", "p3")
 			if !errors.Is(err, tt.err) {
 				t.Errorf("error %v, want %v", err, tt.err)
 			}
@@ -76,4 +76,21 @@ func answering(t *testing.T, answers []string) *natsgo.Conn {
 		t.Fatal(err)
 	}
 	return nc
+}
+
+// TestPeerID holds peerID to what a server calls itself.
+func TestPeerID(t *testing.T) {
+	t.Parallel()
+	s, err := server.NewServer(&server.Options{ServerName: "n1-0123456789abcdef", DontListen: true, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	defer func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	}()
+	if got, want := nats.PeerID(s.Name()), s.Node(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

@@ -70,11 +70,14 @@ func Counts(t *testing.T, text, server string, replicas int) bool {
 }
 
 // AskPeers is askPeers: the names of those that count, by whether they are gone.
-func AskPeers(ctx context.Context, nc *natsgo.Conn, name string) (map[string]bool, error) {
-	peers, err := askPeers(ctx, nc, name)
+func AskPeers(ctx context.Context, nc *natsgo.Conn, name, id string) (map[string]bool, error) {
+	peers, err := askPeers(ctx, nc, name, id)
 	gone := make(map[string]bool)
 	for _, p := range peers {
 		gone[p.ID] = p.Offline
 	}
 	return gone, err
 }
+
+// PeerID is peerID.
+func PeerID(name string) string { return peerID(name) }
