@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -46,15 +47,15 @@ func (s *Server) evict(ctx context.Context, gone entry, others map[string]entry)
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(peers, func(p peer) bool { return p.ID == gone.Peer && !p.Offline }) {
+		return jetstream.ErrHeardOf // before any is removed: one of a new disk may just be starting
+	}
 	known := make(map[string]bool)
 	for _, m := range others {
 		known[m.Peer] = true
 	}
 	for _, p := range peers {
-		switch {
-		case p.ID == gone.Peer && !p.Offline:
-			return jetstream.ErrHeardOf
-		case !p.Offline, known[p.ID], isServerName(p.Name) && nodeOf(p.Name) != gone.Name:
+		if !p.Offline || known[p.ID] || isServerName(p.Name) && nodeOf(p.Name) != gone.Name {
 			continue
 		}
 		request := object{"peer_id": p.ID}
