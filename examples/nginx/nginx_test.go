@@ -24,8 +24,9 @@ type running struct {
 // tells has nginx say where it would send a host.
 const tells = "return 200 $route;"
 
-// startNginx starts one whose server does as it is told, with these upstreams.
-func startNginx(t *testing.T, server, upstreams string) running {
+// startNginx starts one whose server does as it is told, with these upstreams. Hosts without
+// a route go to fallback. It answers already: before its workers run, nginx loses a signal.
+func startNginx(t *testing.T, fallback, server, upstreams string) running {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nginx") // t.TempDir may be too long for a socket
 	if err != nil {
@@ -38,7 +39,7 @@ func startNginx(t *testing.T, server, upstreams string) running {
 		conf += what + "_temp_path " + what + ";\n"
 	}
 	conf += "map_hash_bucket_size 512; map_hash_max_size 32768;\n" +
-		"map $host $route { default none; include *.map; }\n" +
+		"map $host $route { default " + fallback + "; include *.map; }\n" +
 		upstreams + "server { listen unix:" + socket + "; " + server + " } }\n"
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
@@ -60,7 +61,22 @@ func startNginx(t *testing.T, server, upstreams string) running {
 		DisableKeepAlives: true, // a connection stays with the worker that took it
 	}
 	r := running{&nginx{command: command, file: file}, &http.Client{Transport: transport}}
+	r.answers(t)
 	return r
+}
+
+// answers waits until a worker answers, whatever it says.
+func (r running) answers(t *testing.T) {
+	t.Helper()
+	var err error
+	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(10 * time.Millisecond) {
+		var res *http.Response
+		if res, err = r.http.Get("http://a.example/"); err == nil {
+			_ = res.Body.Close()
+			return
+		}
+	}
+	t.Fatal(err)
 }
 
 // await waits until nginx would send host to upstream: for a moment after a reload workers
@@ -108,8 +124,7 @@ func (r running) takes(t *testing.T, text string) {
 
 // TestNginxTakesRoutes gives it as many and as long ones as there may be, after hostile ones.
 func TestNginxTakesRoutes(t *testing.T) {
-	n := startNginx(t, tells, "")
-	n.await(t, "a.example", "none")
+	n := startNginx(t, "none", tells, "")
 	r := routes{}
 	for _, pair := range hostile {
 		r.add(pair[0], []byte(pair[1]))
@@ -128,8 +143,7 @@ func TestNginxTakesRoutes(t *testing.T) {
 
 // TestWhatNginxRefusesIsTakenBack breaks the configuration and mends it.
 func TestWhatNginxRefusesIsTakenBack(t *testing.T) {
-	n := startNginx(t, tells, "")
-	n.await(t, "a.example", "none")
+	n := startNginx(t, "none", tells, "")
 	if err := n.take(t.Context(), []byte("}")); err == nil || !strings.Contains(err.Error(), "routes.map:1") {
 		t.Errorf("got error %v, want what nginx says", err)
 	}
@@ -160,8 +174,7 @@ func (r running) has(t *testing.T, want string) {
 
 // TestRoutesAreReadOnceNginxRuns gives routes to one that does not run yet.
 func TestRoutesAreReadOnceNginxRuns(t *testing.T) {
-	n := startNginx(t, tells, "")
-	n.await(t, "a.example", "none")
+	n := startNginx(t, "none", tells, "")
 	pid := filepath.Join(filepath.Dir(n.file), "pid")
 	if err := os.Rename(pid, pid+"-aside"); err != nil {
 		t.Fatal(err)
