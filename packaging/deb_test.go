@@ -10,9 +10,10 @@ import (
 )
 
 // testPackage holds a package to what it shall have, and do on a machine like this one.
-func testPackage(t *testing.T, deb string) {
+// commit is what its program says, behind what it runs on, of what it was built from.
+func testPackage(t *testing.T, deb, commit string) {
 	t.Run("contents", func(t *testing.T) { contents(t, deb) })
-	t.Run("installation", func(t *testing.T) { installation(t, deb) })
+	t.Run("installation", func(t *testing.T) { installation(t, deb, commit) })
 	t.Run("service", func(t *testing.T) { service(t, deb) })
 }
 
@@ -43,11 +44,11 @@ func contents(t *testing.T, deb string) {
 
 // installation installs, upgrades, removes and purges the package as dpkg does where no
 // systemd runs.
-func installation(t *testing.T, deb string) {
+func installation(t *testing.T, deb, commit string) {
 	layered(t, "install.sh", deb,
 		`account godwit:x:\d+:\d+:godwit, a key-value store:/var/lib/godwit:/usr/sbin/nologin`,
 		`settings 600 root`,
-		`version godwit \S+ go\S+ linux/\S+.*`,
+		`version godwit \S+ go\S+ linux/\S+`+commit,
 		`page /usr/share/man/man1/godwit-serve\.1\.gz`,
 		`differs `,
 		`fsck done`,

@@ -25,7 +25,7 @@ func TestRelease(t *testing.T) {
 		t.Run("contents", func(t *testing.T) { contents(t, deb) })
 	}
 	arch := strings.TrimSpace(run(t, "dpkg", "--print-architecture"))
-	testPackage(t, made(t, "*_linux_"+arch+".deb")[0])
+	testPackage(t, made(t, "*_linux_"+arch+".deb")[0], ` commit [0-9a-f]{40}`)
 }
 
 // checksums cover every file that is published.

@@ -3,7 +3,7 @@
 # namespace of its own. None of this machine's services is started there, and its network is a
 # loopback of its own.
 set -e
-root=$2/root
+root=$2/merged
 echo 0 > "$3/cgroup.procs"
 mount -t tmpfs tmpfs /run # what systemd-nspawn keeps there goes with it
 mount -t tmpfs tmpfs "$2"
@@ -39,7 +39,7 @@ say() { echo "== $*"; }
 pid() { systemctl show --property MainPID --value godwit; }
 ready() { until godwit status > /dev/null 2>&1; do sleep 0.1; done; }
 # The commands of docs/operations.md find address and token by this.
-export HOME=/root GODWIT_DATA=/var/lib/godwit
+export HOME=/tmp GODWIT_DATA=/var/lib/godwit
 
 dpkg -i /godwit.deb
 say installed "$(systemctl is-enabled godwit) $(systemctl is-active godwit)"

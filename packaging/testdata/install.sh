@@ -2,11 +2,11 @@
 # nobody else sees: as root, in a mount namespace of its own.
 set -e
 mount -t tmpfs tmpfs "$2"
-mkdir "$2/upper" "$2/work" "$2/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$2/upper,workdir=$2/work" "$2/root"
-cp "$1" "$2/root/godwit.deb"
-rm -f "$2/root/var/lib/man-db/auto-update" # which takes seconds
-exec chroot "$2/root" sh -e << 'END'
+mkdir "$2/upper" "$2/work" "$2/merged"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$2/upper,workdir=$2/work" "$2/merged"
+cp "$1" "$2/merged/godwit.deb"
+rm -f "$2/merged/var/lib/man-db/auto-update" # which takes seconds
+exec chroot "$2/merged" sh -e << 'END'
 say() { echo "== $*"; }
 cd /
 if getent passwd godwit; then say "there is a godwit already"; exit 1; fi
