@@ -27,8 +27,9 @@ func (m *Member) countIn(ctx context.Context) error {
 			break
 		}
 		sleep(ctx, countPause)
-		if m.registered.Load() {
-			left -= countPause
+		left -= countPause
+		if m.stranger.Load() { // until the other is removed
+			left = countWithin
 		}
 	}
 	m.counted.Store(true)
