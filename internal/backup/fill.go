@@ -12,15 +12,8 @@ import (
 	"github.com/godwitkv/godwit/internal/store"
 )
 
-const (
-	// valuesAtOnce is how many values are brought in at once: each waits for the disk.
-	valuesAtOnce = 4
-	// runBytes is about how much becomes files of the database together.
-	runBytes = 6 << 20
-	// runsAhead bounds the runs that are begun and not yet brought in, whose bytes stay in
-	// memory.
-	runsAhead = 2
-)
+// valuesAtOnce is how many values are brought in at once: each waits for the disk.
+const valuesAtOnce = 4
 
 // filler brings what is in a repository into a blank store.
 type filler struct {
@@ -89,7 +82,7 @@ func (f *filler) gather(p *repository.Part) error {
 	for i := range p.Items {
 		f.waiting = append(f.waiting, &p.Items[i].Record)
 	}
-	if f.bytes += p.Bytes; f.bytes < runBytes {
+	if f.bytes += p.Bytes; f.bytes < store.RunBytes {
 		return nil
 	}
 	return f.begin()
@@ -100,7 +93,7 @@ func (f *filler) begin() error {
 	if len(f.waiting) == 0 {
 		return nil
 	}
-	if len(f.begun) == runsAhead {
+	if len(f.begun) == store.RunsAhead {
 		if err := f.take(); err != nil {
 			return err
 		}

@@ -9,15 +9,6 @@ import (
 	"github.com/godwitkv/godwit/internal/store"
 )
 
-const (
-	// runBytes is about how much a blank store takes at once, which goes into the
-	// database as files of its own. What came within noteEvery is enough as well.
-	runBytes = 6 << 20
-	// runsAhead bounds the runs that are begun and not yet brought in, whose bytes stay in
-	// memory.
-	runsAhead = 2
-)
-
 // runs brings the chunks of a blank store's walk in, as runs: while the files of one are
 // synced those of the next are made.
 type runs struct {
@@ -74,11 +65,12 @@ func (r *runs) next(chunks <-chan *chunk) (*chunk, error) {
 	return <-chunks, nil
 }
 
-// gather begins a run with a chunk, if it is not better to wait for the next.
+// gather begins a run with a chunk, if it is not better to wait for the next: for noteEvery
+// at the most.
 func (r *runs) gather(c *chunk) error {
 	r.waiting = append(r.waiting, c)
 	r.bytes += c.bytes
-	if r.bytes < runBytes && time.Since(r.noted) < noteEvery && !c.last {
+	if r.bytes < store.RunBytes && time.Since(r.noted) < noteEvery && !c.last {
 		return nil
 	}
 	return r.begin()
@@ -89,7 +81,7 @@ func (r *runs) begin() error {
 	if len(r.waiting) == 0 {
 		return nil
 	}
-	if len(r.begun) == runsAhead {
+	if len(r.begun) == store.RunsAhead {
 		if err := r.take(); err != nil {
 			return err
 		}

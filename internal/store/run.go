@@ -39,11 +39,17 @@ import (
 // than what is saved.
 const runFrom = 1 << 20
 
+const (
+	// RunBytes is about how many bytes of entries should become a run.
+	RunBytes = 6 << 20
+	// RunsAhead is how many runs may be begun and not taken yet, whose bytes stay in memory.
+	RunsAhead = 2
+)
+
 // Run is entries on their way into a store.
 type Run struct {
 	s       *Store
 	records []*godwit.Record
-	bytes   int
 	paths   []string
 	files   errgroup.Group // so that the disk syncs them together
 }
@@ -53,11 +59,11 @@ type Run struct {
 // that, for runs in the order in which they began; Drop where none comes. The records and
 // their bytes stay the same until then.
 func (s *Store) BeginRun(records []*godwit.Record) *Run {
-	r := &Run{s: s, records: records}
+	r, size := &Run{s: s, records: records}, 0
 	for _, rec := range records {
-		r.bytes += len(rec.Key) + len(rec.Metadata) + len(rec.Value.Inline)
+		size += len(rec.Key) + len(rec.Metadata) + len(rec.Value.Inline)
 	}
-	if r.bytes < runFrom {
+	if size < runFrom {
 		return r
 	}
 	// It need not survive a crash: what is in it is linked to where it stays.
@@ -82,9 +88,6 @@ func (s *Store) BeginRun(records []*godwit.Record) *Run {
 	}
 	return r
 }
-
-// Bytes is how many bytes the entries of the run have.
-func (r *Run) Bytes() int { return r.bytes }
 
 // Drop takes back a run that is not taken.
 func (r *Run) Drop() error {
