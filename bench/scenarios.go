@@ -34,7 +34,7 @@ func scenarios(o options) []scenario {
 		{"import", "all keys written out of a file by godwit import", importAll},
 		{"backup", "backups into a directory and a repository, and back", backups},
 		{"backup-shapes", "the same of small values, of large ones, and of keys written in no order", backupShapes},
-		{"fairness", "durable writes of one connection while bulk writes flood another namespace", fairness},
+		{"fairness", "durable writes of one connection while another namespace is flooded", fairness},
 		{"worker-get", "a Worker's get beside miniflare's local KV", workerGet},
 		{"worker-list", "a Worker's list of 1,000 keys beside miniflare's local KV", workerList},
 		{"worker-command", "a Worker's get through godwit worker beside miniflare", workerCommandGet},

@@ -110,6 +110,57 @@ func BenchmarkPropose(b *testing.B) {
 	}
 }
 
+// BenchmarkFlooded is a write while others keep some 100,000 waiting in one namespace: in
+// another one, whose turn comes with the next batch, and in the same, whose queue it stands
+// in.
+func BenchmarkFlooded(b *testing.B) {
+	for n, name := range []string{"the same namespace", "another namespace"} {
+		b.Run(name, func(b *testing.B) {
+			_, l := openDisk(b, 1000)
+			if _, err := l.Propose(context.Background(), []godwit.Transaction{createNamespace(namespaceID(1))}); err != nil {
+				b.Fatal(err)
+			}
+			defer flood(b, l, 100)()
+			for b.Loop() {
+				if _, err := l.Propose(context.Background(), []godwit.Transaction{put(namespaceID(n), "one", benchValue())}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// flood has so many writers of 1,000 keys each in namespace 0, until what it returns is
+// called.
+func flood(b *testing.B, l *embedded.Log, writers int) (stop func()) {
+	b.Helper()
+	var flooding sync.WaitGroup
+	var stopped atomic.Bool
+	var written atomic.Int64
+	for range writers {
+		txs := make([]godwit.Transaction, 1000)
+		for i := range txs {
+			txs[i] = put(namespaceID(0), benchKey(i), benchValue())
+		}
+		flooding.Go(func() {
+			for !stopped.Load() {
+				if _, err := l.Propose(context.Background(), txs); err != nil {
+					b.Error(err)
+					return
+				}
+				written.Add(1)
+			}
+		})
+	}
+	for written.Load() == 0 { // the queue is full then
+		time.Sleep(time.Millisecond)
+	}
+	return func() {
+		stopped.Store(true)
+		flooding.Wait()
+	}
+}
+
 func BenchmarkGet(b *testing.B) {
 	const keys = 1_000_000
 	s, _ := openDisk(b, keys)
