@@ -65,6 +65,7 @@ func service(t *testing.T, deb string) {
 		`value flies far`,
 		`process godwit CapEff: 0000000000000000 NoNewPrivs: 1 Seccomp: 2`,
 		`directory 700 godwit`,
+		`reloaded 0 active flies far`,
 		`killed flies far`,
 		`upgraded enabled active next flies far`,
 		`stopped inactive success /var/lib/godwit/CLOSED`,

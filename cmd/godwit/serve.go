@@ -96,13 +96,15 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
+	hangup := c.hangups()
+	defer signal.Stop(hangup)
 	for {
 		n, err := node.Open(ctx, cfg)
 		if err != nil {
 			return err
 		}
 		p.welcome(c, n)
-		if err = c.serve(ctx, n, cfg.Logger); !errors.Is(err, node.ErrCopyAgain) {
+		if err = c.serve(ctx, n, hangup, cfg.Logger); !errors.Is(err, node.ErrCopyAgain) {
 			return err
 		}
 		cfg.Metrics = nil // those are the node's that has ended
@@ -111,17 +113,12 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 
 // serve runs the node until ctx ends or it can go on no longer, and tells once
 // it is ready.
-func (c *serveCmd) serve(ctx context.Context, n *node.Node, logger *slog.Logger) error {
+func (c *serveCmd) serve(ctx context.Context, n *node.Node, hangup <-chan os.Signal, logger *slog.Logger) error {
 	if c.ReadyFile != "" {
 		_ = os.Remove(c.ReadyFile) // of a node that was killed here before
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	if c.AuditLog != "" {
-		hangup := make(chan os.Signal, 1)
-		signal.Notify(hangup, syscall.SIGHUP) // before anyone knows that the node is ready
-		defer signal.Stop(hangup)
-		g.Go(func() error { return reopenUpon(ctx, hangup, n) })
-	}
+	g.Go(func() error { return reloadUpon(ctx, hangup, n) })
 	g.Go(func() error {
 		err := n.Run(ctx)
 		if errors.Is(err, node.ErrCopyAgain) {
@@ -152,13 +149,23 @@ func (c *serveCmd) serve(ctx context.Context, n *node.Node, logger *slog.Logger)
 	return err
 }
 
-// reopenUpon has the audit log opened again upon a signal, as those who move logs away
-// send it. Error: none; it ends with ctx.
-func reopenUpon(ctx context.Context, hangup <-chan os.Signal, n *node.Node) error {
+// hangups are the signals upon which a node reads again what was changed. A terminal that is
+// closed sends one too, and ends a node that has nothing to read again.
+func (c *serveCmd) hangups() chan os.Signal {
+	hangup := make(chan os.Signal, 1)
+	if c.AuditLog != "" || c.TLSCert != "" || c.ClusterCert != "" || !isTerminal(os.Stderr) {
+		signal.Notify(hangup, syscall.SIGHUP)
+	}
+	return hangup
+}
+
+// reloadUpon has the node read again what was changed, upon a signal of those who change it.
+// Error: none; it ends with ctx.
+func reloadUpon(ctx context.Context, hangup <-chan os.Signal, n *node.Node) error {
 	for {
 		select {
 		case <-hangup:
-			n.ReopenAudit()
+			n.Reload()
 		case <-ctx.Done():
 			return nil
 		}

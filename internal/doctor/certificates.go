@@ -52,7 +52,7 @@ func (d *Deployment) certificate(check string, c client.Certificate) Finding {
 	default:
 		return f
 	}
-	f.Do = "renew it, and restart the node: it reads its certificates at the start"
+	f.Do = "renew it in its files: the node looks there each minute, and upon SIGHUP"
 	return f
 }
 

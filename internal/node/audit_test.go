@@ -157,7 +157,7 @@ func TestStrictAudit(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	n.ReopenAudit()
+	n.Reload()
 	eventually(t, "a write is refused", func() bool { return ask(t, n, "PUT", "k", "birds", rootToken).StatusCode == 503 })
 	rest := n.APIURL() + "/client/v4/accounts/" + n.Account() + "/storage/kv/namespaces"
 	own := n.APIURL() + "/godwit/v1/"

@@ -124,10 +124,9 @@ func (n *Node) openServer(ctx context.Context) (*nats.Server, error) {
 	}
 	var mutual *tls.Config
 	if c.ClusterCert != "" {
-		if mutual, err = nats.LoadTLS(c.ClusterCert, c.ClusterKey, c.ClusterCA); err != nil {
+		if mutual, err = n.clusterTLS(); err != nil {
 			return nil, err
 		}
-		n.certificates = append(n.certificates, certificateOf("cluster", mutual.Certificates[0].Leaf))
 	}
 	key, err := n.natsKey()
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/godwitkv/godwit/internal/certs"
 )
 
 // listeners are a node's ports.
@@ -15,7 +17,7 @@ type listeners struct {
 
 // bind opens the ports. On an error those that are open stay in what it
 // returns.
-func (n *Node) bind(certificate *tls.Certificate) (l listeners, err error) {
+func (n *Node) bind(certificate *certs.Pair) (l listeners, err error) {
 	if l.api, err = n.bindOne("--listen", n.cfg.Listen, certificate, "h2", "http/1.1"); err != nil {
 		return l, err
 	}
@@ -28,7 +30,7 @@ func (n *Node) bind(certificate *tls.Certificate) (l listeners, err error) {
 	return l, err
 }
 
-func (n *Node) bindOne(flag, addr string, certificate *tls.Certificate, protocols ...string) (net.Listener, error) {
+func (n *Node) bindOne(flag, addr string, certificate *certs.Pair, protocols ...string) (net.Listener, error) {
 	ln, err := n.cfg.ListenFunc("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
@@ -37,9 +39,9 @@ func (n *Node) bindOne(flag, addr string, certificate *tls.Certificate, protocol
 		return ln, nil
 	}
 	return tls.NewListener(ln, &tls.Config{
-		Certificates: []tls.Certificate{*certificate},
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   protocols,
+		GetCertificate: certificate.ToClient,
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     protocols,
 	}), nil
 }
 

@@ -21,7 +21,6 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/binding"
-	"github.com/godwitkv/godwit/internal/api/native"
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/central/jetstream"
@@ -54,6 +53,8 @@ const (
 	logGeneration = "generation"
 	logFencedBy   = "fenced_by"
 	logAdvice     = "advice"
+	logUse        = "use"
+	logUntil      = "until"
 )
 
 // Node is a running node. Its methods may be called from many goroutines.
@@ -77,7 +78,7 @@ type Node struct {
 	audit    *audit.Log       // nil: nothing is recorded
 	traces   *export.Exporter // nil: nothing is traced
 
-	certificates []native.Certificate // that the node shows
+	certificates []certificate // that the node shows
 
 	upstreamTLS *tls.Config
 	passing     http.RoundTripper  // of requests to other nodes; nil at the centre
@@ -132,7 +133,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 
 // open makes everything, from the disk up. Nothing serves yet.
 func (n *Node) open(ctx context.Context) error {
-	certificate, err := n.certificate()
+	certificate, err := n.portsCertificate()
 	if err != nil {
 		return err
 	}
@@ -175,8 +176,11 @@ func (n *Node) openAudit() (err error) {
 	return err
 }
 
-// ReopenAudit has the audit log's file opened again by its name.
-func (n *Node) ReopenAudit() { n.audit.Reopen() }
+// Reload has the audit log's file opened again by its name, and certificates read again.
+func (n *Node) Reload() {
+	n.audit.Reopen()
+	n.renewCertificates()
+}
 
 // openLog opens what the node's writes go to, wherever that is.
 func (n *Node) openLog(ctx context.Context) error {
@@ -236,18 +240,6 @@ func (n *Node) openService() {
 	n.newServers()
 }
 
-func (n *Node) certificate() (*tls.Certificate, error) {
-	if n.cfg.TLSCert == "" {
-		return nil, nil
-	}
-	c, err := tls.LoadX509KeyPair(n.cfg.TLSCert, n.cfg.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("load TLS certificate: %w", err)
-	}
-	n.certificates = append(n.certificates, certificateOf("ports", c.Leaf))
-	return &c, nil
-}
-
 func (n *Node) openStore(ctx context.Context) (err error) {
 	if n.cfg.FS == nil {
 		// The store makes the directory too, but for its owner alone is ours.
@@ -290,6 +282,7 @@ func (n *Node) serve() {
 	})
 	n.workers.Go(func() error { return n.dashboard.Run(done) })
 	n.workers.Go(func() error { return n.awaitAgain(done) })
+	n.workers.Go(func() error { return n.keepCertificates(done) })
 	if n.cfg.follows() {
 		n.workers.Go(func() error { return n.awaitReady(done) })
 	}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"crypto/x509"
 	"net"
 	"strings"
 	"time"
@@ -39,7 +38,7 @@ func (n *Node) status(host string) native.Status {
 		Scrub:         n.scrubStatus(),
 
 		TimeMS: n.cfg.Now().UnixMilli(), RetentionSeconds: int64(n.store.Retention() / time.Second), Disk: diskOf(&stats),
-		Encryption: n.encryption(), Ports: n.ports(), Certificates: n.certificates, Audit: n.auditStatus(),
+		Encryption: n.encryption(), Ports: n.ports(), Certificates: n.certificateStatus(), Audit: n.auditStatus(),
 	}
 	if by := n.store.Fenced(); by != 0 && !n.cfg.edge() {
 		status.FencedBy, status.StalenessMS = by, -1
@@ -98,18 +97,6 @@ func (n *Node) auditStatus() *native.Audit {
 	}
 	failing, dropped := n.audit.Standing()
 	return &native.Audit{Strict: n.cfg.AuditStrict, Failing: failing, Dropped: dropped}
-}
-
-// certificateOf tells of a certificate that the node shows.
-func certificateOf(use string, c *x509.Certificate) native.Certificate {
-	names := append([]string{}, c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		names = append(names, ip.String())
-	}
-	if len(names) == 0 && c.Subject.CommonName != "" {
-		names = append(names, c.Subject.CommonName)
-	}
-	return native.Certificate{Use: use, Names: names, NotBefore: c.NotBefore.Unix(), NotAfter: c.NotAfter.Unix()}
 }
 
 // uptime is for how many seconds the node has been running.

@@ -3,10 +3,15 @@ package node_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"io"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/certtest"
 )
 
@@ -58,5 +63,52 @@ func TestBadCertificateIsRefused(t *testing.T) {
 	cfg.TLSCert, cfg.TLSKey = "nowhere.pem", "nowhere.pem"
 	if _, err := openErr(t, cfg); err == nil || !strings.Contains(err.Error(), "nowhere.pem") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestRenewedCertificateIsShown renews a certificate under a client that goes on.
+func TestRenewedCertificateIsShown(t *testing.T) {
+	a := certtest.New(t, "test")
+	cfg := config()
+	cfg.TLSCert, cfg.TLSKey = a.Sign(t, "old")
+	n := open(t, cfg)
+	kept := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Pool()}}}
+	defer kept.CloseIdleConnections()
+	shown := func(c *http.Client, url string) string {
+		t.Helper()
+		res, err := c.Get(url)
+		must(t, err)
+		_, err = io.Copy(io.Discard, res.Body)
+		must(t, errors.Join(err, res.Body.Close()))
+		return res.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	url := n.APIURL() + "/healthz"
+	if got := shown(kept, url); got != "old" {
+		t.Fatalf("%s is shown at first", got)
+	}
+	cert, key := a.Sign(t, "new", net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2))
+	must(t, os.Rename(cert, cfg.TLSCert))
+	n.Reload() // of which the key is not there yet
+	fresh := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Pool()}, DisableKeepAlives: true}}
+	if got := shown(fresh, url); got != "old" {
+		t.Errorf("%s is shown without its key", got)
+	}
+	must(t, os.Rename(key, cfg.TLSKey))
+	n.Reload()
+	for _, url := range []string{url, n.BindingURL() + "/k"} {
+		if got := shown(fresh, url); got != "new" {
+			t.Errorf("%s: %s is shown, want the new one", url, got)
+		}
+	}
+	if got := shown(kept, url); got != "old" {
+		t.Errorf("a connection of before has changed to %s", got)
+	}
+	c, err := client.New(n.APIURL(), rootToken, client.WithHTTPClient(fresh))
+	must(t, err)
+	defer c.Close()
+	status, err := c.Status(t.Context())
+	must(t, err)
+	if got := status.Certificates; len(got) != 1 || len(got[0].Names) != 2 {
+		t.Errorf("the status tells of %v, want the new one", got)
 	}
 }

@@ -54,6 +54,11 @@ say value "$(godwit get birds knot)"
 say process "$(stat -c %U "/proc/$(pid)")" $(grep -E '^(NoNewPrivs|Seccomp|CapEff):' "/proc/$(pid)/status")
 say directory "$(stat -c '%a %U' /var/lib/godwit)"
 
+before=$(pid)
+systemctl reload godwit
+ready
+say reloaded "$(($(pid) - before)) $(systemctl is-active godwit) $(godwit get birds knot)"
+
 kill -KILL "$(pid)"
 until [ "$(systemctl show --property NRestarts --value godwit)" = 1 ]; do sleep 0.1; done
 ready

@@ -225,16 +225,8 @@ func TestConnectFiles(t *testing.T) {
 			t.Errorf("%+v: %v", test.cfg, err)
 		}
 	}
-	a := certtest.New(t, "ours")
-	cert, key := a.Sign(t, "n1")
-	for _, test := range []struct{ cert, key, ca, want string }{
-		{junk, key, a.File, "--cluster-cert: "},
-		{cert, junk, a.File, "--cluster-cert: "},
-		{cert, key, junk, "--cluster-ca: "},
-	} {
-		if _, err := nats.LoadTLS(test.cert, test.key, test.ca); err == nil || !strings.HasPrefix(err.Error(), test.want) {
-			t.Errorf("%+v: %v", test, err)
-		}
+	if _, err := nats.MutualTLS(nil, junk); err == nil || !strings.HasPrefix(err.Error(), "--cluster-ca: ") {
+		t.Errorf("junk as an authority: %v", err)
 	}
 }
 
@@ -244,7 +236,7 @@ func TestExternalTLS(t *testing.T) {
 	a, other := certtest.New(t, "ours"), certtest.New(t, "another")
 	cfg := load(t, a, "nats")
 	url, _ := external(t, func(o *server.Options) {
-		o.TLSConfig = &tls.Config{Certificates: cfg.Certificates, MinVersion: tls.VersionTLS12}
+		o.TLSConfig = &tls.Config{GetCertificate: cfg.GetCertificate, MinVersion: tls.VersionTLS12}
 		o.TLSTimeout = 5
 	})
 	m := open(t, nats.Config{URLs: []string{url}, CA: a.File})

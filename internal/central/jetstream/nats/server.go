@@ -26,7 +26,7 @@ type ServerConfig struct {
 	Listen string
 	// Peers are the members, this one among them.
 	Peers []Peer
-	// TLS is mutual TLS for the cluster port, as LoadTLS makes it. Default: none,
+	// TLS is mutual TLS for the cluster port, as MutualTLS makes it. Default: none,
 	// on loopback alone.
 	TLS *tls.Config
 	// Key is what the server encrypts all that it keeps with. Default: it does not.

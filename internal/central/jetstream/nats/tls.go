@@ -7,21 +7,19 @@ import (
 	"fmt"
 	"net"
 	"os"
+
+	"github.com/godwitkv/godwit/internal/certs"
 )
 
-// LoadTLS makes the mutual TLS of a cluster's ports from PEM files: each side shows
-// the certificate, and takes only those that the authority signed.
-func LoadTLS(cert, key, ca string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("--cluster-cert: %w", err)
-	}
+// MutualTLS makes that of a cluster's ports: each side shows the certificate, and takes
+// only those that the authority in a PEM file signed.
+func MutualTLS(pair *certs.Pair, ca string) (*tls.Config, error) {
 	pool, err := loadCA(ca)
 	if err != nil {
 		return nil, fmt.Errorf("--cluster-ca: %w", err)
 	}
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair},
+		MinVersion: tls.VersionTLS12, GetCertificate: pair.ToClient, GetClientCertificate: pair.ToServer,
 		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
 	}, nil
 }
