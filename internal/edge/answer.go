@@ -131,7 +131,7 @@ func (e *Edge) refuse(ctx context.Context, ns godwit.NamespaceID, opts godwit.Re
 	case opts.Strong:
 		return unavailable("A strong read needs the upstream, which cannot be reached.")
 	case opts.MinRevision > 0 && (e.store.Mixed() || opts.MinRevision > e.store.Revision()):
-		return unavailable("Revision %s has not reached this node, and the upstream cannot be asked.", opts.MinRevision)
+		return unavailable("Revision %s has not reached this node, and no upstream answers with it.", opts.MinRevision)
 	}
 	return nil
 }
