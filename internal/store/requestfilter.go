@@ -24,14 +24,15 @@ type requestPart struct {
 	first, last int64 // ms of the log's time
 }
 
-// A part ends with so many bits for each key, of which four are set: of a hundred
-// new keys it takes two or three for one that it has. There are some five at once.
-// The next one is larger if it was full, and parts go a window after their last key.
+// A part ends with so many bits for each key, of which so many are set: of a thousand new
+// keys a full one takes four for one that it has. The next one is larger if it was full, so
+// that there are some five at once, and parts go a window after their last key.
 const (
-	requestBitsPerKey = 8
-	requestProbes     = 4
-	requestPartLeast  = 1 << 13 // bits
-	requestPartMost   = 1 << 25
+	requestBitsPerKey = 12
+	requestProbes     = 6
+	requestPartLeast  = 1 << 16 // bits
+	requestPartMost   = 1 << 26
+	requestPartGrowth = 4
 	requestPartSpan   = int64(RequestWindow/time.Millisecond) / 4
 )
 
@@ -82,9 +83,9 @@ func (f *requestFilter) newest(now int64) *requestPart {
 			return p
 		}
 		if size = len(p.bits) * 64; full {
-			size = min(2*size, requestPartMost)
-		} else if 4*p.keys*requestBitsPerKey < size {
-			size = max(size/2, requestPartLeast)
+			size = min(requestPartGrowth*size, requestPartMost)
+		} else if requestPartGrowth*p.keys*requestBitsPerKey < size {
+			size = max(size/requestPartGrowth, requestPartLeast)
 		}
 	}
 	f.parts = append(f.parts, requestPart{bits: make([]uint64, size/64), first: now, last: now})

@@ -61,3 +61,30 @@ func TestRequestFilter(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestFilterOfMany: of so many keys as an import brings, few new ones are taken for
+// one of them.
+func TestRequestFilterOfMany(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	key := func() (k godwit.RequestKey) {
+		binary.LittleEndian.PutUint64(k[:8], rng.Uint64())
+		binary.LittleEndian.PutUint64(k[8:], rng.Uint64())
+		return k
+	}
+	f := requestFilter{whole: true}
+	const now, asked = 1_700_000_000_000, 1000
+	for n := range 1_000_000 {
+		if n&(n-1) == 0 {
+			missed := 0
+			for range asked {
+				if !f.absent(now, key()) {
+					missed++
+				}
+			}
+			if missed > asked/25 {
+				t.Errorf("of %d new keys beside %d %d had to be looked up", asked, n, missed)
+			}
+		}
+		f.add(now, key())
+	}
+}
