@@ -54,3 +54,10 @@ func (s *Service) UploadShares() int {
 
 // SetCopyBudget bounds what one Copy does.
 func (s *Service) SetCopyBudget(bytes int64, d time.Duration) { s.copyBudget = copyBudget{bytes, d} }
+
+// RequestKeys are that of a write of one key, and of a transaction of it alone.
+func RequestKeys(requestID string, item int, m godwit.Mutation, expiration, ttl string, conditions ...godwit.Condition) (single, whole godwit.RequestKey) {
+	a := &asked{requestID: requestID, item: item, mutation: &m, expiration: expiration, ttl: ttl, conditions: conditions}
+	w := &transaction{requestID: requestID, writes: []*asked{a}, conditions: conditions}
+	return a.key(), w.key()
+}

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
-	"io"
 	"strconv"
 	"sync/atomic"
 
@@ -85,41 +83,43 @@ func (a *asked) key() (k godwit.RequestKey) {
 	if a.requestID == "" {
 		return k
 	}
-	d := digest{sha256.New()}
+	d := make(digest, 0, digestRoom)
 	d.text(a.requestID)
 	d.number(uint64(a.item))
 	d.mutation(a)
 	for i := range a.conditions {
 		d.condition(&a.conditions[i])
 	}
-	copy(k[:], d.Sum(nil))
-	return k
+	return d.key()
 }
 
-// digest takes in fields so that no two lists of fields look alike.
-type digest struct{ hash.Hash }
+// digestRoom is as many bytes as a write of one key without metadata takes in, or so.
+const digestRoom = 256
+
+// digest is fields, written so that no two lists of fields look alike.
+type digest []byte
 
 // mutation takes in what a asks for, but its conditions.
-func (d digest) mutation(a *asked) {
+func (d *digest) mutation(a *asked) {
 	m := a.mutation
 	d.number(uint64(m.Op))
-	d.text(string(m.Namespace[:]))
+	d.bytes(m.Namespace[:])
 	d.text(m.Key)
-	d.text(string(m.Metadata))
+	d.bytes(m.Metadata)
 	d.text(a.expiration)
 	d.text(a.ttl)
 	value := m.Value.Blob.Hash
 	if m.Value.Blob.IsZero() {
 		value = sha256.Sum256(m.Value.Inline)
 	}
-	d.text(string(value[:]))
+	d.bytes(value[:])
 	if m.Op == godwit.OpAdd {
 		d.number(uint64(m.Delta))
 	}
 }
 
 // condition takes in what is asked of a key, but which key.
-func (d digest) condition(c *godwit.Condition) {
+func (d *digest) condition(c *godwit.Condition) {
 	d.number(uint64(c.Kind))
 	d.number(uint64(len(c.Revisions)))
 	for _, r := range c.Revisions {
@@ -127,13 +127,20 @@ func (d digest) condition(c *godwit.Condition) {
 	}
 }
 
-func (d digest) text(s string) {
+func (d *digest) text(s string) {
 	d.number(uint64(len(s)))
-	_, _ = io.WriteString(d, s)
+	*d = append(*d, s...)
 }
 
-func (d digest) number(n uint64) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], n)
-	_, _ = d.Write(b[:])
+func (d *digest) bytes(b []byte) {
+	d.number(uint64(len(b)))
+	*d = append(*d, b...)
+}
+
+func (d *digest) number(n uint64) { *d = binary.BigEndian.AppendUint64(*d, n) }
+
+func (d digest) key() (k godwit.RequestKey) {
+	sum := sha256.Sum256(d)
+	copy(k[:], sum[:])
+	return k
 }

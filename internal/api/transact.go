@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -144,7 +143,7 @@ func (w *transaction) key() (k godwit.RequestKey) {
 	if w.requestID == "" {
 		return k
 	}
-	d := digest{sha256.New()}
+	d := make(digest, 0, digestRoom*(1+len(w.writes)))
 	d.text(w.requestID)
 	d.number(1 << 63)
 	d.number(uint64(len(w.writes)))
@@ -155,8 +154,7 @@ func (w *transaction) key() (k godwit.RequestKey) {
 		d.text(w.conditions[i].Key)
 		d.condition(&w.conditions[i])
 	}
-	copy(k[:], d.Sum(nil))
-	return k
+	return d.key()
 }
 
 // discard drops the values that no write will name.
