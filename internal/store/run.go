@@ -41,7 +41,7 @@ const runFrom = 1 << 20
 
 const (
 	// RunBytes is about how many bytes of entries should become a run.
-	RunBytes = 6 << 20
+	RunBytes = 12 << 20
 	// RunsAhead is how many runs may be begun and not taken yet, whose bytes stay in memory.
 	RunsAhead = 2
 )
