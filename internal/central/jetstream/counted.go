@@ -27,9 +27,8 @@ func (m *Member) countIn(ctx context.Context) error {
 			break
 		}
 		sleep(ctx, countPause)
-		left -= countPause
-		if m.stranger.Load() { // until the other is removed
-			left = countWithin
+		if m.registered.Load() {
+			left -= countPause
 		}
 	}
 	m.counted.Store(true)

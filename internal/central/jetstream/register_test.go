@@ -261,35 +261,3 @@ func TestCountedOn(t *testing.T) {
 		})
 	}
 }
-
-// unregistered is a registry in which nobody can be registered.
-type unregistered struct{ jetstream.Registry }
-
-func (unregistered) Register(context.Context, jetstream.MemberInfo) error {
-	return errors.New("not now")
-}
-
-// TestCountedOnUnregistered: a member that the registry does not take is waited for no
-// longer.
-func TestCountedOnUnregistered(t *testing.T) {
-	members := 0
-	playTuned(t, 1, func(cfg *jetstream.Config) {
-		if members++; members == 2 {
-			cfg.Registry = unregistered{cfg.Registry}
-		}
-		u := &uncounted{Stream: cfg.Stream}
-		u.counts.Store(true)
-		cfg.Stream = u
-	}, func(c *cluster) {
-		m := c.add("n2")
-		m.start()
-		time.Sleep(30 * time.Second)
-		if m.Ready() {
-			t.Error("a member is ready that is not registered yet")
-		}
-		time.Sleep(time.Minute)
-		if !m.Ready() {
-			t.Errorf("not ready: %s", m.Problem())
-		}
-	})
-}
