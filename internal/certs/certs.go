@@ -8,12 +8,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
 // Pair is a certificate and its key. Several goroutines may use it.
 type Pair struct {
 	cert, key string
+	renewing  sync.Mutex // or who read the files first could show them last
 	shown     atomic.Pointer[tls.Certificate]
 }
 
@@ -31,6 +33,8 @@ func Open(cert, key string) (*Pair, error) {
 // error, such as of files of which one is written and the other is not yet, the one before
 // is shown on.
 func (p *Pair) Renew() (bool, error) {
+	p.renewing.Lock()
+	defer p.renewing.Unlock()
 	found, err := tls.LoadX509KeyPair(p.cert, p.key)
 	if err != nil {
 		return false, err
