@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -26,7 +27,8 @@ type requestPart struct {
 
 // A part ends with so many bits for each key, of which so many are set: of a thousand new
 // keys a full one takes four for one that it has. The next one is larger if it was full, so
-// that there are some five at once, and parts go a window after their last key.
+// that there are few at once, and parts go a window after their last key: what is held is
+// about 1.5 bytes for each key of the last window, and a part.
 const (
 	requestBitsPerKey = 12
 	requestProbes     = 6
@@ -68,9 +70,11 @@ func (f *requestFilter) begin(now int64) {
 	if f.began == 0 {
 		f.began = max(now, 1)
 	}
-	for len(f.parts) > 0 && now-f.parts[0].last > RequestWindow.Milliseconds() {
-		f.parts = f.parts[1:]
+	gone := 0
+	for gone < len(f.parts) && now-f.parts[gone].last > RequestWindow.Milliseconds() {
+		gone++
 	}
+	f.parts = slices.Delete(f.parts, 0, gone) // or their memory would stay
 }
 
 // newest is the part that takes the next key.

@@ -42,7 +42,8 @@ const runFrom = 1 << 20
 const (
 	// RunBytes is about how many bytes of entries should become a run.
 	RunBytes = 12 << 20
-	// RunsAhead is how many runs may be begun and not taken yet, whose bytes stay in memory.
+	// RunsAhead is how many runs may be begun and not taken yet. Their bytes stay in memory,
+	// beside those that are gathered for the next.
 	RunsAhead = 2
 )
 
