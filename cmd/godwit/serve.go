@@ -153,7 +153,7 @@ func (c *serveCmd) serve(ctx context.Context, n *node.Node, hangup <-chan os.Sig
 // closed sends one too, and ends a node that has nothing to read again.
 func (c *serveCmd) hangups() chan os.Signal {
 	hangup := make(chan os.Signal, 1)
-	if c.AuditLog != "" || c.TLSCert != "" || c.ClusterCert != "" || !isTerminal(os.Stderr) {
+	if c.AuditLog != "" || c.TLSCert != "" || c.ClusterCert != "" || !isTerminal(os.Stdin) && !isTerminal(os.Stderr) {
 		signal.Notify(hangup, syscall.SIGHUP)
 	}
 	return hangup
