@@ -34,7 +34,11 @@ func TestNoRequestIsDropped(t *testing.T) {
 	}
 	early := make(chan string, 1)
 	go func() { early <- n.get(t, "http://a.example/held") }()
-	held <- struct{}{}
+	select {
+	case held <- struct{}{}:
+	case got := <-early:
+		t.Fatalf("a request that was to wait got %q", got)
+	}
 
 	for i := range 8 {
 		route := []string{"green", "blue"}[i%2]
