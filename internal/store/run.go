@@ -41,7 +41,7 @@ const runFrom = 1 << 20
 
 const (
 	// RunBytes is about how many bytes of entries should become a run.
-	RunBytes = 12 << 20
+	RunBytes = 8 << 20
 	// RunsAhead is how many runs may be begun and not taken yet. Their bytes stay in memory,
 	// beside those that are gathered for the next.
 	RunsAhead = 2
