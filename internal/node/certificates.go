@@ -13,9 +13,6 @@ import (
 	"github.com/godwitkv/godwit/internal/certs"
 )
 
-// certificateEvery is how often the files of certificates are looked at.
-const certificateEvery = time.Minute
-
 // certificate is one that the node shows.
 type certificate struct {
 	*certs.Pair
@@ -67,7 +64,7 @@ func (n *Node) renewCertificates() {
 
 // keepCertificates renews them until ctx ends.
 func (n *Node) keepCertificates(ctx context.Context) error {
-	ticker := time.NewTicker(certificateEvery)
+	ticker := time.NewTicker(n.cfg.CertificateEvery)
 	defer ticker.Stop()
 	for {
 		select {

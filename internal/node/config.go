@@ -135,6 +135,9 @@ type Config struct {
 
 	// TLSCert and TLSKey are PEM files. With them both ports speak TLS.
 	TLSCert, TLSKey string
+	// CertificateEvery is how often the files of certificates are looked at for new ones,
+	// those of members too. Default: a minute.
+	CertificateEvery time.Duration
 
 	// Version is what the node says it is.
 	Version string
@@ -198,6 +201,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.ScrubRate == 0 {
 		c.ScrubRate = scrub.DefaultRate
+	}
+	if c.CertificateEvery == 0 {
+		c.CertificateEvery = time.Minute
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout

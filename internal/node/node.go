@@ -282,7 +282,9 @@ func (n *Node) serve() {
 	})
 	n.workers.Go(func() error { return n.dashboard.Run(done) })
 	n.workers.Go(func() error { return n.awaitAgain(done) })
-	n.workers.Go(func() error { return n.keepCertificates(done) })
+	if len(n.certificates) > 0 {
+		n.workers.Go(func() error { return n.keepCertificates(done) })
+	}
 	if n.cfg.follows() {
 		n.workers.Go(func() error { return n.awaitReady(done) })
 	}

@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/certtest"
@@ -66,6 +68,51 @@ func TestBadCertificateIsRefused(t *testing.T) {
 	}
 }
 
+// TestBadClusterCertificateIsRefused opens members whose certificate or key is none.
+func TestBadClusterCertificateIsRefused(t *testing.T) {
+	cert, key, _ := certificate(t)
+	junk := filepath.Join(t.TempDir(), "junk.pem")
+	must(t, os.WriteFile(junk, []byte("junk"), 0o600))
+	for name, files := range map[string][2]string{"certificate": {junk, key}, "key": {cert, junk}, "neither is there": {"nowhere.pem", "nowhere.pem"}} {
+		cfg := config()
+		cfg.Cluster, cfg.Node = "test", "a"
+		cfg.ClusterListen, cfg.ClusterPeers = "127.0.0.1:1", []string{"a=127.0.0.1:1"}
+		cfg.ClusterCert, cfg.ClusterKey, cfg.ClusterCA = files[0], files[1], cert
+		if _, err := openErr(t, cfg); err == nil || !strings.Contains(err.Error(), "--cluster-cert: ") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// shownTo returns the common name of the certificate that is shown to c.
+func shownTo(t *testing.T, c *http.Client, url string) string {
+	t.Helper()
+	res, err := c.Get(url)
+	must(t, err)
+	_, err = io.Copy(io.Discard, res.Body)
+	must(t, errors.Join(err, res.Body.Close()))
+	return res.TLS.PeerCertificates[0].Subject.CommonName
+}
+
+// freshly makes a connection for each request.
+func freshly(a *certtest.Authority) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Pool()}, DisableKeepAlives: true}}
+}
+
+// TestCertificateIsRenewedUnasked puts new files there and tells the node nothing.
+func TestCertificateIsRenewedUnasked(t *testing.T) {
+	a := certtest.New(t, "test")
+	cfg := config()
+	cfg.CertificateEvery = 5 * time.Millisecond
+	cfg.TLSCert, cfg.TLSKey = a.Sign(t, "old")
+	n := open(t, cfg)
+	cert, key := a.Sign(t, "new")
+	must(t, errors.Join(os.Rename(cert, cfg.TLSCert), os.Rename(key, cfg.TLSKey)))
+	for _, url := range []string{n.APIURL() + "/healthz", n.BindingURL() + "/k"} {
+		eventually(t, "the new certificate is shown at "+url, func() bool { return shownTo(t, freshly(a), url) == "new" })
+	}
+}
+
 // TestRenewedCertificateIsShown renews a certificate under a client that goes on.
 func TestRenewedCertificateIsShown(t *testing.T) {
 	a := certtest.New(t, "test")
@@ -74,33 +121,25 @@ func TestRenewedCertificateIsShown(t *testing.T) {
 	n := open(t, cfg)
 	kept := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Pool()}}}
 	defer kept.CloseIdleConnections()
-	shown := func(c *http.Client, url string) string {
-		t.Helper()
-		res, err := c.Get(url)
-		must(t, err)
-		_, err = io.Copy(io.Discard, res.Body)
-		must(t, errors.Join(err, res.Body.Close()))
-		return res.TLS.PeerCertificates[0].Subject.CommonName
-	}
 	url := n.APIURL() + "/healthz"
-	if got := shown(kept, url); got != "old" {
+	if got := shownTo(t, kept, url); got != "old" {
 		t.Fatalf("%s is shown at first", got)
 	}
 	cert, key := a.Sign(t, "new", net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2))
 	must(t, os.Rename(cert, cfg.TLSCert))
 	n.Reload() // of which the key is not there yet
-	fresh := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Pool()}, DisableKeepAlives: true}}
-	if got := shown(fresh, url); got != "old" {
+	fresh := freshly(a)
+	if got := shownTo(t, fresh, url); got != "old" {
 		t.Errorf("%s is shown without its key", got)
 	}
 	must(t, os.Rename(key, cfg.TLSKey))
 	n.Reload()
 	for _, url := range []string{url, n.BindingURL() + "/k"} {
-		if got := shown(fresh, url); got != "new" {
+		if got := shownTo(t, fresh, url); got != "new" {
 			t.Errorf("%s: %s is shown, want the new one", url, got)
 		}
 	}
-	if got := shown(kept, url); got != "old" {
+	if got := shownTo(t, kept, url); got != "old" {
 		t.Errorf("a connection of before has changed to %s", got)
 	}
 	c, err := client.New(n.APIURL(), rootToken, client.WithHTTPClient(fresh))
