@@ -3,7 +3,9 @@ package store
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"runtime"
 	"testing"
+	"weak"
 
 	"github.com/godwitkv/godwit"
 )
@@ -87,4 +89,27 @@ func TestRequestFilterOfMany(t *testing.T) {
 		}
 		f.add(now, key())
 	}
+}
+
+// TestRequestFilterLetsGo: what was remembered before the last window takes no memory.
+func TestRequestFilterLetsGo(t *testing.T) {
+	window := RequestWindow.Milliseconds()
+	now := int64(1_700_000_000_000)
+	var f requestFilter
+	for n := range 3 {
+		f.add(now+int64(n)*window/2, godwit.RequestKey{byte(n)})
+	}
+	if len(f.parts) != 3 {
+		t.Fatalf("%d parts, want 3", len(f.parts))
+	}
+	oldest, newest := weak.Make(&f.parts[0].bits[0]), weak.Make(&f.parts[2].bits[0])
+	f.absent(now+window+1, godwit.RequestKey{})
+	runtime.GC()
+	if oldest.Value() != nil {
+		t.Error("the oldest part is still held")
+	}
+	if newest.Value() == nil {
+		t.Error("the newest part is gone")
+	}
+	runtime.KeepAlive(&f)
 }
