@@ -61,3 +61,8 @@ func RequestKeys(requestID string, item int, m godwit.Mutation, expiration, ttl 
 	w := &transaction{requestID: requestID, writes: []*asked{a}, conditions: conditions}
 	return a.key(), w.key()
 }
+
+// RequestKey is that of a write of one key in a bulk request.
+func RequestKey(requestID string, item int, m *godwit.Mutation) godwit.RequestKey {
+	return (&asked{requestID: requestID, item: item, mutation: m}).key()
+}

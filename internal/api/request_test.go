@@ -51,3 +51,12 @@ func TestRequestKeysStay(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkRequestKey is what a request id costs a write of 256 bytes.
+func BenchmarkRequestKey(b *testing.B) {
+	m := &godwit.Mutation{Op: godwit.OpPut, Namespace: godwit.NamespaceID{1, 2, 3}, Key: "key/0000001", Value: godwit.Value{Inline: make([]byte, 256)}}
+	b.ReportAllocs()
+	for b.Loop() {
+		api.RequestKey("0123456789abcdef0123456789abcdef", 7, m)
+	}
+}
