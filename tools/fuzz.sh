@@ -9,9 +9,15 @@ mkdir -p "$out"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# run runs a target of a test binary in its package's directory.
+binary() { echo "$out/${1//\//-}.test"; }
+
+build() { go test -c -fuzz . -o "$(binary "$1")" "./$1"; }
+
+# run runs a target of a package's test binary in its directory.
 run() {
-	(cd "$1" && "$2" -test.run '^$' -test.fuzz "^$3\$" -test.fuzztime "$time" -test.fuzzcachedir "$2.cache") > "$log" 2>&1
+	local binary
+	binary=$(binary "$1")
+	(cd "$1" && "$binary" -test.run '^$' -test.fuzz "^$2\$" -test.fuzztime "$time" -test.fuzzcachedir "$binary.cache") > "$log" 2>&1
 }
 
 # cut tells that the last run ended, with nothing found, while an input was being made
@@ -20,15 +26,27 @@ cut() {
 	grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log"
 }
 
-for dir in $(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do
-	binary=$out/${dir//\//-}.test
-	go test -c -fuzz . -o "$binary" "./$dir"
+# fuzz runs all targets of a package.
+fuzz() {
+	local dir=$1 target
 	for target in $(git grep -hoE '^func Fuzz[A-Za-z0-9_]+' -- "$dir/*_test.go" ":!$dir/*/*" | sed 's/^func //'); do
 		echo "fuzz $target in $dir"
-		run "$dir" "$binary" "$target" || { cut && run "$dir" "$binary" "$target"; } || {
+		run "$dir" "$target" || { cut && run "$dir" "$target"; } || {
 			cat "$log"
 			exit 1
 		}
 	done
-	rm -f "$binary"
+	rm -f "$(binary "$dir")"
+}
+
+mapfile -t dirs < <(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u)
+build "${dirs[0]}"
+for i in "${!dirs[@]}"; do
+	next=
+	if ((i + 1 < ${#dirs[@]})); then
+		build "${dirs[i + 1]}" & # while this one's run
+		next=$!
+	fi
+	fuzz "${dirs[i]}"
+	[[ -z $next ]] || wait "$next"
 done
