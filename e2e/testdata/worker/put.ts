@@ -172,7 +172,24 @@ export const metadata: Cases = {
     await rejects(() => KV.put("meta/most", "w", { metadata: most + "x" }), "KV PUT failed: 413 Metadata length of 1025 exceeds limit of 1024.");
     await rejects(() => KV.put("meta/most", "w", { metadata: wide + "x" }), "KV PUT failed: 413 Metadata length of 1025 exceeds limit of 1024.");
     await rejects(() => KV.put("meta/most", "w", { metadata: "y".repeat(9000) }), "KV PUT failed: 413 Metadata length of 9002 exceeds limit of 1024.");
+    await rejects(() => KV.put("meta/most", "w", { metadata: "y".repeat(15000) }), "KV PUT failed: 413 Metadata length of 15002 exceeds limit of 1024.");
     equal(await KV.get("meta/most"), "v");
+  },
+
+  async "metadata: far too much of it is refused, whatever the value"({ KV, ORACLE }) {
+    const want = ORACLE ? /^KV PUT failed: 413 Metadata length/ : /^KV PUT failed: 431 .* metadata 1024\.$/;
+    for (const size of [1, 3_000_000]) {
+      await rejects(() => KV.put("meta/far", new Uint8Array(size), { metadata: "m".repeat(20_000) }), want);
+    }
+    const { readable, writable } = new FixedLengthStream(80);
+    const writing = (async () => {
+      const writer = writable.getWriter();
+      for (let i = 0; i < 80; i += 4) await writer.write(new Uint8Array(4));
+      await writer.close();
+    })();
+    await rejects(() => KV.put("meta/far", readable, { metadata: "m".repeat(20_000) }), want);
+    await writing.catch(() => {});
+    equal(await KV.get("meta/far"), null);
   },
 
   async "metadata: what is not JSON is refused"(env) {

@@ -43,6 +43,7 @@ const (
 	leastBodyRate     = 1 << 10                // bytes a second, over BodyTimeout
 	lingerBytes       = 1 << 20                // read after a reply that ends the connection
 	lingerTime        = 500 * time.Millisecond // … and for how long
+	pauseTime         = 500 * time.Millisecond // without a byte: a request has come to its end
 	keepScratchBytes  = 16 << 10
 	firstScratchBytes = 256
 )
@@ -154,6 +155,26 @@ func (c *conn) Write(p []byte) (n int, err error) {
 			c.enter(before)
 			return n, err
 		}
+	}
+}
+
+// takeIn drops what the client sends, up to so many bytes, until it makes a pause. It is
+// for a request whose length is not known, since its head could not be read: a Worker that
+// is answered while it still sends waits for ever.
+func (c *conn) takeIn(limit int64) {
+	c.enter(phaseBusy)
+	buf := c.srv.chunks.get()
+	defer c.srv.chunks.put(buf)
+	end := time.Now().Add(c.srv.cfg.BodyTimeout)
+	for now := time.Now(); limit > 0 && now.Before(end); now = time.Now() {
+		if err := c.SetReadDeadline(now.Add(pauseTime)); err != nil {
+			return
+		}
+		n, err := c.Conn.Read(*buf)
+		if err != nil {
+			return
+		}
+		limit -= int64(n)
 	}
 }
 

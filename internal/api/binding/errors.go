@@ -3,6 +3,7 @@ package binding
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/valyala/fasthttp"
 
@@ -78,13 +79,16 @@ func (p *problem) Error() string { return p.reason }
 var (
 	errFraming    = &problem{fasthttp.StatusBadRequest, "Request body has no single length", true}
 	errMalformed  = &problem{fasthttp.StatusBadRequest, "Bad Request", true}
-	errLongHead   = &problem{fasthttp.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large", true}
+	errLongHead   = &problem{fasthttp.StatusRequestHeaderFieldsTooLarge, longHeadText, true}
 	errLongTarget = &problem{fasthttp.StatusRequestURITooLong, "Request URI Too Long", false}
 	errMethod     = &problem{fasthttp.StatusMethodNotAllowed, "Method Not Allowed", false}
 	errTimeout    = &problem{fasthttp.StatusRequestTimeout, "Request Timeout", true}
 	errBody       = &problem{fasthttp.StatusBadRequest, "Request body is incomplete or malformed", true}
 	errPanic      = &problem{fasthttp.StatusInternalServerError, "Internal Server Error", true}
 )
+
+var longHeadText = fmt.Sprintf("Request head is over %d bytes: a key or prefix has at most %d, metadata %d.",
+	readBufferBytes, godwit.MaxKeyBytes, godwit.MaxMetadataBytes)
 
 // maxReasonBytes bounds a reason phrase.
 const maxReasonBytes = 512

@@ -92,6 +92,8 @@ func TestErrorTexts(t *testing.T) {
 
 		{"PUT", "/text", "v", "If-None-Match: *", `412 Precondition Failed`},
 		{"DELETE", "/text", "", `If-Match: "1"`, `412 Precondition Failed`},
+		{"PUT", "/text", "v", `If-Match: `, `400 Malformed If-Match: use * or a list of quoted entity tags.`},
+		{"DELETE", "/text", "", `If-None-Match: `, `400 Malformed If-None-Match: use * or a list of quoted entity tags.`},
 		{"PUT", "/text", "v", `If-Match: W/"1"`, `400 If-Match of a write takes no weak entity tags.`},
 		{"GET", "/text", "", "Godwit-Min-Revision: x", `400 Invalid revision "x".`},
 		{"GET", "/text", "", "Godwit-Request-Id: a b", `400 Invalid Godwit-Request-Id: use 1 to 128 printable ASCII characters without spaces.`},

@@ -352,6 +352,7 @@ func (s *Server) malformed(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.As(err, &small):
 		p = errLongHead
+		c.takeIn(s.cfg.bodyBound())
 	case isTimeout(err):
 		p = errTimeout
 	}

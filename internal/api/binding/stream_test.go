@@ -166,6 +166,23 @@ func TestBodyOutOfAllBounds(t *testing.T) {
 	w.ask("GET", "/k", "").must(t, 404)
 }
 
+// TestLongHead sends a head that is not read, and then all of its body before it looks for
+// an answer, as a Worker does.
+func TestLongHead(t *testing.T) {
+	w := newWorld(t, binding.Config{})
+	p := w.dial()
+	const size = 8 << 20
+	p.send("%s", w.head("PUT", "/k", "CF-KV-Metadata: "+strings.Repeat("m", 40_000), fmt.Sprintf("Content-Length: %d", size)))
+	if n, err := io.Copy(p, strings.NewReader(strings.Repeat("v", size))); err != nil {
+		t.Fatalf("after %d bytes: %v", n, err)
+	}
+	const want = "431 Request head is over 16384 bytes: a key or prefix has at most 512, metadata 1024."
+	if res := p.reply("PUT"); res.Status != want || !res.Close {
+		t.Errorf("got %s, close %v", res.Status, res.Close)
+	}
+	w.ask("GET", "/k", "").must(t, 404)
+}
+
 func TestExpectContinue(t *testing.T) {
 	w := newWorld(t, binding.Config{})
 	p := w.dial()

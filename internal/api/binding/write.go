@@ -75,6 +75,9 @@ func (r *request) tags(header string) string {
 	case 0:
 		return ""
 	case 1:
+		if len(lines[0]) == 0 {
+			return api.EmptyTags
+		}
 		return view(lines[0])
 	}
 	return string(bytes.Join(lines, []byte(", ")))
