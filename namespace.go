@@ -25,8 +25,9 @@ func (id *NamespaceID) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-// ParseNamespaceID reads what [NamespaceID.String] wrote. Anything else, and
-// the system namespace's id, is an [*Error] with code [CodeInvalidNamespaceID].
+// ParseNamespaceID reads what [NamespaceID.String] wrote. Anything else is an
+// [*Error] with code [CodeInvalidNamespaceID]. For the system namespace's id it
+// returns [ErrNamespaceNotFound].
 func ParseNamespaceID(s string) (id NamespaceID, err error) {
 	if len(s) != 2*len(id) {
 		return id, Errorf(CodeInvalidNamespaceID, "could not parse UUID from request's namespace_id: 'invalid namespace format: %s'", clip(s))
@@ -39,7 +40,7 @@ func ParseNamespaceID(s string) (id NamespaceID, err error) {
 	}
 	_, _ = hex.Decode(id[:], []byte(s))
 	if id == SystemNamespace {
-		return id, Errorf(CodeInvalidNamespaceID, "could not parse UUID from request's namespace_id: 'invalid namespace format: %s'", s)
+		return id, ErrNamespaceNotFound
 	}
 	return id, nil
 }

@@ -32,7 +32,11 @@ func TestParseNamespaceID(t *testing.T) {
 		if err == nil && id.String() != text {
 			t.Errorf("%q became %q", text, id)
 		}
-		if err != nil && (godwit.CodeOf(err) != godwit.CodeInvalidNamespaceID || len(err.Error()) > 200) {
+		code := godwit.CodeInvalidNamespaceID
+		if text == godwit.SystemNamespace.String() {
+			code = godwit.CodeNamespaceNotFound
+		}
+		if err != nil && (godwit.CodeOf(err) != code || len(err.Error()) > 200) {
 			t.Errorf("%.40q: code %d, %d bytes of message", text, godwit.CodeOf(err), len(err.Error()))
 		}
 	}

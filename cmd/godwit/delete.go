@@ -16,11 +16,15 @@ type deleteCmd struct {
 
 // Run deletes the key; that there is none is no error.
 func (c *deleteCmd) Run(ctx context.Context, p *program) error {
+	ifMatch, ifNoneMatch, err := c.revisions()
+	if err != nil {
+		return wrongUsage{err}
+	}
 	kv, err := c.open()
 	if err != nil {
 		return err
 	}
-	written, err := kv.Delete(ctx, c.Key, client.DeleteOptions{IfMatch: revision(c.IfMatch), IfNoneMatch: revision(c.IfNoneMatch)})
+	written, err := kv.Delete(ctx, c.Key, client.DeleteOptions{IfMatch: ifMatch, IfNoneMatch: ifNoneMatch})
 	if err != nil {
 		return err
 	}

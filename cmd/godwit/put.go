@@ -28,12 +28,30 @@ type putCmd struct {
 
 // conditions is what a write may ask of the key.
 type conditions struct {
-	IfMatch     string `env:"-" help:"Write only if the key has this revision; * is any." placeholder:"REVISION"`
-	IfNoneMatch string `env:"-" help:"Write only if the key has not this revision; * is: only if there is no such key." placeholder:"REVISION"`
+	IfMatch     *string `env:"-" help:"Write only if the key has this revision; * is any." placeholder:"REVISION"`
+	IfNoneMatch *string `env:"-" help:"Write only if the key has not this revision; * is: only if there is no such key." placeholder:"REVISION"`
 }
 
-// revision takes a revision as it stands in an ETag header, too.
-func revision(s string) string { return strings.Trim(s, `"`) }
+// revisions are "" where none was given.
+func (c *conditions) revisions() (ifMatch, ifNoneMatch string, err error) {
+	if ifMatch, err = revision("--if-match", c.IfMatch); err != nil {
+		return "", "", err
+	}
+	ifNoneMatch, err = revision("--if-none-match", c.IfNoneMatch)
+	return ifMatch, ifNoneMatch, err
+}
+
+// revision takes a revision as it stands in an ETag header, too. An empty one, such as a
+// script's variable that was never set, would be no condition.
+func revision(flag string, given *string) (string, error) {
+	if given == nil {
+		return "", nil
+	}
+	if r := strings.Trim(*given, `" `); r != "" {
+		return r, nil
+	}
+	return "", fmt.Errorf("%s: no revision is given: leave it out for a write without a condition", flag)
+}
 
 // Run puts the key.
 func (c *putCmd) Run(ctx context.Context, p *program) error {
@@ -65,7 +83,11 @@ func (c *putCmd) Run(ctx context.Context, p *program) error {
 
 // options are what the flags ask of the write.
 func (c *putCmd) options(now time.Time) (client.PutOptions, error) {
-	opts := client.PutOptions{IfMatch: revision(c.IfMatch), IfNoneMatch: revision(c.IfNoneMatch)}
+	ifMatch, ifNoneMatch, err := c.revisions()
+	opts := client.PutOptions{IfMatch: ifMatch, IfNoneMatch: ifNoneMatch}
+	if err != nil {
+		return opts, err
+	}
 	if c.TTL != nil {
 		if *c.TTL == 0 {
 			return opts, errors.New("--ttl: 0 is no life: leave it out for a key that stays")

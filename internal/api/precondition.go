@@ -7,11 +7,15 @@ import (
 )
 
 // Preconditions are the raw values of If-Match and If-None-Match, "" where not
-// given.
+// given, and EmptyTags where given but empty.
 type Preconditions struct {
 	IfMatch     string
 	IfNoneMatch string
 }
+
+// EmptyTags is the list of no tags. A write that has it is malformed: whoever sent it
+// meant to guard the write.
+const EmptyTags = ","
 
 // AppendETag appends the entity tag of a revision, quotes included.
 func AppendETag(b []byte, r godwit.Revision) []byte {

@@ -22,6 +22,9 @@ type bulkResult struct {
 
 // bulkDelete deletes the keys in an array.
 func (c *call) bulkDelete() error {
+	if err := c.unconditional(); err != nil {
+		return err
+	}
 	c.body.limit = c.h.maxBulk
 	keys, err := readKeys(newScanner(c.body, "array of keys"))
 	if err != nil {

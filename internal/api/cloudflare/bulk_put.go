@@ -1,7 +1,6 @@
 package cloudflare
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,9 @@ import (
 // bulkPut writes the pairs in an array. All of them are read and validated
 // before one is written; large values go to disk as they come.
 func (c *call) bulkPut() error {
+	if err := c.unconditional(); err != nil {
+		return err
+	}
 	c.body.limit = c.h.maxBulk
 	room := c.h.rooms.enter(c.ctx())
 	defer room.leave()
@@ -168,8 +170,7 @@ func (b *bulkReader) number(name string) (string, error) {
 	return n, nil
 }
 
-// metadata reads any JSON and drops the white space that belongs to the layout
-// of the body it came in.
+// metadata reads any JSON.
 func (b *bulkReader) metadata() ([]byte, error) {
 	raw, ok, err := b.s.raw(maxBulkFields)
 	if err != nil {
@@ -181,11 +182,10 @@ func (b *bulkReader) metadata() ([]byte, error) {
 	if string(raw) == "null" {
 		return nil, nil
 	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, raw); err != nil {
+	if !json.Valid(raw) {
 		return nil, b.s.malformed("metadata is not valid JSON")
 	}
-	return compact.Bytes(), nil
+	return compact(raw), nil
 }
 
 const (

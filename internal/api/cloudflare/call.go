@@ -84,10 +84,24 @@ func (c *call) query() (url.Values, error) {
 
 // preconditions are the request's If-Match and If-None-Match.
 func (c *call) preconditions() api.Preconditions {
-	return api.Preconditions{
-		IfMatch:     strings.Join(c.r.Header.Values("If-Match"), ", "),
-		IfNoneMatch: strings.Join(c.r.Header.Values("If-None-Match"), ", "),
+	return api.Preconditions{IfMatch: c.tags("If-Match"), IfNoneMatch: c.tags("If-None-Match")}
+}
+
+// unconditional refuses conditions, which a write of many keys would pass over.
+func (c *call) unconditional() error {
+	if c.preconditions() == (api.Preconditions{}) {
+		return nil
 	}
+	return godwit.Errorf(godwit.CodeInvalidRequest, "A bulk write takes no If-Match and no If-None-Match: use a transaction.")
+}
+
+// tags returns the list of entity tags that a header gives, in however many lines.
+func (c *call) tags(header string) string {
+	lines := c.r.Header.Values(header)
+	if list := strings.Join(lines, ", "); list != "" || len(lines) == 0 {
+		return list
+	}
+	return api.EmptyTags
 }
 
 // readOptions are what the request asks of the copy it reads. cacheTTL is "" or

@@ -108,7 +108,7 @@ func TestForm(t *testing.T) {
 		{"empty value", part(`name="value"`, "") + closing, `value "" metadata ""`},
 		{"value as a file", part(`name="value"; filename="blob"`+"\r\nContent-Type: application/octet-stream", "\x00\r\n") + closing, `value "\x00\r\n" metadata ""`},
 		{"quoted-printable is verbatim", part("name=\"value\"\r\nContent-Transfer-Encoding: quoted-printable", "=41") + closing, `value "=41" metadata ""`},
-		{"metadata after", value + part(`name="metadata"`, `{"a": 1}`) + closing, `value "v" metadata "{\"a\": 1}"`},
+		{"metadata after", value + part(`name="metadata"`, `{"a": 1}`) + closing, `value "v" metadata "{\"a\":1}"`},
 		{"metadata before", part(`name="metadata"`, `{"a":1}`) + value + closing, `value "v" metadata "{\"a\":1}"`},
 		{"metadata as a file", part("name=\"metadata\"; filename=\"metadata\"\r\nContent-Type: application/json", `0`) + value + closing, `value "v" metadata "0"`},
 		{"null metadata", value + part(`name="metadata"`, ` null `) + closing, `value "v" metadata ""`},

@@ -2,6 +2,7 @@ package cloudflare
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -205,11 +206,22 @@ func (f *form) metadata() ([]byte, error) {
 			return nil, err
 		}
 	}
+	text = compact(text)
 	if err := godwit.ValidateMetadata(text); err != nil {
 		return nil, err
 	}
-	if bytes.Equal(bytes.TrimSpace(text), []byte("null")) {
+	if string(text) == "null" {
 		return nil, nil
 	}
 	return text, nil
+}
+
+// compact drops the white space of the layout in which JSON came, which no reader gets to
+// see. What is no JSON it returns as it is.
+func compact(text []byte) []byte {
+	var b bytes.Buffer
+	if err := json.Compact(&b, text); err != nil {
+		return text
+	}
+	return b.Bytes()
 }
