@@ -9,7 +9,7 @@ import "github.com/godwitkv/godwit"
 // Bounds of what waits.
 const (
 	maxWaiting      = 1 << 15   // proposals
-	maxWaitingBytes = 256 << 20 // inline bytes in them
+	maxWaitingBytes = 256 << 20 // of them, but for blobs
 )
 
 // Proposal is transactions of one writer, who waits for what becomes of them. One
@@ -47,15 +47,26 @@ func Lane(txs []godwit.Transaction) (ns godwit.NamespaceID) {
 	return ns
 }
 
-// Bytes is about how many bytes transactions take in a batch.
+// What stands in a batch beside keys, metadata and values, or about so: of short keys it
+// is most.
+const (
+	transactionBytes = 32
+	mutationBytes    = 64
+	conditionBytes   = 32
+	revisionBytes    = 8
+)
+
+// Bytes is about how many bytes transactions take in a batch, to within twice that.
 func Bytes(txs []godwit.Transaction) (n int64) {
 	for i := range txs {
+		n += transactionBytes
 		for j := range txs[i].Mutations {
 			m := &txs[i].Mutations[j]
-			n += int64(len(m.Key) + len(m.Metadata) + len(m.Value.Inline))
+			n += int64(mutationBytes + len(m.Key) + len(m.Metadata) + len(m.Value.Inline))
 		}
 		for j := range txs[i].Conditions {
-			n += int64(len(txs[i].Conditions[j].Key))
+			c := &txs[i].Conditions[j]
+			n += int64(conditionBytes + len(c.Key) + revisionBytes*len(c.Revisions))
 		}
 	}
 	return n

@@ -68,7 +68,7 @@ func TestOneNamespaceIsTakenInOrder(t *testing.T) {
 		}
 	}
 	add(t, q, many(1, "c", 3, 1, 100)...)
-	if got := names(q.Take(10, 250)); got != "c1 c2" {
+	if got := names(q.Take(10, 2*gather.Bytes(puts(1, "c", 1, 100).Transactions)+50)); got != "c1 c2" {
 		t.Errorf("by bytes: got %q", got)
 	}
 }
@@ -173,7 +173,7 @@ func TestOthersFindRoom(t *testing.T) {
 		}
 	}
 	q = gather.NewQueue()
-	big := make([]byte, 1<<20)
+	big := make([]byte, 1<<20-gather.Bytes([]godwit.Transaction{{Mutations: make([]godwit.Mutation, 1)}}))
 	count := func(ns byte) (n int) {
 		for ; ; n++ {
 			p := gather.New([]godwit.Transaction{{Mutations: []godwit.Mutation{{Namespace: godwit.NamespaceID{ns}, Value: godwit.Value{Inline: big}}}}})

@@ -106,11 +106,17 @@ func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
 	return nil
 }
 
-// passBatch takes a batch that is applied already: the values that it names came
-// again, and whatever became of it, it is no use to wait for another one that does.
+// passBatch takes a batch that was read already: the values that it names came again. If
+// it was not taken, because one before it had not come, it may come again and be.
 func (m *Member) passBatch(msg Message, kind byte, rest []byte) error {
 	b, err := decodeBatch(m.proposer.packer, kind, rest, msg.Time)
 	if err != nil {
+		return err
+	}
+	tx := m.store.Begin()
+	last, err := tx.Proposer(b.Proposer)
+	tx.Rollback()
+	if err != nil || b.Number > last {
 		return err
 	}
 	return m.chunks.passed(m.ctx, &b.Batch)

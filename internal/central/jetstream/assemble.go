@@ -24,8 +24,9 @@ const (
 // assembler puts the chunks of values together, as they come by the stream.
 // Chunks of one value come in order, and begin again where their sender tried
 // again; those of others may stand between them. A value that is whole and that no
-// batch has named is remembered too: a start removes its file, as it does every file
-// that no entry names, and so the chunks have to be read again.
+// batch has named is remembered too, also where its own sender has it already: a start
+// removes its file, as it does every file that no entry names, and so the chunks have to
+// be read again.
 type assembler struct {
 	store *store.Store
 
@@ -71,7 +72,7 @@ func (a *assembler) named(b *godwit.Batch) {
 	}
 }
 
-// passed is told of a batch that was committed long ago. Values of its that came
+// passed is told of a batch that was decided long ago, for good. Values of its that came
 // again and that no entry holds any more go. Errors: the disk's.
 func (a *assembler) passed(ctx context.Context, b *godwit.Batch) error {
 	a.mu.Lock()
@@ -116,14 +117,13 @@ func (a *assembler) add(sequence uint64, now int64, c *chunk) error {
 	defer a.mu.Unlock()
 	if a.store.HasBlob(c.blob.ID) {
 		a.drop(c.blob.ID)
+		a.wait(sequence, now, c)
 		return nil
 	}
 	it := a.all[c.blob.ID]
 	if c.offset == 0 && (it == nil || it.file.Size() != 0) {
 		a.drop(c.blob.ID)
-		if len(a.all) >= maxAssemblies {
-			return nil
-		}
+		a.makeRoom()
 		file, err := a.store.BeginImport(c.blob)
 		if err != nil {
 			return err
@@ -147,11 +147,42 @@ func (a *assembler) add(sequence uint64, now int64, c *chunk) error {
 	switch {
 	case errors.Is(err, blob.ErrDamaged):
 		return nil
-	case err == nil && len(a.unnamed) < maxUnnamed:
+	case err == nil:
 		it.file = nil
-		a.unnamed[c.blob.ID] = it
+		a.await(c.blob.ID, it)
 	}
 	return err
+}
+
+// wait takes a chunk of a value that is here and that may not be named yet.
+func (a *assembler) wait(sequence uint64, now int64, c *chunk) {
+	if it := a.unnamed[c.blob.ID]; it != nil {
+		it.last = now
+	} else if c.offset == 0 {
+		a.await(c.blob.ID, &assembly{first: sequence, last: now})
+	}
+}
+
+// await remembers that a value is whole and not named. It needs a.mu held.
+func (a *assembler) await(id godwit.BlobID, it *assembly) {
+	if len(a.unnamed) < maxUnnamed {
+		a.unnamed[id] = it
+	}
+}
+
+// makeRoom drops the value that has waited longest for a chunk, where there are too many:
+// one whose sender is gone, since others send a chunk each few seconds. It needs a.mu held.
+func (a *assembler) makeRoom() {
+	if len(a.all) < maxAssemblies {
+		return
+	}
+	var oldest godwit.BlobID
+	for id, it := range a.all {
+		if o := a.all[oldest]; o == nil || it.last < o.last {
+			oldest = id
+		}
+	}
+	a.drop(oldest)
 }
 
 // drop needs a.mu held.

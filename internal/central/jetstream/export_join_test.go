@@ -6,6 +6,9 @@ import (
 	"github.com/godwitkv/godwit/internal/wire"
 )
 
+// MaxAssemblies is how many values come in at once.
+const MaxAssemblies = maxAssemblies
+
 // ChunkMessage is a message with a part of a blob's content.
 func ChunkMessage(b godwit.Blob, offset int64, data []byte) []byte {
 	return appendChunk(nil, firstFormat, &chunk{blob: b, offset: offset, data: data})

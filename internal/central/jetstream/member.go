@@ -208,8 +208,9 @@ func (m *Member) Close() error {
 	_ = m.work.Wait() // its errors went to Failed
 	m.met.unregister()
 	m.proposer.packer.close()
+	err := m.flush() // with the chunks that are needed again
 	m.chunks.close()
-	return m.flush()
+	return err
 }
 
 // Ready tells whether the member is one to send clients to: reads are served, what

@@ -1,8 +1,10 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -108,7 +110,8 @@ func (p *proposer) startOver() {
 }
 
 // propose waits for what becomes of transactions. More than a message holds go as
-// several proposals, and the error is about those that have no result.
+// several proposals, and the error is about those that have no result: it is unknown what
+// became of them if it is of one.
 func (p *proposer) propose(txs []godwit.Transaction) (results []godwit.Result, err error) {
 	if err := p.refusal(); err != nil {
 		return nil, err
@@ -122,14 +125,21 @@ func (p *proposer) propose(txs []godwit.Transaction) (results []godwit.Result, e
 		}
 		waiting = append(waiting, it)
 	}
+	var failed, behind error
 	for _, it := range waiting {
 		some, failure := it.Wait()
-		if failure != nil {
-			return results, failure
+		switch {
+		case failed != nil:
+			if failure == nil || errors.Is(failure, godwit.ErrOutcomeUnknown) {
+				behind = unknown(failed)
+			}
+		case failure != nil:
+			failed = failure
+		default:
+			results = append(results, some...)
 		}
-		results = append(results, some...)
 	}
-	return results, err
+	return results, cmp.Or(behind, failed, err)
 }
 
 // room is about how many bytes of transactions a message takes.
@@ -220,10 +230,8 @@ func (p *proposer) close() {
 func (p *proposer) step() {
 	now := time.Now()
 	p.mu.Lock()
-	if p.ended {
-		p.queue.Drain(p.down)
-	}
 	if !p.open || p.ended {
+		p.queue.Drain(p.down) // who asked just before, too
 		p.mu.Unlock()
 		return
 	}
@@ -358,11 +366,11 @@ func (p *proposer) arrived(b *state.Numbered, v state.Verdict, results []godwit.
 		p.flights = p.flights[1:]
 		gather.Fail(f.proposals, errClock)
 		p.turn(errClock)
-	case state.TooLate: // not taken, so none of those behind it will be
+	case state.TooLate: // not taken, unless it comes again under a leader of another clock
 		flights := p.flights
 		p.startOver()
 		for _, f := range flights {
-			gather.Fail(f.proposals, errClock)
+			gather.Fail(f.proposals, unknown(errClock))
 		}
 		p.turn(errClock)
 	default:

@@ -1,0 +1,245 @@
+package jetstream_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
+	"github.com/godwitkv/godwit/internal/store"
+)
+
+// largeContent is that of a value in two chunks, as tests cut it.
+var largeContent = bytes.Repeat([]byte("chunk"), 50_000)
+
+// upload takes a value in at a member, and returns a transaction that names it.
+func (m *member) upload(key string, content []byte) godwit.Transaction {
+	m.c.t.Helper()
+	v, err := m.Upload(context.Background(), bytes.NewReader(content), 25<<20)
+	if err != nil {
+		m.c.t.Fatalf("%s: upload: %v", m.name, err)
+	}
+	tx := put(key, "")
+	tx.Mutations[0].Value = v
+	return tx
+}
+
+// chunks sends a value in two, as its member would.
+func (c *cluster) chunks(v godwit.Value, content []byte, between func()) {
+	const cut = 100_000
+	c.log.Append(jetstream.ChunkMessage(v.Blob, 0, content[:cut]))
+	between()
+	c.log.Append(jetstream.ChunkMessage(v.Blob, cut, content[cut:]))
+}
+
+// batch sends one without its values, as a member does that is none of the cluster's.
+func (c *cluster) batch(number uint64, tx godwit.Transaction) {
+	batch := godwit.Batch{Time: time.Now().UnixMilli(), Transactions: []godwit.Transaction{tx}}
+	c.log.Append(jetstream.BatchMessage(store.ProposerID{9}, number, &batch))
+	time.Sleep(2 * time.Second)
+}
+
+// allHold checks that all members have a value.
+func (c *cluster) allHold(key string, content []byte) {
+	c.t.Helper()
+	c.settle()
+	for _, m := range c.members {
+		m.holds(key, content)
+	}
+}
+
+// TestStopAmongChunks stops a member while a value comes, and before it is named.
+func TestStopAmongChunks(t *testing.T) {
+	play(t, 3, func(c *cluster) {
+		a, b := c.members[0], c.members[1]
+		a.propose(createNamespace())
+		a.propose(put("before", "the chunks"))
+		tx := a.upload("large", largeContent)
+		again := func() {
+			time.Sleep(200 * time.Millisecond) // it has come, and its place is not kept yet
+			b.stop()
+			b.start()
+		}
+		c.chunks(tx.Mutations[0].Value, largeContent, again)
+		again()
+		c.batch(1, tx)
+		c.allHold("large", largeContent)
+	})
+}
+
+// TestRollingRestart stops one member after the other, while large values are written at
+// another.
+func TestRollingRestart(t *testing.T) {
+	content := bytes.Repeat([]byte("chunk"), 140_000)
+	play(t, 3, func(c *cluster) {
+		c.members[0].propose(createNamespace())
+		c.settle()
+		c.log.SetLatency(5 * time.Millisecond)
+		for round := range 3 {
+			m, writer := c.members[round%3], c.members[(round+1)%3]
+			var stop context.Context
+			stop, cancel := context.WithCancel(context.Background())
+			var writers sync.WaitGroup
+			var mu sync.Mutex
+			var written []string
+			for n := range 2 {
+				writers.Go(func() {
+					for i := 0; stop.Err() == nil; i++ {
+						key := fmt.Sprint(round, n, i)
+						if _, err := writer.Propose(context.Background(), []godwit.Transaction{writer.upload(key, content)}); err == nil {
+							mu.Lock()
+							written = append(written, key)
+							mu.Unlock()
+						}
+						time.Sleep(20 * time.Millisecond)
+					}
+				})
+			}
+			time.Sleep(time.Duration(100+20*round) * time.Millisecond)
+			m.stop()
+			time.Sleep(100 * time.Millisecond)
+			m.start()
+			time.Sleep(50 * time.Millisecond)
+			cancel()
+			writers.Wait()
+			if len(written) == 0 {
+				t.Error("nothing was written")
+			}
+			c.settle()
+			for _, key := range written {
+				for _, m := range c.members {
+					m.holds(key, content)
+				}
+			}
+		}
+	})
+}
+
+// TestSenderStops stops the member that sends a value behind its chunks, before it is
+// named, as it should and as a power cut does. Nothing but the log has it then.
+func TestSenderStops(t *testing.T) {
+	for name, end := range map[string]func(*member){"stop": (*member).stop, "crash": func(m *member) { m.crash(0) }} {
+		t.Run(name, func(t *testing.T) {
+			play(t, 3, func(c *cluster) {
+				a, b := c.members[0], c.members[1]
+				a.propose(createNamespace())
+				tx := a.upload("large", largeContent)
+				c.chunks(tx.Mutations[0].Value, largeContent, func() {})
+				b.propose(put("behind", "the chunks")) // moves every member's place
+				c.settle()
+				time.Sleep(2 * time.Second) // flushes
+				end(a)
+				a.start()
+				c.settle()
+				c.batch(1, tx)
+				c.allHold("large", largeContent)
+			})
+		})
+	}
+}
+
+// TestJoinFromSender: who becomes a copy of the member that sends a value, before it is
+// named, has it too.
+func TestJoinFromSender(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		a := c.members[0]
+		a.propose(createNamespace())
+		tx := a.upload("large", largeContent)
+		a.propose(put("before", "the chunks"))
+		c.trim()
+		c.chunks(tx.Mutations[0].Value, largeContent, func() {})
+		a.propose(put("behind", "the chunks"))
+		time.Sleep(2 * time.Second)
+		joined := c.add("joined")
+		joined.start()
+		c.settle()
+		if joined.logs.Count("becoming a copy") != 1 {
+			t.Error("it did not become a copy")
+		}
+		c.batch(1, tx)
+		c.allHold("large", largeContent)
+	})
+}
+
+// TestNamedBehindAGap: a batch that comes before the one that it has to stand behind is
+// not taken, and what it names is waited for on, also by who reads the log again.
+func TestNamedBehindAGap(t *testing.T) {
+	play(t, 3, func(c *cluster) {
+		a, b := c.members[0], c.members[1]
+		a.propose(createNamespace())
+		tx := a.upload("large", largeContent)
+		c.chunks(tx.Mutations[0].Value, largeContent, func() {})
+		c.batch(2, tx) // its first was lost
+		a.propose(put("behind", "the chunks"))
+		time.Sleep(1500 * time.Millisecond)
+		b.crash(0)
+		b.start()
+		c.settle()
+		c.batch(1, put("first", "value"))
+		c.batch(2, tx)
+		c.allHold("large", largeContent)
+	})
+}
+
+// TestManyUnfinishedValues: those whose senders are gone are in nobody's way.
+func TestManyUnfinishedValues(t *testing.T) {
+	play(t, 3, func(c *cluster) {
+		a := c.members[0]
+		a.propose(createNamespace())
+		for i := range jetstream.MaxAssemblies {
+			c.log.Append(jetstream.ChunkMessage(godwit.Blob{ID: godwit.BlobID{1, byte(i), byte(i >> 8)}, Size: 2000}, 0, []byte("begun")))
+		}
+		time.Sleep(time.Second)
+		a.propose(a.upload("large", largeContent))
+		c.allHold("large", largeContent)
+	})
+}
+
+// TestManyConditionsTogether: transactions each of which a message holds wait for each
+// other, and are not refused because they are too much for one.
+func TestManyConditionsTogether(t *testing.T) {
+	var tx godwit.Transaction
+	for i := range 1000 {
+		key := fmt.Sprintf("%03d", i)
+		tx.Conditions = append(tx.Conditions, godwit.Condition{Kind: godwit.MustBeAbsent, Namespace: ns, Key: key})
+		tx.Mutations = append(tx.Mutations, godwit.Mutation{Op: godwit.OpDelete, Namespace: ns, Key: key})
+	}
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		c.log.SetLatency(50 * time.Millisecond)
+		var writers sync.WaitGroup
+		for range 250 {
+			writers.Go(func() {
+				if _, err := m.Propose(context.Background(), []godwit.Transaction{tx}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		writers.Wait()
+	})
+}
+
+// TestTooLateAndTaken: of a batch that came too late by the clock of one leader, another
+// copy may be taken under the next one. Its writer is not told that nothing was done.
+func TestTooLateAndTaken(t *testing.T) {
+	play(t, 1, func(c *cluster) {
+		m := c.members[0]
+		m.propose(createNamespace())
+		c.settle()
+		c.log.SetClock(func() time.Time { return time.Now().Add(2 * time.Minute) })
+		c.log.SetFaults(streamtest.Faults{Twice: 1})
+		_, err := m.Propose(context.Background(), []godwit.Transaction{put("key", "value")})
+		c.log.SetClock(time.Now)
+		c.log.SetFaults(streamtest.Faults{})
+		time.Sleep(10 * time.Second)
+		if !isCode(err, godwit.CodeOutcomeUnknown) || m.value("key") != "value" {
+			t.Errorf("%q is there, and the writer was told %v", m.value("key"), err)
+		}
+	})
+}
