@@ -27,6 +27,7 @@ var (
 	errRevoked    = errors.New("the upstream does not take the token")
 	errRefused    = errors.New("the upstream refuses")
 	errRedirects  = errors.New("the upstreams send this node from one to another")
+	errItself     = errors.New("the upstream sends this node to itself")
 	errPreferred  = errors.New("an upstream that is preferred answers again")
 	errHeld       = errors.New("the copy is held as it is")
 	errEnded      = errors.New("this node has ended its work")
@@ -40,7 +41,7 @@ var kinds = []struct {
 	answers bool
 }{
 	{errGap, true}, {errFrame, true}, {wire.ErrMalformed, true}, {errDiskFull, true}, {errSlow, true},
-	{errSuspended, true}, {errStale, true}, {errPreferred, true}, {errReconciles, true},
+	{errSuspended, true}, {errStale, true}, {errPreferred, true}, {errReconciles, true}, {errItself, true},
 	{errSilent, false}, {errCluster, false}, {errOlder, false}, {errNewer, false}, {errBehind, false}, {errClosing, false}, {errRevoked, false},
 	{errRefused, false}, {errRedirects, false},
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/godwitkv/godwit/internal/feed"
@@ -95,10 +96,14 @@ func (l *loop) visit(ctx context.Context, i int) (ready bool, err error) {
 }
 
 // redirect returns a client of where an upstream sends this node. The token goes
-// there too, so never from a connection that is encrypted to one that is not.
+// there too, so never from a connection that is encrypted to one that is not. Nor
+// ever to itself: it would hear from itself that all is well, and stay.
 func (l *loop) redirect(from *feed.Client, to string, times int) (*feed.Client, error) {
 	if times > mostRedirects {
 		return nil, errRedirects
+	}
+	if own := l.url(); own != "" && strings.TrimRight(to, "/") == strings.TrimRight(own, "/") {
+		return nil, fmt.Errorf("%w, at %s", errItself, own)
 	}
 	target, err := url.Parse(to)
 	if err != nil {

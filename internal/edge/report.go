@@ -87,6 +87,14 @@ func (e *Edge) self() (n feed.NodeInfo) {
 	return n
 }
 
+// url is where others reach this node, "" if they do not.
+func (e *Edge) url() string {
+	if e.cfg.Self == nil {
+		return ""
+	}
+	return e.cfg.Self().URL
+}
+
 // pings remembers when the last reports were sent.
 type pings struct {
 	mu   sync.Mutex

@@ -94,6 +94,7 @@ func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err err
 func (l *loop) request() feed.FollowRequest {
 	q := feed.FollowRequest{
 		Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue, Jurisdictions: l.cfg.Jurisdictions, Generation: l.store.Generation(),
+		URL: l.url(),
 	}
 	if l.apply.hasData() {
 		q.Cluster = l.store.Stats().ClusterID

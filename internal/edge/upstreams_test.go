@@ -3,6 +3,7 @@ package edge_test
 import (
 	"errors"
 	"net"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // TestFailover: an edge moves on to its next upstream at once, goes on from where
@@ -148,6 +150,72 @@ func TestRedirect(t *testing.T) {
 		}
 		if n.logs.Count("secret") != 0 || n.logs.Count("token") != 0 {
 			t.Error("the log holds a secret")
+		}
+	})
+}
+
+// TestRedirectToItself: an edge that is sent to itself does not go, says so, and asks
+// its upstreams again.
+func TestRedirectToItself(t *testing.T) {
+	world(t, func(t *testing.T) {
+		net := newNetwork()
+		first, second, own := startUpstream(t, net, "first"), startUpstream(t, net, "second"), startUpstream(t, net, "own")
+		self := func() feed.NodeInfo { return feed.NodeInfo{URL: own.url()} }
+		n := start(t, options{net: net, at: 100, upstream: []*upstream{first, second}, cfg: edge.Config{Self: self}})
+		defer n.stop()
+		for _, url := range []string{own.url(), own.url() + "/"} {
+			s := first.next()
+			if got := s.query.Get("url"); got != own.url() {
+				t.Errorf("it says that it is at %q", got)
+			}
+			s.send(hello(100), &feed.End{Reason: feed.EndRedirect, Message: url})
+			second.next().send(hello(100), &feed.End{Reason: feed.EndSuspended})
+		}
+		if !own.idle() {
+			t.Fatal("it follows itself")
+		}
+		if n.logs.Count("sends this node to itself") != 1 || n.Status().Connected {
+			t.Errorf("status %+v", n.Status())
+		}
+		first.next().send(hello(100), ready(100))
+		if got := n.Status(); got.Upstream != first.url() || got.Problem != "" {
+			t.Errorf("status %+v", got)
+		}
+	})
+}
+
+// TestHalfOpen: an edge whose connections broke without its upstream's knowing, which
+// has no room for another follower, comes back once it knows, and asks itself nothing
+// meanwhile.
+func TestHalfOpen(t *testing.T) {
+	world(t, func(t *testing.T) {
+		c := &chain{T: t, net: newNetwork()}
+		c.centre = openCentreAs(t, c.net, store.NewMemFS(), func(cfg *feed.ServerConfig) { cfg.MaxFollowers = 1 })
+		defer c.centre.stop()
+		c.ns = c.centre.namespace("a")
+		self := func() feed.NodeInfo { return feed.NodeInfo{URL: "http://relay"} }
+		c.relay = startEdge(t, c.net, nil, edge.Config{Token: rootToken, Self: self}, c.centre.serving)
+		defer c.relay.stop()
+		c.relays = c.relay.relay(c.net, "relay")
+		defer c.relays.die()
+		asked := false
+		c.relays.wrapped(func(w http.ResponseWriter, r *http.Request, _ func(http.ResponseWriter)) {
+			asked = true
+			http.NotFound(w, r)
+		})
+		time.Sleep(5 * time.Second)
+		c.net.hang("centre")
+		time.Sleep(5 * time.Second)
+		if synctest.Wait(); len(c.centre.feed.Followers()) != 1 || c.relay.Status().Connected {
+			t.Fatalf("the centre sees %+v", c.centre.feed.Followers())
+		}
+		time.Sleep(25 * time.Second)
+		if r, err := c.write(c.relay, c.put("k", "v")); err != nil || r.Outcome != godwit.Applied {
+			t.Errorf("write: %+v, %v", r, err)
+		}
+		c.relay.equals(c.centre)
+		if got := c.relay.Status(); got.Upstream != c.centre.url() || !got.Connected || asked {
+			t.Errorf("it asked itself %t, status %+v", asked, got)
 		}
 	})
 }

@@ -65,7 +65,8 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 		n.mu.Unlock()
 		return nil, errors.New("connection refused")
 	}
-	here, there := net.Pipe()
+	near, there := net.Pipe()
+	here := &conn{Conn: near}
 	h.conns = append(h.conns, here, there)
 	n.mu.Unlock()
 	select {
@@ -88,6 +89,32 @@ func (n *network) cut(name string, down bool) {
 		c.Close()
 	}
 	h.conns = nil
+}
+
+// hang breaks a host's connections for those who made them alone: it is not told.
+func (n *network) hang(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.hosts[name+":80"].conns {
+		if c, ok := c.(*conn); ok {
+			c.hung.Store(true)
+			_ = c.SetDeadline(time.Now())
+		}
+	}
+}
+
+// conn is the end of a connection at who made it.
+type conn struct {
+	net.Conn
+	hung atomic.Bool // what is done here the other end does not see
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	if c.hung.Load() {
+		return c.SetDeadline(time.Now())
+	}
+	return c.Conn.Close()
 }
 
 // up lets a host be reached again.

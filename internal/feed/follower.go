@@ -25,6 +25,7 @@ type follower struct {
 	pace  pace
 	walks bool // it is being copied to, and does not follow yet: only what it reports counts
 	start godwit.Position
+	url   string          // where others reach it; "": nowhere, or it does not say
 	at    godwit.Revision // all up to there was sent
 	ready bool            // a Ready was sent
 
@@ -43,7 +44,7 @@ func (s *Server) serveFeed(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 	if err != nil {
 		return err
 	}
-	f := &follower{pace: pace{all: &s.paces}, pinged: make(chan struct{}, 1)}
+	f := &follower{pace: pace{all: &s.paces}, url: clipText(q.query.Get("url")), pinged: make(chan struct{}, 1)}
 	if f.start, err = parsePosition(q.query.Get("after")); err != nil {
 		return err
 	}

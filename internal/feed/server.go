@@ -193,7 +193,7 @@ func (s *Server) admit(o *outgoing, f *follower) *End {
 	case s.suspended || !exact:
 		return errSuspended
 	case !f.walks && len(s.followers) >= s.cfg.MaxFollowers:
-		return s.elsewhere(o)
+		return s.elsewhere(f)
 	}
 	s.streams[o] = struct{}{}
 	if f.walks {

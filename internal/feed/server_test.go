@@ -534,17 +534,18 @@ func depth(nodes []feed.Node) (d int) {
 func TestRedirect(t *testing.T) {
 	for name, tc := range map[string]struct {
 		follower, comer godwit.Permission
-		url             string
+		url, own        string // the follower's, the comer's
 		ready           bool
 		filter          []string // the follower's
 		want            feed.EndReason
 	}{
-		"to a follower":            {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", true, nil, feed.EndRedirect},
-		"to one that can do less":  {godwit.PermissionReplicate, godwit.PermissionAdmin, "http://relay", true, nil, feed.EndRefused},
-		"to one that can do more":  {godwit.PermissionAdmin, godwit.PermissionReplicate, "http://relay", true, nil, feed.EndRedirect},
-		"to one that has no URL":   {godwit.PermissionReplicate, godwit.PermissionReplicate, "", true, nil, feed.EndRefused},
-		"to one that is not ready": {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", false, nil, feed.EndRefused},
-		"to one that carries less": {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", true, []string{"a"}, feed.EndRefused},
+		"to a follower":            {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", "", true, nil, feed.EndRedirect},
+		"to one that can do less":  {godwit.PermissionReplicate, godwit.PermissionAdmin, "http://relay", "", true, nil, feed.EndRefused},
+		"to one that can do more":  {godwit.PermissionAdmin, godwit.PermissionReplicate, "http://relay", "", true, nil, feed.EndRedirect},
+		"to itself":                {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", "http://relay", true, nil, feed.EndRefused},
+		"to one that has no URL":   {godwit.PermissionReplicate, godwit.PermissionReplicate, "", "", true, nil, feed.EndRefused},
+		"to one that is not ready": {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", "", false, nil, feed.EndRefused},
+		"to one that carries less": {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", "", true, []string{"a"}, feed.EndRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -556,7 +557,7 @@ func TestRedirect(t *testing.T) {
 				report(t, s.client(first), feed.Report{
 					Session: next[*feed.Hello](t, st).Session, Follower: feed.NodeInfo{URL: tc.url, Ready: tc.ready},
 				}, true)
-				end := wantEnd(t, openStream(t, s.client(second), feed.FollowRequest{After: s.position()}), tc.want)
+				end := wantEnd(t, openStream(t, s.client(second), feed.FollowRequest{After: s.position(), URL: tc.own}), tc.want)
 				if tc.want == feed.EndRedirect && end.Message != tc.url {
 					t.Errorf("sent to %q", end.Message)
 				}
@@ -566,6 +567,34 @@ func TestRedirect(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRedirectToOthers: a node that comes again while its old stream still counts is
+// never sent on to itself, however few follow it.
+func TestRedirectToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServed(t, store.Config{}, func(c *feed.ServerConfig) { c.MaxFollowers = 2 })
+		follow := func(url string, followers ...feed.Node) {
+			st := openStream(t, s.client(rootToken), feed.FollowRequest{After: s.position(), URL: url})
+			report(t, s.client(rootToken), feed.Report{
+				Session: next[*feed.Hello](t, st).Session, Follower: feed.NodeInfo{URL: url, Ready: true}, Followers: followers,
+			}, true)
+		}
+		again := func(url, want string) {
+			t.Helper()
+			end := wantEnd(t, openStream(t, s.client(rootToken), feed.FollowRequest{After: s.position(), URL: url}), feed.EndRedirect)
+			if end.Message != want {
+				t.Errorf("%q is sent to %q, want %q", url, end.Message, want)
+			}
+		}
+		long := "http://" + strings.Repeat("l", 300)
+		follow("http://few")
+		follow(long, feed.Node{})
+		again("", "http://few")
+		again("http://other", "http://few")
+		again(long, "http://few")
+		again("http://few", long[:256])
+	})
 }
 
 // TestScope holds what a token limited to a namespace is told: nothing of others.

@@ -30,6 +30,7 @@ type FollowRequest struct {
 	Generation uint64          // the highest that the follower has followed
 	Namespaces []string        // ids or titles; nil: all that the token may
 	MaxValue   int64           // 0: all values
+	URL        string          // where others reach the follower, who is not sent there; "": nowhere
 
 	Jurisdictions []string // whose namespaces the follower may carry; AllJurisdictions: all that the upstream does
 }
@@ -57,6 +58,9 @@ func (c *Client) Follow(ctx context.Context, q FollowRequest) (*Stream, error) {
 		query.Set("after", q.After.Epoch.String()+":"+q.After.Revision.String())
 	}
 	setLog(query, q.Cluster, q.Generation)
+	if q.URL != "" {
+		query.Set("url", q.URL)
+	}
 	return c.stream(ctx, "", query)
 }
 

@@ -122,12 +122,14 @@ func (f *follower) node() Node {
 
 // elsewhere sends a node on to one of the followers, the one with the fewest of
 // its own, or refuses it. The node will show its token there, so only those come
-// into question that may do all that it may. The caller holds s.mu.
-func (s *Server) elsewhere(o *outgoing) *End {
+// into question that may do all that it may. It may be among them itself, by a
+// stream that it has lost and this side has not. The caller holds s.mu.
+func (s *Server) elsewhere(comer *follower) *End {
 	var best *Node
 	for _, f := range s.followers {
 		n := f.told.Load()
-		if n == nil || n.URL == "" || !n.Ready || !f.filter.covers(&o.filter.Filter) || !includes(f.principal, o.principal) {
+		if n == nil || n.URL == "" || n.URL == comer.url || !n.Ready ||
+			!f.filter.covers(&comer.filter.Filter) || !includes(f.principal, comer.principal) {
 			continue
 		}
 		if best == nil || len(n.Followers) < len(best.Followers) {
