@@ -13,7 +13,7 @@ import (
 
 // Barrier is Log.Barrier at the upstream.
 func (c *Client) Barrier(ctx context.Context) (godwit.Revision, error) {
-	req, err := c.request(ctx, http.MethodPost, "/barrier", nil, nil)
+	req, err := c.passedOn(ctx, http.MethodPost, "/barrier", nil, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -35,7 +35,7 @@ func (c *Client) Barrier(ctx context.Context) (godwit.Revision, error) {
 // Identify returns whom a credential stands for at the upstream, and whether it
 // is its root token. Error: ErrUnauthenticated, if it stands for nobody.
 func (c *Client) Identify(ctx context.Context, secret string) (t *godwit.Token, root bool, err error) {
-	req, err := c.request(ctx, http.MethodPost, "/identify", nil, bytes.NewReader([]byte(secret)))
+	req, err := c.passedOn(ctx, http.MethodPost, "/identify", nil, bytes.NewReader([]byte(secret)))
 	if err != nil {
 		return nil, false, err
 	}

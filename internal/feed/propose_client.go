@@ -18,7 +18,7 @@ import (
 // transactions; CodeOutcomeUnknown if the connection broke once all was sent.
 func (c *Client) Propose(ctx context.Context, secret string, txs []godwit.Transaction, open func(godwit.Blob) (io.ReadCloser, error)) ([]godwit.Result, error) {
 	p := newProposal(txs, open)
-	req, err := c.request(ctx, http.MethodPost, "/propose", nil, p.body())
+	req, err := c.passedOn(ctx, http.MethodPost, "/propose", nil, p.body())
 	if err != nil {
 		return nil, err
 	}

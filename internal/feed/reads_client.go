@@ -23,7 +23,7 @@ func (c *Client) Entries(ctx context.Context, ns godwit.NamespaceID, keys []stri
 	}
 	query := filterQuery(nil, f.MaxValue, nil)
 	query.Set("namespace", ns.String())
-	req, err := c.request(ctx, http.MethodPost, "/entries", query, bytes.NewReader(appendKeys(nil, keys)))
+	req, err := c.passedOn(ctx, http.MethodPost, "/entries", query, bytes.NewReader(appendKeys(nil, keys)))
 	if err != nil {
 		return nil, godwit.Served{}, err
 	}
@@ -58,7 +58,7 @@ func (c *Client) List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQ
 	if q.Scan != nil {
 		setScan(query, q.Scan)
 	}
-	req, err := c.request(ctx, http.MethodGet, "/list", query, nil)
+	req, err := c.passedOn(ctx, http.MethodGet, "/list", query, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (c *Client) Value(ctx context.Context, ns godwit.NamespaceID, key string, r
 		query.Set("blob", formatBlob(b))
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	req, err := c.request(ctx, http.MethodGet, "/value", query, nil)
+	req, err := c.passedOn(ctx, http.MethodGet, "/value", query, nil)
 	if err != nil {
 		cancel()
 		return nil, err

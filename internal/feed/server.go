@@ -172,7 +172,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 		trace.Describe(r.Context(), "feed", at[1:])
 		s.paces.own.Add(1)
 	}
-	if err := serve(s, w, r, p); err != nil {
+	r, err := withHops(r)
+	if err == nil {
+		err = serve(s, w, r, p)
+	}
+	if err != nil {
 		if code := godwit.CodeOf(err); (code == godwit.CodeInternal || code == godwit.CodeDamaged) && r.Context().Err() == nil {
 			s.cfg.Logger.Error("request of a node failed", slog.String(logError, err.Error()))
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/node"
 )
 
@@ -165,6 +166,34 @@ func TestEdgeFollows(t *testing.T) {
 		t.Errorf("rotate at an edge: %d %s", got.status, got.body)
 	}
 	assertTree(t, edge, 2)
+}
+
+// TestHops: what a node passes on of its APIs is counted as well, and ends.
+func TestHops(t *testing.T) {
+	centre := openReady(t, config())
+	for _, title := range []string{"carried", "elsewhere"} {
+		_, err := connect(t, centre, rootToken).CreateNamespace(t.Context(), title, client.NamespaceOptions{})
+		must(t, err)
+	}
+	cfg := edgeConfig(centre.APIURL())
+	cfg.Namespaces = []string{"carried"}
+	edge := openReady(t, cfg)
+	for _, tt := range []struct {
+		path, hops string
+		want       int
+	}{
+		{"/godwit/v1/tokens", "15", 200},
+		{"/godwit/v1/tokens", "16", 503},
+		{"/godwit/v1/tokens", "many", 400},
+		{"/godwit/v1/namespaces/elsewhere/count", "15", 200},
+		{"/godwit/v1/namespaces/elsewhere/count", "16", 503},
+		{"/godwit/v1/namespaces/elsewhere/count", "many", 400},
+	} {
+		got := request(t, "GET", edge.APIURL()+tt.path, rootToken, "", "Godwit-Hops", tt.hops)
+		if got.status != tt.want || tt.want == 503 && !strings.Contains(got.body, "in a circle") {
+			t.Errorf("%s after %s hops: got %d %s", tt.path, tt.hops, got.status, got.body)
+		}
+	}
 }
 
 // TestEnsureNamespaceAtOnce asks a centre and an edge for the same namespaces at

@@ -16,6 +16,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/feed"
 )
 
 // Bounds of a request that is passed on.
@@ -38,8 +39,8 @@ func newPassTransport(cfg *Config, config *tls.Config) *http.Transport {
 
 // passOn has a request of administration answered by the upstream, as its client
 // made it. What the answer tells of is here, too, before it goes out. Errors:
-// ErrNoUpstream, ErrOutcomeUnknown, CodeBodyTooLarge, CodeInvalidRequest; nothing
-// is answered then.
+// ErrNoUpstream, ErrOutcomeUnknown, CodeBodyTooLarge, CodeInvalidRequest, those of
+// feed.CountHop; nothing is answered then.
 func (n *Node) passOn(w http.ResponseWriter, r *http.Request) error {
 	base, err := n.upstreamURL()
 	if err != nil {
@@ -56,6 +57,9 @@ func (n *Node) passOn(w http.ResponseWriter, r *http.Request) error {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "The path is malformed.")
 	}
 	copyHeader(q.Header, r.Header)
+	if err := feed.CountHop(q.Header); err != nil {
+		return err
+	}
 	if r.Header.Get("User-Agent") == "" {
 		q.Header.Set("User-Agent", "") // none of ours
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/feed"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 // passUncarried has a watch or a count of a namespace that is not carried here
 // answered by the upstream, and tells whether it is such a one. Errors:
-// ErrNoUpstream, CodeInvalidRequest; nothing is answered then.
+// ErrNoUpstream, CodeInvalidRequest, those of feed.CountHop; nothing is answered then.
 func (n *Node) passUncarried(w http.ResponseWriter, r *http.Request, ns godwit.NamespaceID) (passed bool, err error) {
 	if n.carriesNamespace(ns) {
 		return false, nil
@@ -45,6 +46,9 @@ func (n *Node) passUncarried(w http.ResponseWriter, r *http.Request, ns godwit.N
 		return false, godwit.Errorf(godwit.CodeInvalidRequest, "The path is malformed.")
 	}
 	copyHeader(q.Header, r.Header)
+	if err := feed.CountHop(q.Header); err != nil {
+		return false, err
+	}
 	late := time.AfterFunc(passOnTimeout, cancel)
 	res, err := n.passing.RoundTrip(q)
 	if err != nil {
