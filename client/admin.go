@@ -76,7 +76,7 @@ type Scrub struct {
 // without an admin token.
 func (c *Client) StartScrub(ctx context.Context) (*Scrub, error) {
 	var s Scrub
-	if err := c.native(ctx, call{method: http.MethodPost, path: "scrub", idempotent: true}, &s); err != nil {
+	if err := c.native(ctx, call{method: http.MethodPost, path: "scrub", idempotent: true, reads: true}, &s); err != nil {
 		return nil, err
 	}
 	return &s, nil
@@ -187,6 +187,7 @@ func (c *Client) EnsureNamespace(ctx context.Context, title string, o NamespaceO
 	ns = new(Namespace)
 	status, err := c.jsonStatus(ctx, call{
 		method: http.MethodPost, path: nativePrefix + "namespaces", body: jsonBody(spec), contentType: "application/json", idempotent: true,
+		settled: ErrNamespaceExists,
 	}, ns)
 	if err != nil {
 		return nil, false, err
@@ -205,7 +206,10 @@ func (c *Client) RenameNamespace(ctx context.Context, ref, title string) (*Names
 		Title string `json:"title"`
 	}{title}
 	var ns Namespace
-	err = c.rest(ctx, call{method: http.MethodPut, path: path, body: jsonBody(spec), contentType: "application/json", idempotent: true}, &ns)
+	err = c.rest(ctx, call{
+		method: http.MethodPut, path: path, body: jsonBody(spec), contentType: "application/json", idempotent: true,
+		settled: ErrNamespaceNotFound,
+	}, &ns)
 	c.forget(ref)
 	if err != nil {
 		return nil, err
@@ -220,7 +224,7 @@ func (c *Client) DeleteNamespace(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	err = c.rest(ctx, call{method: http.MethodDelete, path: path, idempotent: true}, nil)
+	err = c.rest(ctx, call{method: http.MethodDelete, path: path, idempotent: true, settled: ErrNamespaceNotFound}, nil)
 	c.forget(ref)
 	return err
 }
@@ -240,7 +244,7 @@ func (c *Client) SetSettings(ctx context.Context, ref string, changes map[string
 	if err != nil {
 		return nil, invalid("encode settings: %v", err)
 	}
-	return c.settings(ctx, ref, call{method: http.MethodPatch, body: bytesBody(raw), idempotent: true})
+	return c.settings(ctx, ref, call{method: http.MethodPatch, body: bytesBody(raw), idempotent: true, settled: ErrNamespaceNotFound})
 }
 
 func (c *Client) settings(ctx context.Context, ref string, q call) (*Settings, error) {

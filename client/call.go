@@ -37,24 +37,28 @@ type call struct {
 	header      http.Header
 	body        *body // nil: none
 	contentType string
-	idempotent  bool // may be sent again after it may have been carried out
-	reads       bool // changes nothing, though it is no GET
+	idempotent  bool  // may be sent again after it may have been carried out
+	reads       bool  // changes no data, though it is no GET
+	settled     error // an answer after which it does not matter what became of attempts before; nil: none
 }
 
 // do sends the call and returns the answer, whose body the caller closes. An
-// answer that is no success is an *Error.
+// answer that is no success is an *Error. What the last answer says of a write is
+// not all: an attempt before may still be on its way.
 func (c *Client) do(ctx context.Context, q call) (*http.Response, error) {
 	header := c.header(q)
+	open := false // an attempt may have been carried out
 	for attempt := 1; ; attempt++ {
 		res, err := c.attempt(ctx, q, header)
 		if err == nil {
 			return res, nil
 		}
+		open = open || leavesOpen(err)
 		if attempt == c.attempts || !q.mayRepeat(err) || !c.wait(ctx, attempt, err) {
-			return nil, q.explain(ctx, err)
+			return nil, q.outcome(q.explain(ctx, err), open)
 		}
 		if err := q.body.rewind(ctx); err != nil {
-			return nil, fmt.Errorf("rewind value: %w", err)
+			return nil, q.outcome(fmt.Errorf("rewind value: %w", err), open)
 		}
 	}
 }
@@ -135,26 +139,42 @@ func notSent(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// explain marks the error of a write that may have taken effect, and that of a
+// leavesOpen tells whether an attempt that failed with err may have been carried
+// out: no answer came, or that of a proxy which got none, or the server cannot tell.
+func leavesOpen(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return !notSent(err)
+	}
+	return e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout || errors.Is(e, ErrOutcomeUnknown)
+}
+
+// writes tells whether the call changes data.
+func (q call) writes() bool { return q.method != http.MethodGet && !q.reads }
+
+// explain marks the error of a last attempt that nobody answered, and that of a
 // context that ended.
 func (q call) explain(ctx context.Context, err error) error {
-	var e *Error
-	ended := ctx.Err() != nil
-	switch answered := errors.As(err, &e); {
+	answered := errors.As(err, new(*Error))
+	switch ended := ctx.Err() != nil; {
 	case answered && ended:
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	case answered:
 		return err
 	case ended:
-		err = context.Cause(ctx)
-	}
-	switch {
-	case q.method != http.MethodGet && !q.reads && !notSent(err):
-		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
-	case ended:
-		return err
+		return context.Cause(ctx)
+	case q.writes() && !notSent(err):
+		return err // outcome says what it is
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// outcome marks the error of a write of which an attempt was left open.
+func (q call) outcome(err error, open bool) error {
+	if !open || !q.writes() || errors.Is(err, ErrOutcomeUnknown) || q.settled != nil && errors.Is(err, q.settled) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 }
 
 // wait waits before the next attempt: as long as the server asked, else a time

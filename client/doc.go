@@ -16,7 +16,9 @@
 // A request that failed before it was answered is sent again a few times, where
 // that is safe: reads always are, and a write is because it carries a request
 // id, by which the server knows that it has seen it. A write from a stream that
-// cannot be read twice is sent once.
+// cannot be read twice is sent once. A write of which an attempt got no answer, and
+// that did not succeed by another, is [ErrOutcomeUnknown], whatever the last one was
+// told.
 //
 // The package imports the standard library alone.
 package client

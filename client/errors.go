@@ -25,7 +25,8 @@ var (
 	// after it was revoked.
 	ErrTokenNotFound = errors.New("token not found")
 	// ErrPrecondition is returned by Put and Delete when IfMatch or IfNoneMatch
-	// did not hold, and by Transact when a condition did not. Nothing was changed.
+	// did not hold, and by Transact when a condition did not. Nothing was changed,
+	// unless the error is ErrOutcomeUnknown as well.
 	ErrPrecondition = errors.New("precondition failed")
 	// ErrUnauthenticated is returned when the server does not know the token:
 	// it is missing, wrong, expired or revoked. It ends a Watch, too.
@@ -55,10 +56,13 @@ var (
 	// much to do, or is an edge that must ask upstream and finds nobody there.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrOutcomeUnknown is returned by writes that may or may not have taken
-	// effect: the connection broke before the answer came.
+	// effect, now or later: the connection broke before the answer came, a proxy got
+	// none, or the server cannot tell. If another attempt was then refused, the error
+	// is also what that was told: look for ErrOutcomeUnknown first.
 	ErrOutcomeUnknown = errors.New("the outcome of the write is unknown")
 	// ErrNotNumber is returned by Transact and Add when a value to add to is not an
-	// integer of 64 bits, or the sum would not be one. Nothing was changed.
+	// integer of 64 bits, or the sum would not be one. Nothing was changed, unless the
+	// error is ErrOutcomeUnknown as well.
 	ErrNotNumber = errors.New("not a number")
 	// ErrHistoryGone is returned when what a key held at a moment is not kept, or not
 	// any more: that it was absent is not known either.

@@ -175,7 +175,7 @@ func (kv *KV) Undelete(ctx context.Context, key string) (*Undeleted, error) {
 		Expiration int64       `json:"expiration"`
 		Version    versionJSON `json:"version"`
 	}
-	if err := kv.change(ctx, path+"/undelete", nil, &out); err != nil {
+	if err := kv.change(ctx, call{path: path + "/undelete"}, &out); err != nil {
 		return nil, err
 	}
 	return &Undeleted{out.Revision, unixTime(out.Expiration), out.Version.version()}, nil
@@ -234,7 +234,7 @@ func (kv *KV) RestorePage(ctx context.Context, o RestoreOptions) (*RestoredPage,
 		body["limit"] = o.Limit
 	}
 	var page RestoredPage
-	if err := kv.change(ctx, "/restore", body, &page); err != nil {
+	if err := kv.change(ctx, call{path: "/restore", body: jsonBody(body), reads: o.DryRun}, &page); err != nil {
 		return nil, err
 	}
 	return &page, nil
@@ -263,16 +263,13 @@ func (kv *KV) Restore(ctx context.Context, o RestoreOptions) iter.Seq2[RestoredK
 	}
 }
 
-// change posts to godwit's own API below the namespace. It may be sent again.
-func (kv *KV) change(ctx context.Context, path string, body map[string]any, v any) error {
+// change posts to godwit's own API, q.path below the namespace. It may be sent again.
+func (kv *KV) change(ctx context.Context, q call, v any) error {
 	id, err := kv.c.NamespaceID(ctx, kv.ref)
 	if err != nil {
 		return err
 	}
-	q := call{method: http.MethodPost, path: "namespaces/" + id + path, idempotent: true}
-	if body != nil {
-		q.body = jsonBody(body)
-	}
+	q.method, q.path, q.idempotent = http.MethodPost, "namespaces/"+id+q.path, true
 	err = kv.c.native(ctx, q, v)
 	if errors.Is(err, ErrNamespaceNotFound) {
 		kv.c.forget(kv.ref)

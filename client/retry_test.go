@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -149,6 +150,124 @@ func TestLongStreamIsSentOnce(t *testing.T) {
 		wantError(t, name, err, tt.err)
 		if len(s.seen()) != 1 {
 			t.Errorf("%s: %d tries", name, len(s.seen()))
+		}
+	}
+}
+
+// TestOutcomeOfAllAttempts: a write of which one attempt was left open, and that did
+// not succeed by another, may be done, whatever the last one was told.
+func TestOutcomeOfAllAttempts(t *testing.T) {
+	unknown := answer{status: 504, body: `{"errors":[{"code":10504,"message":"m"}]}`}
+	for name, tt := range map[string]struct {
+		answers []answer
+		last    error
+		open    bool
+	}{
+		"broken, then refused":        {[]answer{{}, {status: 412}}, client.ErrPrecondition, true},
+		"unknown, then unavailable":   {[]answer{unknown, {status: 503}}, client.ErrUnavailable, true},
+		"a gateway, then slow down":   {[]answer{{status: 502}, {status: 429}}, client.ErrTooManyRequests, true},
+		"a gateway, then forbidden":   {[]answer{{status: 504}, {status: 403}}, client.ErrForbidden, true},
+		"broken between two refusals": {[]answer{{status: 503}, {}, {status: 503}}, client.ErrUnavailable, true},
+		"a gateway for good":          {[]answer{{status: 502}}, client.ErrUnavailable, true},
+		"no namespace":                {[]answer{{}, {status: 404, body: `{"errors":[{"code":10013,"message":"m"}]}`}}, client.ErrNamespaceNotFound, true},
+		"unavailable, then refused":   {[]answer{{status: 503}, {status: 412}}, client.ErrPrecondition, false},
+		"slow down, then refused":     {[]answer{{status: 429}, {status: 403}}, client.ErrForbidden, false},
+	} {
+		_, kv := scripted(t, tt.answers...)
+		_, err := kv.Put(t.Context(), "k", strings.NewReader("v"), client.PutOptions{IfNoneMatch: "*"})
+		wantError(t, name, err, tt.last)
+		if got := errors.Is(err, client.ErrOutcomeUnknown); got != tt.open {
+			t.Errorf("%s: told as unknown %t: %v", name, got, err)
+		}
+	}
+}
+
+// TestOutcomeOfServerThatStops: what was sent to a server that is then gone may be done.
+func TestOutcomeOfServerThatStops(t *testing.T) {
+	var server *httptest.Server
+	server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = server.Listener.Close()
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(server.Close)
+	c := connect(t, server.URL, "token", client.WithAccount(id), client.WithBackoff(time.Microsecond))
+	_, err := c.KV(id).Put(t.Context(), "k", strings.NewReader("v"), client.PutOptions{})
+	wantError(t, "put", err, client.ErrOutcomeUnknown)
+	wantError(t, "put", err, client.ErrUnavailable)
+}
+
+// TestOutcomeOfValueThatCannotBeReadAgain: the first attempt is open all the same.
+func TestOutcomeOfValueThatCannotBeReadAgain(t *testing.T) {
+	_, kv := scripted(t, answer{})
+	_, err := kv.Put(t.Context(), "k", &readOnce{Reader: strings.NewReader("v")}, client.PutOptions{})
+	wantError(t, "put", err, client.ErrOutcomeUnknown)
+	wantError(t, "put", err, errBroken)
+}
+
+// readOnce fails when it is rewound to be sent again: the fourth seek, behind the
+// three that tell how long it is.
+type readOnce struct {
+	*strings.Reader
+	seeks int
+}
+
+func (r *readOnce) Seek(offset int64, whence int) (int64, error) {
+	if r.seeks++; r.seeks > 3 {
+		return 0, errBroken
+	}
+	return r.Reader.Seek(offset, whence)
+}
+
+// TestOutcomeThatIsOfNoMatter: what changes no data is not told as unknown, nor is a
+// change of which nothing is left to ask about.
+func TestOutcomeThatIsOfNoMatter(t *testing.T) {
+	noNamespace := answer{status: 404, body: `{"errors":[{"code":10013,"message":"m"}]}`}
+	exists := answer{status: 409, body: `{"error":{"code":"namespace_exists","message":"m"}}`}
+	for name, tt := range map[string]struct {
+		last answer
+		call func(c *client.Client) error
+		err  error
+	}{
+		"get": {answer{status: 403}, func(c *client.Client) error {
+			_, err := c.KV(id).Get(t.Context(), "k")
+			return err
+		}, client.ErrForbidden},
+		"bulk get": {answer{status: 403}, func(c *client.Client) error {
+			_, err := c.KV(id).BulkGet(t.Context(), []string{"k"})
+			return err
+		}, client.ErrForbidden},
+		"scrub": {answer{}, func(c *client.Client) error {
+			_, err := c.StartScrub(t.Context())
+			return err
+		}, client.ErrUnavailable},
+		"dry run": {answer{}, func(c *client.Client) error {
+			_, err := c.KV(id).RestorePage(t.Context(), client.RestoreOptions{All: true, DryRun: true})
+			return err
+		}, client.ErrUnavailable},
+		"ensure": {exists, func(c *client.Client) error {
+			_, _, err := c.EnsureNamespace(t.Context(), "title", client.NamespaceOptions{Jurisdiction: "eu"})
+			return err
+		}, client.ErrNamespaceExists},
+		"rename": {noNamespace, func(c *client.Client) error {
+			_, err := c.RenameNamespace(t.Context(), id, "title")
+			return err
+		}, client.ErrNamespaceNotFound},
+		"delete": {noNamespace, func(c *client.Client) error {
+			return c.DeleteNamespace(t.Context(), id)
+		}, client.ErrNamespaceNotFound},
+		"set": {noNamespace, func(c *client.Client) error {
+			_, err := c.SetSettings(t.Context(), id, map[string]any{"max_keys": 1})
+			return err
+		}, client.ErrNamespaceNotFound},
+	} {
+		server := httptest.NewServer(&script{answers: []answer{{}, tt.last}})
+		t.Cleanup(server.Close)
+		c := connect(t, server.URL, "token", client.WithAccount(id), client.WithBackoff(time.Microsecond))
+		err := tt.call(c)
+		wantError(t, name, err, tt.err)
+		if errors.Is(err, client.ErrOutcomeUnknown) {
+			t.Errorf("%s: told as unknown: %v", name, err)
 		}
 	}
 }

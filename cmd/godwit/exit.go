@@ -57,13 +57,15 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, new(unwell)):
 		return exitUnwell
+	case errors.Is(err, client.ErrOutcomeUnknown): // whatever its last attempt was told
+		return exitUnavailable
 	case errors.Is(err, client.ErrKeyNotFound), errors.Is(err, client.ErrNamespaceNotFound), errors.Is(err, client.ErrTokenNotFound):
 		return exitNotFound
 	case isUnauthenticated(err), isForbidden(err):
 		return exitRefused
 	case errors.Is(err, client.ErrPrecondition):
 		return exitCondition
-	case isUnavailable(err), errors.Is(err, client.ErrOutcomeUnknown), errors.Is(err, client.ErrTooManyRequests):
+	case isUnavailable(err), errors.Is(err, client.ErrTooManyRequests):
 		return exitUnavailable
 	}
 	return exitFailed
@@ -115,6 +117,8 @@ func hint(err error, typed *kong.Context) string {
 		return "another program listens there, perhaps a godwit: give that flag another address, or port 0 for any that is free"
 	case errors.As(err, &usage):
 		return `see "` + helpFor(typed) + `"`
+	case errors.Is(err, client.ErrOutcomeUnknown):
+		return "read the key to see whether the write took effect"
 	case isUnauthenticated(err) && typed != nil && typed.Command() == "fsck":
 		return "give a token by --token or GODWIT_TOKEN, and by --against-token where the other node has one of its own"
 	case isUnauthenticated(err):
@@ -131,8 +135,6 @@ func hint(err error, typed *kong.Context) string {
 		return `"godwit token list" shows those there are`
 	case errors.Is(err, client.ErrPrecondition):
 		return "the key is not as you asked for; read it again"
-	case errors.Is(err, client.ErrOutcomeUnknown):
-		return "read the key to see whether the write took effect"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return "set SSL_CERT_FILE to a PEM file of those who may have signed it"
 	case isUnavailable(err) && !errors.As(err, new(*client.Error)): // which a server answered

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -44,6 +45,17 @@ func TestRefusedForNow(t *testing.T) {
 	_, err = cl.Status(t.Context())
 	if code, h := exitCode(err), hint(err, nil); code != exitUnavailable || h != "" {
 		t.Errorf("%v: code %d, hint %q", err, code, h)
+	}
+}
+
+// TestOutcomeUnknown: a write that may be done is told so, though its last attempt was
+// refused.
+func TestOutcomeUnknown(t *testing.T) {
+	for _, refusal := range []error{client.ErrPrecondition, client.ErrForbidden, client.ErrNamespaceNotFound} {
+		err := fmt.Errorf("%w: %w", client.ErrOutcomeUnknown, refusal)
+		if code, h := exitCode(err), hint(err, nil); code != exitUnavailable || !strings.HasPrefix(h, "read the key") {
+			t.Errorf("%v: code %d, hint %q", err, code, h)
+		}
 	}
 }
 

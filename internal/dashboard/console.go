@@ -269,7 +269,7 @@ func (d *Dashboard) consoleUndelete(c *call, a *consoleView) error {
 	}
 	_, err = kv.Undelete(c.Context(), a.Key)
 	switch {
-	case errors.Is(err, client.ErrPrecondition):
+	case errors.Is(err, client.ErrPrecondition) && !errors.Is(err, client.ErrOutcomeUnknown):
 		return &problem{status: http.StatusConflict, text: "The key is there: nothing was put back."}
 	case err != nil:
 		return fromClient(err)

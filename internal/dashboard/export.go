@@ -126,6 +126,8 @@ func exportName(title, prefix, at string) string {
 func fromClient(err error) error {
 	var told *client.Error
 	switch {
+	case errors.Is(err, client.ErrOutcomeUnknown):
+		return godwit.ErrOutcomeUnknown
 	case errors.Is(err, client.ErrForbidden):
 		return godwit.ErrForbidden
 	case errors.Is(err, client.ErrNamespaceNotFound):

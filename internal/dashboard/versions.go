@@ -289,7 +289,7 @@ func (d *Dashboard) undelete(c *call) error {
 	key := c.query.Get("key")
 	_, err = kv.Undelete(c.Context(), key)
 	switch {
-	case errors.Is(err, client.ErrPrecondition):
+	case errors.Is(err, client.ErrPrecondition) && !errors.Is(err, client.ErrOutcomeUnknown):
 		return &problem{status: http.StatusConflict, title: "The key is there", text: "Someone else has written it in the meantime. Nothing was put back."}
 	case err != nil:
 		return fromClient(err)

@@ -37,7 +37,7 @@ export class Client {
   }
 
   startScrub(options) {
-    return this.#native({ op: "SCRUB", method: "POST", path: "/godwit/v1/scrub" }, options);
+    return this.#native({ op: "SCRUB", method: "POST", path: "/godwit/v1/scrub", reads: true }, options);
   }
 
   cluster(options) {
@@ -57,8 +57,8 @@ export class Client {
 
   async ensureNamespace(title, options = {}) {
     const body = { title: namespaceRef(title), jurisdiction: options.jurisdiction, if_not_exists: true };
-    return this.#native({ op: "NAMESPACE", method: "POST", path: "/godwit/v1/namespaces", body: jsonBody(body) }, options,
-      async (res) => ({ ...await json(res), created: res.status === 201 }));
+    const call = { op: "NAMESPACE", method: "POST", path: "/godwit/v1/namespaces", body: jsonBody(body), settled: "namespace_exists" };
+    return this.#native(call, options, async (res) => ({ ...await json(res), created: res.status === 201 }));
   }
 
   async createNamespace(title, options = {}) {
@@ -83,7 +83,7 @@ export class Client {
   }
 
   async setSettings(namespace, changes, options) {
-    return this.#settings(namespace, { op: "NAMESPACE", method: "PATCH", body: jsonBody(changes) }, options);
+    return this.#settings(namespace, { op: "NAMESPACE", method: "PATCH", body: jsonBody(changes), settled: "namespace_not_found" }, options);
   }
 
   async #settings(namespace, call, options) {
@@ -159,7 +159,7 @@ export class Client {
     const account = await this.#accountId(options);
     const answer = await this.transport.json({
       op: "NAMESPACE", method, path: `/client/v4/accounts/${account}/storage/kv/namespaces${path}`,
-      body: body && jsonBody(body), session: this.shared, options,
+      body: body && jsonBody(body), settled: "namespace_not_found", session: this.shared, options,
     });
     return answer.result;
   }

@@ -197,7 +197,8 @@ export class KV {
   }
 
   async restorePage(options = {}) {
-    const { keys, cursor } = await this.#native({ op: "RESTORE", path: "/restore", body: jsonBody(restoreBody(options)) }, options);
+    const call = { op: "RESTORE", path: "/restore", body: jsonBody(restoreBody(options)), reads: options.dryRun === true };
+    const { keys, cursor } = await this.#native(call, options);
     return { keys, cursor: cursor || undefined };
   }
 
@@ -316,7 +317,7 @@ export class KV {
   /**
    * Calls godwit's own API: reads, and with an `op` changes.
    *
-   * @param {{op?: string, path: string, query?: Record<string, string>, headers?: Record<string, string>, body?: any}} call
+   * @param {{op?: string, path: string, query?: Record<string, string>, headers?: Record<string, string>, body?: any, reads?: boolean}} call
    * @returns {Promise<any>}
    */
   async #native(call, options, read = json) {

@@ -15,7 +15,8 @@ const maxErrorBytes = 64 << 10;
  * @property {Record<string, string | undefined>} [query]
  * @property {Record<string, string | undefined>} [headers]
  * @property {{type: string, make: (touch: () => void) => any, repeatable: boolean}} [body]
- * @property {boolean} [reads] it changes nothing, though it is no GET
+ * @property {boolean} [reads] it changes no data, though it is no GET
+ * @property {string} [settled] the code of an answer after which it does not matter what became of attempts before
  * @property {boolean} [once] no request id keeps it from being carried out twice
  * @property {import("./session.js").Session} [session]
  * @property {{signal?: AbortSignal, timeout?: number, consistency?: string, minRevision?: string, requestId?: string}} [options]
@@ -37,7 +38,8 @@ export class Transport {
   }
 
   /**
-   * Sends a call, and has `read` make of the answer what the caller wants.
+   * Sends a call, and has `read` make of the answer what the caller wants. What the last
+   * answer says of a write is not all: an attempt before may still be on its way.
    *
    * @template T
    * @param {Call} call
@@ -47,13 +49,15 @@ export class Transport {
   async send(call, read) {
     const headers = this.#headers(call);
     const patience = new Patience(call.options?.signal, call.options?.timeout ?? this.timeout);
+    let open = false; // an attempt may have been carried out
     try {
       for (let attempt = 1; ; attempt++) {
         try {
           return await this.#attempt(call, headers, patience, read);
         } catch (e) {
-          if (attempt >= this.attempts || !mayRepeat(call, e, patience)) throw explain(call, e, patience);
-          await patience.sleep(this.#wait(attempt, e)).catch(() => { throw explain(call, e, patience); });
+          open ||= leavesOpen(e);
+          if (attempt >= this.attempts || !mayRepeat(call, e, patience)) throw explain(call, e, patience, open);
+          await patience.sleep(this.#wait(attempt, e)).catch(() => { throw explain(call, e, patience, open); });
         }
       }
     } finally {
@@ -73,10 +77,9 @@ export class Transport {
   #headers(call) {
     const headers = new Headers();
     const o = call.options ?? {};
-    const reads = call.method === "GET" || call.reads;
     set(headers, "Authorization", this.token && `Bearer ${this.token}`);
     set(headers, "Content-Type", call.body?.type);
-    if (reads) {
+    if (!writes(call)) {
       set(headers, "Godwit-Min-Revision", o.minRevision || call.session?.revision);
       set(headers, "Godwit-Consistency", o.consistency);
     } else {
@@ -181,21 +184,56 @@ function mayRepeat(call, e, patience) {
   return e.status === 429 || e.status === 502 || e.status === 503 || e.status === 504;
 }
 
-/** The error of a call as its caller gets it. */
-function explain(call, e, patience) {
+/** Tells whether a call changes data. */
+function writes(call) {
+  return call.method !== "GET" && !call.reads;
+}
+
+/**
+ * Tells whether an attempt that failed with `e` may have been carried out: no answer
+ * came, or that of a proxy which got none, or the server cannot tell.
+ */
+function leavesOpen(e) {
+  if (!(e instanceof GodwitError)) return !isUnsent(e);
+  return e.status === 502 || e.status === 504 || e.code === "outcome_unknown";
+}
+
+/** What Node and Bun call a connection that could not be made. Browsers and Deno say nothing. */
+const unsent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT", "ConnectionRefused"]);
+
+function isUnsent(e) {
+  return unsent.has(e?.cause?.code ?? e?.code);
+}
+
+/** The error of a call as its caller gets it. `open`: one of its attempts may have been carried out. */
+function explain(call, e, patience, open) {
   if (patience.user?.aborted) return patience.user.reason;
   if (e instanceof Final) return e.cause;
-  if (e instanceof GodwitError || e instanceof SyntaxError) return e;
+  if (e instanceof SyntaxError) return e;
   if (e instanceof ReplyTooLarge) return new GodwitError("invalid_reply", `KV ${call.op} failed: ${e.message}`);
-  const why = patience.late ? `no answer within ${patience.timeout} ms` : reasonOf(e);
-  if (call.method !== "GET" && !call.reads) {
-    return new GodwitError("outcome_unknown", `KV ${call.op} failed: the outcome is unknown: ${why}`, { cause: e });
-  }
-  return new GodwitError(patience.late ? "timeout" : "unavailable", `KV ${call.op} failed: ${why}`, { cause: e });
+  if (open && writes(call) && !settles(call, e)) return unknownOutcome(call, e, patience);
+  if (e instanceof GodwitError) return e;
+  return new GodwitError(patience.late ? "timeout" : "unavailable", `KV ${call.op} failed: ${reasonOf(e, patience)}`, { cause: e });
+}
+
+/** Tells whether an answer says all there is to say of a write, whatever became of attempts before. */
+function settles(call, e) {
+  return e instanceof GodwitError && (e.code === "outcome_unknown" || e.code === call.settled);
+}
+
+/** The error of a write that may be done. Its cause is what the last attempt came to. */
+function unknownOutcome(call, e, patience) {
+  const prefix = `KV ${call.op} failed: `;
+  const answer = e instanceof GodwitError ? e : undefined;
+  const why = answer ? answer.message.slice(prefix.length) : reasonOf(e, patience);
+  return new GodwitError("outcome_unknown", `${prefix}the outcome is unknown: ${why}`, {
+    status: answer?.status, retryAfter: answer?.retryAfter, cause: e,
+  });
 }
 
 // fetch says "fetch failed" and hides why.
-function reasonOf(e) {
+function reasonOf(e, patience) {
+  if (patience.late) return `no answer within ${patience.timeout} ms`;
   return e?.cause?.code ?? (e?.cause?.message || e?.message || String(e));
 }
 

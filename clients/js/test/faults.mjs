@@ -49,6 +49,8 @@ export const faults = {
   /** The server has done it, and its answer is lost. */
   answerLost: { after: drop },
   busy: { before: status(503) },
+  /** A proxy in between got no answer. */
+  gateway: { before: status(502) },
   tooMany: (retryAfter) => ({ before: status(429, { "Retry-After": String(retryAfter) }) }),
   /** Nothing comes back, ever. */
   silent: { before: (req) => req.resume() },

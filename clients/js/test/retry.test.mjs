@@ -1,5 +1,7 @@
 // What happens when the network or the server does not answer.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { after, afterEach, before, test } from "node:test";
 
 import { Client, connect, GodwitError } from "godwit";
@@ -74,6 +76,56 @@ test("what is refused is not asked again", async () => {
   await assert.rejects(kv.put("k", "x", { expirationTtl: 1 }), { code: "invalid_expiration_ttl" });
   await assert.rejects(kv.put("warm", "x", conditional), { code: "precondition_failed" });
   assert.equal(proxy.seen.length, 2);
+});
+
+test("a write of which an attempt was left open may be done, whatever the last was told", async () => {
+  for (const fault of [faults.lost, faults.gateway]) {
+    proxy.faults = [faults.busy, fault];
+    await assert.rejects(kv.put("warm", "x", conditional), (e) => {
+      assert.equal(e.message, "KV PUT failed: the outcome is unknown: 412 Precondition Failed");
+      assert.deepEqual([e.code, e.status, e.cause.code], ["outcome_unknown", 412, "precondition_failed"]);
+      return true;
+    });
+  }
+  proxy.faults = [faults.answerLost, ...Array(3).fill(faults.busy)];
+  await assert.rejects(kv.put("warm", "up"), { code: "outcome_unknown", status: 503 });
+  proxy.faults = Array(4).fill(faults.gateway);
+  await assert.rejects(kv.put("warm", "up"), { code: "outcome_unknown", status: 502 });
+  proxy.faults = [faults.busy, faults.tooMany(0)];
+  await assert.rejects(kv.put("warm", "x", conditional), { code: "precondition_failed" });
+});
+
+test("what was sent to a server that is then gone may be done, what nobody took is not", async () => {
+  const server = createServer((req, res) => {
+    server.close();
+    req.resume().on("end", () => res.destroy());
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const id = "0123456789abcdef0123456789abcdef";
+  const gone = connect({ url: `http://127.0.0.1:${server.address().port}`, account: id, namespace: id, backoff: 5 });
+  const said = (why) => ({ status: 0, message: `KV PUT failed: ${why}ECONNREFUSED` });
+  await assert.rejects(gone.put("k", "v"), { code: "outcome_unknown", ...said("the outcome is unknown: ") });
+  await assert.rejects(gone.put("k", "v"), { code: "unavailable", ...said("") });
+});
+
+test("what changes no data is not told as unknown, nor a change of which nothing is left", async () => {
+  const client = new Client({ url: proxy.url, token: node.token, backoff: 5 });
+  await client.createNamespace("kept"); // the account is known from here on
+  const { id } = await client.createNamespace("left");
+  await client.deleteNamespace(id);
+  const exists = { before: (req, res) => res.writeHead(409).end('{"error":{"code":"namespace_exists","message":"m"}}') };
+  for (const [code, call, ...then] of [
+    ["unavailable", () => kv.get("warm"), faults.lost, faults.lost, faults.lost],
+    ["unavailable", () => client.startScrub(), faults.lost, faults.lost, faults.lost],
+    ["unavailable", () => kv.restorePage({ at: new Date(), all: true, dryRun: true }), faults.lost, faults.lost, faults.lost],
+    ["namespace_exists", () => client.ensureNamespace("kept", { jurisdiction: "eu" }), exists],
+    ["namespace_not_found", () => client.renameNamespace(id, "other")],
+    ["namespace_not_found", () => client.deleteNamespace(id)],
+    ["namespace_not_found", () => client.setSettings(id, { max_keys: 1 })],
+  ]) {
+    proxy.faults = [faults.lost, ...then];
+    await assert.rejects(call(), { code });
+  }
 });
 
 test("timeouts", async () => {
