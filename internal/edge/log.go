@@ -76,7 +76,7 @@ func (e *Edge) pass(ctx context.Context, txs []godwit.Transaction) ([]godwit.Res
 			until = time.Now()
 		}
 		switch {
-		case err == nil && unknown != nil && slices.ContainsFunc(results, undecided):
+		case len(results) > 0 && unknown != nil && !allDecided(results, len(txs)):
 			return nil, unknown
 		case err == nil, len(results) > 0:
 			return results, err
@@ -115,10 +115,19 @@ func (e *Edge) content(b godwit.Blob) (io.ReadCloser, error) {
 	return e.store.OpenValue(e.ctx, godwit.NamespaceID{}, &godwit.Entry{Value: godwit.Value{Blob: b}})
 }
 
-// undecided tells whether a second attempt leaves open what became of the first:
+// allDecided tells whether the results of a second attempt leave open of none of n
+// transactions what became of it by the first.
+func allDecided(results []godwit.Result, n int) bool {
+	return len(results) == n && !slices.ContainsFunc(results, undecided)
+}
+
+// undecided tells whether a second attempt leaves open what becomes of the first:
 // what was applied is remembered, and what found no namespace never will, but a
-// condition that does not hold now may hold when the first attempt gets there.
-func undecided(r godwit.Result) bool { return r.Outcome == godwit.ConditionFailed }
+// condition that does not hold now may hold when the first attempt gets there, and a
+// value that cannot be added to now may be a number then.
+func undecided(r godwit.Result) bool {
+	return r.Outcome != godwit.Applied && r.Outcome != godwit.NamespaceMissing
+}
 
 // isUnsent tells that an upstream did not get all of a request.
 func isUnsent(err error) bool {

@@ -22,6 +22,8 @@ var (
 	clientKey = godwit.RequestKey{0xc1}
 	applied   = godwit.Result{Outcome: godwit.Applied, Revision: 101}
 	failed    = godwit.Result{Outcome: godwit.ConditionFailed, Revision: 101}
+	missing   = godwit.Result{Outcome: godwit.NamespaceMissing, Revision: 101}
+	notNumber = godwit.Result{Outcome: godwit.NotNumber, Revision: 101}
 	repeats   = godwit.Result{Outcome: godwit.Applied, Revision: 101, Repeated: true}
 )
 
@@ -38,6 +40,15 @@ func refuses(status int, code string) func(http.ResponseWriter, *proposed) {
 	return func(w http.ResponseWriter, _ *proposed) {
 		w.WriteHeader(status)
 		fmt.Fprintf(w, `{"error":{"code":%q,"message":"as the upstream says"}}`, code)
+	}
+}
+
+// decidesPart answers with the results of the first transactions, and an error for
+// the rest.
+func decidesPart(code string, results ...godwit.Result) func(http.ResponseWriter, *proposed) {
+	return func(w http.ResponseWriter, _ *proposed) {
+		b := wire.AppendResults(nil, results)
+		_, _ = w.Write(wire.AppendCounted(wire.AppendCounted(b, code), "as the upstream says"))
 	}
 }
 
@@ -129,6 +140,11 @@ func TestWritesAreRetried(t *testing.T) {
 		"broken off, and it was done":  {[]answer{breaks, decides(repeats, repeats)}, []godwit.Result{repeats, applied}, 0, 2},
 		"broken off, and it was not":   {[]answer{breaks, decides(applied, applied)}, []godwit.Result{applied, applied}, 0, 2},
 		"and a condition fails":        {[]answer{breaks, decides(repeats, failed)}, nil, unknown, 2},
+		"and a value is no number":     {[]answer{breaks, decides(repeats, notNumber)}, nil, unknown, 2},
+		"and it is full half way":      {[]answer{breaks, decidesPart("disk_full", applied)}, nil, unknown, 2},
+		"and busy, a condition failed": {[]answer{breaks, decidesPart("unavailable", failed)}, nil, unknown, 2},
+		"and the namespace is gone":    {[]answer{breaks, decides(missing, missing)}, []godwit.Result{missing, missing}, 0, 2},
+		"no number, answered":          {[]answer{decides(notNumber, applied)}, []godwit.Result{notNumber, applied}, 0, 1},
 		"and the token is not good":    {[]answer{breaks, refuses(403, "forbidden")}, nil, unknown, 2},
 		"and it is busy":               {[]answer{breaks, refuses(503, "unavailable")}, nil, unknown, 2},
 		"and broken off again":         {[]answer{breaks, breaks}, nil, unknown, 2},
@@ -330,10 +346,7 @@ func TestUploadsOfAPart(t *testing.T) {
 		if err != nil {
 			sc.t.Fatal(err)
 		}
-		sc.asked.answer = func(w http.ResponseWriter, _ *proposed) {
-			b := wire.AppendResults(nil, []godwit.Result{applied})
-			_, _ = w.Write(wire.AppendCounted(wire.AppendCounted(b, "disk_full"), "full"))
-		}
+		sc.asked.answer = decidesPart("disk_full", applied)
 		first, second := put(ns1, "a", "", 0).Mutation, put(ns1, "b", "2", 0).Mutation
 		first.Value = v
 		results, err := sc.n.Propose(context.Background(), []godwit.Transaction{
