@@ -49,8 +49,12 @@ func (s *Store) Erase(ctx context.Context) error {
 	return nil
 }
 
-// erasuresDue begins the passes that are due.
+// erasuresDue begins the passes that are due, between two transactions: one that is open
+// has noted what it makes useless, and a pass that began before its commit would write that
+// anew as alive, and then take the note away.
 func (s *Store) erasuresDue() (due []godwit.NamespaceID) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	e, now := &s.erasures, s.cfg.Now().UnixMilli()
 	e.mu.Lock()
 	defer e.mu.Unlock()

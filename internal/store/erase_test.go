@@ -228,6 +228,48 @@ func TestEraseWhileRead(t *testing.T) {
 	wantErased(t, d.mem, "at the end")
 }
 
+// TestEraseWaitsForTransaction: no pass begins while a transaction is open. What that
+// deletes would be written anew, as it is not deleted yet, and be forgotten of.
+func TestEraseWaitsForTransaction(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.openEpoch()
+	d.write(erasingWithin(ns1, "1h", ""))
+	d.later(time.Hour) // what there was before
+	gone := secret(2000, 42)
+	d.write(put(ns1, "k", gone), put(ns1, "old", "x"))
+	d.write(del(ns1, "old"))
+	d.clock.advance(50 * time.Minute)
+	tx := d.Begin()
+	tx.Advance(d.clock.Now().UnixMilli())
+	if err := tx.Apply(&godwit.Record{Mutation: del(ns1, "k"), Revision: tx.Revision() + 1, Created: tx.Time(), Modified: tx.Time()}); err != nil {
+		t.Fatal(err)
+	}
+	began := make(chan struct{}, 1)
+	d.onChange(func() {
+		select {
+		case began <- struct{}{}:
+		default:
+		}
+	})
+	erased := make(chan error)
+	go func() { erased <- d.Erase(ctx) }()
+	select {
+	case <-began:
+		t.Error("a pass has begun")
+	case <-time.After(100 * time.Millisecond): // a pass that is right cannot be seen to wait
+	}
+	d.onChange(nil)
+	c, err := tx.Commit(store.Sync)
+	if err := errors.Join(err, c.Wait(), <-erased); err != nil {
+		t.Fatal(err)
+	}
+	d.later(time.Hour)
+	if files := stands(t, d.mem, gone); len(files) > 0 {
+		t.Errorf("an hour after its deletion it stands in %v", files)
+	}
+	d.healthy()
+}
+
 // TestEraseAfterCrash: a restart, also one after a crash in the middle of it, does not
 // forget what is to go.
 func TestEraseAfterCrash(t *testing.T) {
