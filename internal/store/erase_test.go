@@ -270,6 +270,45 @@ func TestEraseWaitsForTransaction(t *testing.T) {
 	d.healthy()
 }
 
+// TestEraseAfterClockAhead: a clock that was a year ahead, when a pass began or when a
+// value was deleted, and is put right, holds no erasing up.
+func TestEraseAfterClockAhead(t *testing.T) {
+	const ahead = 365 * 24 * time.Hour
+	gone := secret(2000, 42)
+	for name, jump := range map[string]func(d *disk){
+		"in a pass": func(d *disk) {
+			d.clock.advance(ahead)
+			if err := d.Erase(ctx); err != nil {
+				t.Error(err)
+			}
+			d.clock.advance(-ahead)
+			d.write(del(ns1, "k"))
+		},
+		"in a deletion": func(d *disk) {
+			d.later(time.Hour) // what there was before
+			d.clock.advance(ahead)
+			d.write(del(ns1, "k"))
+			d.clock.advance(-ahead)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t, store.Config{})
+			d.openEpoch()
+			d.write(erasingWithin(ns1, "1h", ""), put(ns1, "k", gone))
+			if err := d.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			jump(d)
+			d.wantToErase(ns1)
+			d.later(time.Hour)
+			if files := stands(t, d.mem, gone); len(files) > 0 {
+				t.Errorf("an hour after its deletion it stands in %v", files)
+			}
+			d.healthy()
+		})
+	}
+}
+
 // TestEraseAfterCrash: a restart, also one after a crash in the middle of it, does not
 // forget what is to go.
 func TestEraseAfterCrash(t *testing.T) {

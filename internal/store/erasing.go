@@ -38,7 +38,15 @@ func (e *erasing) due(now int64) bool {
 	if e.failed {
 		pause = ms / 32
 	}
-	return e.oldest != 0 && e.running == 0 && now >= e.oldest+ms*3/4 && now >= e.began+pause
+	return e.oldest != 0 && e.running == 0 && e.late(now) && (now >= e.began+pause || now < e.began)
+}
+
+// late tells whether three quarters of the time are over. Where the oldest was noted by a
+// clock that was ahead and is put right, nobody knows: they may be. A clock that goes back
+// by less, as corrected ones do, cannot make it miss the time.
+func (e *erasing) late(now int64) bool {
+	ms := e.within.Milliseconds()
+	return now >= e.oldest+ms*3/4 || now < e.oldest-ms/8
 }
 
 // note has a transaction note what is known.
