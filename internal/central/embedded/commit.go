@@ -51,6 +51,11 @@ func (l *Log) commitLoop() error {
 // while the one before is being synced: the next one grows meanwhile.
 func (l *Log) commitBatch(txs []godwit.Transaction, proposals []*gather.Proposal) error {
 	tx := l.cfg.Store.Begin()
+	if by := l.cfg.Store.Fenced(); by != 0 { // the log ended while the batch waited for its turn
+		tx.Rollback()
+		gather.Fail(proposals, godwit.Fenced(l.cfg.Store.Generation(), by))
+		return nil
+	}
 	b := godwit.Batch{Time: l.cfg.Now().UnixMilli(), Transactions: txs}
 	results, err := state.Apply(tx, b, make([]godwit.Result, 0, len(txs)))
 	if err != nil { // a row could not be read: nothing was changed, others may go on

@@ -333,6 +333,28 @@ func TestBarrier(t *testing.T) {
 	}
 }
 
+// TestFence: a batch that was taken from the queue before the log was fenced off, and whose
+// turn at the store comes behind the fence, is refused: another centre has the log by then.
+func TestFence(t *testing.T) {
+	w := newWorld(t, store.Config{})
+	ns := w.fill()
+	const by = 7
+	if err := w.store.Fence(by); err != nil { // as the log does, which has closed the queue before
+		t.Fatal(err)
+	}
+	before := w.store.Revision()
+	_, err := w.log.Propose(context.Background(), []godwit.Transaction{put(ns, "k", []byte("late"))})
+	if want := godwit.Fenced(w.store.Generation(), by); err == nil || err.Error() != want.Error() {
+		t.Errorf("propose: %v, want %v", err, want)
+	}
+	if got := w.value(ns, "k"); got != "" || w.store.Revision() != before {
+		t.Errorf("%q was written behind the fence, at %d", got, w.store.Revision())
+	}
+	if err := w.log.Fence(by); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOpenOnFullDisk holds that a start that would find no room says so, and
 // works once there is some.
 func TestOpenOnFullDisk(t *testing.T) {
