@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,26 @@ func TestOpenEpoch(t *testing.T) {
 		}
 	}
 	crashed.healthy()
+	d.healthy()
+}
+
+// TestOpenEpochFarAhead: a clock that is centuries ahead opens no epoch, which would leave
+// no revisions that followers take, and the next one by a clock that is right does.
+func TestOpenEpochFarAhead(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	first := d.openEpoch()
+	const ahead = 233 * 365 * 24 * time.Hour
+	d.clock.advance(ahead)
+	if e, err := d.OpenEpoch(); err == nil || !strings.Contains(err.Error(), "clock it is 2258-") {
+		t.Errorf("epoch %+v, %v", e, err)
+	}
+	d.clock.advance(-ahead)
+	if second := d.openEpoch(); second.First != first.First+1 {
+		t.Errorf("second epoch at %d after %d", second.First, first.First)
+	}
+	if r := d.write(put(ns1, "k", "v")); r > godwit.MaxRevision {
+		t.Errorf("a write at %d", r)
+	}
 	d.healthy()
 }
 

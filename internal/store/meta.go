@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -149,11 +150,16 @@ func (s *Store) Lineage() godwit.Lineage { return *s.lineage.Load() }
 // tombstones that are gone.
 func (s *Store) Purged() godwit.Revision { return godwit.Revision(s.purged.Load()) }
 
+// lastEpoch is the highest first revision of an epoch. By a clock that is right none comes
+// near it before the year 2250.
+const lastEpoch = godwit.MaxRevision - 1<<47
+
 // OpenEpoch starts an epoch whose first revision is above all before it and at
 // least the time in microseconds, so that an old copy of the directory, put
 // back, never gives a revision twice. It is durable on return, and takes that
 // first revision itself. Its generation is the store's. Epochs that the purge floor
-// has passed are forgotten.
+// has passed are forgotten. Error: the disk's, or that the clock is so far ahead that
+// few revisions would be left, which could never be taken back.
 func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 	tx := s.Begin()
 	now := s.cfg.Now()
@@ -162,6 +168,10 @@ func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 	}
 	if planted.ReuseRevision && tx.revision > 0 {
 		e.First = tx.revision + 1
+	}
+	if e.First > lastEpoch {
+		tx.Rollback()
+		return e, fmt.Errorf("an epoch at revision %d leaves too few above it, and by this machine's clock it is %s: set the clock right", e.First, now.UTC().Format(time.RFC3339))
 	}
 	_, _ = rand.Read(e.ID[:])
 	tx.Advance(now.UnixMilli())
