@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -115,6 +116,41 @@ func TestWorkerAssets(t *testing.T) {
 		_, got := r.fetch(http.MethodGet, "/api/x", "", "Sec-Fetch-Mode", "navigate")
 		return got == "<h1>app"
 	})
+}
+
+// TestWorkerPublishesNothingOfItsOwn has a project as its own assets directory, and looks
+// for what godwit keeps there: none of it is served, whatever a .assetsignore says.
+func TestWorkerPublishesNothingOfItsOwn(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "router")
+	p.write("wrangler.jsonc", `{ "name": "bare", "compatibility_date": "2026-01-01", "assets": { "directory": "." } }`)
+	p.write("index.html", "<h1>bare")
+	p.write(".assetsignore", "!.godwit\n!/sub/*\n!.env.example")
+	for _, name := range []string{".dev.vars", ".env", ".env.example"} {
+		p.write(name, "KEY=value\n")
+	}
+	mkdir(t, p.path("sub"))
+	p.write("sub/page.html", "page")
+	check := func(state string, args ...string) {
+		t.Helper()
+		r := startWorker(t, append(args, p.dir)...)
+		r.want("/", 200, "<h1>bare")
+		r.want("/sub/page", 200, "page")
+		r.want("/.env.example", 200, "KEY=value\n")
+		for _, name := range []string{state + "/node/root-token", state + "/objects.lock", ".dev.vars", ".env", "wrangler.jsonc"} {
+			if _, err := os.Stat(p.path(name)); err != nil {
+				t.Error(err)
+			}
+			r.want((&url.URL{Path: "/" + name}).String(), 404, "")
+			r.want((&url.URL{Path: "/sub/../" + name}).String(), 404, "")
+		}
+		r.cleanup()
+		r.exited <- nil
+	}
+	check(".godwit")
+	check("sub/st[a]te ü", "--state", p.path("sub/st[a]te ü"))
+	rename(t, p.path(".godwit"), p.path("data"))
+	startWorker(t, p.dir, "--data", p.path("data/node")).want("/data/node/root-token", 404, "")
 }
 
 // TestWorkerOldForm runs a Worker that exports nothing, and one that is not bundled.

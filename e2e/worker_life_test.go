@@ -224,7 +224,12 @@ func TestWorkerRefuses(t *testing.T) {
 		"no node":            {func(*project) []string { return []string{"--url", "http://127.0.0.1:1"} }, "ask the node for its status", 6},
 		"an edge of nothing": {func(*project) []string { return []string{"--edge"} }, "--edge needs --url", 2},
 		"too many":           {func(*project) []string { return []string{"--instances", "1000"} }, "--instances: 1000 is not between 1 and 64", 1},
-		"another date":       {func(p *project) []string { p.edit("wrangler.jsonc", "2026-01-01", "2099-01-01"); return nil }, "workerd did not start: ", 1},
+		"its own data": {func(p *project) []string {
+			mkdir(p.t, p.path("public"))
+			p.edit("wrangler.jsonc", "\n}", "\n  \"assets\": { \"directory\": \"public\" },\n}")
+			return []string{"--state", p.path("public")}
+		}, "wrangler.jsonc:6: assets.directory: ", 1},
+		"another date": {func(p *project) []string { p.edit("wrangler.jsonc", "2026-01-01", "2099-01-01"); return nil }, "workerd did not start: ", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

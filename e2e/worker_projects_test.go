@@ -144,8 +144,9 @@ func TestWorkerNode(t *testing.T) {
 func TestWorkerSite(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "site")
-	r := startWorker(t, p.dir)
+	r := startWorker(t, p.dir, "--state", p.path("public/state"))
 	r.want("/", 200, "<h1>waders</h1>\n")
+	r.want("/state/node/root-token", 404, "not found")
 	r.want("/sub/", 200, "<h2>sub</h2>\n")
 	r.want("/x.draft", 404, "not found")
 	res, got := r.fetch(http.MethodGet, "/raw.bin", "")

@@ -93,10 +93,13 @@ func (c *workerCmd) config(p *program) (worker.Config, error) {
 	if state == "" {
 		state = filepath.Join(projectDir(configs[0]), ".godwit")
 	}
-	state, err = filepath.Abs(state)
+	if state, err = filepath.Abs(state); err != nil {
+		return worker.Config{}, err
+	}
+	data, err := filepath.Abs(c.Data)
 	return worker.Config{
 		Configs: configs, Env: c.Env, Listen: c.Listen, Instances: c.Instances, Workerd: c.Workerd,
-		State: state, Location: c.Location, TrustedProxies: trusted, PublicOnly: c.PublicOnly,
+		State: state, Nodes: []string{nodeDir(state), edgeDir(state)}, Data: data, Location: c.Location, TrustedProxies: trusted, PublicOnly: c.PublicOnly,
 		OTLPEndpoint: c.OTLPEndpoint, TraceRatio: c.TraceRatio,
 		Stdout: p.stdout, Stderr: p.stderr,
 	}, err

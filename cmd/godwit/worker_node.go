@@ -23,6 +23,9 @@ type localNode struct {
 	node *node.Node // nil: none runs in this process
 }
 
+func nodeDir(state string) string { return filepath.Join(state, "node") }
+func edgeDir(state string) string { return filepath.Join(state, "edge") }
+
 // minRootToken is the shortest token that a node takes as its root's.
 const minRootToken = 16
 
@@ -45,7 +48,7 @@ func (l *localNode) token() string {
 
 // own starts a node for this project alone.
 func (l *localNode) own(ctx context.Context) (worker.Node, error) {
-	dir := filepath.Join(l.state, "node")
+	dir := nodeDir(l.state)
 	if err := l.open(ctx, node.Config{Dir: dir}); err != nil {
 		return worker.Node{}, err
 	}
@@ -62,7 +65,7 @@ func (l *localNode) own(ctx context.Context) (worker.Node, error) {
 func (l *localNode) edge(ctx context.Context) (worker.Node, error) {
 	token := l.token()
 	cfg := node.Config{
-		Dir: filepath.Join(l.state, "edge"), Upstreams: strings.Split(l.cmd.URL, ","), UpstreamToken: token, Location: l.cmd.Location,
+		Dir: edgeDir(l.state), Upstreams: strings.Split(l.cmd.URL, ","), UpstreamToken: token, Location: l.cmd.Location,
 	}
 	if len(token) >= minRootToken {
 		// So that the edge knows it while the centre is away. What it can read here is what

@@ -39,6 +39,10 @@ type Config struct {
 	Workerd string
 	// State is the directory for what outlives a run.
 	State string
+	// Nodes are the directories of nodes that Connect may start, and Data is one that may
+	// be a node's: nothing of them is published. Default: none.
+	Nodes []string
+	Data  string
 	// Connect finds the node that has the namespaces, or starts it. It is called once
 	// the project is read.
 	Connect func(ctx context.Context) (Node, error)

@@ -53,3 +53,9 @@ func NewTracedFront(socket string, tracer *trace.Tracer) (h http.Handler, end fu
 	f.use(g)
 	return f.server.Handler, s.hangUp
 }
+
+// Private is what is withheld of a directory that is published, or why it cannot be.
+func Private(cfg Config, dir string) (withheld []string, err error) {
+	p := newPrivate(&cfg)
+	return p.within(dir), p.check(dir)
+}

@@ -39,6 +39,7 @@ func (p *plan) alone() bool {
 type project struct {
 	configs []string
 	env     string
+	private private
 	workers []*source
 	looked  []string // where files would be that are not understood yet
 }
@@ -134,12 +135,24 @@ func (s *source) build(p *project) (err error) {
 	if a := s.config.Assets; a != nil {
 		s.assets = workerd.AssetFiles(a.Directory)
 		p.looked = append(p.looked, s.assets...)
+		if err := p.private.check(a.Directory); err != nil {
+			return a.Place.Problem("assets.directory: " + err.Error())
+		}
 	}
-	if s.config.Site != nil {
-		s.files, s.dirs, err = s.site.manifest(s.config)
+	if site := s.config.Site; site != nil {
+		if err := p.private.check(site.Bucket); err != nil {
+			return site.Place.Problem("site.bucket: " + err.Error())
+		}
+		s.files, s.dirs, err = s.site.manifest(s.config, p.withheld(s.config, site.Bucket))
 		p.looked = append(p.looked, s.dirs...)
 	}
 	return err
+}
+
+// withheld are the paths in a directory of which nothing is published: those of godwit's
+// data, and the configuration.
+func (p *project) withheld(w *wrangler.Worker, dir string) []string {
+	return p.private.within(dir, filepath.Join(w.Dir, filepath.Base(w.File)))
 }
 
 // print is what would make another plan if it were another.
@@ -183,6 +196,9 @@ func (p *project) plan(ctx context.Context, n *namespaces) (*plan, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if a := s.config.Assets; a != nil {
+			w.Withheld = p.withheld(s.config, a.Directory)
 		}
 		if s.config.Site != nil {
 			site := w.KV[len(w.KV)-1]

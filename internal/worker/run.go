@@ -34,7 +34,7 @@ const tempPattern = "godwit-worker-"
 // openRun begins a run, and makes the directory for its sockets and configurations, for
 // its owner alone.
 func openRun(state, node string) (*run, error) {
-	runs := filepath.Join(state, "runs")
+	runs := runsDir(state)
 	if err := os.MkdirAll(runs, 0o700); err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
@@ -99,7 +99,7 @@ func (k *kept) undo(ctx context.Context, c *client.Client) error {
 
 // sweep ends the runs of before that were killed, as far as they were at this node.
 func sweep(ctx context.Context, state, node string, c *client.Client) error {
-	files, err := filepath.Glob(filepath.Join(state, "runs", "run-*.json"))
+	files, err := filepath.Glob(filepath.Join(runsDir(state), "run-*.json"))
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func Open(ctx context.Context, cfg Config) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{cfg: cfg, told: &told{out: cfg.Stdout, err: cfg.Stderr}, watch: newWatcher()}
-	r.project = project{configs: cfg.Configs, env: cfg.Env}
+	r.project = project{configs: cfg.Configs, env: cfg.Env, private: newPrivate(&cfg)}
 	root, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.cancel = cancel
 	r.life, r.ended = errgroup.WithContext(root)
@@ -153,7 +153,7 @@ func (r *Runner) findProgram(ctx context.Context) (err error) {
 // makeState makes the state directory. What is in it is nobody else's, and not for a
 // repository.
 func (r *Runner) makeState() error {
-	r.objects = filepath.Join(r.cfg.State, "objects")
+	r.objects = objectsDir(r.cfg.State)
 	if err := os.MkdirAll(r.objects, 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
@@ -177,6 +177,7 @@ func (r *Runner) openRun(ctx context.Context) error {
 		return err
 	}
 	r.dir = r.run.kept.Dir
+	r.project.private.own = append(r.project.private.own, r.dir)
 	if err := sweep(ctx, r.cfg.State, status.ClusterID, r.node.Client); err != nil && !errors.Is(err, client.ErrForbidden) {
 		r.told.warn("end what a run of before has left: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +46,8 @@ type summed struct {
 }
 
 // manifest returns what the site's files are called in KV, by their paths, and all
-// directories that they may lie in.
-func (s *site) manifest(w *wrangler.Worker) (manifest map[string]string, dirs []string, err error) {
+// directories that they may lie in. What is withheld is none of them.
+func (s *site) manifest(w *wrangler.Worker, withheld []string) (manifest map[string]string, dirs []string, err error) {
 	manifest = map[string]string{}
 	sums := map[string]summed{}
 	err = filepath.WalkDir(w.Site.Bucket, func(file string, d fs.DirEntry, err error) error {
@@ -59,13 +60,13 @@ func (s *site) manifest(w *wrangler.Worker) (manifest map[string]string, dirs []
 		}
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
-			if rel != "." && hidden(d.Name()) {
+			if rel != "." && (hidden(d.Name()) || slices.Contains(withheld, rel)) {
 				return filepath.SkipDir
 			}
 			dirs = append(dirs, file)
 			return nil
 		}
-		if hidden(d.Name()) || !included(w.Site, rel) {
+		if hidden(d.Name()) || slices.Contains(withheld, rel) || !included(w.Site, rel) {
 			return nil
 		}
 		dirs = append(dirs, file) // its content is watched, too

@@ -28,8 +28,9 @@ type Worker struct {
 	*wrangler.Worker
 	Built    *bundle.Result
 	KV       []KV
-	Manifest []byte // of a Workers Site; nil: it is none
-	Version  string // JSON that tells of the version
+	Manifest []byte   // of a Workers Site; nil: it is none
+	Version  string   // JSON that tells of the version
+	Withheld []string // paths in the assets directory of which nothing is served
 }
 
 // KV is where a binding leads.
@@ -194,7 +195,7 @@ func (w *writer) assetsOf(k *Worker) {
 	for name, text := range map[string]string{
 		"html_handling": a.HTMLHandling, "not_found_handling": a.NotFound, "base_path": a.BasePath,
 		"headers": readIfThere(a.Directory, "_headers"), "redirects": readIfThere(a.Directory, "_redirects"),
-		"ignore": readIfThere(a.Directory, ".assetsignore"),
+		"ignore": ignored(readIfThere(a.Directory, ".assetsignore"), k.Withheld),
 	} {
 		if text != "" {
 			config[name] = text
