@@ -140,6 +140,19 @@ func TestWorkerNode(t *testing.T) {
 	startWorker(t, p.dir).want("/", 200, want)
 }
 
+// TestWorkerNodeByDate runs a Worker that has node's modules by its compatibility date.
+func TestWorkerNodeByDate(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "router")
+	p.write("wrangler.jsonc", `{ "name": "dated", "main": "index.js", "compatibility_date": "2026-08-04" }`)
+	p.write("index.js", `import path from "path";
+import { isatty } from "node:tty";
+const { EventEmitter } = require("events");
+export default { fetch: () => Response.json([path.join("a", "b"), isatty(1), typeof EventEmitter, typeof process.env]) };
+`)
+	startWorker(t, p.dir).want("/", 200, `["a/b",false,"function","object"]`)
+}
+
 // TestWorkerSite serves a Workers Site, whose files are keys, and takes up a new one.
 func TestWorkerSite(t *testing.T) {
 	t.Parallel()

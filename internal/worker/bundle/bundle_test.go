@@ -59,8 +59,15 @@ func imports(code string) (found []string) {
 const esm = "name = 'w'\nmain = 'index.js'\n"
 
 // node is a configuration with node's modules.
-func node(date string, flags ...string) string {
-	return esm + "compatibility_date = '" + date + "'\ncompatibility_flags = ['" + strings.Join(append(flags, "nodejs_compat"), "', '") + "']\n"
+func node(date string, flags ...string) string { return bare(date, append(flags, "nodejs_compat")...) }
+
+// bare is one with a date and flags alone.
+func bare(date string, flags ...string) string {
+	text := esm + "compatibility_date = '" + date + "'\ncompatibility_flags = ["
+	for _, flag := range flags {
+		text += "'" + flag + "', "
+	}
+	return text + "]\n"
 }
 
 // unenv is what stands in for node's modules, as wrangler's packages lay it out.
@@ -113,15 +120,39 @@ import fs from "fs"; import path from "node:path"; import { types } from "util/t
 -- node_modules/punycode/own.js --
 export default "a package's own";
 `, imports: []string{"node:fs", "node:path", "node:util/types", "node:fs/promises"}, holds: "a package's own"},
-		"node's without": {archive: esm + `
+		"node's without": {archive: bare("2026-08-03") + `
 -- index.js --
 import path from "node:path"; export default { path };
 `, fails: `index.js:1:18: "node:path" is one of node's own modules: put "nodejs_compat" into compatibility_flags of `},
-		"node's without, perhaps never": {archive: esm + `
+		"node's without, perhaps never": {archive: bare("2026-08-03") + `
 -- index.js --
 export default { later: () => import("node:fs") };
 `, holds: `import("node:fs")`},
-		"a package of the name": {archive: esm + `
+		"node's from the date on": {archive: bare("2026-08-04") + `
+-- index.js --
+import fs from "fs"; import tty from "node:tty"; const { on } = require("events"); export default { fs, tty, on };
+` + unenv, imports: []string{"node:events", "node:fs", "node:tty"}},
+		"node's without a date": {archive: esm + `
+-- index.js --
+import fs from "fs"; export default { fs };
+`, imports: []string{"node:fs"}},
+		"stand-ins from the date on": {archive: bare("2026-08-04", "disable_nodejs_tty_module") + `
+-- index.js --
+import tty from "node:tty"; export default { tty };
+` + unenv, holds: "unenv's tty"},
+		"no stand-ins, of the first form": {archive: bare("2026-08-04", "no_nodejs_compat_v2", "disable_nodejs_tty_module") + `
+-- index.js --
+import tty from "node:tty"; export default { tty };
+` + unenv, imports: []string{"node:tty"}},
+		"node's without the first form": {archive: bare("2026-08-04", "no_nodejs_compat") + `
+-- index.js --
+import fs from "fs"; export default { fs };
+`, imports: []string{"node:fs"}},
+		"node's without either form": {archive: bare("2026-08-04", "no_nodejs_compat", "no_nodejs_compat_v2") + `
+-- index.js --
+import fs from "node:fs"; export default { fs };
+`, fails: `index.js:1:16: "node:fs" is one of node's own modules: take "no_nodejs_compat" out of compatibility_flags of `},
+		"a package of the name": {archive: bare("2026-08-03") + `
 -- index.js --
 import { on } from "events"; export default { on };
 -- node_modules/events/package.json --
@@ -129,7 +160,7 @@ import { on } from "events"; export default { on };
 -- node_modules/events/main.js --
 exports.on = "of the package";
 `, holds: "of the package"},
-		"no package of the name": {archive: esm + `
+		"no package of the name": {archive: bare("2026-08-03") + `
 -- index.js --
 import fs from "fs"; export default { fs };
 `, fails: `index.js:1:16: Could not resolve "fs"; "fs" is one of node's own modules: put "nodejs_compat" into compatibility_flags of `},

@@ -41,14 +41,22 @@ var http = arrival{"2025-08-15", "http_modules"}
 // wrangler puts stand-ins in the place of those that are not there.
 const nodeDate = "2024-09-23"
 
+// nodeForAllDate is from when a Worker has node's modules without asking for them.
+const nodeForAllDate = "2026-08-04"
+
 // hasNode tells whether node's modules are workerd's to bring, or a stand-in's.
 func (b *Bundler) hasNode() bool {
-	return b.worker.HasFlag("nodejs_compat") || b.worker.HasFlag("nodejs_compat_v2")
+	return b.enabled("nodejs_compat", "no_nodejs_compat", nodeForAllDate) || b.hasStubs()
 }
 
-// hasStubs tells whether modules that workerd does not have get a stand-in.
+// hasStubs tells whether modules that workerd does not have get a stand-in. From
+// nodeForAllDate on no_nodejs_compat alone leaves them in place.
 func (b *Bundler) hasStubs() bool {
-	return b.worker.HasFlag("nodejs_compat_v2") || b.worker.HasFlag("nodejs_compat") && b.dated(nodeDate) && !b.worker.HasFlag("no_nodejs_compat_v2")
+	since := nodeForAllDate
+	if b.worker.HasFlag("nodejs_compat") {
+		since = nodeDate
+	}
+	return b.worker.HasFlag("nodejs_compat_v2") || b.dated(since) && !b.worker.HasFlag("no_nodejs_compat_v2")
 }
 
 // dated tells whether the Worker's compatibility date is this one or later. A Worker

@@ -49,5 +49,9 @@ func (b *Bundler) resolveNode(build api.PluginBuild, args api.OnResolveArgs) (ap
 
 // wantsNode says what a module of node's takes.
 func (b *Bundler) wantsNode(path string) string {
-	return fmt.Sprintf(`%q is one of node's own modules: put "nodejs_compat" into compatibility_flags of %s`, path, b.worker.File)
+	way := `put "nodejs_compat" into`
+	if b.worker.HasFlag("no_nodejs_compat") {
+		way = `take "no_nodejs_compat" out of`
+	}
+	return fmt.Sprintf("%q is one of node's own modules: %s compatibility_flags of %s", path, way, b.worker.File)
 }
