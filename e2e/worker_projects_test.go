@@ -153,6 +153,28 @@ export default { fetch: () => Response.json([path.join("a", "b"), isatty(1), typ
 	startWorker(t, p.dir).want("/", 200, `["a/b",false,"function","object"]`)
 }
 
+// TestWorkerNodeUnreached runs a Worker that gets by without node's modules: it catches
+// what fails, and is warned.
+func TestWorkerNodeUnreached(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "router")
+	p.write("wrangler.jsonc", `{ "name": "without", "main": "index.js", "compatibility_date": "2026-01-01" }`)
+	p.write("index.js", `import { hash } from "./lib.cjs";
+const lazy = await import("node:fs").catch((e) => e.message);
+export default { fetch: () => Response.json({ hash, lazy }) };
+`)
+	p.write("lib.cjs", `let hash;
+try { hash = require("crypto").createHash; } catch { hash = "caught"; }
+if (typeof process !== "undefined") hash = require("node:os").platform();
+exports.hash = hash;
+`)
+	r := startWorker(t, p.dir)
+	r.want("/", 200, `{"hash":"caught","lazy":"No such module \"node:fs\"."}`)
+	for _, place := range []string{`index.js:2:27: "node:fs"`, `lib.cjs:2:22: "crypto"`, `lib.cjs:3:52: "node:os"`} {
+		r.says(place + " is one of node's own modules")
+	}
+}
+
 // TestWorkerSite serves a Workers Site, whose files are keys, and takes up a new one.
 func TestWorkerSite(t *testing.T) {
 	t.Parallel()

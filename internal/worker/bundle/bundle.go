@@ -120,36 +120,20 @@ func (b *Bundler) bundle() (*Result, error) {
 			main.Data = f.Contents
 		}
 	}
-	exports, err := exportsOf(built.Metafile)
+	out, err := outputOf(built.Metafile)
 	if err != nil {
 		return nil, err
 	}
+	warnings, refused := b.sift(built.Warnings, &out)
+	if len(refused) > 0 {
+		return nil, b.failure(refused)
+	}
 	r.Modules = append([]Module{main}, b.seen.collected()...)
-	r.ServiceWorker = len(exports) == 0
-	for _, m := range built.Warnings {
+	r.ServiceWorker = len(out.Exports) == 0
+	for _, m := range warnings {
 		r.Warnings = append(r.Warnings, b.message(m))
 	}
 	return r, nil
-}
-
-// exportsOf is what the main module exports: nothing, where a Worker is of the old
-// form.
-func exportsOf(metafile string) ([]string, error) {
-	var meta struct {
-		Outputs map[string]struct {
-			EntryPoint string   `json:"entryPoint"`
-			Exports    []string `json:"exports"`
-		} `json:"outputs"`
-	}
-	if err := json.Unmarshal([]byte(metafile), &meta); err != nil {
-		return nil, fmt.Errorf("read what was bundled: %w", err)
-	}
-	for _, o := range meta.Outputs {
-		if o.EntryPoint != "" {
-			return o.Exports, nil
-		}
-	}
-	return nil, nil
 }
 
 // outfile is where the bundle would be written. Nothing is.

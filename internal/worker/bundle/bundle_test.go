@@ -163,7 +163,7 @@ exports.on = "of the package";
 		"no package of the name": {archive: bare("2026-08-03") + `
 -- index.js --
 import fs from "fs"; export default { fs };
-`, fails: `index.js:1:16: Could not resolve "fs"; "fs" is one of node's own modules: put "nodejs_compat" into compatibility_flags of `},
+`, fails: `index.js:1:16: "fs" is one of node's own modules: put "nodejs_compat" into compatibility_flags of `},
 		"node's required": {archive: node("2026-01-01") + `
 -- index.js --
 const { on } = require("events"); import path from "node:path"; export default { on, path };
@@ -298,6 +298,61 @@ import a from "./a"; import b from "./b"; export default { a, b };
 				checkModules(t, r, test.modules)
 			}
 		})
+	}
+}
+
+// TestAbsentNode bundles imports of node's modules that are not there, and may never be
+// reached: each is warned of once.
+func TestAbsentNode(t *testing.T) {
+	w := project(t, "-- wrangler.toml --\n"+bare("2026-08-03")+`
+-- index.js --
+import { later } from "pkg"; import { empty } from "browser"; import pure from "pure";
+let c; try { c = require("crypto"); } catch {}
+export default { c, later, empty, again: () => import("node:fs").catch(() => {}) };
+-- node_modules/pkg/package.json --
+{"main":"main.js"}
+-- node_modules/pkg/main.js --
+if (globalThis.process) { require("fs"); require("node:os"); }
+exports.later = () => import("node:crypto");
+-- node_modules/browser/package.json --
+{"main":"main.js","browser":{"path":false,"node:url":false}}
+-- node_modules/browser/main.js --
+exports.empty = [require("path"), require("node:url")];
+-- node_modules/pure/package.json --
+{"main":"main.js","module":"main.js","sideEffects":false}
+-- node_modules/pure/main.js --
+import { join } from "node:path"; export default join;
+`)
+	_, r, err := build(t, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = ` is one of node's own modules: put "nodejs_compat" into compatibility_flags of `
+	var got []string
+	for _, warning := range r.Warnings {
+		place, rest, _ := strings.Cut(strings.TrimPrefix(warning, w.Dir+"/"), ": ")
+		name, _, ok := strings.Cut(rest, text)
+		if !ok || !strings.HasSuffix(rest, w.File+", or it fails once it is reached") {
+			t.Errorf("the warning %s", warning)
+		}
+		got = append(got, place+" "+name)
+	}
+	slices.Sort(got)
+	want := []string{
+		`index.js:2:26 "crypto"`, `index.js:3:55 "node:fs"`, `node_modules/pkg/main.js:1:50 "node:os"`, `node_modules/pure/main.js:1:22 "node:path"`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(imports(string(r.Modules[0].Data))) > 0 {
+		t.Errorf("warnings (-want +got):\n%s\n%s", diff, r.Modules[0].Data)
+	}
+
+	w = project(t, "-- wrangler.toml --\n"+bare("2026-08-03")+`
+-- index.js --
+import "./own.js"; export default { fs: () => import("node:fs") };
+-- own.js --
+import "fs"; export * from "node:fs";
+`)
+	if _, _, err = build(t, w); err == nil || !strings.Contains(err.Error(), `own.js:1:8: "fs" is one`) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("what a start needs: %v", err)
 	}
 }
 

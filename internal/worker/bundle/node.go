@@ -26,7 +26,7 @@ const subpaths = " assert/strict dns/promises fs/promises inspector/promises pat
 // resolveNode leaves node's modules to workerd, or to a stand-in.
 func (b *Bundler) resolveNode(build api.PluginBuild, args api.OnResolveArgs) (api.OnResolveResult, error) {
 	name, prefixed := strings.CutPrefix(args.Path, "node:")
-	if b.aliased(args.Path) || strings.Contains(name, "/") && !prefixed && !strings.Contains(subpaths, " "+name+" ") {
+	if _, own := args.PluginData.(resolving); own || b.aliased(args.Path) || strings.Contains(name, "/") && !prefixed && !strings.Contains(subpaths, " "+name+" ") {
 		return api.OnResolveResult{}, nil
 	}
 	outside := api.OnResolveResult{Path: "node:" + name, External: true}
@@ -39,12 +39,49 @@ func (b *Bundler) resolveNode(build api.PluginBuild, args api.OnResolveArgs) (ap
 			return b.stub(build, name, args), nil
 		}
 		return outside, nil
-	case !prefixed:
-		return api.OnResolveResult{}, nil // a package may have the name; else esbuild complains
-	case args.Kind == api.ResolveJSDynamicImport:
-		return outside, nil // it may never be reached
+	case b.found(build, args):
+		return api.OnResolveResult{}, nil
 	}
-	return api.OnResolveResult{Errors: []api.Message{{Text: b.wantsNode(args.Path)}}}, nil
+	outside.Warnings = []api.Message{{Text: b.wantsNode(args.Path), Detail: absent{outside.Path, args.Kind == api.ResolveJSImportStatement}}}
+	return outside, nil
+}
+
+// absent marks a warning of a module of node's that is not there.
+type absent struct {
+	path   string
+	static bool // it is needed for a start, unless its importer is left out
+}
+
+// found tells whether a name that is one of node's leads to a package too, or to nothing by
+// its importer's own word.
+func (b *Bundler) found(build api.PluginBuild, args api.OnResolveArgs) bool {
+	r := build.Resolve(args.Path, api.ResolveOptions{
+		ResolveDir: args.ResolveDir, Importer: args.Importer, Namespace: args.Namespace, Kind: args.Kind, PluginData: resolving{},
+	})
+	return len(r.Errors) == 0
+}
+
+// sift looks through the warnings of modules that are not there. Of those that the Worker
+// cannot start without it makes refusals: workerd's own would not name the place. The
+// others may never be reached, or in a try: of each is warned once.
+func (b *Bundler) sift(warnings []api.Message, out *output) (left, refused []api.Message) {
+	told := map[string]bool{}
+	for _, m := range warnings {
+		a, ok := m.Detail.(absent)
+		switch needed := out.needs(a.path); {
+		case !ok:
+			left = append(left, m)
+		case told[a.path] || needed && !a.static:
+		case needed:
+			told[a.path] = true
+			refused = append(refused, m)
+		default:
+			told[a.path] = true
+			m.Text += ", or it fails once it is reached"
+			left = append(left, m)
+		}
+	}
+	return left, refused
 }
 
 // wantsNode says what a module of node's takes.

@@ -1,0 +1,42 @@
+package bundle
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// output is what esbuild tells of the main module.
+type output struct {
+	EntryPoint string   `json:"entryPoint"`
+	Exports    []string `json:"exports"` // none, where a Worker is of the old form
+	Imports    []struct {
+		Path string `json:"path"`
+		Kind string `json:"kind"`
+	} `json:"imports"` // what is left of them
+}
+
+// outputOf finds the main module's in a metafile.
+func outputOf(metafile string) (output, error) {
+	var meta struct {
+		Outputs map[string]output `json:"outputs"`
+	}
+	if err := json.Unmarshal([]byte(metafile), &meta); err != nil {
+		return output{}, fmt.Errorf("read what was bundled: %w", err)
+	}
+	for _, o := range meta.Outputs {
+		if o.EntryPoint != "" {
+			return o, nil
+		}
+	}
+	return output{}, nil
+}
+
+// needs tells whether a module must be there for the main one to start.
+func (o *output) needs(path string) bool {
+	for _, i := range o.Imports {
+		if i.Path == path && i.Kind == "import-statement" {
+			return true
+		}
+	}
+	return false
+}
