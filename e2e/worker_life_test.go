@@ -229,6 +229,10 @@ func TestWorkerRefuses(t *testing.T) {
 			p.edit("wrangler.jsonc", "\n}", "\n  \"assets\": { \"directory\": \"public\" },\n}")
 			return []string{"--state", p.path("public")}
 		}, "wrangler.jsonc:6: assets.directory: ", 1},
+		"a class that is nowhere": {func(p *project) []string {
+			p.edit("wrangler.jsonc", "\n}", "\n  \"durable_objects\": { \"bindings\": [{ \"name\": \"A\", \"class_name\": \"Away\" }] },\n}")
+			return nil
+		}, "wrangler.jsonc:6: durable_objects: ", 1},
 		"another date": {func(p *project) []string { p.edit("wrangler.jsonc", "2026-01-01", "2099-01-01"); return nil }, "workerd did not start: ", 1},
 	} {
 		t.Run(name, func(t *testing.T) {

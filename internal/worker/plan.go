@@ -81,6 +81,9 @@ func (p *project) load() error {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
+	if err := checkExports(loaded); err != nil {
+		return err
+	}
 	p.workers = loaded
 	return nil
 }
@@ -247,6 +250,24 @@ func crossCheck(all []*source) error {
 			}
 			if to != nil && !slices.ContainsFunc(to.Classes, func(c wrangler.Class) bool { return c.Name == o.Class }) {
 				problems = append(problems, o.Place.Problem(fmt.Sprintf("durable_objects: the Worker %q has no class %q", o.Script, o.Class)))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkExports wants the classes of Durable Objects to be there that are bound: without
+// one every call would fail, and say nothing.
+func checkExports(all []*source) error {
+	var problems []error
+	for _, s := range all {
+		for _, o := range s.config.Objects {
+			to := s
+			if o.Script != "" {
+				to = all[slices.IndexFunc(all, func(s *source) bool { return s.config.Name == o.Script })] // crossCheck has found it
+			}
+			if exports := to.built.Exports; exports != nil && !slices.Contains(exports, o.Class) {
+				problems = append(problems, o.Place.Problem(fmt.Sprintf("durable_objects: %s exports no class %q", bundle.Shown(to.config.Main), o.Class)))
 			}
 		}
 	}

@@ -33,6 +33,7 @@ type Module struct {
 type Result struct {
 	Modules       []Module // the main one first
 	ServiceWorker bool     // the Worker is of the old form: one script
+	Exports       []string // of the main module; nil: they are not known
 	Map           []byte   // the source map of the main module; nil: none
 	Dir           string   // what the map's paths are relative to
 	Warnings      []string
@@ -130,6 +131,9 @@ func (b *Bundler) bundle() (*Result, error) {
 	}
 	r.Modules = append([]Module{main}, b.seen.collected()...)
 	r.ServiceWorker = len(out.Exports) == 0
+	if !exportsAll.Match(main.Data) {
+		r.Exports = append([]string{}, out.Exports...)
+	}
 	for _, m := range warnings {
 		r.Warnings = append(r.Warnings, b.message(m))
 	}

@@ -403,6 +403,33 @@ func checkScript(t *testing.T, w *wrangler.Worker) {
 	}
 }
 
+// TestExports holds what is known of a main module's exports.
+func TestExports(t *testing.T) {
+	for text, want := range map[string][]string{
+		"export class A {} export default {};":                                        {"A", "default"},
+		"export * from './b'; export { A as C } from './b'; export default {};":       {"A", "B", "C", "default"},
+		"module.exports = { A: class {} };":                                           {"default"},
+		"addEventListener('fetch', () => {});":                                        {},
+		"export * from 'cloudflare:workers'; export default {};":                      nil,
+		"export * from './c'; export default {};":                                     {"default"}, // esbuild's exports, and so workerd's
+		"import * as all from 'cloudflare:workers'; export { all }":                   {"all"},
+		"export * as all from 'cloudflare:workers'; export default {};":               {"all", "default"},
+		"export { DurableObject as A } from 'cloudflare:workers'; export default {};": {"A", "default"},
+	} {
+		for _, minify := range []string{"", "minify = true\n"} {
+			w := project(t, "-- wrangler.toml --\n"+esm+minify+"-- index.js --\n"+text+"\n-- b.js --\nexport class A {} export class B {}\n-- c.js --\nexport * from 'cloudflare:workers';\n")
+			_, r, err := build(t, w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(r.Exports)
+			if diff := cmp.Diff(want, r.Exports); diff != "" {
+				t.Errorf("%s %s (-want +got):\n%s", minify, text, diff)
+			}
+		}
+	}
+}
+
 // TestNoBundle takes modules as they lie.
 func TestNoBundle(t *testing.T) {
 	w := project(t, "-- wrangler.toml --\nmain = 'src/index.mjs'\nno_bundle = true\n-- src/index.mjs --\nimport './deep/a.js'; export default {};\n-- src/deep/a.js --\nexport {};\n-- src/b.cjs --\n-- src/c.txt --\n-- src/README.md --\n-- src/node_modules/x/y.js --\n-- other.js --\n")

@@ -3,6 +3,7 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 )
 
 // output is what esbuild tells of the main module.
@@ -14,6 +15,10 @@ type output struct {
 		Kind string `json:"kind"`
 	} `json:"imports"` // what is left of them
 }
+
+// exportsAll finds where the main module exports what another one does that is not bundled.
+// What it finds in a text or a comment does no harm.
+var exportsAll = regexp.MustCompile(`\bexport\s*\*\s*from\b`)
 
 // outputOf finds the main module's in a metafile.
 func outputOf(metafile string) (output, error) {
