@@ -61,7 +61,7 @@ func (h *Hub) open(ctx context.Context, q Request, yield func(Event, error) bool
 	if q.Values {
 		w.topic.keepValues()
 	}
-	if w.anew == "" && w.at.rev <= h.rev && !h.isMixed() {
+	if w.anew == "" && w.at.rev <= h.rev && !h.isMixed() && !lost(h.cfg.Store.Lineage(), w.at.rev) {
 		w.seq, w.live = w.topic.find(w.at, q.Values)
 		w.ready = w.live
 	}
