@@ -250,6 +250,54 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatchOfWhatIsNotHeld: a replica that does not carry a namespace, or has no copy
+// yet, does not say that it is ready.
+func TestWatchOfWhatIsNotHeld(t *testing.T) {
+	c := openCentre(t)
+	cl, err := client.New(c.node.APIURL(), rootToken)
+	check(t, err)
+	defer cl.Close()
+	_, err = cl.CreateNamespace(t.Context(), "trees", client.NamespaceOptions{})
+	check(t, err)
+	dir := t.TempDir()
+	r, birds := c.open(t, replica.Config{Dir: dir, Namespaces: []string{"birds"}})
+	trees, err := r.Namespace(t.Context(), "trees")
+	check(t, err)
+	wantFirst(t, birds, replica.EventReady, 0)
+	wantFirst(t, trees, "", godwit.CodeInvalidRequest)
+	check(t, r.Close())
+
+	check(t, c.node.Close())
+	r, birds = c.open(t, replica.Config{Dir: dir})
+	trees, err = r.Namespace(t.Context(), "trees")
+	check(t, err)
+	wantFirst(t, birds, replica.EventReady, 0)
+	wantFirst(t, trees, "", godwit.CodeUnavailable)
+	c.start(t)
+	for _, err := first(t, trees); err != nil; _, err = first(t, trees) {
+		time.Sleep(time.Millisecond)
+	}
+	wantFirst(t, trees, replica.EventReady, 0)
+}
+
+// first is what a watch that begins now tells first.
+func first(t *testing.T, n *replica.Namespace) (replica.Event, error) {
+	t.Helper()
+	for e, err := range n.Watch(t.Context(), replica.WatchOptions{}) {
+		return e, err
+	}
+	t.Fatal("the watch ended without a word")
+	return replica.Event{}, nil
+}
+
+func wantFirst(t *testing.T, n *replica.Namespace, kind replica.EventKind, code godwit.Code) {
+	t.Helper()
+	e, err := first(t, n)
+	if e.Kind != kind || (err != nil || code != 0) && godwit.CodeOf(err) != code {
+		t.Errorf("the watch begins with %q, %v, want %q, code %d", e.Kind, err, kind, code)
+	}
+}
+
 func TestBadConfig(t *testing.T) {
 	for _, cfg := range []replica.Config{
 		{},

@@ -43,14 +43,16 @@ type WatchOptions struct {
 // Watch yields the namespace's changes until ctx ends or the loop is left. Of a
 // key that is written faster than the events are taken, the latest state may be
 // all that is told. Errors: godwit.ErrNamespaceNotFound, also when the namespace
-// is deleted; CodeInvalidRequest for an After that is none, and for a namespace of a
-// jurisdiction that is not in Config.Jurisdictions; CodeUnavailable when
-// the replica is closed.
+// is deleted; CodeInvalidRequest for an After that is none, for a namespace that the
+// replica does not carry (Config.Namespaces, what the token may read) and for one of a
+// jurisdiction that is not in Config.Jurisdictions: a node passes such a watch on, a
+// replica does not; CodeUnavailable before the first copy, or before one of a namespace
+// that is carried from now on, and when the replica is closed.
 func (n *Namespace) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Event, error] {
 	q := watch.Request{Namespace: n.id, Prefix: o.Prefix, After: o.After, Values: o.Values}
 	return func(yield func(Event, error) bool) {
-		if n.r.edge.Barred(n.id) {
-			yield(Event{}, godwit.Errorf(godwit.CodeInvalidRequest, "The namespace is of a jurisdiction that the replica is not for: watch it at a node."))
+		if err := n.mayWatch(); err != nil {
+			yield(Event{}, err)
 			return
 		}
 		for e, err := range n.r.hub.Watch(ctx, q) {
@@ -62,6 +64,21 @@ func (n *Namespace) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Event, 
 			}
 		}
 	}
+}
+
+// mayWatch tells why the copy cannot tell of the namespace's changes, nil if it can.
+func (n *Namespace) mayWatch() error {
+	e := n.r.edge
+	whole := e.Exact() // asked first: what is held is known by then
+	switch {
+	case e.Barred(n.id):
+		return godwit.Errorf(godwit.CodeInvalidRequest, "The namespace is of a jurisdiction that the replica is not for: watch it at a node.")
+	case e.HoldsNamespace(n.id):
+		return nil
+	case whole:
+		return godwit.Errorf(godwit.CodeInvalidRequest, "The replica does not carry the namespace: watch it at a node.")
+	}
+	return godwit.Errorf(godwit.CodeUnavailable, "The replica has no copy of the namespace yet: try again later.")
 }
 
 func eventOf(e watch.Event) Event {

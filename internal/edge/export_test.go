@@ -13,9 +13,8 @@ import (
 
 // What reads and writes ask of the follower and of the values.
 
-func (e *Edge) Asks() *feed.Client                        { return e.follow.upstream() }
-func (e *Edge) Lost(c *feed.Client, err error)            { e.follow.lost(c, err) }
-func (e *Edge) HoldsNamespace(ns godwit.NamespaceID) bool { return e.follow.carries(ns) }
+func (e *Edge) Asks() *feed.Client             { return e.follow.upstream() }
+func (e *Edge) Lost(c *feed.Client, err error) { e.follow.lost(c, err) }
 func (e *Edge) Bind(ctx context.Context, c *feed.Client) (context.Context, context.CancelFunc) {
 	return e.follow.bind(ctx, c)
 }

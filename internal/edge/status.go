@@ -149,3 +149,7 @@ func (e *Edge) Carries() feed.Filter {
 	}
 	return feed.Filter{Namespaces: []godwit.NamespaceID{}, MaxValue: e.cfg.MaxValue}
 }
+
+// HoldsNamespace tells whether the copy holds a namespace. Before a first copy is
+// complete it holds none.
+func (e *Edge) HoldsNamespace(ns godwit.NamespaceID) bool { return e.follow.carries(ns) }
