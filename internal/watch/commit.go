@@ -63,7 +63,7 @@ func (h *Hub) commit(r *godwit.Record, now time.Time) {
 func (h *Hub) catalogChanged(r *godwit.Record) {
 	if ns, _, ok := godwit.ClearedKeys(r.Key); ok && r.Op == godwit.OpPut {
 		if t := h.topics[ns]; t != nil {
-			t.forget(r.Revision - 1)
+			t.forget(r.Revision-1, h.second())
 			t.wake()
 		}
 		return
@@ -103,7 +103,7 @@ func eventOf(r *godwit.Record, now int64, values bool) Event {
 func (h *Hub) Expired(expired []store.Expired) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.noteLate(expired)
+	h.note(expired)
 	if h.mixed || len(h.topics) == 0 {
 		return
 	}
@@ -140,7 +140,6 @@ func (h *Hub) expire(e store.Expired) {
 		return
 	}
 	at := position{h.rev, e.At}
-	h.latest = max(h.latest, e.At)
 	t.add(&change{at: at, Event: Event{
 		Kind: Expired, ID: at.String(), Key: strings.Clone(e.Key), Revision: e.Revision, Expiration: e.At,
 	}}, h.share())
@@ -149,13 +148,14 @@ func (h *Hub) expire(e store.Expired) {
 // span is a span of time, unix seconds, both ends included.
 type span struct{ from, to int64 }
 
-// noteLate keeps from when and until when expiries were told late, as after the
-// node was down or when very many come at once: an ID of that time does not mean
-// that all that had expired before was told.
-func (h *Hub) noteLate(expired []store.Expired) {
+// note keeps the latest second of an expiry, and from when and until when expiries
+// were told late, as after the node was down or when very many come at once: an ID of
+// that time does not mean that all that had expired before was told.
+func (h *Hub) note(expired []store.Expired) {
 	now := h.cfg.Now().Unix()
 	for i := range expired {
 		at := expired[i].At
+		h.latest = max(h.latest, at)
 		if now-at <= int64(late/time.Second) {
 			continue
 		}
@@ -165,6 +165,10 @@ func (h *Hub) noteLate(expired []store.Expired) {
 		h.behind = span{min(h.behind.from, at), max(h.behind.to, now)}
 	}
 }
+
+// second is the one up to which entries may have been told of as expired. The caller
+// holds the hub's lock.
+func (h *Hub) second() int64 { return max(h.cfg.Now().Unix(), h.latest) }
 
 // since is from which second on expiries must be told to whoever stands at a
 // second.

@@ -3,6 +3,7 @@ package watch_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -20,7 +21,7 @@ const (
 	epochFirst = 100
 )
 
-func newFollower(t *testing.T) *follower {
+func newFollower(t *testing.T, cfg watch.Config) *follower {
 	t.Helper()
 	s, err := store.Open(context.Background(), store.Config{
 		Dir: "data", FS: store.NewCrashFS(), CacheBytes: 4 << 20, HotBytes: 1 << 20, Follower: true,
@@ -28,7 +29,8 @@ func newFollower(t *testing.T) *follower {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &follower{world{t: t, store: s, hub: watch.New(watch.Config{Store: s, Follower: true})}}
+	cfg.Store, cfg.Follower = s, true
+	f := &follower{world{t: t, store: s, hub: watch.New(cfg)}}
 	s.SetOnCommit(f.hub.Committed)
 	s.SetOnExpired(f.hub.Expired)
 	t.Cleanup(func() { f.hub.Close(); f.check(s.Close()) })
@@ -66,7 +68,7 @@ func (f *follower) apply(r godwit.Revision, made time.Time, m godwit.Mutation) {
 // holds what comes behind.
 func TestLostRevisionsOfAnotherNode(t *testing.T) {
 	for _, watched := range []bool{false, true} {
-		f := newFollower(t)
+		f := newFollower(t, watch.Config{})
 		f.apply(110, time.Now(), put(ns1, "k", "kept"))
 		if watched {
 			f.watching(watch.Request{}).want("ready")
@@ -79,5 +81,45 @@ func TestLostRevisionsOfAnotherNode(t *testing.T) {
 		f.apply(1001, time.Now(), put(ns1, "new", "v"))
 		f.watching(watch.Request{After: "120"}).want("reset")
 		f.watching(watch.Request{After: "110"}).want("put new", "ready")
+	}
+}
+
+// TestExpiriesBeforeAPositionOfAnotherNode: a key expires here before a write that
+// another node, which was ahead, had told of while the key stood. Who comes from there
+// is told, whether the ring has the expiry, had it or never did, and still of each
+// write since.
+func TestExpiriesBeforeAPositionOfAnotherNode(t *testing.T) {
+	const fourChanges = 1200 // bytes of the ring
+	for _, tc := range []struct {
+		watched bool
+		ring    int
+	}{{true, 0}, {true, fourChanges}, {false, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFollower(t, watch.Config{RingSize: tc.ring})
+			if tc.watched {
+				f.watching(watch.Request{}).want("ready")
+			}
+			m := putFor(ns1, "gone", "v", 10*time.Second)
+			again := m
+			again.Key = "again"
+			f.apply(109, time.Now(), again)
+			f.apply(110, time.Now(), m)
+			time.Sleep(15 * time.Second)
+			f.watching(watch.Request{}).want("ready")
+			before := time.Unix(m.Expiration, 0).Add(-100 * time.Millisecond)
+			f.apply(111, before, put(ns1, "other", "1"))
+			f.apply(112, time.Now(), put(ns1, "other", "2"))
+			f.apply(113, time.Now(), put(ns1, "again", "v"))
+			f.apply(114, time.Now(), put(ns1, "other", "3"))
+			lines := []string{"expire gone", "put other", "put again", "put other", "ready"}
+			e := f.watching(watch.Request{After: "111"}).want(lines...)
+			if n, _, _ := f.hub.Kept(ns1); tc.ring > 0 && n != 4 {
+				t.Errorf("%d changes are kept", n)
+			}
+			f.watching(watch.Request{After: e.ID}).want("expire gone", "ready")
+			time.Sleep(2 * time.Minute)
+			id := f.watching(watch.Request{}).want("ready").ID
+			f.watching(watch.Request{After: id}).want("ready")
+		})
 	}
 }

@@ -27,8 +27,11 @@ type rounds struct {
 	timed   bool         // expired is set
 	expired store.Expiry // up to here expiries have been told
 	waited  time.Time    // for the store to reach the position, since; zero: not yet
-	part    []Event
-	bytes   int
+	// owed: of a live watch that was resumed, up to which second the store has to tell
+	// what has expired before the ring goes on; 0: it need not.
+	owed  int64
+	part  []Event
+	bytes int
 }
 
 func (w *watcher) startRounds() { w.rounds = rounds{} }
@@ -45,7 +48,9 @@ func (w *watcher) round() error {
 	case <-w.h.closed:
 		return errClosed()
 	}
-	w.h.metrics.rounds.Inc()
+	if !w.live {
+		w.h.metrics.rounds.Inc()
+	}
 	joined, err := w.read()
 	<-w.h.rounds
 	var wait errAhead
@@ -127,7 +132,7 @@ func (w *watcher) mark() (mark, bool) {
 	h := w.h
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return mark{w.topic.end(), h.states, max(h.cfg.Now().Unix(), h.latest)}, !h.isMixed()
+	return mark{w.topic.end(), h.states, h.second()}, !h.isMixed()
 }
 
 // stopped is err, or that no more is wanted, if that is why.
@@ -149,17 +154,28 @@ func (w *watcher) read() (joined bool, err error) {
 	if err := w.checkPosition(v, m.sec); err != nil {
 		return false, err
 	}
-	err = w.readExpired(v, m.sec)
-	if err == nil {
+	if w.live {
+		err = w.readOwed(v, m.sec)
+	} else if err = w.readExpired(v, m.sec); err == nil {
 		err = w.readChanges(v, m.sec)
 	}
-	if errors.Is(err, errEnough) {
+	switch {
+	case errors.Is(err, errEnough):
 		return false, nil
-	}
-	if err != nil {
+	case err != nil || w.live:
 		return false, err
 	}
 	return w.join(v, m), nil
+}
+
+// readOwed gathers what has expired of the entries up to the position of a watch that
+// was resumed, and came at this node before what the ring tells it.
+func (w *watcher) readOwed(v *store.View, now int64) error {
+	err := w.readExpired(v, min(w.owed, now))
+	if err == nil {
+		w.owed = 0
+	}
+	return err
 }
 
 // checkPosition looks whether what came behind the position can be told from a
@@ -313,10 +329,8 @@ func (w *watcher) restart() error {
 	}
 	w.at = position{v.Revision(), m.sec}
 	id := w.at.id(v.Time())
-	if !w.join(v, m) {
-		w.live = false
-		w.startRounds()
-	}
+	w.startRounds()
+	w.live = w.join(v, m)
 	if err := v.Close(); err != nil {
 		return err
 	}

@@ -22,7 +22,8 @@ const (
 // change is an event in the ring, and where a watch stands that was told of it.
 type change struct {
 	Event
-	at position // sec stands in expiries alone
+	at      position // sec stands in expiries alone
+	expired int64    // latest second of an expiry up to here
 }
 
 func (c *change) bytes() int {
@@ -38,7 +39,9 @@ type topic struct {
 	first uint64 // number of items[0]
 	bytes int
 	base  godwit.Revision // of positions above, all that comes after is in items
-	gone  bool            // the namespace was deleted
+	// expired is the latest second of an expiry that came before items.
+	expired int64
+	gone    bool // the namespace was deleted
 
 	values bool   // values are kept
 	valued uint64 // from this number on
@@ -55,6 +58,7 @@ func (t *topic) end() uint64 { return t.first + uint64(len(t.items)) }
 // beyond a number of bytes.
 func (t *topic) add(c *change, most int) {
 	t.waiting.wake(c.Key, t.end())
+	c.expired = max(t.expiredBefore(len(t.items)), c.at.sec)
 	t.items = append(t.items, c)
 	t.bytes += c.bytes()
 	t.trim(most)
@@ -64,7 +68,7 @@ func (t *topic) trim(most int) {
 	n := 0
 	for n < len(t.items) && t.bytes > most {
 		t.bytes -= t.items[n].bytes()
-		t.base = max(t.base, t.items[n].at.rev)
+		t.base, t.expired = max(t.base, t.items[n].at.rev), t.items[n].expired
 		t.items[n] = nil
 		n++
 	}
@@ -72,29 +76,42 @@ func (t *topic) trim(most int) {
 	t.first += uint64(n)
 }
 
-// forget lets go of all changes: those after base come anew. Whoever waits for
-// the next one has fallen out of the ring, too.
-func (t *topic) forget(base godwit.Revision) {
+// expiredBefore is the latest second of an expiry that came before items[i].
+func (t *topic) expiredBefore(i int) int64 {
+	if i == 0 {
+		return t.expired
+	}
+	return t.items[i-1].expired
+}
+
+// forget lets go of all changes: those after base come anew, and what expires after
+// a second. Whoever waits for the next one has fallen out of the ring, too.
+func (t *topic) forget(base godwit.Revision, sec int64) {
 	t.forgets++
 	t.first = t.end() + 1
-	t.items, t.bytes, t.base = nil, 0, base
+	t.items, t.bytes, t.base, t.expired = nil, 0, base, sec
 }
 
 // wake tells those who wait that there is something to see.
 func (t *topic) wake() { t.waiting.wakeAll(t.end()) }
 
 // find returns the number of the first change that whoever stands at p may have
-// missed, and false if the ring does not go back that far.
-func (t *topic) find(p position, values bool) (uint64, bool) {
+// missed, and false if the ring does not go back that far. Expiries stand where they
+// came at this node: some that came at another behind p may stand before that number,
+// up to the second expired.
+func (t *topic) find(p position, values bool) (seq uint64, expired int64, ok bool) {
 	if p.rev <= t.base {
-		return 0, false
+		return 0, 0, false
 	}
 	i := sort.Search(len(t.items), func(i int) bool { return t.items[i].at.rev >= p.rev })
 	for i < len(t.items) && t.items[i].at.rev == p.rev && !t.items[i].unseen(p) {
 		i++
 	}
-	seq := t.first + uint64(i)
-	return seq, !values || t.values && seq >= t.valued
+	seq = t.first + uint64(i)
+	if values && (!t.values || seq < t.valued) {
+		return 0, 0, false
+	}
+	return seq, t.expiredBefore(i), true
 }
 
 // unseen tells whether whoever stands at p, which has c's revision, may have
@@ -132,7 +149,7 @@ func (h *Hub) topic(ns godwit.NamespaceID) *topic {
 			delete(h.topics, id)
 		}
 	}
-	t := &topic{ns: ns, base: h.rev}
+	t := &topic{ns: ns, base: h.rev, expired: h.second()}
 	h.topics[ns] = t
 	for _, t := range h.topics {
 		t.trim(h.share())
@@ -150,7 +167,7 @@ func (h *Hub) share() int { return h.cfg.RingSize / max(len(h.topics), 1) }
 // forgetAll empties the ring. The caller holds h.mu.
 func (h *Hub) forgetAll() {
 	for _, t := range h.topics {
-		t.forget(h.rev)
+		t.forget(h.rev, h.second())
 	}
 	h.pending = nil
 }

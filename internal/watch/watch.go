@@ -81,7 +81,7 @@ type Hub struct {
 	states  uint64          // counts what Mixed and Exact tell
 	life    uint64          // counts the times that all watches must begin anew
 	pending []store.Expired // of entries that Committed has yet to tell of
-	latest  int64           // latest second of an expiry told
+	latest  int64           // latest second of an expiry that Expired was told of
 	behind  span            // when expiries were told late
 }
 

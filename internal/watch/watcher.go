@@ -62,7 +62,7 @@ func (h *Hub) open(ctx context.Context, q Request, yield func(Event, error) bool
 		w.topic.keepValues()
 	}
 	if w.anew == "" && w.at.rev <= h.rev && !h.isMixed() && !lost(h.cfg.Store.Lineage(), w.at.rev) {
-		w.seq, w.live = w.topic.find(w.at, q.Values)
+		w.seq, w.owed, w.live = w.topic.find(w.at, q.Values)
 		w.ready = w.live
 	}
 	h.metrics.watches.Inc()
@@ -107,7 +107,7 @@ func (w *watcher) run() error {
 type step struct {
 	changes []*change
 	grown   <-chan struct{} // nothing to tell: closed when there is
-	behind  bool            // the ring does not go back far enough
+	behind  bool            // the ring does not go back far enough, or not for expiries
 	anew    bool            // to begin at what the store holds now
 	err     error
 }
@@ -141,7 +141,7 @@ func (w *watcher) next() step {
 		w.startRounds()
 	}
 	switch {
-	case !w.live:
+	case !w.live || w.owed > 0:
 		return step{behind: true}
 	case w.seq < t.end():
 		return step{changes: t.take(w.seq)}
