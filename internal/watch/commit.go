@@ -140,7 +140,7 @@ func (h *Hub) expire(e store.Expired) {
 		return
 	}
 	at := position{h.rev, e.At}
-	t.add(&change{at: at, Event: Event{
+	t.add(&change{at: at, swept: true, Event: Event{
 		Kind: Expired, ID: at.String(), Key: strings.Clone(e.Key), Revision: e.Revision, Expiration: e.At,
 	}}, h.share())
 }

@@ -2,6 +2,8 @@ package watch_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,13 +41,19 @@ func newFollower(t *testing.T, cfg watch.Config) *follower {
 	return f
 }
 
-func (f *follower) commit(change func(tx *store.Tx) error) {
+// show makes a change that reads see. The hub is told of it by its Wait.
+func (f *follower) show(change func(tx *store.Tx) error) store.Commit {
 	f.t.Helper()
 	tx := f.store.Begin()
 	f.check(change(tx))
 	c, err := tx.Commit(store.NoSync)
 	f.check(err)
-	f.check(c.Wait())
+	return c
+}
+
+func (f *follower) commit(change func(tx *store.Tx) error) {
+	f.t.Helper()
+	f.check(f.show(change).Wait())
 }
 
 func (f *follower) follow(l ...godwit.Epoch) {
@@ -56,11 +64,13 @@ func (f *follower) follow(l ...godwit.Epoch) {
 // apply takes a mutation that was made at a time.
 func (f *follower) apply(r godwit.Revision, made time.Time, m godwit.Mutation) {
 	f.t.Helper()
+	f.commit(func(tx *store.Tx) error { return applyTo(tx, r, made, m) })
+}
+
+func applyTo(tx *store.Tx, r godwit.Revision, made time.Time, m godwit.Mutation) error {
 	at := made.UnixMilli()
-	f.commit(func(tx *store.Tx) error {
-		tx.Advance(at)
-		return tx.Apply(&godwit.Record{Mutation: m, Revision: r, Modified: at, Created: at})
-	})
+	tx.Advance(at)
+	return tx.Apply(&godwit.Record{Mutation: m, Revision: r, Modified: at, Created: at})
 }
 
 // TestLostRevisionsOfAnotherNode: the log was taken back, and this node never had
@@ -122,4 +132,34 @@ func TestExpiriesBeforeAPositionOfAnotherNode(t *testing.T) {
 			f.watching(watch.Request{After: id}).want("ready")
 		})
 	}
+}
+
+// TestExpiryWhileACommitIsUntold: a round tells of a commit that the hub is told of
+// later. What expires between the two is told then, and not what was written again.
+func TestExpiryWhileACommitIsUntold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFollower(t, watch.Config{})
+		gone := putFor(ns1, "gone", "v", 10*time.Second)
+		again := putFor(ns1, "again", "v", 10*time.Second)
+		f.apply(110, time.Now(), gone)
+		untold := f.show(func(tx *store.Tx) error {
+			return errors.Join(
+				applyTo(tx, 111, time.Now(), again),
+				applyTo(tx, 112, time.Now(), put(ns1, "again", "v")),
+				applyTo(tx, 113, time.Now(), put(ns1, "other", "v")),
+			)
+		})
+		resumed, fresh := f.watching(watch.Request{After: "105"}), f.watching(watch.Request{})
+		resumed.want("put gone", "put again", "put other", "ready")
+		fresh.want("ready")
+		time.Sleep(15 * time.Second)
+		f.check(untold.Wait())
+		f.apply(114, time.Now(), put(ns1, "gone", "v"))
+		for _, r := range []*reader{resumed, fresh} {
+			if e, want := r.want("expire gone"), fmt.Sprintf("113.%d", gone.Expiration); e.ID != want {
+				t.Errorf("the expiry's id is %s, want %s", e.ID, want)
+			}
+			r.want("put gone")
+		}
+	})
 }

@@ -316,7 +316,7 @@ func (w *watcher) join(v *store.View, m mark) bool {
 	if h.states != m.states || m.seq < w.topic.first || w.q.Values && m.seq < w.topic.valued {
 		return false
 	}
-	w.live, w.seq, w.upTo = true, m.seq, v.Revision()
+	w.live, w.seq, w.upTo = true, m.seq, position{v.Revision(), m.sec}
 	h.time = max(h.time, v.Time())
 	return true
 }

@@ -23,6 +23,7 @@ const (
 type change struct {
 	Event
 	at      position // sec stands in expiries alone
+	swept   bool     // it expired as it stood: at has the hub's revision of then, not its own
 	expired int64    // latest second of an expiry up to here
 }
 

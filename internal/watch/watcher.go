@@ -22,10 +22,10 @@ type watcher struct {
 	told time.Time // when an ID was
 
 	// live: the next change is number seq of the topic, but for those that rounds
-	// up to a revision have told. Otherwise rounds tell of what comes behind at.
+	// up to a position have told. Otherwise rounds tell of what comes behind at.
 	live bool
 	seq  uint64
-	upTo godwit.Revision
+	upTo position
 
 	waiter  *waiter // nil: it does not wait
 	forgets int     // the topic's, when it began to
@@ -198,7 +198,10 @@ func (w *watcher) tell(changes []*change) error {
 		if !w.q.Values {
 			e.Value = nil
 		}
-		w.at.rev = c.at.rev
+		if c.at.rev < w.at.rev { // rounds were ahead of the hub
+			e.ID = position{w.at.rev, c.at.sec}.String()
+		}
+		w.at.rev = max(w.at.rev, c.at.rev)
 		if err := w.send(e); err != nil {
 			return err
 		}
@@ -210,11 +213,15 @@ func (w *watcher) tell(changes []*change) error {
 // wants tells whether a change is asked for and not yet told. What expired before
 // the last commit that rounds have told of, they have told, and maybe of a put
 // since; what expired after it, they may not have.
+//
+// The store shows a commit before the hub is told of it: a key may expire between the
+// two, at the hub's revision, which is before the commit's. Rounds do not know of it if
+// its second comes after theirs. The sweeper then came to it after their state of the
+// store, and to the entry that stood: they cannot have told of a put since.
 func (w *watcher) wants(c *change) bool {
-	if c.at.rev < w.upTo || c.at.rev == w.upTo && c.Kind != Expired {
-		return false
-	}
-	return strings.HasPrefix(c.Key, w.q.Prefix)
+	before := c.at.rev < w.upTo.rev || c.at.rev == w.upTo.rev && c.Kind != Expired
+	since := c.swept && c.at.sec > w.upTo.sec
+	return (since || !before) && strings.HasPrefix(c.Key, w.q.Prefix)
 }
 
 // send yields an event.
