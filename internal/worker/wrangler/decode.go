@@ -120,7 +120,7 @@ func (d *decoder) checkKey(m member, inEnv bool) {
 		d.add(m.line, "%q is no key of a Worker's configuration%s", m.name, didYouMean(m.name))
 	case inEnv && ofTheTop[m.name]:
 		d.add(m.line, "%s may only stand at the top of the file", m.name)
-	case !inEnv && d.own != nil && notInherited[m.name] && !m.value.empty() && d.own.get(m.name) == nil:
+	case !inEnv && d.own != nil && notInherited[m.name] && !m.value.blank() && d.own.get(m.name) == nil:
 		d.note(m.line, m.name+" is not inherited: the environment "+d.env+" has none")
 	}
 }

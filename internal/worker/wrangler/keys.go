@@ -48,6 +48,9 @@ var ofNoConsequence = map[string]bool{
 	"previews": true, "python_modules": true, "route": true, "routes": true,
 	"send_metrics": true, "upload_source_maps": true, "usage_model": true,
 	"workers_dev": true, "zone_id": true, "preserve_file_names": true,
+	// What tools write into a configuration that they make.
+	"configPath": true, "definedEnvironments": true, "targetEnvironment": true,
+	"topLevelName": true, "userConfigPath": true,
 }
 
 // noted are keys without effect here that somebody may rely on.
@@ -87,8 +90,10 @@ var notInherited = map[string]bool{
 
 // ofTheTop are the keys that only the top of a file may have.
 var ofTheTop = map[string]bool{
-	"$schema": true, "addresses": true, "alias": true, "data_blobs": true,
-	"dependencies_instrumentation": true, "dev": true, "env": true, "keep_vars": true,
+	"$schema": true, "addresses": true, "alias": true, "configPath": true,
+	"data_blobs": true, "definedEnvironments": true, "dependencies_instrumentation": true,
+	"dev": true, "env": true, "keep_vars": true, "legacy_env": true,
 	"pages_build_output_dir": true, "send_metrics": true, "site": true,
-	"text_blobs": true, "wasm_modules": true, "legacy_env": true,
+	"targetEnvironment": true, "text_blobs": true, "topLevelName": true,
+	"userConfigPath": true, "wasm_modules": true,
 }

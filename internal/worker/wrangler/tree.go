@@ -55,10 +55,16 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
-// empty tells whether nothing is asked for: null, false, an empty list or table.
-func (n *node) empty() bool {
+// blank tells whether nothing is there: null, false, an empty list or table.
+func (n *node) blank() bool {
 	return n == nil || n.kind == nullKind || n.kind == boolKind && !n.truth ||
 		n.kind == listKind && len(n.items) == 0 || n.kind == tableKind && len(n.members) == 0
+}
+
+// empty tells whether nothing is asked for: what is blank, or a table of nothing else.
+// Tools write out tables that nobody has filled.
+func (n *node) empty() bool {
+	return n.blank() || n.kind == tableKind && !slices.ContainsFunc(n.members, func(m member) bool { return !m.value.empty() })
 }
 
 // appendJSON writes n as JSON.
