@@ -183,6 +183,34 @@ async function handle(request) {
 	startWorker(t, plain.dir).want("/", 200, "txy")
 }
 
+// TestWorkerBuilt runs what a build tool has made of a project, in the place of its
+// source, and what the tool makes next.
+func TestWorkerBuilt(t *testing.T) {
+	t.Parallel()
+	p := plainProject(t)
+	p.write("index.js", "throw new Error('the source runs');\n")
+	p.write(".dev.vars", "FROM=the project\n")
+	for _, dir := range []string{".wrangler", ".wrangler/deploy", "dist", "dist/app", "dist/app/assets"} {
+		mkdir(t, p.path(dir))
+	}
+	p.write(".wrangler/deploy/config.json", `{"configPath":"../../dist/app/wrangler.json","auxiliaryWorkers":[]}`)
+	p.write("dist/app/wrangler.json", `{"configPath":"x","userConfigPath":"x","topLevelName":"app","definedEnvironments":[],"name":"app",
+"main":"index.js","compatibility_date":"2026-01-01","kv_namespaces":[{"binding":"KV"}],"queues":{"producers":[],"consumers":[]},
+"logfwdr":{"bindings":[]},"unsafe":{"bindings":[]},"rules":[{"type":"ESModule","globs":["**/*.js","**/*.mjs"]}],"no_bundle":true}`)
+	p.write("dist/app/index.js", "import v from './assets/v.js';\nexport default { fetch: (_, env) => new Response(v + env.FROM) };\n")
+	p.write("dist/app/assets/v.js", "export default 'built of ';\n")
+	r := startWorker(t, p.dir)
+	r.want("/", 200, "built of the project")
+	r.says("dist/app/wrangler.json is read, which a build has made, in place of ")
+	p.write("dist/app/assets/v.js", "export default 'built again of ';\n")
+	until(t, reloadWithin, "what was built again", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "built again of the project" })
+	p.write("index.js", "export default { fetch: () => new Response('the source') };\n")
+	if err := os.RemoveAll(p.path(".wrangler")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, reloadWithin, "the source", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "the source" })
+}
+
 // TestWorkerConnections holds what a proxy may get wrong: WebSockets, bodies that come
 // bit by bit both ways, heads as they are, and what a Worker is told of its client.
 func TestWorkerConnections(t *testing.T) {

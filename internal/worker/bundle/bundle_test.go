@@ -28,7 +28,7 @@ func project(t *testing.T, archive string) *wrangler.Worker {
 			t.Fatal(err)
 		}
 	}
-	w, err := wrangler.Load(filepath.Join(dir, "wrangler.toml"), wrangler.Options{})
+	w, err := wrangler.Load(wrangler.Found{File: filepath.Join(dir, "wrangler.toml")}, wrangler.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

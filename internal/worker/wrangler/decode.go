@@ -20,6 +20,7 @@ type decoder struct {
 	w     *Worker
 	top   *node
 	env   string
+	made  bool           // by a build, for one environment
 	own   *node          // the environment's table; nil: none is asked for
 	bound map[string]int // the line of each binding
 }
@@ -54,6 +55,10 @@ func (d *decoder) needMain() {
 
 // findEnvironment looks up the environment that is asked for.
 func (d *decoder) findEnvironment() {
+	if d.made {
+		d.checkBuilt()
+		return
+	}
 	all := d.top.get("env")
 	if all != nil && !d.expect("env", all, tableKind) || d.env == "" {
 		return

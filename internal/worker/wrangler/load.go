@@ -30,50 +30,92 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Find returns the configuration in a project's directory, or path itself if it is a
-// file.
-func Find(path string) (string, error) {
+// Found is where a Worker's configuration is.
+type Found struct {
+	File   string // the one that people write; "": there is none
+	Deploy string // where a build tool names another, which is in its place; "": nobody looks
+}
+
+// Find looks for the configuration in a project's directory. If path is a file, it is
+// that, whatever a build tool says.
+func Find(path string) (Found, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", fmt.Errorf("find the Worker: %w", err)
+		return Found{}, fmt.Errorf("find the Worker: %w", err)
 	}
 	if !info.IsDir() {
-		return path, nil
+		return Found{File: path}, nil
 	}
+	deploy := filepath.Join(path, deployFile)
 	for _, name := range names {
 		file := filepath.Join(path, name)
 		if _, err := os.Stat(file); err == nil {
-			return file, nil
+			return Found{file, deploy}, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("find the Worker: %w", err)
+			return Found{}, fmt.Errorf("find the Worker: %w", err)
 		}
 	}
-	return "", fmt.Errorf("no %s in %s", strings.Join(names, ", "), path)
+	if isFile(deploy) {
+		return Found{Deploy: deploy}, nil
+	}
+	return Found{}, fmt.Errorf("no %s in %s", strings.Join(names, ", "), path)
 }
 
 // Load reads a configuration and the secrets beside it. The error joins all that is
 // wrong, each a Problem where it has a place. Files of what it returns is set even
 // then.
-func Load(file string, o Options) (*Worker, error) {
+func Load(f Found, o Options) (*Worker, error) {
 	o.setDefaults()
-	abs, err := filepath.Abs(file)
+	w := &Worker{Env: o.Env}
+	made, err := w.locate(f)
 	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", file, err)
+		return w, err
 	}
-	w := &Worker{File: file, Dir: filepath.Dir(abs), Env: o.Env, Files: []string{abs}}
-	text, err := readFile(abs)
+	text, err := readFile(w.Files[len(w.Files)-1])
 	if err != nil {
 		return w, fmt.Errorf("read configuration: %w", err)
 	}
-	p := &problems{file: file}
-	if top := parse(p, file, text); top != nil && p.err() == nil {
-		d := decoder{problems: p, w: w, top: top, env: o.Env}
+	p := &problems{file: w.File}
+	if top := parse(p, w.File, text); top != nil && p.err() == nil {
+		d := decoder{problems: p, w: w, top: top, env: o.Env, made: made}
 		d.decode()
 	}
 	if err := p.err(); err != nil {
 		return w, err
 	}
 	return w, w.loadSecrets(o)
+}
+
+// locate sets which file is read, the last of Files, and tells whether a build has made
+// it. Secrets lie beside the one that people write.
+func (w *Worker) locate(f Found) (made bool, err error) {
+	w.File, w.beside = f.File, filepath.Dir(f.File)
+	if f.Deploy != "" {
+		w.beside = filepath.Join(f.Deploy, "..", "..", "..")
+		file, err := w.built(f.Deploy)
+		if err != nil {
+			return false, err
+		}
+		if made = file != "" && file != f.File; made {
+			w.File = file
+			w.noteBuilt(f)
+		}
+	}
+	abs, err := filepath.Abs(w.File)
+	if err != nil {
+		return false, fmt.Errorf("find %s: %w", w.File, err)
+	}
+	w.Dir, w.Files = filepath.Dir(abs), append(w.Files, abs)
+	return made, nil
+}
+
+// noteBuilt tells which configuration is not read.
+func (w *Worker) noteBuilt(f Found) {
+	text := w.File + " is read, which a build has made"
+	if f.File != "" {
+		text += ", in place of " + f.File
+	}
+	w.Notes = append(w.Notes, Problem{File: f.Deploy, Text: text})
 }
 
 // readFile reads a file of a bounded size.

@@ -120,7 +120,11 @@ func (w *Worker) readSecrets(o Options) (map[string]string, error) {
 
 // readEnvFile reads one file, nil if it is not there.
 func (w *Worker) readEnvFile(name string) (map[string]string, error) {
-	path := filepath.Join(w.Dir, name)
+	file := filepath.Join(w.beside, name)
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", file, err)
+	}
 	w.Files = append(w.Files, path)
 	text, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -129,7 +133,7 @@ func (w *Worker) readEnvFile(name string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read secrets: %w", err)
 	}
-	p := &problems{file: filepath.Join(filepath.Dir(w.File), name)}
+	p := &problems{file: file}
 	found := parseEnv(p, string(text))
 	return found, p.err()
 }

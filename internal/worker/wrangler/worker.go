@@ -35,6 +35,7 @@ type Worker struct {
 	// Files are those that were read, or would have been had they been there.
 	Files []string
 
+	beside       string   // the directory of secrets
 	required     []string // secrets that the configuration names; nil: it names none
 	secretsPlace Place
 }

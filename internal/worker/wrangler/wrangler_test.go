@@ -14,7 +14,7 @@ import (
 
 // TestConfigurations reads the configurations of testdata, which say what each means or
 // what is wrong with it. Before a configuration, "file" writes one that lies beside it,
-// and "dir" makes a directory.
+// and "dir" makes a directory. "project" looks for the configuration itself.
 func TestConfigurations(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		dir := t.TempDir()
@@ -29,7 +29,15 @@ func TestConfigurations(t *testing.T) {
 				}
 				return ""
 			case "jsonc", "toml":
-				return load(t, dir, d)
+				file := filepath.Join(dir, "wrangler."+d.Cmd)
+				write(t, file, d.Input)
+				return load(t, dir, d, wrangler.Found{File: file})
+			case "project":
+				found, err := wrangler.Find(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return load(t, dir, d, found)
 			}
 			t.Fatalf("%s: no such command", d.Pos)
 			return ""
@@ -45,13 +53,11 @@ func write(t *testing.T, path, text string) {
 }
 
 // load reads the configuration and shows what is not empty, or what is wrong.
-func load(t *testing.T, dir string, d *datadriven.TestData) string {
+func load(t *testing.T, dir string, d *datadriven.TestData, found wrangler.Found) string {
 	t.Helper()
-	file := filepath.Join(dir, "wrangler."+d.Cmd)
-	write(t, file, d.Input)
 	o := wrangler.Options{Getenv: func(string) string { return "" }, Environ: func() []string { return []string{"FROM_OUTSIDE=outside"} }}
 	d.MaybeScanArgs(t, "env", &o.Env)
-	w, err := wrangler.Load(file, o)
+	w, err := wrangler.Load(found, o)
 	var text string
 	if err != nil {
 		text = err.Error()
@@ -127,7 +133,7 @@ func TestHostileFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), test.file)
 			write(t, file, test.text)
-			_, err := wrangler.Load(file, wrangler.Options{})
+			_, err := wrangler.Load(wrangler.Found{File: file}, wrangler.Options{})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%.300v, want %s", err, test.want)
 			}
@@ -151,8 +157,8 @@ func TestFind(t *testing.T) {
 	}
 	for _, name := range []string{"wrangler.toml", "wrangler.jsonc", "wrangler.json"} {
 		write(t, filepath.Join(dir, name), "")
-		if got, err := wrangler.Find(dir); err != nil || got != filepath.Join(dir, name) {
-			t.Errorf("found %s, %v, want %s", got, err, name)
+		if got, err := wrangler.Find(dir); err != nil || got.File != filepath.Join(dir, name) {
+			t.Errorf("found %+v, %v, want %s", got, err, name)
 		}
 	}
 }
@@ -174,7 +180,7 @@ func FuzzLoad(f *testing.F) {
 			write(t, file, text)
 			write(t, filepath.Join(dir, ".dev.vars"), text)
 			for _, env := range []string{"", "p"} {
-				w, err := wrangler.Load(file, wrangler.Options{Env: env})
+				w, err := wrangler.Load(wrangler.Found{File: file}, wrangler.Options{Env: env})
 				if err == nil && w.Main == "" && w.Assets == nil {
 					t.Errorf("a Worker without anything to run: %+v", w)
 				}
