@@ -1,6 +1,7 @@
 package wrangler
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ func isTOML(name string) bool { return filepath.Ext(name) == ".toml" }
 // parseTOML reads TOML. The library decodes it; where each value stands is looked up
 // in what it parsed, since decoding forgets that.
 func parseTOML(p *problems, text []byte) *node {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if tomlDepth(text) > maxDepth {
 		p.add(0, "values lie more than %d deep in each other", maxDepth)
 		return nil

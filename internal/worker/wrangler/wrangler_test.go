@@ -141,6 +141,19 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// TestByteOrderMark reads files as some editors write them: behind a mark that is no part
+// of them.
+func TestByteOrderMark(t *testing.T) {
+	for name, text := range map[string]string{"wrangler.jsonc": `{"main": "a.js"}`, "wrangler.toml": `main = "a.js"`} {
+		file := filepath.Join(t.TempDir(), name)
+		write(t, file, "\ufeff"+text)
+		w, err := wrangler.Load(wrangler.Found{File: file}, wrangler.Options{})
+		if err != nil || filepath.Base(w.Main) != "a.js" {
+			t.Errorf("%s: %v, main is %q", name, err, w.Main)
+		}
+	}
+}
+
 func many(n int) string {
 	var b strings.Builder
 	for i := range n {
