@@ -130,19 +130,6 @@ func (d *decoder) checkKey(m member, inEnv bool) {
 	}
 }
 
-// didYouMean names a key that is spelt much like a wrong one.
-func didYouMean(wrong string) string {
-	plain := func(s string) string { return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s)) }
-	for _, keys := range []map[string]bool{understood, ofNoConsequence} {
-		for _, name := range slices.Sorted(maps.Keys(keys)) {
-			if a, b := plain(name), plain(wrong); a == b || a == b+"s" || a+"s" == b {
-				return ": did you mean " + name + "?"
-			}
-		}
-	}
-	return ""
-}
-
 // lineOf is where a key stands, in the environment or at the top.
 func (d *decoder) lineOf(name string) int {
 	for _, table := range []*node{d.own, d.top} {
