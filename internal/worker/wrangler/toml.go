@@ -161,6 +161,11 @@ func (t tomlPlaces) note(path string, n *unstable.Node) {
 
 func join(path, part string) string { return path + "\x00" + part }
 
+// shownPath is a path as people write it.
+func shownPath(path string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(path, "\x00"), "\x00", ".")
+}
+
 type tomlReader struct {
 	p      *problems
 	places tomlPlaces
@@ -195,7 +200,7 @@ func (r tomlReader) read(v any, path string, above int) *node {
 	case float64:
 		r.float(n, v)
 	case fmt.Stringer: // a date or a time
-		n.kind, n.text = stringKind, v.String()
+		r.p.add(line, "the field %.200q is a TOML date, which is not supported: put it into quotes", shownPath(path))
 	default:
 		r.p.add(line, "a value that JSON has no form for")
 	}
