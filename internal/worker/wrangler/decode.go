@@ -175,7 +175,7 @@ func (d *decoder) identity() {
 	if d.own != nil && d.own.get("name") == nil {
 		d.w.Name += "-" + d.env
 	}
-	if d.w.Main = d.path("main"); filepath.Ext(d.w.Main) == ".py" {
+	if d.w.Main = withExtension(d.path("main")); filepath.Ext(d.w.Main) == ".py" {
 		d.add(d.lineOf("main"), "main: godwit runs no Python Workers")
 	}
 	d.w.CompatibilityDate = d.text("compatibility_date")
@@ -188,6 +188,22 @@ func (d *decoder) identity() {
 			d.add(d.lineOf("compatibility_flags"), "compatibility_flags: %.80q is no flag", flag)
 		}
 	}
+}
+
+// sources are the extensions that a source may be named without, in esbuild's order.
+var sources = []string{".tsx", ".ts", ".jsx", ".js"}
+
+// withExtension returns the file that is named without its extension, or path itself.
+func withExtension(path string) string {
+	if path == "" || filepath.Ext(path) != "" {
+		return path
+	}
+	for _, ext := range sources {
+		if isFile(path + ext) {
+			return path + ext
+		}
+	}
+	return path
 }
 
 // expect complains of a value that is not of its kind.
