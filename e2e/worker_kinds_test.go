@@ -11,9 +11,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/datadriven"
 )
 
 // TestWorkerObjects runs Durable Objects and cron triggers: what they have stored
@@ -209,6 +212,36 @@ func TestWorkerBuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, reloadWithin, "the source", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "the source" })
+}
+
+// TestWorkerCrons asks workerd of each cron trigger of wrangler's table what is wrong with
+// it: what godwit lets pass it has to run.
+func TestWorkerCrons(t *testing.T) {
+	t.Parallel()
+	script := filepath.Join(t.TempDir(), "worker.js")
+	write(t, script, []byte(`import { parse } from "cron.js";
+function check(line) {
+  try {
+    parse(line);
+    return "ok";
+  } catch (e) {
+    return e.message.replace("cron trigger " + JSON.stringify(line.trim()) + ": ", "");
+  }
+}
+export default {
+  async fetch(request) {
+    return new Response((await request.text()).split("\n").map((line) => line + ": " + check(line) + "\n").join(""));
+  },
+};
+`))
+	w := startWorkerd(t, worker{script: script, crons: true})
+	datadriven.RunTest(t, "../internal/worker/wrangler/testdata/crons", func(t *testing.T, d *datadriven.TestData) string {
+		if d.Cmd != "cron" {
+			return d.Expected
+		}
+		_, got := w.fetch(http.MethodPost, "/", []byte(d.Input))
+		return string(got)
+	})
 }
 
 // TestWorkerConnections holds what a proxy may get wrong: WebSockets, bodies that come

@@ -34,6 +34,7 @@ type worker struct {
 	bindings map[string]bound
 	manifest []byte
 	cache    []byte
+	crons    bool // it can import workerd's own cron.js
 }
 
 func startWorkerd(t testing.TB, wk worker) *workerd {
@@ -54,7 +55,11 @@ func startWorkerd(t testing.TB, wk worker) *workerd {
 	}
 	defer func() { _ = r.Close() }()
 	log := &bytes.Buffer{}
-	cmd := exec.Command(clients.workerd, "serve", "--control-fd=3", config)
+	args := []string{"serve", "--control-fd=3", config}
+	if wk.crons { // what is bundled with workerd
+		args = append(args, "--experimental")
+	}
+	cmd := exec.Command(clients.workerd, args...)
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -81,6 +86,9 @@ func (w *worker) config() string {
 	}
 	if w.manifest != nil {
 		modules.WriteString(`, (name = "__STATIC_CONTENT_MANIFEST", text = embed "manifest.json")`)
+	}
+	if w.crons {
+		modules.WriteString(`, (name = "cron.js", bundled = "/workerd/cron.js")`)
 	}
 	if w.cache != nil {
 		services.WriteString(`    (name = "cache", worker = (compatibilityDate = "2026-11-17", modules = [(name = "c", esModule = embed "cache.js")])),` + "\n")

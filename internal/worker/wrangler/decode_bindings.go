@@ -108,7 +108,11 @@ func (d *decoder) crons() {
 		d.add(events.line, "triggers.events: godwit has no Artifacts")
 	}
 	for _, item := range d.list("triggers.crons", n.get("crons")) {
-		d.w.Crons = append(d.w.Crons, Cron{d.string("triggers.crons", item), d.place(item)})
+		expression := d.string("triggers.crons", item)
+		if err := checkCron(expression); err != nil && item.kind == stringKind {
+			d.add(item.line, "triggers.crons: %.80q: %v", expression, err)
+		}
+		d.w.Crons = append(d.w.Crons, Cron{expression, d.place(item)})
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 
 // TestConfigurations reads the configurations of testdata, which say what each means or
 // what is wrong with it. Before a configuration, "file" writes one that lies beside it,
-// and "dir" makes a directory. "project" looks for the configuration itself.
+// and "dir" makes a directory. "project" looks for the configuration itself. "cron" tells
+// of each line whether it is a cron trigger: TestWorkerCrons in e2e asks workerd the same.
 func TestConfigurations(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		dir := t.TempDir()
@@ -32,6 +33,8 @@ func TestConfigurations(t *testing.T) {
 				file := filepath.Join(dir, "wrangler."+d.Cmd)
 				write(t, file, d.Input)
 				return load(t, dir, d, wrangler.Found{File: file})
+			case "cron":
+				return checkCrons(d.Input)
 			case "project":
 				found, err := wrangler.Find(dir)
 				if err != nil {
@@ -50,6 +53,19 @@ func write(t *testing.T, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func checkCrons(lines string) string {
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		line = strings.TrimSuffix(line, "\n")
+		if err := wrangler.CheckCron(line); err != nil {
+			fmt.Fprintf(&b, "%s: %v\n", line, err)
+		} else {
+			fmt.Fprintf(&b, "%s: ok\n", line)
+		}
+	}
+	return b.String()
 }
 
 // load reads the configuration and shows what is not empty, or what is wrong.
