@@ -214,6 +214,21 @@ func TestWorkerBuilt(t *testing.T) {
 	until(t, reloadWithin, "the source", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "the source" })
 }
 
+// TestWorkerFromBelow runs the project that a directory lies in.
+func TestWorkerFromBelow(t *testing.T) {
+	t.Parallel()
+	p := plainProject(t)
+	for _, dir := range []string{"deep", "deep/er"} {
+		mkdir(t, p.path(dir))
+	}
+	cmd := workerCommand()
+	cmd.Dir = p.path("deep/er")
+	startCommand(t, cmd).want("/kv", 200, "one")
+	if _, err := os.Stat(p.path(".godwit/node")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWorkerCrons asks workerd of each cron trigger of wrangler's table what is wrong with
 // it: what godwit lets pass it has to run.
 func TestWorkerCrons(t *testing.T) {

@@ -106,10 +106,17 @@ func startWorker(t testing.TB, args ...string) *running {
 // startWorkerWith is startWorker with more in its environment.
 func startWorkerWith(t testing.TB, env []string, args ...string) *running {
 	t.Helper()
+	cmd := workerCommand(args...)
+	cmd.Env = append(cmd.Env, env...)
+	return startCommand(t, cmd)
+}
+
+// startCommand runs a godwit worker that is not started yet until the test ends.
+func startCommand(t testing.TB, cmd *exec.Cmd) *running {
+	t.Helper()
 	ready := filepath.Join(t.TempDir(), "ready")
-	r := &running{t: t, log: new(logtest.Buffer), exited: make(chan error, 1)}
-	r.cmd = workerCommand(append(args, "--listen", anyPort, "--ready-file", ready)...)
-	r.cmd.Env = append(r.cmd.Env, env...)
+	r := &running{t: t, cmd: cmd, log: new(logtest.Buffer), exited: make(chan error, 1)}
+	cmd.Args = append(cmd.Args, "--listen", anyPort, "--ready-file", ready)
 	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)

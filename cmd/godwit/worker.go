@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit/internal/worker"
+	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
 
 // workerCmd runs a Worker project on workerd until it is told to stop.
 type workerCmd struct {
-	Dir string `arg:"" optional:"" help:"The project's directory, or its configuration (the current directory)."`
+	Dir string `arg:"" optional:"" help:"The project's directory, or its configuration (the current directory, or the nearest above it that has one)."`
 
 	Config    []string `short:"c" help:"Configurations, in place of DIR: requests go to the first, the others are there for service bindings." placeholder:"FILE"`
 	Env       string   `short:"e" env:"GODWIT_ENV,CLOUDFLARE_ENV" help:"The environment of the configuration." placeholder:"NAME"`
@@ -42,6 +43,9 @@ type workerCmd struct {
 
 // Run runs the project until ctx ends.
 func (c *workerCmd) Run(ctx context.Context, p *program) error {
+	if err := c.findProject(); err != nil {
+		return err
+	}
 	cfg, err := c.config(p)
 	if err != nil {
 		return wrongUsage{err}
@@ -71,14 +75,20 @@ func (c *workerCmd) Run(ctx context.Context, p *program) error {
 	return errors.Join(err, r.Close(), local.close())
 }
 
+// findProject looks for the project that is run where none is named.
+func (c *workerCmd) findProject() (err error) {
+	if len(c.Config) == 0 && c.Dir == "" {
+		c.Dir, err = wrangler.Project(".")
+	}
+	return err
+}
+
 // config is what the flags say.
 func (c *workerCmd) config(p *program) (worker.Config, error) {
 	configs := c.Config
 	switch {
 	case len(configs) > 0 && c.Dir != "":
 		return worker.Config{}, errors.New("DIR and --config do not go together: --config names each configuration")
-	case len(configs) == 0 && c.Dir == "":
-		configs = []string{"."}
 	case len(configs) == 0:
 		configs = []string{c.Dir}
 	}

@@ -1,16 +1,10 @@
 package wrangler
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
-
-// names are those of a configuration, in the order in which wrangler looks.
-var names = []string{"wrangler.json", "wrangler.jsonc", "wrangler.toml"}
 
 // Options are what a reading depends on besides the file.
 type Options struct {
@@ -28,37 +22,6 @@ func (o *Options) setDefaults() {
 	if o.Environ == nil {
 		o.Environ = os.Environ
 	}
-}
-
-// Found is where a Worker's configuration is.
-type Found struct {
-	File   string // the one that people write; "": there is none
-	Deploy string // where a build tool names another, which is in its place; "": nobody looks
-}
-
-// Find looks for the configuration in a project's directory. If path is a file, it is
-// that, whatever a build tool says.
-func Find(path string) (Found, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return Found{}, fmt.Errorf("find the Worker: %w", err)
-	}
-	if !info.IsDir() {
-		return Found{File: path}, nil
-	}
-	deploy := filepath.Join(path, deployFile)
-	for _, name := range names {
-		file := filepath.Join(path, name)
-		if _, err := os.Stat(file); err == nil {
-			return Found{file, deploy}, nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return Found{}, fmt.Errorf("find the Worker: %w", err)
-		}
-	}
-	if isFile(deploy) {
-		return Found{Deploy: deploy}, nil
-	}
-	return Found{}, fmt.Errorf("no %s in %s", strings.Join(names, ", "), path)
 }
 
 // Load reads a configuration and the secrets beside it. The error joins all that is

@@ -192,6 +192,47 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestProject looks above a directory as wrangler does.
+func TestProject(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := func(parts ...string) string { return filepath.Join(append([]string{root}, parts...)...) }
+	for _, dir := range []string{"a/b/c", "a/.wrangler/deploy", ".wrangler/deploy"} {
+		if err := os.MkdirAll(path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(path("a", "b"), path("link")); err != nil {
+		t.Fatal(err)
+	}
+	deep := path("a", "b", "c")
+	want := func(dir, want, failure string) {
+		t.Helper()
+		got, err := wrangler.Project(dir)
+		if got != want || (err == nil) != (failure == "") || err != nil && !strings.Contains(err.Error(), failure) {
+			t.Errorf("of %s: %s, %v, want %s %s", dir, got, err, want, failure)
+		}
+	}
+	want(deep, "", "no wrangler.json, wrangler.jsonc, wrangler.toml in "+deep+" or above it")
+	write(t, path("a", ".wrangler", "deploy", "config.json"), "{}")
+	want(deep, path("a"), "")
+	write(t, path("a", "b", "wrangler.toml"), "")
+	want(deep, "", path("a", ".wrangler", "deploy", "config.json")+" does not lie beside the configuration in "+path("a", "b"))
+	write(t, path("a", "wrangler.jsonc"), "")
+	want(deep, path("a"), "")
+	want(path("link"), path("a"), "")
+	want(path("a"), path("a"), "")
+	if err := os.RemoveAll(path("a", ".wrangler")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path("wrangler.json"), "")
+	want(deep, root, "")
+	t.Chdir(root)
+	want(".", ".", "")
+}
+
 // FuzzLoad reads any text as a configuration in both languages, and as secrets: it says
 // what is wrong, or what it means, and ends.
 func FuzzLoad(f *testing.F) {
