@@ -106,6 +106,20 @@ export const which = "for node";
 -- node_modules/pkg/default.js --
 export const which = "for others";
 `, holds: "for workerd"},
+		"a rule that is ignored": {archive: esm + "[[rules]]\ntype = 'Data'\nglobs = ['**/*.dat']\n" + `
+-- index.js --
+import bin from "./x.bin"; export default { bin };
+-- x.bin --
+bytes
+`, fails: "the rule that makes Data of ./x.bin is ignored behind that in "},
+		"a rule that others follow": {archive: esm + "[[rules]]\ntype = 'Data'\nglobs = ['**/*.dat']\nfallthrough = true\n" + `
+-- index.js --
+import bin from "./x.bin"; import dat from "./x.dat"; export default { bin, dat };
+-- x.bin --
+bytes
+-- x.dat --
+more
+`, modules: []string{"Data", "Data", "ESModule"}},
 		"TypeScript and JSX": {archive: "name = 'w'\nmain = 'index.tsx'\njsx_factory = 'h'\n" + `
 -- index.tsx --
 import type { X } from "./absent"; function h(s: string): X { return s as any } export default { x: <b/> };

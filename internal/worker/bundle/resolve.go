@@ -106,7 +106,7 @@ func (b *Bundler) resolveFile(build api.PluginBuild, args api.OnResolveArgs) (ap
 	name := strings.TrimSuffix(args.Path, "?module")
 	typ := b.ruleFor(name)
 	if typ == "" {
-		return api.OnResolveResult{}, nil
+		return api.OnResolveResult{}, b.ignored(name)
 	}
 	path := name
 	switch {
@@ -151,19 +151,36 @@ func readModule(path string, typ wrangler.ModuleType) (Module, error) {
 
 // ruleFor tells what an imported file is, "" for a script.
 func (b *Bundler) ruleFor(name string) wrangler.ModuleType {
+	for _, r := range b.worker.Build.Rules {
+		if makes(r, name) {
+			return r.Type
+		}
+	}
+	return ""
+}
+
+// ignored complains of a file that would be a module, did another rule not come first.
+func (b *Bundler) ignored(name string) error {
+	for _, r := range b.worker.Build.Ignored {
+		if makes(r.Rule, name) {
+			return fmt.Errorf("the rule that makes %s of %s is ignored behind that in %s:%d: set its fallthrough to true", r.Type, name, r.By.File, r.By.Line)
+		}
+	}
+	return nil
+}
+
+// makes tells whether a rule makes a module of an imported file.
+func makes(r wrangler.Rule, name string) bool {
+	if r.Type == wrangler.ESModule || r.Type == wrangler.CommonJS {
+		return false // these are bundled
+	}
 	name = filepath.ToSlash(name)
 	for strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") {
 		_, name, _ = strings.Cut(name, "/")
 	}
-	for _, r := range b.worker.Build.Rules {
-		if r.Type == wrangler.ESModule || r.Type == wrangler.CommonJS {
-			continue // these are bundled
-		}
-		for _, g := range r.Globs {
-			if ok, err := doublestar.Match(g, strings.TrimPrefix(name, "/")); err == nil && ok {
-				return r.Type
-			}
-		}
-	}
-	return ""
+	name = strings.TrimPrefix(name, "/")
+	return slices.ContainsFunc(r.Globs, func(glob string) bool {
+		ok, err := doublestar.Match(glob, name)
+		return err == nil && ok
+	})
 }

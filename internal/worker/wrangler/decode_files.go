@@ -2,9 +2,11 @@ package wrangler
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 )
@@ -145,18 +147,37 @@ func (d *decoder) rules() {
 			continue
 		}
 		more := n.get("fallthrough")
-		all = append(all, Rule{ModuleType(typ), d.globs("rules.globs", n.get("globs")), more != nil && more.truth})
+		all = append(all, Rule{
+			Type: ModuleType(typ), Globs: d.globs("rules.globs", n.get("globs")),
+			more: more != nil && more.truth, meant: more != nil, place: d.place(n),
+		})
 	}
 	if d.w.Build.NoBundle {
 		all = append(all, Rule{Type: ESModule, Globs: []string{"**/*.js", "**/*.mjs"}}, Rule{Type: CommonJS, Globs: []string{"**/*.cjs"}})
 	}
-	complete := map[ModuleType]bool{}
+	last := map[ModuleType]Rule{}
 	for _, r := range append(all, defaultRules...) {
-		if complete[r.Type] {
+		if by, ok := last[r.Type]; ok {
+			d.ignore(r, by)
 			continue
 		}
-		complete[r.Type] = !r.more
+		if !r.more {
+			last[r.Type] = r
+		}
 		d.w.Build.Rules = append(d.w.Build.Rules, r)
+	}
+}
+
+// ignore passes over a rule that another lets not follow, and says so: the other may have
+// been meant to add to it.
+func (d *decoder) ignore(r, by Rule) {
+	if own := r.place == (Place{}); own && (r.Type == ESModule || r.Type == CommonJS) {
+		return // for want of another
+	}
+	d.w.Build.Ignored = append(d.w.Build.Ignored, Ignored{r, by.place})
+	if !by.meant {
+		d.note(by.place.Line, fmt.Sprintf("rules: the rule that makes %s of %s is ignored behind this one: set fallthrough to true to have it too, or to false if you mean it so",
+			r.Type, strings.Join(r.Globs, ", ")))
 	}
 }
 

@@ -45,6 +45,7 @@ type Build struct {
 	NoBundle   bool
 	BaseDir    string // absolute
 	Rules      []Rule
+	Ignored    []Ignored
 	Define     map[string]string
 	Alias      map[string]string
 	Minify     bool
@@ -150,7 +151,15 @@ var moduleTypes = []string{string(ESModule), string(CommonJS), string(Text), str
 type Rule struct {
 	Type  ModuleType
 	Globs []string
-	more  bool // another rule for the type may follow
+	more  bool  // another rule for the type may follow
+	meant bool  // that none follows is written out
+	place Place // zero: it is one of wrangler's own
+}
+
+// Ignored is a rule that does not count, since another of its type lets none follow.
+type Ignored struct {
+	Rule
+	By Place // the other
 }
 
 // HasFlag tells whether a compatibility flag is set.
