@@ -186,3 +186,20 @@ func (tx *Tx) SureRequest(k godwit.RequestKey) bool { return tx.s.requests.absen
 
 // SureTombstone tells the same of the tombstones of a namespace.
 func (tx *Tx) SureTombstone(ns godwit.NamespaceID) bool { return !tx.s.tombstoned.has(ns) }
+
+// StepsToOldest is how many rows the database goes by to find a key's oldest version,
+// dropped ones too.
+func (tx *Tx) StepsToOldest(ns godwit.NamespaceID, key string) (steps uint64, err error) {
+	id := entryID{ns, key}
+	kv, err := tx.versionsOf(id)
+	if err != nil {
+		return 0, err
+	}
+	lower, upper := kv.left(id)
+	it, err := tx.s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return 0, err
+	}
+	it.First()
+	return it.Stats().InternalStats.PointCount, it.Close()
+}

@@ -184,6 +184,40 @@ func TestHistoryTurnedDown(t *testing.T) {
 	}
 }
 
+// TestHistoryOfHotKey: what a write costs does not grow with the versions that the ones
+// before it dropped.
+func TestHistoryOfHotKey(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.write(keeping(ns1, "2"))
+	for i := range 500 {
+		d.write(put(ns1, "k", fmt.Sprint(i)))
+	}
+	tx := d.Begin()
+	steps, err := tx.StepsToOldest(ns1, "k")
+	tx.Rollback()
+	if err != nil || steps == 0 || steps > 10 {
+		t.Errorf("%d steps to the oldest version, %v", steps, err)
+	}
+	d.wantVersions(ns1, "k", "499-500 replaced 3", "500-501 replaced 3", "501-0 current 3")
+	d.healthy()
+}
+
+// TestHistoryOfExpiring: an entry may be put at the very revision until which the one
+// before it stood.
+func TestHistoryOfExpiring(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.write(keeping(ns1, "1"))
+	for range 3 {
+		d.write(putUntil(ns1, "k", "v", d.clock.Now().Unix()+1))
+		d.clock.advance(time.Second)
+		d.sweep()
+	}
+	d.write(put(ns1, "k", "stays"))
+	d.write(put(ns1, "k", "again"))
+	d.wantVersions(ns1, "k", "5-6 replaced 5", "6-0 current 5")
+	d.healthy()
+}
+
 // TestHistoryOfFollowers: a store that follows another keeps none, and one that did
 // not drops what it has; what comes out of order makes an end of it, too.
 func TestHistoryOfFollowers(t *testing.T) {

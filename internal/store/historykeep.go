@@ -140,10 +140,18 @@ func (tx *Tx) writeSummary(id entryID, kv *keyVersions) {
 	tx.set(tx.key, tx.row)
 }
 
+// left is the range of rows of a key's versions that this transaction has not dropped.
+// It begins where the last dropped one ended, since the next began no earlier: from the
+// first revision on the database would step over all that were ever dropped.
+func (kv *keyVersions) left(id entryID) (lower, upper []byte) {
+	lower = appendVersionKey(nil, id.ns, id.key, max(kv.dropped+1, kv.floor.revision))
+	return lower, successor(appendHistoryKey(nil, id.ns, id.key))
+}
+
 // oldestVersion takes the oldest version of a key that this transaction has not
 // dropped.
 func (tx *Tx) oldestVersion(id entryID, kv *keyVersions) (v *versionRow, err error) {
-	lower, upper := appendVersionKey(nil, id.ns, id.key, kv.dropped+1), successor(appendHistoryKey(nil, id.ns, id.key))
+	lower, upper := kv.left(id)
 	err = scanRange(tx.s.db, lower, upper, func(_, row []byte) error {
 		found, err := decodeVersionRow(bytes.Clone(row))
 		if v = &found; err != nil {
