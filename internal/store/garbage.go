@@ -13,13 +13,14 @@ import (
 
 // sweepGarbage removes the files of blobs that none has named for the grace.
 func (s *Store) sweepGarbage(ctx context.Context) error {
+	c := chunks{s, []byte{prefixGarbage}}
 	upper := binary.BigEndian.AppendUint64([]byte{prefixGarbage}, uint64(s.cfg.Now().Unix()+1))
 	for ctx.Err() == nil {
-		rows, err := s.firstRows([]byte{prefixGarbage}, upper)
-		if err != nil || len(rows) == 0 {
-			return err
+		rows, more, err := c.take(upper)
+		if err == nil && len(rows) > 0 {
+			err = s.removeGarbage(rows)
 		}
-		if err := s.removeGarbage(rows); err != nil {
+		if err != nil || !more {
 			return err
 		}
 	}

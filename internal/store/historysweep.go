@@ -33,9 +33,10 @@ func (s *Store) sweepHistories(ctx context.Context) error {
 
 // sweepEnded drops what ended too long ago in one namespace.
 func (s *Store) sweepEnded(ctx context.Context, ns godwit.NamespaceID) (err error) {
+	c := chunks{s, appendNS(nil, prefixEnded, ns)}
 	for more := true; more && err == nil; {
 		if err = ctx.Err(); err == nil {
-			more, err = s.sweepHistory(ns, func(tx *Tx, h *namespaceHistory) (bool, error) { return tx.dropEnded(ns, h) })
+			more, err = s.sweepHistory(ns, func(tx *Tx, h *namespaceHistory) (bool, error) { return tx.dropEnded(ns, h, &c) })
 		}
 	}
 	return err
@@ -76,13 +77,11 @@ func (s *Store) sweepHistory(ns godwit.NamespaceID, fn func(*Tx, *namespaceHisto
 	return more, c.release()
 }
 
-// dropEnded drops the versions that ended before the namespace's time, in the order
-// in which they did.
-func (tx *Tx) dropEnded(ns godwit.NamespaceID, h *namespaceHistory) (more bool, err error) {
+// dropEnded drops a chunk of the versions that ended before the namespace's time, in the
+// order in which they did.
+func (tx *Tx) dropEnded(ns godwit.NamespaceID, h *namespaceHistory, c *chunks) (more bool, err error) {
 	before := tx.s.cfg.Now().Add(-tx.s.historySpan(ns, h.policy.Span)).UnixMilli()
-	lower := appendNS(nil, prefixEnded, ns)
-	rows := 0
-	err = scanRange(tx.s.db, lower, successor(lower), func(k, row []byte) error {
+	more, err = c.each(successor(appendNS(nil, prefixEnded, ns)), func(k, row []byte) error {
 		_, _, r, err := cutEndedKey(k)
 		if err != nil || len(row) < 8 {
 			return errors.Join(fmt.Errorf("read row of an ended version: %w", ErrCorrupt), err)
@@ -90,15 +89,8 @@ func (tx *Tx) dropEnded(ns godwit.NamespaceID, h *namespaceHistory) (more bool, 
 		if !h.policy.Off() && int64(binary.BigEndian.Uint64(row)) > before {
 			return errEnough
 		}
-		if rows++; rows > sweepChunk {
-			more = true
-			return errEnough
-		}
 		return tx.dropOver(h, entryID{ns, string(row[8:])}, r)
 	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
 	return more, errors.Join(err, tx.err)
 }
 

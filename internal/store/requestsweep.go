@@ -15,8 +15,9 @@ import (
 // under the write lock: a request that is applied again after the window has two
 // rows in p, and only the last one's time stands in q.
 func (s *Store) sweepRequests(ctx context.Context) error {
+	c := chunks{s, []byte{prefixReqTime}}
 	for ctx.Err() == nil {
-		more, err := s.sweepRequestChunk()
+		more, err := s.sweepRequestChunk(&c)
 		if err != nil || !more {
 			return err
 		}
@@ -24,7 +25,7 @@ func (s *Store) sweepRequests(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (s *Store) sweepRequestChunk() (more bool, err error) {
+func (s *Store) sweepRequestChunk(c *chunks) (more bool, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	old := s.logTime.Load() - RequestWindow.Milliseconds()
@@ -32,7 +33,7 @@ func (s *Store) sweepRequestChunk() (more bool, err error) {
 		return false, nil
 	}
 	upper := binary.BigEndian.AppendUint64([]byte{prefixReqTime}, uint64(old))
-	rows, err := s.firstRows([]byte{prefixReqTime}, upper)
+	rows, more, err := c.take(upper)
 	if err != nil || len(rows) == 0 {
 		return false, err
 	}
@@ -47,7 +48,7 @@ func (s *Store) sweepRequestChunk() (more bool, err error) {
 			return false, err
 		}
 	}
-	return true, b.Commit(pebble.NoSync)
+	return more, b.Commit(pebble.NoSync)
 }
 
 // forgetRequest deletes a request's row of q, unless it was remembered again later.

@@ -66,18 +66,43 @@ var errEnough = errors.New("enough")
 
 type row struct{ key, value []byte }
 
-// firstRows returns up to sweepChunk rows of a range.
-func (s *Store) firstRows(lower, upper []byte) (rows []row, err error) {
-	err = scanRange(s.db, lower, upper, func(k, v []byte) error {
-		if rows = append(rows, row{bytes.Clone(k), bytes.Clone(v)}); len(rows) == sweepChunk {
+// chunks is a walk through rows that are swept, a chunk at a time. Each goes on behind the
+// one before: from the first row on the database would step over all that the sweep has
+// deleted, for each chunk again. What is written before that place meanwhile is for the
+// next sweep.
+type chunks struct {
+	s    *Store
+	next []byte // where it goes on
+}
+
+// each calls fn for a chunk of the rows before upper, and tells whether there are more. fn
+// may end the walk with errEnough.
+func (c *chunks) each(upper []byte, fn func(k, v []byte) error) (more bool, err error) {
+	if bytes.Compare(c.next, upper) >= 0 { // a clock may go back
+		return false, nil
+	}
+	rows := 0
+	err = scanRange(c.s.db, c.next, upper, func(k, v []byte) error {
+		if more = rows == sweepChunk; more {
+			c.next = bytes.Clone(k)
 			return errEnough
 		}
-		return nil
+		rows++
+		return fn(k, v)
 	})
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	return rows, err
+	return more, err
+}
+
+// take returns a chunk of the rows before upper.
+func (c *chunks) take(upper []byte) (rows []row, more bool, err error) {
+	more, err = c.each(upper, func(k, v []byte) error {
+		rows = append(rows, row{bytes.Clone(k), bytes.Clone(v)})
+		return nil
+	})
+	return rows, more, err
 }
 
 // syncLog returns once all that was committed so far is on the disk. A blob's

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,34 +25,31 @@ type dueRow struct {
 
 // sweepDue handles all rows of x up to now, a chunk at a time.
 func (s *Store) sweepDue(ctx context.Context) error {
+	c := chunks{s, []byte{prefixDue}}
 	for ctx.Err() == nil {
-		rows, err := s.dueRows(s.cfg.Now().Unix())
-		if err != nil || len(rows) == 0 {
-			return err
+		rows, more, err := c.takeDue(s.cfg.Now().Unix())
+		if err == nil && len(rows) > 0 {
+			err = s.sweepRows(rows)
 		}
-		if err := s.sweepRows(rows); err != nil {
+		if err != nil || !more {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-func (s *Store) dueRows(now int64) (rows []dueRow, err error) {
+// takeDue returns a chunk of the rows of x up to now.
+func (c *chunks) takeDue(now int64) (rows []dueRow, more bool, err error) {
 	upper := binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(now+1))
-	err = scanRange(s.db, []byte{prefixDue}, upper, func(k, _ []byte) error {
+	more, err = c.each(upper, func(k, _ []byte) error {
 		due, ns, key, ok := cutDueKey(k)
 		if !ok {
 			return fmt.Errorf("read due row: %w", ErrCorrupt)
 		}
-		if rows = append(rows, dueRow{due, entryID{ns, string(key)}}); len(rows) == sweepChunk {
-			return errEnough
-		}
+		rows = append(rows, dueRow{due, entryID{ns, string(key)}})
 		return nil
 	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return rows, err
+	return rows, more, err
 }
 
 func (s *Store) sweepRows(rows []dueRow) error {
