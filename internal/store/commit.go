@@ -16,7 +16,7 @@ const (
 	// Sync is: once Commit.Wait has returned. For whoever owns the log.
 	Sync Durability = true
 	// NoSync is: at once; for followers, whose log is upstream, and for what can
-	// be derived again.
+	// be derived again. Who owns the log gives no revision so.
 	NoSync Durability = false
 )
 
@@ -39,6 +39,7 @@ type Commit struct {
 	batch    *pebble.Batch
 	sync     Durability
 	revision godwit.Revision
+	grows    bool // it gave revisions, which are durable once Wait has returned
 	rewound  bool
 	system   []godwit.Record
 	cluster  *string // nil: it stays
@@ -69,7 +70,7 @@ func (tx *Tx) Commit(d Durability) (Commit, error) {
 	s := tx.s
 	defer tx.release()
 	c := Commit{
-		s: s, sync: d, revision: tx.revision, rewound: tx.rewound,
+		s: s, sync: d, revision: tx.revision, grows: tx.revision != tx.prev, rewound: tx.rewound,
 		system: tx.system, cluster: tx.cluster, lineage: tx.lineage,
 	}
 	if tx.empty() {
@@ -217,7 +218,9 @@ func (c Commit) Wait() error {
 	if c.rewound {
 		c.s.durable.rewind(c.revision)
 	}
-	c.s.durable.advance(c.revision)
+	if c.grows { // else the sync of the commit that gave the last may be on its way
+		c.s.durable.advance(c.revision)
+	}
 	return nil
 }
 

@@ -30,9 +30,12 @@ func (d *durable) failure() error {
 
 func (d *durable) revision() godwit.Revision { return godwit.Revision(d.rev.Load()) }
 
+// advance never goes back, also where several commits are waited for at once.
 func (d *durable) advance(r godwit.Revision) {
-	if uint64(r) > d.rev.Load() {
-		d.rev.Store(uint64(r))
+	for was := d.rev.Load(); was < uint64(r); was = d.rev.Load() {
+		if d.rev.CompareAndSwap(was, uint64(r)) {
+			break
+		}
 	}
 	d.tell()
 }

@@ -76,6 +76,30 @@ func TestReadsWaitForTheDisk(t *testing.T) {
 	d.wantAbsent(ns1, "deleted")
 }
 
+// TestNoteDoesNotMakeDurable: a note that is written while the log is being synced says
+// nothing of what is on its way.
+func TestNoteDoesNotMakeDurable(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	before := d.write(put(ns1, "k", "old"))
+	release := d.faults.HoldSyncs()
+	defer release()
+	c := d.commit(store.Sync, put(ns1, "k", "new"))
+	tx := d.Begin()
+	tx.SetNote("scrub", []byte("half way"))
+	note, err := tx.Commit(store.NoSync)
+	if err = errors.Join(err, note.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	if d.Revision() != before {
+		t.Errorf("revision %d is durable, want %d", d.Revision(), before)
+	}
+	release()
+	if err := c.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	d.wantValue(ns1, "k", "new")
+}
+
 func getErr(ctx context.Context, d *disk, key string, opts godwit.ReadOptions) error {
 	_, _, err := d.Get(ctx, ns1, []byte(key), opts)
 	return err
