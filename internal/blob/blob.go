@@ -101,7 +101,7 @@ func (s *Store) Create() (*Writer, error) {
 
 // Import starts a blob whose id, length and hash are given: Commit refuses
 // another content with ErrDamaged. Several imports of one blob do not disturb each
-// other, and what is there under the id stays until Commit.
+// other, and what is there under the id stays until it is replaced.
 func (s *Store) Import(b godwit.Blob) (*Writer, error) {
 	var unique [8]byte
 	_, _ = rand.Read(unique[:])

@@ -267,19 +267,37 @@ func TestRemoveWhileRead(t *testing.T) {
 	}
 }
 
-// TestFailures: whatever fails, no blob and no file is left.
-func TestFailures(t *testing.T) {
+// TestImportFailsOverWhatIsThere: the blob that was there stays, or comes whole, whatever
+// fails.
+func TestImportFailsOverWhatIsThere(t *testing.T) {
 	for _, op := range []string{"create", "write", "sync", "rename", "sync directory"} {
-		t.Run("create/"+op, func(t *testing.T) { fails(t, op, (*blob.Store).Create) })
+		dir := t.TempDir()
+		s, fs := open(t, dir)
+		value := random(200_000)
+		b := write(t, s, value)
+		fs.fail = op
+		if err := importBlob(s, b, value); !errors.Is(err, errDisk) {
+			t.Errorf("%s: %v", op, err)
+		}
+		if got, err := read(s, b); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("%s: read %d bytes, %v", op, len(got), err)
+		}
+	}
+}
+
+// TestFailures: whatever fails, no blob is left but an import's that had its name already.
+func TestFailures(t *testing.T) {
+	for op, named := range map[string]int{"create": 0, "write": 0, "sync": 0, "rename": 1, "sync directory": 1} {
+		t.Run("create/"+op, func(t *testing.T) { fails(t, op, 0, (*blob.Store).Create) })
 		t.Run("import/"+op, func(t *testing.T) {
 			value := random(200_000)
 			b := godwit.Blob{ID: godwit.BlobID{1}, Size: int64(len(value)), Hash: sha256.Sum256(value)}
-			fails(t, op, func(s *blob.Store) (*blob.Writer, error) { return s.Import(b) })
+			fails(t, op, named, func(s *blob.Store) (*blob.Writer, error) { return s.Import(b) })
 		})
 	}
 }
 
-func fails(t *testing.T, op string, create func(*blob.Store) (*blob.Writer, error)) {
+func fails(t *testing.T, op string, left int, create func(*blob.Store) (*blob.Writer, error)) {
 	dir := t.TempDir()
 	s, fs := open(t, dir)
 	fs.fail = op
@@ -293,7 +311,7 @@ func fails(t *testing.T, op string, create func(*blob.Store) (*blob.Writer, erro
 	if !errors.Is(err, errDisk) {
 		t.Errorf("%s: %v", op, err)
 	}
-	if ids, err := s.IDs(); err != nil || len(ids) != 0 {
+	if ids, err := s.IDs(); err != nil || len(ids) != left {
 		t.Errorf("%s: blobs %v, %v", op, ids, err)
 	}
 }

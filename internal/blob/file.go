@@ -47,7 +47,7 @@ type Writer struct {
 	id     godwit.BlobID
 	want   *godwit.Blob // what it must become; nil: anything
 	part   string       // its file's name until Commit
-	named  bool         // it may have its own
+	named  bool         // it may have its own, which nothing had before
 	file   File
 	frame  *[frameSize]byte
 	fill   int
@@ -96,7 +96,7 @@ func (w *Writer) flush() error {
 }
 
 // Commit makes the blob durable and returns how to name it. On error the blob is
-// gone, as after Abort.
+// gone, as after Abort; under the id of an import there is what was, or the whole blob.
 func (w *Writer) Commit() (godwit.Blob, error) {
 	b, err := w.commit()
 	if err != nil {
@@ -126,7 +126,9 @@ func (w *Writer) commit() (godwit.Blob, error) {
 	if err := f.Close(); err != nil {
 		return godwit.Blob{}, fmt.Errorf("close blob: %w", err)
 	}
-	w.named = true // a rename that fails may have been carried out
+	// A rename that fails may have been carried out. What then has the name of an import is
+	// whole, and may be what was there before.
+	w.named = w.want == nil
 	if err := w.store.fs.Rename(w.part, w.store.path(w.id)); err != nil {
 		return godwit.Blob{}, fmt.Errorf("name blob: %w", err)
 	}

@@ -21,8 +21,9 @@ func (s *Store) OpenBlob(b godwit.Blob) (io.ReadCloser, error) { return s.blobs.
 
 // ImportBlob reads the content of b from r and keeps it durably under b's id.
 // Errors: blob.ErrDamaged if length or hash are others, CodeDiskFull, r's error
-// wrapped; each leaves nothing behind. Whether an entry names b is not asked: an
-// import that came too late is for RemoveBlob.
+// wrapped; each leaves what was there before, or the whole blob where the disk failed at
+// the very end. Whether an entry names b is not asked: an import that came too late is
+// for RemoveBlob.
 func (s *Store) ImportBlob(ctx context.Context, b godwit.Blob, r io.Reader) error {
 	w, err := s.blobs.Import(b)
 	if err != nil {
