@@ -395,6 +395,25 @@ func TestRewind(t *testing.T) {
 	d.healthy()
 }
 
+// TestRewindOverDelete: an entry stays in the index at a revision that the lost log gave
+// to a delete of the same key.
+func TestRewindOverDelete(t *testing.T) {
+	d := newFollower(t, store.Config{})
+	d.write(put(ns1, "k", "lost"), del(ns1, "k"))
+	d.tx(func(tx *store.Tx) error { return tx.Install(at(2, put(ns1, "k", "new"))) })
+	d.tx(func(tx *store.Tx) error {
+		tx.Rewind(1)
+		return nil
+	})
+	d.reach(2)
+	v := d.view()
+	defer v.Close()
+	if got := changes(t, v, 1, 2); len(got) != 1 || got[0].Key != "k" || got[0].Revision != 2 {
+		t.Errorf("the index tells of %v, want k at 2", got)
+	}
+	d.wantValue(ns1, "k", "new")
+}
+
 // TestFollow takes over cluster, lineage and purge floor, durably once synced.
 func TestFollow(t *testing.T) {
 	d := newFollower(t, store.Config{})

@@ -284,7 +284,8 @@ func (tx *Tx) takeApart(r godwit.Revision) error {
 }
 
 // takeBack removes the tombstone that a record from after r stands for, and tells
-// whether it stands for an entry.
+// whether it stands for an entry. A delete does not, though the log may have given its
+// revision anew, to the entry that stands under the key.
 func (tx *Tx) takeBack(rec indexed, r godwit.Revision) (stands bool, err error) {
 	h, err := tx.Head(rec.ns, string(rec.key))
 	switch {
@@ -292,7 +293,7 @@ func (tx *Tx) takeBack(rec indexed, r godwit.Revision) (stands bool, err error) 
 		return false, err
 	case h.kind == headEntry:
 		tx.ahead = max(tx.ahead, h.Revision)
-		return h.Revision == rec.revision, nil
+		return h.Revision == rec.revision && rec.op == godwit.OpPut, nil
 	default:
 		tx.removeHead(rec.ns, string(rec.key), h, false)
 		tx.heads[entryID{rec.ns, string(rec.key)}] = Head{}
