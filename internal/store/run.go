@@ -47,11 +47,21 @@ const (
 	RunsAhead = 2
 )
 
+// runState is how the entries of a run go in, and how far they are.
+type runState uint8
+
+const (
+	runByLog   runState = iota // by the log, since they are few
+	runByFiles                 // by files, which are being made
+	runTaken                   // the database has taken the files over
+)
+
 // Run is entries on their way into a store.
 type Run struct {
 	s       *Store
 	records []*godwit.Record
-	paths   []string
+	state   runState
+	paths   []string       // of the files that there may be
 	files   errgroup.Group // so that the disk syncs them together
 }
 
@@ -67,6 +77,7 @@ func (s *Store) BeginRun(records []*godwit.Record) *Run {
 	if size < runFrom {
 		return r
 	}
+	r.state = runByFiles
 	// It need not survive a crash: what is in it is linked to where it stays.
 	if err := s.cfg.FS.MkdirAll(s.dirRuns(), 0o700); err != nil {
 		r.files.Go(func() error { return fmt.Errorf("make a directory for a copy: %w", err) })
@@ -97,6 +108,9 @@ func (r *Run) Drop() error {
 }
 
 func (r *Run) remove() (err error) {
+	if r.state == runTaken { // the database has removed them
+		return nil
+	}
 	for _, path := range r.paths {
 		if gone := r.s.cfg.FS.Remove(path); !errors.Is(gone, fs.ErrNotExist) {
 			err = errors.Join(err, gone)
@@ -118,7 +132,7 @@ func (tx *Tx) Take(r *Run) error {
 			}
 		}
 		ahead = max(ahead, rec.Revision)
-		if len(r.paths) == 0 {
+		if r.state == runByLog {
 			tx.installBehind(rec)
 		} else {
 			tx.count(rec.Namespace, 1, sizeOf(rec))
@@ -144,7 +158,7 @@ func (tx *Tx) Mix() { tx.mix(0) }
 
 // awaitRun makes a run, and all that was committed before it, durable.
 func (tx *Tx) awaitRun() error {
-	if tx.run == nil || len(tx.run.paths) == 0 {
+	if tx.run == nil || tx.run.state != runByFiles {
 		return nil
 	}
 	var log errgroup.Group
@@ -162,13 +176,13 @@ func (tx *Tx) awaitRun() error {
 
 // takeRun makes a run visible, whose files and the log before it are durable.
 func (tx *Tx) takeRun() error {
-	if tx.run == nil || len(tx.run.paths) == 0 {
+	if tx.run == nil || tx.run.state != runByFiles {
 		return nil
 	}
 	if err := tx.s.db.Ingest(context.Background(), tx.run.paths); err != nil {
 		return err
 	}
-	tx.run.paths = nil
+	tx.run.state = runTaken
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -137,6 +138,28 @@ func TestRun(t *testing.T) {
 	}
 	if diff := cmp.Diff(rows[0], rows[1]); diff != "" {
 		t.Errorf("rows differ (-one by one +in bulk):\n%.2000s", diff)
+	}
+}
+
+// TestRunWithoutDirectory: a run whose files could not even be begun is not committed.
+func TestRunWithoutDirectory(t *testing.T) {
+	d := newFollower(t, store.Config{})
+	d.follows()
+	d.announceRun(0)
+	before := d.dump()
+	d.faults.Fail(storetest.Create, "/data/runs")
+	run := d.BeginRun(runEntries(0))
+	d.faults.Inject(nil)
+	tx := d.Begin()
+	if err := tx.Take(run); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Commit(store.NoSync); !errors.Is(err, storetest.ErrInjected) {
+		t.Errorf("commit: %v, want %v", err, storetest.ErrInjected)
+	}
+	d.reopen()
+	if diff := cmp.Diff(before, d.dump()); diff != "" {
+		t.Errorf("rows differ (-before +after):\n%.2000s", diff)
 	}
 }
 
