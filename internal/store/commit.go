@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -119,11 +120,12 @@ func (tx *Tx) writeCounts() {
 // happens, so that no read can see one part of it old and another new.
 func (tx *Tx) publish(d Durability) error {
 	s := tx.s
-	if err := s.durable.failure(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+	err := s.durable.failure()
+	if err == nil {
+		err = tx.awaitRun()
 	}
-	if err := tx.awaitRun(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+	if err != nil {
+		return fmt.Errorf("commit: %w", errors.Join(err, tx.batch.Close()))
 	}
 	s.pending.Store(uint64(tx.revision))
 	if tx.mixed {
@@ -131,7 +133,7 @@ func (tx *Tx) publish(d Durability) error {
 	}
 	tx.blockHot()
 	defer tx.unblockHot()
-	err := tx.takeRun()
+	err = tx.takeRun()
 	switch {
 	case err != nil:
 	case d == Sync:
