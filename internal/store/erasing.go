@@ -212,7 +212,7 @@ func (e *erasures) unnoted() {
 	}
 }
 
-// eraseEnded notes that a namespace was deleted, with its setting.
+// ended notes that a namespace was deleted, with its setting.
 func (e *erasures) ended(ns godwit.NamespaceID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
