@@ -57,8 +57,8 @@ const (
 // be lost, come late or come twice: each is taken once, and in its proposer's
 // order, or not at all. Results are those of Apply where the batch is taken.
 func ApplyNumbered(tx *store.Tx, b *Numbered, results []godwit.Result) (Verdict, []godwit.Result, error) {
-	ahead := time.Duration(b.Time-b.Ordered) * time.Millisecond
-	if ahead < -MaxLate {
+	ahead := b.Time - b.Ordered // milliseconds: as a time.Duration 292 years wrap
+	if ahead < -MaxLate.Milliseconds() {
 		return TooLate, results, nil
 	}
 	last, err := tx.Proposer(b.Proposer)
@@ -69,7 +69,7 @@ func ApplyNumbered(tx *store.Tx, b *Numbered, results []godwit.Result) (Verdict,
 		return Duplicate, results, nil
 	case b.Number != last+1 && !planted.SkipGapCheck:
 		return Gap, results, nil
-	case ahead > MaxAhead:
+	case ahead > MaxAhead.Milliseconds():
 		tx.SetProposer(b.Proposer, b.Number)
 		return WrongClock, results, nil
 	}

@@ -26,6 +26,7 @@ type numbered struct {
 // becomes of each, and that only those which are taken change anything.
 func TestApplyNumbered(t *testing.T) {
 	forget := int64(store.ProposerWindow/time.Second) + 61
+	const wraps = int64((1<<64)/1_000_000_000) + 1 // seconds, about 584 years: 0.3 s in 64 bits of nanoseconds
 	for name, batches := range map[string][]numbered{
 		"in order":            {{1, 1, 0, 0, state.Taken}, {1, 2, 0, 0, state.Taken}, {1, 3, 1, 1, state.Taken}},
 		"twice":               {{1, 1, 0, 0, state.Taken}, {1, 1, 0, 0, state.Duplicate}, {1, 2, 0, 0, state.Taken}, {1, 1, 0, 0, state.Duplicate}, {1, 2, 0, 0, state.Duplicate}},
@@ -33,6 +34,8 @@ func TestApplyNumbered(t *testing.T) {
 		"two proposers":       {{1, 1, 0, 0, state.Taken}, {2, 1, 0, 0, state.Taken}, {2, 2, 0, 0, state.Taken}, {1, 2, 0, 0, state.Taken}, {1, 1, 0, 0, state.Duplicate}},
 		"a clock ahead":       {{1, 1, 10, 0, state.Taken}, {1, 2, 11, 0, state.WrongClock}, {1, 2, 11, 2, state.Duplicate}, {1, 3, 11, 1, state.Taken}},
 		"first by that clock": {{1, 1, 99, 0, state.WrongClock}, {1, 1, 99, 99, state.Duplicate}, {1, 2, 1, 1, state.Taken}},
+		"centuries ahead":     {{1, 1, wraps, 0, state.WrongClock}},
+		"centuries late":      {{1, 1, -wraps, 0, state.TooLate}},
 		"late":                {{1, 1, 0, 60, state.Taken}, {1, 2, 0, 61, state.TooLate}, {1, 2, 1, 61, state.Taken}, {1, 3, 0, 61, state.TooLate}},
 		"late and a gap":      {{1, 5, 0, 61, state.TooLate}},
 		// A proposer that is forgotten cannot be taken for a new one: its batches are late by then.
@@ -61,11 +64,11 @@ func TestApplyNumbered(t *testing.T) {
 func (r *replica) applyNumbered(b numbered) state.Verdict {
 	r.t.Helper()
 	batch := state.Numbered{
-		Batch: godwit.Batch{Time: start.Add(time.Duration(b.made) * time.Second).UnixMilli(), Transactions: []godwit.Transaction{{
+		Batch: godwit.Batch{Time: start.UnixMilli() + b.made*1000, Transactions: []godwit.Transaction{{
 			Mutations: []godwit.Mutation{{Op: godwit.OpPut, Namespace: godwit.NamespaceID{1}, Key: "key", Value: godwit.Value{Inline: []byte("v")}}},
 		}}},
 		Proposer: store.ProposerID{b.proposer}, Number: b.number,
-		Ordered: start.Add(time.Duration(b.ordered) * time.Second).UnixMilli(),
+		Ordered: start.UnixMilli() + b.ordered*1000,
 	}
 	tx := r.store.Begin()
 	v, results, err := state.ApplyNumbered(tx, &batch, nil)
