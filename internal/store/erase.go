@@ -100,7 +100,7 @@ func (s *Store) erase(ctx context.Context, ns godwit.NamespaceID) error {
 	old := make(map[uint64]bool)
 	for _, prefix := range []byte{prefixEntry, prefixValue, prefixVersion} {
 		lower := appendNS(nil, prefix, ns)
-		if err := s.rewrite(ctx, lower, successor(lower), old); err != nil {
+		if err := s.rewriteParts(ctx, lower, successor(lower), old); err != nil {
 			return err
 		}
 	}

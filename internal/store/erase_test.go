@@ -309,6 +309,68 @@ func TestEraseAfterClockAhead(t *testing.T) {
 	}
 }
 
+// databaseBytes are how many the files of the database have.
+func (d *disk) databaseBytes() (n int64) {
+	d.t.Helper()
+	names, err := d.mem.List("/data/db")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, name := range names {
+		if info, err := d.mem.Stat("/data/db/" + name); err == nil { // it may go meanwhile
+			n += info.Size()
+		}
+	}
+	return n
+}
+
+// TestEraseInLittleRoom: a pass takes none of the disk's reserve. It goes on where there is
+// room for parts of what the namespace has, which a second copy of all would not find, and
+// does not begin where there is less.
+func TestEraseInLittleRoom(t *testing.T) {
+	const reserve, part, all = 64 << 20, 1 << 20, 24 << 20
+	d := newDisk(t, store.Config{DiskReserve: reserve}.Rewriting(part))
+	d.openEpoch()
+	d.write(erasingWithin(ns1, "1h", ""))
+	for i := 0; i < all/4000; i += 100 {
+		var ms []godwit.Mutation
+		for j := range 100 {
+			ms = append(ms, put(ns1, keyN(i+j), secret(4000, uint64(i+j))))
+		}
+		d.write(ms...)
+	}
+	d.later(time.Hour) // what there was before, and down to the lowest level
+	d.write(del(ns1, keyN(1)))
+	d.clock.advance(50 * time.Minute)
+
+	const total, little = 1 << 40, 1 << 20
+	storetest.SetDiskUsage(d.mem, total, reserve+little)
+	files := d.databaseBytes()
+	if err := d.Erase(ctx); err == nil || !strings.Contains(err.Error(), "too little room") {
+		t.Errorf("erase without room: %v", err)
+	}
+	if grown := d.databaseBytes() - files; grown > little {
+		t.Errorf("it took %d bytes where %d were free", grown, little)
+	}
+	d.clock.advance(5 * time.Minute)
+	const room = all / 2
+	storetest.SetDiskUsage(d.mem, total, reserve+room)
+	most := files
+	d.onChange(func() { most = max(most, d.databaseBytes()) })
+	if err := d.Erase(ctx); err != nil {
+		t.Errorf("erase with room for parts: %v", err)
+	}
+	d.onChange(nil)
+	if most-files > room {
+		t.Errorf("it took %d bytes where %d were free", most-files, room)
+	}
+	if files := stands(t, d.mem, secret(4000, 1)); len(files) > 0 {
+		t.Errorf("it stands in %v", files)
+	}
+	d.wantValue(ns1, keyN(2), secret(4000, 2))
+	d.healthy()
+}
+
 // TestEraseAfterCrash: a restart, also one after a crash in the middle of it, does not
 // forget what is to go.
 func TestEraseAfterCrash(t *testing.T) {

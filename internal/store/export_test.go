@@ -25,6 +25,12 @@ func (c Config) Collecting(after int64, each int) Config {
 	return c
 }
 
+// Rewriting has about so many bytes written anew at a time.
+func (c Config) Rewriting(part int64) Config {
+	c.rewritePart = part
+	return c
+}
+
 // Encoders of rows' keys.
 var (
 	EntryKey     = appendEntryKey[string]

@@ -80,6 +80,12 @@ func (sp *space) full() bool {
 	return sp.left.Load() < sp.reserve()
 }
 
+// spare is how much is free above the reserve now, below zero if less than that is.
+func (sp *space) spare() int64 {
+	sp.measure()
+	return sp.free() - sp.reserve()
+}
+
 // exhausted tells that half of the reserve is gone too: a follower that goes on
 // applying may fill up the disk.
 func (sp *space) exhausted() bool { return sp.full() && sp.left.Load() < sp.reserve()/2 }

@@ -87,6 +87,7 @@ type Config struct {
 	sweepEvery   time.Duration
 	collectAfter int64 // see collectBound
 	collectEach  int   // see collectEachRun
+	rewritePart  int64 // see rewritePart
 	promoting    bool  // the directory may be a backup, or unfinished
 	mounted      bool  // FS encrypts, if it is to
 }
@@ -128,6 +129,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.collectEach <= 0 {
 		c.collectAfter, c.collectEach = collectBound, collectEachRun
+	}
+	if c.rewritePart <= 0 {
+		c.rewritePart = rewritePart
 	}
 }
 
