@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -150,6 +151,27 @@ func TestStatus(t *testing.T) {
 		if _, ok := got[field].(float64); !ok {
 			t.Errorf("%s: got %v, want a number", field, got[field])
 		}
+	}
+}
+
+// TestStatusAfterClockAhead: a centre whose clock was ahead once tells so, and serves.
+func TestStatusAfterClockAhead(t *testing.T) {
+	var now atomic.Int64
+	cfg := config()
+	cfg.Now = func() time.Time { return time.Unix(now.Load(), 0) }
+	now.Store(1_800_086_400)
+	n, err := node.Open(t.Context(), cfg)
+	if err := errors.Join(err, n.Close()); err != nil {
+		t.Fatal(err)
+	}
+	now.Store(1_800_000_000)
+	n = open(t, cfg)
+	status := request(t, "GET", n.APIURL()+"/godwit/v1/status", rootToken, "")
+	if !strings.Contains(status.body, "the log's time is 24h0m0s ahead of this machine's clock") {
+		t.Errorf("status %s", status.body)
+	}
+	if got := request(t, "GET", n.APIURL()+"/readyz", "", ""); got.status != 200 {
+		t.Errorf("readyz %d %s", got.status, got.body)
 	}
 }
 

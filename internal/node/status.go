@@ -40,6 +40,9 @@ func (n *Node) status(host string) native.Status {
 		TimeMS: n.cfg.Now().UnixMilli(), RetentionSeconds: int64(n.store.Retention() / time.Second), Disk: diskOf(&stats),
 		Encryption: n.encryption(), Ports: n.ports(), Certificates: n.certificateStatus(), Audit: n.auditStatus(),
 	}
+	if l := n.fence.log; l != nil {
+		status.Problem = l.Problem()
+	}
 	if by := n.store.Fenced(); by != 0 && !n.cfg.edge() {
 		status.FencedBy, status.StalenessMS = by, -1
 		status.Problem = godwit.Fenced(status.Generation, by).Message

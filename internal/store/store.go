@@ -357,6 +357,9 @@ func (s *Store) WaitRevision(ctx context.Context, r godwit.Revision) error {
 // Revision implements godwit.Reader.
 func (s *Store) Revision() godwit.Revision { return s.durable.revision() }
 
+// Time is the log's, as reads see it, in unix milliseconds.
+func (s *Store) Time() int64 { return s.logTime.Load() }
+
 // Cluster is the id of the cluster whose log the store was built from.
 func (s *Store) Cluster() string { return *s.cluster.Load() }
 

@@ -69,6 +69,7 @@ func (l *Log) commitBatch(txs []godwit.Transaction, proposals []*gather.Proposal
 		gather.Fail(proposals, errUnknown)
 		return err
 	}
+	l.tellLead()
 	l.synced <- commit{store: c, proposals: proposals, results: results}
 	return nil
 }

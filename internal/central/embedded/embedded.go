@@ -47,6 +47,7 @@ type Log struct {
 	workers *errgroup.Group
 	failed  chan error
 	once    sync.Once
+	told    time.Time   // when a clock behind the log was logged last; zero: never
 	broken  atomic.Bool // the disk failed: nothing more is committed
 }
 
@@ -68,6 +69,7 @@ func Open(_ context.Context, cfg Config) (*Log, error) {
 	if err := l.begin(); err != nil {
 		return nil, err
 	}
+	l.tellLead()
 	l.workers.Go(l.commitLoop)
 	l.workers.Go(l.acknowledgeLoop)
 	return l, nil

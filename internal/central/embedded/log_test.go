@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/central/embedded"
 	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/store/storetest"
 )
@@ -352,6 +354,42 @@ func TestFence(t *testing.T) {
 	}
 	if err := w.log.Fence(by); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestClockAhead: a log whose time a clock that was ahead has taken along tells so, in its
+// log once, also after it was opened again, until the clock is there.
+func TestClockAhead(t *testing.T) {
+	w := newWorld(t, store.Config{})
+	ns := w.fill()
+	const ahead = 24 * time.Hour
+	w.clock.advance(ahead)
+	w.propose(put(ns, "k", nil))
+	if p := w.log.Problem(); p != "" {
+		t.Errorf("problem while nobody can know: %s", p)
+	}
+	w.clock.advance(-ahead)
+	if p := w.log.Problem(); !strings.Contains(p, "24h0m0s ahead of this machine's clock") {
+		t.Errorf("problem %q", p)
+	}
+	if err := w.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var logged bytes.Buffer
+	l, err := embedded.Open(context.Background(), embedded.Config{Store: w.store, Now: w.clock.Now, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.log = l
+	for range 3 {
+		w.propose(put(ns, "k", nil))
+	}
+	if n := strings.Count(logged.String(), "the log's time is ahead of this machine's clock"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, &logged)
+	}
+	w.clock.advance(ahead - 5*time.Second) // clocks that are corrected go back by as much
+	if p := l.Problem(); p != "" {
+		t.Errorf("problem %q once the clock is there", p)
 	}
 }
 
