@@ -104,5 +104,5 @@ func (s *Store) erase(ctx context.Context, ns godwit.NamespaceID) error {
 			return err
 		}
 	}
-	return errors.Join(s.renewLogs(), s.awaitUnlinked(ctx, old))
+	return errors.Join(s.renewLogs(), s.awaitUnlinked(ctx, old), s.awaitLeftovers(ctx))
 }

@@ -71,6 +71,8 @@ type erasures struct {
 	some  atomic.Bool
 	all   map[godwit.NamespaceID]*erasing
 	turns sync.Mutex // held by a pass
+
+	leftovers []string // files of before that may be there; the pass that has its turn has them
 }
 
 func (e *erasures) of(ns godwit.NamespaceID) (erasing, bool) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"sync/atomic"
 	"time"
@@ -106,27 +105,16 @@ const (
 	unlinkEvery = 10 * time.Millisecond
 )
 
-// awaitUnlinked waits until files are gone. Who still reads one holds it up.
+// awaitUnlinked waits until files are gone.
 func (s *Store) awaitUnlinked(ctx context.Context, numbers map[uint64]bool) error {
 	ctx, cancel := context.WithTimeout(ctx, unlinkWait)
 	defer cancel()
-	tick := time.NewTicker(unlinkEvery)
-	defer tick.Stop()
 	for n := range numbers {
-		for !s.isUnlinked(n) {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return fmt.Errorf("file %06d.sst is still being read: %w", n, ctx.Err())
-			}
+		if err := s.awaitGone(ctx, s.tablePath(n)); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-func (s *Store) isUnlinked(number uint64) bool {
-	_, err := s.cfg.FS.Stat(s.tablePath(number))
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 // logsFS is the file system as the database has it. While fresh is set, a file of the log

@@ -275,6 +275,10 @@ func (s *Store) openDatabase(dir string) (err error) {
 		}
 	}()
 	defer recoverFatal(&err)
+	before, err := s.databaseFiles(dir)
+	if err != nil {
+		return err
+	}
 	opts := s.pebbleOptions()
 	s.runOptions = runOptions(opts)
 	opts.Lock, opts.FS = s.lock, staged
@@ -282,7 +286,7 @@ func (s *Store) openDatabase(dir string) (err error) {
 	if s.db, err = openPebble(dir, opts); err != nil {
 		return err
 	}
-	if err := s.load(); err != nil {
+	if err := errors.Join(s.load(), s.noteLeftovers(before)); err != nil {
 		return errors.Join(corrupt(err), s.closeDatabase())
 	}
 	if err := s.checkOwner(); err != nil {
