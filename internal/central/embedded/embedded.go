@@ -33,7 +33,7 @@ type Config struct {
 // Bounds of what one batch takes.
 const (
 	maxBatch      = 4096    // transactions
-	maxBatchBytes = 8 << 20 // inline bytes
+	maxBatchBytes = 8 << 20 // as gather.Bytes counts
 )
 
 // Log is an open log.
