@@ -204,7 +204,7 @@ func TestReadsNeedAToken(t *testing.T) {
 		}
 	}
 	for what, err := range readAll(t, s.client(rootToken), godwit.SystemNamespace) {
-		if godwit.CodeOf(err) != godwit.CodeInvalidNamespaceID {
+		if !errors.Is(err, godwit.ErrNamespaceNotFound) {
 			t.Errorf("the catalog: %s: %v", what, err)
 		}
 	}

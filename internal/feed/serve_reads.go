@@ -16,7 +16,7 @@ const maxEntriesBytes = 16 << 20
 
 // readable is the namespace that a read names, if its token may replicate it. The
 // catalog's own is none of them. Errors: CodeInvalidNamespaceID,
-// ErrNamespaceNotFound, ErrForbidden.
+// ErrNamespaceNotFound, also of the catalog's, ErrForbidden.
 func (s *Server) readable(r *http.Request, p *catalog.Principal) (*godwit.Namespace, error) {
 	id, err := godwit.ParseNamespaceID(r.URL.Query().Get("namespace"))
 	if err != nil {
