@@ -301,6 +301,10 @@ func (p *proposer) depart(now time.Time) *flight {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.open || p.ended { // since they were taken: nobody would give the batch up
+		gather.Fail(proposals, p.down)
+		return nil
+	}
 	f.number = p.number + 1
 	f.msg = appendBatch(make([]byte, 0, messageRoom+len(encoded)), format, kind, p.id, f.number, encoded)
 	p.number, p.left = f.number, now

@@ -84,3 +84,47 @@ func TestPartsOfAWrite(t *testing.T) {
 		})
 	}
 }
+
+// ending is a way to a log that ends just as a batch is made for it.
+type ending struct {
+	deaf
+	end func()
+}
+
+func (e ending) MaxMessage() int {
+	e.end()
+	return e.deaf.MaxMessage()
+}
+
+// TestEndsWhileABatchIsMade: who is in a batch that is made as writes end is told, since
+// nothing gives it up any more.
+func TestEndsWhileABatchIsMade(t *testing.T) {
+	for name, end := range map[string]func(*proposer){
+		"the log ends":  func(p *proposer) { p.end(godwit.Fenced(1, 2)) },
+		"it is joining": (*proposer).pause,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProposer(deaf{}, time.Now, func(*godwit.Error) {})
+			p.begin()
+			p.down = nil
+			made := false
+			p.stream = ending{end: func() {
+				if made = !made && p.mu.TryLock(); made { // not while it takes them
+					p.mu.Unlock()
+					end(p)
+				}
+			}}
+			it := gather.New(nil)
+			if err := p.queue.Add(it); err != nil {
+				t.Fatal(err)
+			}
+			p.step()
+			if _, err := it.Wait(); godwit.CodeOf(err) == godwit.CodeInternal {
+				t.Errorf("told %v", err)
+			}
+			if len(p.flights) != 0 {
+				t.Errorf("%d batches are on their way", len(p.flights))
+			}
+		})
+	}
+}
