@@ -32,15 +32,9 @@ func (s *Store) databaseFiles(dir string) (paths []string, err error) {
 // has no more use for: those of the log, which it has read, and what a crash kept it from
 // unlinking. It does that in its own time.
 func (s *Store) noteLeftovers(before []string) error {
-	levels, err := s.levels()
-	if err != nil {
-		return err
-	}
 	used := make(map[string]bool)
-	for _, level := range levels {
-		for i := range level {
-			used[s.tablePath(uint64(level[i].BackingSSTNum))] = true
-		}
+	if err := s.tables(func(t Table) { used[s.tablePath(t.Number)] = true }); err != nil {
+		return err
 	}
 	for _, path := range before {
 		if !used[path] {

@@ -74,9 +74,9 @@ func disjoint(a, b map[uint64]bool) bool {
 
 // tablesIn are the numbers of the files of the database that have rows of a range.
 func (s *Store) tablesIn(lower, upper []byte) (map[uint64]bool, error) {
-	levels, err := s.db.SSTables(pebble.WithKeyRangeFilter(lower, upper))
+	levels, err := s.levels(pebble.WithKeyRangeFilter(lower, upper))
 	if err != nil {
-		return nil, fmt.Errorf("list files of the database: %w", err)
+		return nil, err
 	}
 	found := make(map[uint64]bool)
 	for _, level := range levels {

@@ -51,8 +51,9 @@ func (s *Store) awaitRoom(ctx context.Context, lower, upper []byte, old map[uint
 	return nil
 }
 
-func (s *Store) levels() ([][]pebble.SSTableInfo, error) {
-	levels, err := s.db.SSTables()
+// levels are the files of the database that are in use, level by level.
+func (s *Store) levels(which ...pebble.SSTablesOption) ([][]pebble.SSTableInfo, error) {
+	levels, err := s.db.SSTables(which...)
 	if err != nil {
 		return nil, fmt.Errorf("list files of the database: %w", err)
 	}

@@ -44,9 +44,9 @@ func (s *Store) TableAfter(number uint64) (next Table, ok bool, err error) {
 
 // tables calls fn for each file of the database that is in use.
 func (s *Store) tables(fn func(Table)) error {
-	levels, err := s.db.SSTables()
+	levels, err := s.levels()
 	if err != nil {
-		return fmt.Errorf("list files of the database: %w", err)
+		return err
 	}
 	for _, level := range levels {
 		for i := range level {
