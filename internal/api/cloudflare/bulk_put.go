@@ -2,7 +2,6 @@ package cloudflare
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"io"
 
@@ -182,10 +181,11 @@ func (b *bulkReader) metadata() ([]byte, error) {
 	if string(raw) == "null" {
 		return nil, nil
 	}
-	if !json.Valid(raw) {
+	text, err := compact(raw)
+	if err != nil {
 		return nil, b.s.malformed("metadata is not valid JSON")
 	}
-	return compact(raw), nil
+	return text, nil
 }
 
 const (

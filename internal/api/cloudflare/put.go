@@ -206,7 +206,9 @@ func (f *form) metadata() ([]byte, error) {
 			return nil, err
 		}
 	}
-	text = compact(text)
+	if tight, err := compact(text); err == nil {
+		text = tight
+	}
 	if err := godwit.ValidateMetadata(text); err != nil {
 		return nil, err
 	}
@@ -217,11 +219,9 @@ func (f *form) metadata() ([]byte, error) {
 }
 
 // compact drops the white space of the layout in which JSON came, which no reader gets to
-// see. What is no JSON it returns as it is.
-func compact(text []byte) []byte {
+// see. Error: it is no JSON.
+func compact(text []byte) ([]byte, error) {
 	var b bytes.Buffer
-	if err := json.Compact(&b, text); err != nil {
-		return text
-	}
-	return b.Bytes()
+	err := json.Compact(&b, text)
+	return b.Bytes(), err
 }
