@@ -7,7 +7,7 @@ time=$1
 out=$PWD/bin/fuzz
 mkdir -p "$out"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log"; kill $(jobs -p) 2> /dev/null || true' EXIT # what is being built, too
 
 binary() { echo "$out/${1//\//-}.test"; }
 
