@@ -25,7 +25,8 @@ type natsCluster struct {
 	run   []*exec.Cmd
 }
 
-// startNATS starts three nats-servers, each a process of its own.
+// startNATS starts three nats-servers, each a process of its own. They have less room
+// than a stream is given where there is enough.
 func startNATS(t *testing.T) *natsCluster {
 	t.Helper()
 	binary := filepath.Join(clients.scratch, "nats-server")
@@ -42,7 +43,7 @@ func startNATS(t *testing.T) *natsCluster {
 		config := fmt.Sprintf(`server_name: s%d
 listen: %q
 log_file: %q
-jetstream { store_dir: %q, sync_interval: always }
+jetstream { store_dir: %q, sync_interval: always, max_file_store: 1GB }
 cluster { name: shared, listen: %q, routes: ["nats://%s"] }
 `, i+1, client, filepath.Join(dir, "log"), dir, route, strings.Join(routes, `", "nats://`))
 		file := filepath.Join(dir, "nats.conf")

@@ -45,8 +45,9 @@ type durable interface{ Durability() string }
 // Status tells what was last heard: it asks nobody.
 func (m *Member) Status() Status {
 	st := m.extent.get()
+	_, most := m.cfg.limits(st)
 	s := Status{
-		Name: m.cfg.Self.Name, Leader: st.Leader, First: st.First, Last: max(st.Last, m.applied.Load()), Bytes: st.Bytes, Cap: m.cfg.TrimCap,
+		Name: m.cfg.Self.Name, Leader: st.Leader, First: st.First, Last: max(st.Last, m.applied.Load()), Bytes: st.Bytes, Cap: most,
 		Format: int(m.proposer.form()), StalenessMS: -1, Problem: m.Problem(),
 	}
 	if d, known := m.fresh.staleness(); known {

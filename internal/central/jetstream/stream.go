@@ -51,6 +51,7 @@ type State struct {
 	First  uint64 // sequence of the oldest message; 0: it never had one
 	Last   uint64 // of the newest
 	Bytes  int64
+	Most   int64  // bytes that it may hold; 0: not told
 	Leader string // who leads it
 	// FirstTime is when the oldest message came, by the clock of who led it then.
 	FirstTime time.Time

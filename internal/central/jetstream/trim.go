@@ -20,6 +20,16 @@ const (
 	windowSamples = 32
 )
 
+// limits returns how many bytes of messages the stream keeps at the least, and how many
+// it holds before members that are absent are not waited for. What it may hold may be
+// little; then both are parts of that.
+func (c *Config) limits(st State) (window, most int64) {
+	if st.Most <= 0 {
+		return c.TrimWindow, c.TrimCap
+	}
+	return min(c.TrimWindow, st.Most/8), min(c.TrimCap, st.Most/2)
+}
+
 // errLogFull refuses writes while nobody would be left to hold them.
 var errLogFull = &godwit.Error{
 	Code:    godwit.CodeUnavailable,
@@ -81,6 +91,13 @@ type sample struct {
 	bytes    int64
 }
 
+// resize makes it a window of so many bytes.
+func (w *window) resize(size int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.size = size
+}
+
 // add counts a message. Those that are read again count once.
 func (w *window) add(sequence uint64, n int) {
 	w.mu.Lock()
@@ -136,7 +153,9 @@ func (m *Member) trimTo(st State, members []peer) uint64 {
 	if epoch == "" {
 		return st.First
 	}
-	full := st.Bytes >= m.cfg.TrimCap
+	window, most := m.cfg.limits(st)
+	m.window.resize(window)
+	full := st.Bytes >= most
 	first := min(held(members, epoch, full)+1, st.Last)
 	from, known := m.window.first()
 	switch {
@@ -159,7 +178,8 @@ func (m *Member) trim(ctx context.Context, st State, members []peer) error {
 		return nil
 	}
 	first := m.trimTo(st, members)
-	full := st.Bytes >= m.cfg.TrimCap
+	_, most := m.cfg.limits(st)
+	full := st.Bytes >= most
 	m.board.logFull(full && first <= st.First)
 	if first <= st.First || !full && (!duty(members, m.cfg.Self.Name) || time.Since(m.trimmedAt) < trimEvery) {
 		return nil

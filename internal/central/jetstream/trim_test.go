@@ -63,27 +63,40 @@ func (m *member) notJoining() *atomic.Int64 {
 
 // TestTrim: the stream is kept short, but never below the window.
 func TestTrim(t *testing.T) {
-	playTuned(t, 3, smallLog, func(c *cluster) {
-		m := c.members[0]
-		m.propose(createNamespace())
-		m.fill(testWindow / 2)
-		time.Sleep(20 * time.Second)
-		if st := c.state(); st.First != 1 {
-			t.Errorf("shorter than the window, it begins at %d", st.First)
+	playTuned(t, 3, smallLog, testTrim)
+}
+
+// TestTrimToRoom: a stream that may hold little is kept to a part of that.
+func TestTrimToRoom(t *testing.T) {
+	playTuned(t, 3, func(*jetstream.Config) {}, func(c *cluster) {
+		c.log.SetMost(testCap)
+		testTrim(c)
+		if most := c.members[0].Status().Cap; most != testCap/2 {
+			t.Errorf("the cap is told to be %d", most)
 		}
-		for range 5 {
-			m.fill(2 * testWindow)
-			for range 20 {
-				time.Sleep(time.Second)
-				if c.state().Bytes < testWindow {
-					t.Errorf("%d bytes are kept", c.state().Bytes)
-				}
-			}
-			if !c.trimmed() {
+	})
+}
+
+func testTrim(c *cluster) {
+	t, m := c.t, c.members[0]
+	m.propose(createNamespace())
+	m.fill(testWindow / 2)
+	time.Sleep(20 * time.Second)
+	if st := c.state(); st.First != 1 {
+		t.Errorf("shorter than the window, it begins at %d", st.First)
+	}
+	for range 5 {
+		m.fill(2 * testWindow)
+		for range 20 {
+			time.Sleep(time.Second)
+			if c.state().Bytes < testWindow {
 				t.Errorf("%d bytes are kept", c.state().Bytes)
 			}
 		}
-	})
+		if !c.trimmed() {
+			t.Errorf("%d bytes are kept", c.state().Bytes)
+		}
+	}
 }
 
 // TestTrimWithoutOne: two of three suffice; the third finds its place while the

@@ -51,6 +51,10 @@ const (
 	codeNoMessage    = 10037
 	codeNotPeer      = 10044 // of the cluster
 	codeReplicas     = 10074 // more than NATS can have
+	codeNoPeers      = 10005 // that take the stream, for reasons in the description
+	codeOutOfRoom    = 10047 // of a server's disk, less what other streams may come to hold
+	codeAccountRoom  = 10002 // an account's limit
+	codeStreamRoom   = 10122 // an account's limit for one stream
 )
 
 func hasCode(err error, codes ...int) bool {
@@ -64,6 +68,14 @@ func hasCode(err error, codes ...int) bool {
 		}
 	}
 	return false
+}
+
+// noRoom tells whether a stream was refused for what it may come to hold.
+func noRoom(err error) bool {
+	if hasCode(err, codeOutOfRoom, codeAccountRoom, codeStreamRoom) {
+		return true
+	}
+	return hasCode(err, codeNoPeers) && strings.Contains(err.Error(), "insufficient storage")
 }
 
 // api asks JetStream, within the timeout of answers. Errors that time does not heal are a

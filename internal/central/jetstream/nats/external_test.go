@@ -140,6 +140,22 @@ func TestExternalRefused(t *testing.T) {
 	}
 }
 
+// TestRoom holds that a stream takes the room that NATS has for it, and that one which
+// has next to none is refused.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	url, _ := external(t, func(o *server.Options) { o.JetStreamMaxStore = 100 << 20 })
+	m := open(t, nats.Config{URLs: []string{url}})
+	(&world{t: t}).wait(m)
+	if st := mustState(t, m.stream); st.Most != 64<<20 {
+		t.Errorf("the stream may hold %d bytes", st.Most)
+	}
+	url, _ = external(t, func(o *server.Options) { o.JetStreamMaxStore = 60 << 20 })
+	if err := refusal(t, url, 1); err == nil || !strings.Contains(err.Error(), "NATS has no room for a stream of 64 MiB") {
+		t.Errorf("a NATS without room: %v", err)
+	}
+}
+
 // TestNoJetStream holds that it is waited for: a server of a cluster that starts does
 // not know of the others yet.
 func TestNoJetStream(t *testing.T) {

@@ -22,7 +22,7 @@ type StreamConfig struct {
 	Conn     *Conn
 	Cluster  string
 	Replicas int   // default: 3
-	MaxBytes int64 // of a stream that is made; default: DefaultMaxBytes
+	MaxBytes int64 // of a stream that is made, less where NATS has no room; default: DefaultMaxBytes
 	Logger   *slog.Logger
 }
 
@@ -251,6 +251,12 @@ func (c *clusterInfo) led() error {
 	return nil
 }
 
+// most is how many bytes the stream may hold.
+func (i *info) most() int64 {
+	most, _ := i.Config["max_bytes"].(float64)
+	return int64(most)
+}
+
 // id is of this very stream. A restored copy of one has the same metadata, but
 // another time of creation.
 func (i *info) id() string {
@@ -290,19 +296,27 @@ func (s *Stream) info(ctx context.Context) (*info, error) {
 	return i, s.conn.api(ctx, "$JS.API.STREAM.INFO."+streamName(s.cfg.Cluster), nil, i)
 }
 
-// create makes the stream, unless another member was faster.
+// create makes the stream, unless another member was faster. Where NATS has no room
+// for so much, it may hold the half of it, and so on.
 func (s *Stream) create(ctx context.Context) (*info, error) {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
-	i := new(info)
-	err := s.conn.api(ctx, "$JS.API.STREAM.CREATE."+streamName(s.cfg.Cluster), wanted(&s.cfg, hex.EncodeToString(id[:])), i)
-	if hasCode(err, codeExists) {
-		return s.info(ctx)
+	cfg := s.cfg
+	for {
+		i := new(info)
+		err := s.conn.api(ctx, "$JS.API.STREAM.CREATE."+streamName(cfg.Cluster), wanted(&cfg, hex.EncodeToString(id[:])), i)
+		switch {
+		case hasCode(err, codeExists):
+			return s.info(ctx)
+		case hasCode(err, codeReplicas):
+			return nil, &RefusedError{fmt.Sprintf("NATS has not the %d servers with JetStream that the stream's replicas need: %v", cfg.Replicas, err)}
+		case !noRoom(err):
+			return i, err
+		case cfg.MaxBytes/2 < leastMaxBytes:
+			return nil, &RefusedError{fmt.Sprintf("NATS has no room for a stream of %d MiB, which is the least that godwit needs: %v", cfg.MaxBytes>>20, err)}
+		}
+		cfg.MaxBytes /= 2
 	}
-	if hasCode(err, codeReplicas) {
-		return nil, &RefusedError{fmt.Sprintf("NATS has not the %d servers with JetStream that the stream's replicas need: %v", s.cfg.Replicas, err)}
-	}
-	return i, err
 }
 
 // State implements jetstream.Stream.
@@ -319,8 +333,8 @@ func (s *Stream) State(ctx context.Context) (jetstream.State, error) {
 	}
 	state := jetstream.State{
 		ID: i.id(), First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Created: i.Created,
-		FirstTime: i.State.FirstTime,
-		Leader:    s.conn.nc.ConnectedServerName(),
+		FirstTime: i.State.FirstTime, Most: i.most(),
+		Leader: s.conn.nc.ConnectedServerName(),
 	}
 	if i.Cluster != nil {
 		state.Leader = i.Cluster.Leader

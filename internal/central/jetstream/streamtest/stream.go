@@ -43,6 +43,7 @@ type Log struct {
 	first    uint64
 	last     uint64
 	bytes    int64
+	most     int64
 	leading  bool
 	grown    chan struct{}
 	work     sync.WaitGroup
@@ -67,6 +68,13 @@ func (l *Log) SetFaults(f Faults) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = f
+}
+
+// SetMost says how many bytes the stream may hold. It is told, and not kept to.
+func (l *Log) SetMost(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.most = bytes
 }
 
 // SetClock makes now the log's clock, as another leader does.
@@ -385,7 +393,7 @@ func (l *Log) at(sequence uint64) (*entry, <-chan struct{}, error) {
 // State implements jetstream.Stream.
 func (s *Stream) State(ctx context.Context) (st jetstream.State, err error) {
 	err = s.reach(ctx, func(l *Log) error {
-		st = jetstream.State{ID: l.id, Last: l.last, Bytes: l.bytes, Leader: "leader"}
+		st = jetstream.State{ID: l.id, Last: l.last, Bytes: l.bytes, Most: l.most, Leader: "leader"}
 		if l.last > 0 {
 			st.First = l.first
 			if len(l.messages) > 0 {
