@@ -34,6 +34,12 @@ func readError(err error) error {
 	return &godwit.Error{Code: godwit.CodeDamaged, Message: godwit.ErrDamaged.Message, Err: err}
 }
 
+// TellAbsent tells of a blob whose file should be here by now and is not, so that it is
+// mended before a read meets it.
+func (s *Store) TellAbsent(ns godwit.NamespaceID, key string, r godwit.Revision, b godwit.Blob) {
+	s.tellDamaged(Damage{Namespace: ns, Key: key, Revision: r, Blob: b, Err: blob.ErrNotFound})
+}
+
 func (s *Store) tellDamaged(d Damage) {
 	if fn := s.onDamaged.Load(); fn != nil {
 		(*fn)(d)

@@ -99,11 +99,30 @@ func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
 		return err
 	}
 	m.board.verdict(verdict)
+	if verdict == state.Taken {
+		m.tellAbsent(&b.Batch, results)
+	}
 	if since, ok := m.proposer.arrived(b, verdict, results); ok {
 		m.met.applied.Observe(time.Since(since).Seconds())
 		m.hear(since, time.Duration(b.Time-b.Ordered)*time.Millisecond)
 	}
 	return nil
+}
+
+// tellAbsent tells of values that a batch has named and whose chunks have not all come:
+// others have them.
+func (m *Member) tellAbsent(b *godwit.Batch, results []godwit.Result) {
+	for i := range b.Transactions {
+		if results[i].Outcome != godwit.Applied {
+			continue
+		}
+		for _, mu := range b.Transactions[i].Mutations {
+			if id := mu.Value.Blob; !id.IsZero() && !m.store.HasBlob(id.ID) {
+				m.log.Warn("a value that the log names has not come", logRevision, uint64(results[i].Revision))
+				m.store.TellAbsent(mu.Namespace, mu.Key, results[i].Revision, id)
+			}
+		}
+	}
 }
 
 // passBatch takes a batch that was read already: the values that it names came again. If

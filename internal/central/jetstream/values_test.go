@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
@@ -115,6 +117,33 @@ func TestRollingRestart(t *testing.T) {
 				for _, m := range c.members {
 					m.holds(key, content)
 				}
+			}
+		}
+	})
+}
+
+// TestAbsent tells of a value whose chunks have not come once a batch names it, and of
+// none that is there.
+func TestAbsent(t *testing.T) {
+	play(t, 3, func(c *cluster) {
+		a := c.members[0]
+		a.propose(createNamespace())
+		tx := a.upload("here", largeContent)
+		a.propose(tx)
+		absent := put("absent", "")
+		absent.Mutations[0].Value = godwit.Value{Blob: tx.Mutations[0].Value.Blob}
+		absent.Mutations[0].Value.Blob.ID[0] ^= 1
+		told := make([][]store.Damage, len(c.members))
+		for i, m := range c.members {
+			m.store.SetOnDamaged(func(d store.Damage) { d.Err = nil; told[i] = append(told[i], d) })
+		}
+		a.propose(a.upload("here too", largeContent))
+		c.batch(1, absent)
+		c.settle()
+		want := []store.Damage{{Namespace: ns, Key: "absent", Revision: a.store.Revision(), Blob: absent.Mutations[0].Value.Blob}}
+		for i, all := range told {
+			if diff := cmp.Diff(want, all); diff != "" {
+				t.Errorf("%s was told of (-want +got):\n%s", c.members[i].name, diff)
 			}
 		}
 	})
