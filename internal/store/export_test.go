@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"time"
 
@@ -192,6 +193,23 @@ func (tx *Tx) SureRequest(k godwit.RequestKey) bool { return tx.s.requests.absen
 
 // SureTombstone tells the same of the tombstones of a namespace.
 func (tx *Tx) SureTombstone(ns godwit.NamespaceID) bool { return !tx.s.tombstoned.has(ns) }
+
+// StepsOfWalk is how many rows the database goes by to read all versions of a key,
+// dropped ones too.
+func (s *Store) StepsOfWalk(ctx context.Context, ns godwit.NamespaceID, key string) (steps uint64, err error) {
+	p, err := s.past(ctx, ns)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	it, err := p.versions(key, 0)
+	if err != nil {
+		return 0, err
+	}
+	for ok := it.Last(); ok; ok = it.Prev() {
+	}
+	return it.Stats().InternalStats.PointCount, it.Close()
+}
 
 // StepsToOldest is how many rows the database goes by to find a key's oldest version,
 // dropped ones too.

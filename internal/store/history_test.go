@@ -184,7 +184,7 @@ func TestHistoryTurnedDown(t *testing.T) {
 	}
 }
 
-// TestHistoryOfHotKey: what a write costs does not grow with the versions that the ones
+// TestHistoryOfHotKey: what a write or a look back costs does not grow with the versions that the ones
 // before it dropped.
 func TestHistoryOfHotKey(t *testing.T) {
 	d := newDisk(t, store.Config{})
@@ -197,6 +197,10 @@ func TestHistoryOfHotKey(t *testing.T) {
 	tx.Rollback()
 	if err != nil || steps == 0 || steps > 10 {
 		t.Errorf("%d steps to the oldest version, %v", steps, err)
+	}
+	steps, err = d.StepsOfWalk(t.Context(), ns1, "k")
+	if err != nil || steps == 0 || steps > 10 {
+		t.Errorf("%d steps through all versions, %v", steps, err)
 	}
 	d.wantVersions(ns1, "k", "499-500 replaced 3", "500-501 replaced 3", "501-0 current 3")
 	d.healthy()

@@ -103,15 +103,30 @@ func (p *past) summary(key string) (s keySummary, floor instant, err error) {
 	return s, p.floor.after(s.floor), errors.Join(err, closer.Close())
 }
 
+// versions opens the rows of a key's earlier versions before a revision, 0: all. They
+// begin where the last one that was dropped ended, so that those are not stepped over.
+func (p *past) versions(key string, before godwit.Revision) (*pebble.Iterator, error) {
+	s, _, err := p.summary(key)
+	if err != nil {
+		return nil, err
+	}
+	lower := appendVersionKey(nil, p.ns, key, max(1, s.floor.revision))
+	upper := successor(appendHistoryKey(nil, p.ns, key))
+	if before != 0 {
+		upper = appendVersionKey(nil, p.ns, key, max(before, 1, s.floor.revision))
+	}
+	it, err := p.snap.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, fmt.Errorf("open iterator: %w", err)
+	}
+	return it, nil
+}
+
 // walk calls fn for each earlier version of a key, the newest first.
 func (p *past) walk(key string, before godwit.Revision, fn func(*versionRow) error) error {
-	bounds := pebble.IterOptions{LowerBound: appendVersionKey(nil, p.ns, key, 1), UpperBound: successor(appendHistoryKey(nil, p.ns, key))}
-	if before != 0 {
-		bounds.UpperBound = appendVersionKey(nil, p.ns, key, before)
-	}
-	it, err := p.snap.NewIter(&bounds)
+	it, err := p.versions(key, before)
 	if err != nil {
-		return fmt.Errorf("open iterator: %w", err)
+		return err
 	}
 	for ok := it.Last(); ok && err == nil; ok = it.Prev() {
 		var row []byte
