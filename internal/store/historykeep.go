@@ -71,6 +71,7 @@ func (tx *Tx) addVersion(ns *namespaceHistory, id entryID, h Head, until instant
 	tx.row = append(tx.row, id.key...)
 	tx.set(tx.key, tx.row)
 	kv.versions++
+	v.inline, v.metadata = nil, bytes.Clone(v.metadata) // many may be added at once: row is not held
 	kv.added = append(kv.added, v)
 	ns.keys++
 	ns.bytes += h.size

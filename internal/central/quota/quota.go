@@ -1,7 +1,8 @@
 // Package quota owns how much a namespace may hold: a log in front of the log that
-// refuses what would take a namespace over its settings max_keys and max_bytes. It
-// stands where the log is, so that a write is judged alike whichever node took it
-// in. It must import the domain alone.
+// refuses what would take a namespace over its settings max_keys and max_bytes, and
+// what clears more keys at once than its history has room for in memory. It stands where
+// the log is, so that a write is judged alike whichever node took it in. It must import
+// the domain alone.
 //
 // What is on its way is not counted yet: writers side by side may go over a quota
 // by what they write at once.
@@ -18,7 +19,7 @@ import (
 // readAtOnce bounds the entries that are held in memory to learn their sizes.
 const readAtOnce = 64
 
-// Config is what a Log needs; all fields are required.
+// Config is what a Log needs; all fields but MaxCleared are required.
 type Config struct {
 	Log godwit.Log
 	// Namespace is one that is known here, else nil. It does not wait.
@@ -28,10 +29,14 @@ type Config struct {
 	Size    func(godwit.NamespaceID) (keys, bytes int64)
 	Reader  Reader
 	Metrics prometheus.Registerer
+	// MaxCleared bounds the bytes of keys that are cleared at once in a namespace with
+	// history. 0: 256 MiB.
+	MaxCleared int64
 }
 
-// Reader finds what a write replaces; a store is one.
+// Reader finds what a write replaces and what a prefix holds; a store is one.
 type Reader interface {
+	List(ctx context.Context, ns godwit.NamespaceID, q godwit.ListQuery, opts godwit.ReadOptions) (*godwit.Page, error)
 	GetMany(ctx context.Context, ns godwit.NamespaceID, keys []string, opts godwit.ReadOptions) ([]*godwit.Entry, godwit.Served, error)
 }
 
@@ -46,6 +51,9 @@ var _ godwit.Log = (*Log)(nil)
 
 // New returns a Log. It registers its metric.
 func New(cfg Config) *Log {
+	if cfg.MaxCleared == 0 {
+		cfg.MaxCleared = maxCleared
+	}
 	l := &Log{Log: cfg.Log, cfg: cfg, refused: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "godwit_quota_refused_total",
 		Help: "Proposals refused because their namespace would hold more than its settings allow.",
@@ -54,9 +62,12 @@ func New(cfg Config) *Log {
 	return l
 }
 
-// Propose implements [godwit.Log]. Errors, beside the log's own: CodeQuota; those
-// of Reader.
+// Propose implements [godwit.Log]. Errors, beside the log's own: CodeQuota; of what
+// clears, CodeInvalidRequest; those of Reader.
 func (l *Log) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
+	if err := l.checkClears(ctx, txs); err != nil {
+		return nil, err
+	}
 	for ns, mutations := range l.limited(txs) {
 		if err := l.check(ctx, ns, mutations); err != nil {
 			l.refused.Inc()

@@ -16,8 +16,12 @@ import (
 // world is a node with quotas, and a namespace in it.
 type world struct {
 	*apitest.Env
-	ns *godwit.Namespace
+	log godwit.Log
+	ns  *godwit.Namespace
 }
+
+// testMaxCleared is about what 20 short keys count.
+const testMaxCleared = 20 * 600
 
 func open(t *testing.T, s godwit.Settings) *world {
 	t.Helper()
@@ -26,7 +30,9 @@ func open(t *testing.T, s godwit.Settings) *world {
 		st := c.Reader.(*store.Store)
 		c.Log = quota.New(quota.Config{
 			Log: c.Log, Namespace: c.Catalog.KnownNamespace, Size: st.NamespaceStats, Reader: st, Metrics: prometheus.NewRegistry(),
+			MaxCleared: testMaxCleared,
 		})
+		w.log = c.Log
 	}))
 	w.Namespace(t, "other")
 	ns, err := w.Catalog.SetNamespace(t.Context(), w.Namespace(t, "site").ID, s)
