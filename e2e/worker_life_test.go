@@ -69,20 +69,22 @@ func TestWorkerLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	temp := t.TempDir()
-	t.Run("interrupt", func(t *testing.T) {
-		p := plainProject(t)
-		r := startWorker(t, p.dir, "--url", "http://"+s.api, "--token", rootToken)
-		r.want("/kv", 200, "one")
-		if n := len(workerTokens(s)); n != 1 {
-			t.Errorf("%d tokens while it runs, want 1", n)
-		}
-		_ = r.cmd.Process.Signal(syscall.SIGINT)
-		err := <-r.exited
-		r.exited <- err
-		if err != nil || alive(r.workerd[0]) || len(workerTokens(s)) != 0 {
-			t.Errorf("after an interrupt: %v, workerd alive: %t, tokens: %q", err, alive(r.workerd[0]), workerTokens(s))
-		}
-	})
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			p := plainProject(t)
+			r := startWorker(t, p.dir, "--url", "http://"+s.api, "--token", rootToken)
+			r.want("/kv", 200, "one")
+			if n := len(workerTokens(s)); n != 1 {
+				t.Errorf("%d tokens while it runs, want 1", n)
+			}
+			_ = r.cmd.Process.Signal(signal)
+			err := <-r.exited
+			r.exited <- err
+			if err != nil || alive(r.workerd[0]) || len(workerTokens(s)) != 0 {
+				t.Errorf("after it: %v, workerd alive: %t, tokens: %q", err, alive(r.workerd[0]), workerTokens(s))
+			}
+		})
+	}
 	t.Run("kill", func(t *testing.T) {
 		p := plainProject(t)
 		args := []string{p.dir, "--url", "http://" + s.api, "--token", rootToken}
@@ -201,6 +203,18 @@ func runWorker(t *testing.T, args ...string) (string, int) {
 		return out.String(), exit.ExitCode()
 	}
 	return out.String(), 0
+}
+
+// TestWorkerTwice starts a project that runs already: it has one node of its own.
+func TestWorkerTwice(t *testing.T) {
+	t.Parallel()
+	p := plainProject(t)
+	r := startWorker(t, p.dir)
+	out, code := runWorker(t, p.dir)
+	if code != 1 || !strings.Contains(out, "godwit worker runs here already; stop it, or give this one a --state of its own") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	r.want("/kv", 200, "one")
 }
 
 // TestWorkerRefuses starts projects that cannot run: each is refused in one line that

@@ -54,6 +54,8 @@ func (c *workerCmd) Run(ctx context.Context, p *program) error {
 	cfg.Connect = local.connect
 	ctx, stop := untilSignal(ctx)
 	defer stop()
+	ctx, unhang := untilHangup(ctx)
+	defer unhang()
 	r, err := worker.Open(ctx, cfg)
 	if err != nil {
 		if ctx.Err() != nil {

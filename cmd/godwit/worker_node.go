@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/worker"
 )
 
@@ -94,6 +96,9 @@ func (l *localNode) open(ctx context.Context, cfg node.Config) (err error) {
 		return fmt.Errorf("make state directory: %w", err)
 	}
 	l.node, err = node.Open(ctx, cfg)
+	if errors.Is(err, store.ErrInUse) {
+		err = fmt.Errorf("%w: godwit worker runs here already; stop it, or give this one a --state of its own", err)
+	}
 	return err
 }
 
