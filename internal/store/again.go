@@ -38,18 +38,6 @@ func (s *Store) CopyAgain(notes ...string) error {
 	return writeNamed(s.cfg.FS, s.cfg.Dir, againName, string(text))
 }
 
-// writeNamed writes a small file, whole or not at all.
-func writeNamed(fsys FS, dir, name, text string) error {
-	path := filepath.Join(dir, name)
-	if err := writeFile(fsys, path+".new", text); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	if err := fsys.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("name %s: %w", name, err)
-	}
-	return syncDir(fsys, dir)
-}
-
 // clearMarked removes all that a store keeps from a directory that is marked to be
 // copied again, and returns the notes to keep, nil if it is not marked. Cut off by a
 // crash, it is done again.

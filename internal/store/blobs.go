@@ -58,11 +58,7 @@ func (s *Store) SpareBlob(ns godwit.NamespaceID, id godwit.BlobID) error {
 		return fmt.Errorf("read blob row: %w", err)
 	}
 	tx.discardBlob(ns, id)
-	c, err := tx.Commit(NoSync)
-	if err != nil {
-		return err
-	}
-	return c.release()
+	return tx.commitAside()
 }
 
 // AdoptBlob gives the content of one blob that is here to another one with the

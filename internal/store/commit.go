@@ -237,9 +237,12 @@ func (c Commit) tell() {
 	c.told.release()
 }
 
-// release frees a commit that nobody waits for: one of the sweeper's, which
-// gave no revision.
-func (c Commit) release() error {
+// commitAside commits what gives no revision and nobody waits for, as the sweeper does.
+func (tx *Tx) commitAside() error {
+	c, err := tx.Commit(NoSync)
+	if err != nil {
+		return err
+	}
 	if c.told != nil {
 		c.told.release()
 	}

@@ -142,7 +142,7 @@ func (s *Store) NATSSecret(mayMake bool) ([]byte, error) {
 	name := filepath.Join(s.cfg.Dir, natsSecretName)
 	b, err := readSmall(s.cfg.FS, name, secretBytes+1)
 	if errors.Is(err, fs.ErrNotExist) && mayMake {
-		return s.makeSecret(name)
+		return s.makeSecret()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, damaged(err))
@@ -155,14 +155,8 @@ func (s *Store) NATSSecret(mayMake bool) ([]byte, error) {
 
 const secretBytes = 32
 
-func (s *Store) makeSecret(name string) ([]byte, error) {
+func (s *Store) makeSecret() ([]byte, error) {
 	b := make([]byte, secretBytes)
 	_, _ = rand.Read(b) // never fails
-	if err := writeFile(s.cfg.FS, name+".new", string(b)); err != nil {
-		return nil, fmt.Errorf("write %s: %w", name, err)
-	}
-	if err := s.cfg.FS.Rename(name+".new", name); err != nil {
-		return nil, fmt.Errorf("name %s: %w", name, err)
-	}
-	return b, syncDir(s.cfg.FS, s.cfg.Dir)
+	return b, writeNamed(s.cfg.FS, s.cfg.Dir, natsSecretName, string(b))
 }

@@ -84,11 +84,7 @@ func (s *Store) endErasing(ns godwit.NamespaceID, done bool) error {
 	}
 	e.some.Store(len(e.all) > 0)
 	e.mu.Unlock()
-	c, err := tx.Commit(NoSync)
-	if err != nil {
-		return err
-	}
-	return c.release()
+	return tx.commitAside()
 }
 
 // erase has what a namespace has in the database written anew, and unlinks the files

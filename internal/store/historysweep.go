@@ -70,11 +70,7 @@ func (s *Store) sweepHistory(ns godwit.NamespaceID, fn func(*Tx, *namespaceHisto
 		return more, err
 	}
 	tx.writeHistories() // so that the transaction is not an empty one
-	c, err := tx.Commit(NoSync)
-	if err != nil {
-		return false, err
-	}
-	return more, c.release()
+	return more, tx.commitAside()
 }
 
 // dropEnded drops a chunk of the versions that ended before the namespace's time, in the

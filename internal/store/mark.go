@@ -33,14 +33,7 @@ func MarkBackup(cfg Config, cluster string) error {
 	if err := (blobFS{fsys}).MkdirAll(dir); err != nil {
 		return fmt.Errorf("make backup directory: %w", err)
 	}
-	name := filepath.Join(dir, markName)
-	if err := writeFile(fsys, name+".new", markStart+cluster+"\n"); err != nil {
-		return fmt.Errorf("mark backup: %w", err)
-	}
-	if err := fsys.Rename(name+".new", name); err != nil {
-		return fmt.Errorf("mark backup: %w", err)
-	}
-	return syncDir(fsys, dir)
+	return writeNamed(fsys, dir, markName, markStart+cluster+"\n")
 }
 
 // BackupOf tells whether a directory is a backup, and of which cluster.
@@ -73,7 +66,7 @@ func removeMark(fsys FS, dir string) error {
 
 // firstNames are those of files in a directory into which nothing was put yet.
 func firstNames() []string {
-	return []string{markName + ".new", versionName + ".new", crypt.MarkerName, crypt.MarkerName + ".new"}
+	return []string{newName(markName), newName(versionName), crypt.MarkerName, newName(crypt.MarkerName)}
 }
 
 // Empty tells whether there is nothing at dir, or a directory without anything in

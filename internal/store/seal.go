@@ -37,7 +37,7 @@ func (s *Store) seal() {
 		return
 	}
 	s.cfg.Logger.Warn("data directory is left without its seal", "error", err.Error())
-	_ = s.cfg.FS.Remove(filepath.Join(s.cfg.Dir, sealName+".new"))
+	_ = s.cfg.FS.Remove(filepath.Join(s.cfg.Dir, newName(sealName)))
 }
 
 // writeSeal is the last step of closing.
@@ -46,14 +46,7 @@ func writeSeal(fsys FS, dir string) error {
 	if err != nil {
 		return fmt.Errorf("seal store: %w", err)
 	}
-	name := filepath.Join(dir, sealName)
-	if err := writeFile(fsys, name+".new", text); err != nil {
-		return fmt.Errorf("seal store: %w", err)
-	}
-	if err := fsys.Rename(name+".new", name); err != nil {
-		return fmt.Errorf("seal store: %w", err)
-	}
-	return syncDir(fsys, dir)
+	return writeNamed(fsys, dir, sealName, text)
 }
 
 // checkSeal compares the directory with its seal, if there is one. Error:
@@ -143,14 +136,4 @@ func sealLine(fsys FS, dir, name string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s %d %08x\n", name, info.Size(), sum.Sum32()), nil
-}
-
-// readSmall returns a file's content, up to a bound.
-func readSmall(fsys FS, name string, most int64) ([]byte, error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most))
 }

@@ -69,11 +69,7 @@ func (s *Store) sweepRows(rows []dueRow) error {
 	if tell := s.cfg.OnExpired; tell != nil && len(expired) > 0 {
 		tell(expired) // before any other transaction can put one of the keys again
 	}
-	c, err := tx.Commit(NoSync)
-	if err != nil {
-		return err
-	}
-	return c.release()
+	return tx.commitAside()
 }
 
 // sweepRow does what is due, and tells whether it was that an entry expires.

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // FormatVersion is the version of the key table and of its rows. Those of oldestFormat
@@ -104,28 +102,5 @@ func writeVersion(fsys FS, dir string) error {
 
 // replaceVersion puts a text into the format file, whole or not at all.
 func replaceVersion(fsys FS, dir, text string) error {
-	name := filepath.Join(dir, versionName)
-	if err := writeFile(fsys, name+".new", text); err != nil {
-		return fmt.Errorf("write format file: %w", err)
-	}
-	if err := fsys.Rename(name+".new", name); err != nil {
-		return fmt.Errorf("name format file: %w", err)
-	}
-	return syncDir(fsys, dir)
-}
-
-func writeFile(fsys FS, name, text string) error {
-	f, err := fsys.Create(name, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	if _, err := io.WriteString(f, text); err != nil {
-		_ = f.Close()
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		_ = f.Close()
-		return err
-	}
-	return f.Close()
+	return writeNamed(fsys, dir, versionName, text)
 }

@@ -210,11 +210,8 @@ func (s *Store) sweepWipedPart() (rows int, more bool, err error) {
 		tx.Rollback()
 		return rows, false, err
 	}
-	c, err := tx.Commit(NoSync)
-	if err != nil {
-		return rows, false, err
-	}
-	return rows, true, c.release()
+	err = tx.commitAside()
+	return rows, err == nil, err
 }
 
 func newWiping(all map[godwit.NamespaceID]wiped) *wiping {
