@@ -236,7 +236,7 @@ func (tx *Tx) leaveOrder() {
 func (s *Store) forgetHistories() error {
 	b := s.db.NewBatch()
 	defer func() { _ = b.Close() }()
-	tx := Tx{s: s, batch: b}
+	tx := Tx{s: s, gathered: gathered{batch: b}}
 	flush := func(most int) error {
 		if tx.err != nil || b.Len() < most {
 			return tx.err

@@ -13,7 +13,6 @@ import (
 // holds the store's write lock from Begin to Commit or Rollback.
 type Tx struct {
 	s         *Store
-	batch     *pebble.Batch
 	revision  godwit.Revision // the last given
 	prev      godwit.Revision // the position before
 	time      int64           // the log's, unix milliseconds
@@ -24,6 +23,15 @@ type Tx struct {
 	indexed   []indexed // for rows of i
 	indexKeys []byte    // their keys
 	replaced  []godwit.Revision
+	requests  map[godwit.RequestKey]godwit.Result // remembered in this transaction
+	key, row  []byte                              // scratch
+	gathered
+	following
+}
+
+// gathered is what of a Tx has no memory worth keeping for the next one.
+type gathered struct {
+	batch     *pebble.Batch
 	dropped   []godwit.NamespaceID
 	cleared   []clearing
 	wiped     map[godwit.NamespaceID]wiped // a zero one: it is forgotten
@@ -31,15 +39,12 @@ type Tx struct {
 	noted     bool                         // it notes what is to be erased
 	ended     int64                        // when what it removes came to its end, unix milliseconds; 0: at its own time
 	system    []godwit.Record
-	requests  map[godwit.RequestKey]godwit.Result      // remembered in this transaction
 	proposers map[ProposerID]uint64                    // whose batches this transaction holds
 	histories map[godwit.NamespaceID]*namespaceHistory // of those that change
 	versions  map[entryID]*keyVersions
 	told      *Committed // for OnCommit; nil: there is none
 	onCommit  func(*Committed)
-	err       error  // the first of the writes into batch
-	key, row  []byte // scratch
-	following
+	err       error // the first of the writes into batch
 }
 
 // following is what a Tx carries for a store that follows an upstream, and for
@@ -106,12 +111,31 @@ func (tx *Tx) release() {
 	if tx.run != nil {
 		_ = tx.run.Drop() // nothing is left of one that was taken
 	}
-	tx.following = following{}
+	if tx.told != nil {
+		tx.told.release()
+	}
+	tx.gathered, tx.following = gathered{}, following{}
+	tx.trim()
+	clear(tx.heads)
+	clear(tx.counts)
+	clear(tx.requests)
+	clear(tx.changes)
+	clear(tx.indexed)
+	tx.changes, tx.rows = tx.changes[:0], tx.rows[:0]
+	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
+	tx.s.writing.Unlock()
+}
+
+// trim lets go of the memory of a large transaction.
+func (tx *Tx) trim() {
 	if len(tx.heads) > keepHeads {
 		tx.heads = make(map[entryID]Head)
 	}
 	if len(tx.requests) > keepHeads {
 		tx.requests = make(map[godwit.RequestKey]godwit.Result)
+	}
+	if cap(tx.changes) > keepHeads {
+		tx.changes = nil
 	}
 	if cap(tx.rows) > keepRows {
 		tx.rows = nil
@@ -125,21 +149,6 @@ func (tx *Tx) release() {
 	if cap(tx.replaced) > keepHeads {
 		tx.replaced = nil
 	}
-	clear(tx.indexed)
-	clear(tx.heads)
-	clear(tx.counts)
-	tx.histories, tx.versions = nil, nil
-	clear(tx.requests)
-	clear(tx.changes)
-	if tx.told != nil {
-		tx.told.release()
-	}
-	tx.told, tx.onCommit = nil, nil
-	tx.changes, tx.rows = tx.changes[:0], tx.rows[:0]
-	tx.indexed, tx.indexKeys, tx.replaced = tx.indexed[:0], tx.indexKeys[:0], tx.replaced[:0]
-	tx.batch, tx.system, tx.err, tx.dropped, tx.proposers = nil, nil, nil, nil, nil
-	tx.cleared, tx.wiped, tx.unnamed, tx.noted, tx.ended = nil, nil, false, false, 0
-	tx.s.writing.Unlock()
 }
 
 // Revision is the last revision given.
