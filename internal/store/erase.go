@@ -33,20 +33,21 @@ func (s *Store) eraseLoop(ctx context.Context) error {
 	}
 }
 
-// Erase does at once what of erasing is due. What fails is tried again the next time.
-func (s *Store) Erase(ctx context.Context) error {
+// Erase does at once what of erasing is due. What fails is tried again the next time, and
+// keeps no other namespace from it.
+func (s *Store) Erase(ctx context.Context) (err error) {
 	if !s.erasures.some.Load() {
 		return nil
 	}
 	s.erasures.turns.Lock()
 	defer s.erasures.turns.Unlock()
 	for _, ns := range s.erasuresDue() {
-		err := s.erase(ctx, ns)
-		if err := errors.Join(err, s.endErasing(ns, err == nil)); err != nil {
-			return fmt.Errorf("erase what namespace %s has deleted: %w", ns, err)
+		failed := s.erase(ctx, ns)
+		if failed = errors.Join(failed, s.endErasing(ns, failed == nil)); failed != nil {
+			err = errors.Join(err, fmt.Errorf("erase what namespace %s has deleted: %w", ns, failed))
 		}
 	}
-	return nil
+	return err
 }
 
 // erasuresDue begins the passes that are due, between two transactions: one that is open

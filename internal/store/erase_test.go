@@ -479,3 +479,40 @@ func (d *disk) onChange(fn func()) {
 		return nil
 	})
 }
+
+// TestEraseGoesOnWithOthers: that one namespace could not be erased holds no other up.
+func TestEraseGoesOnWithOthers(t *testing.T) {
+	d := newDisk(t, store.Config{})
+	d.openEpoch()
+	d.write(erasingWithin(ns1, "1h", ""), erasingWithin(ns2, "1h", ""))
+	d.later(2 * time.Hour)
+	d.write(put(ns1, "k", secret(2000, 1)), put(ns2, "k", secret(2000, 2)))
+	if err := d.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	view, err := d.View(ctx) // somebody reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.write(del(ns1, "k"), del(ns2, "k"))
+	d.clock.advance(46 * time.Minute)
+	if err := d.Erase(ctx); err == nil {
+		t.Fatal("erased what is being read")
+	}
+	if err := view.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.later(2 * time.Hour)
+	for i, ns := range []godwit.NamespaceID{ns1, ns2} {
+		value := secret(2000, uint64(10+i))
+		d.write(put(ns, "later", value))
+		if err := d.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		d.write(del(ns, "later"))
+		d.later(24 * time.Hour)
+		if files := stands(t, d.mem, value); len(files) > 0 {
+			t.Errorf("a day after its deletion, within 1h of which it was to be erased, a value of %s stands in %v", ns, files)
+		}
+	}
+}
