@@ -149,6 +149,9 @@ func (m *Member) hear(since time.Time, ahead time.Duration) {
 	if m.serving.CompareAndSwap(false, true) {
 		m.log.Info("reads are served: the member has caught up", logRevision, uint64(m.store.Revision()))
 	}
+	if m.ctx.Err() != nil { // it has failed meanwhile
+		m.serving.Store(false)
+	}
 	m.caught.Do(func() { close(m.caughtUp) })
 }
 

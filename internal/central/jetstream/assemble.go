@@ -33,6 +33,7 @@ type assembler struct {
 	mu      sync.Mutex
 	all     map[godwit.BlobID]*assembly
 	unnamed map[godwit.BlobID]*assembly // whole; file is nil
+	forgot  int64                       // when forget last looked
 }
 
 type assembly struct {
@@ -193,10 +194,17 @@ func (a *assembler) drop(id godwit.BlobID) {
 	}
 }
 
+// forgetEvery is how much of the stream's time passes between two looks of forget.
+const forgetEvery = time.Second
+
 // forget drops what nobody counts on any more.
 func (a *assembler) forget(now int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if d := now - a.forgot; d >= 0 && d < forgetEvery.Milliseconds() {
+		return
+	}
+	a.forgot = now
 	for id, it := range a.unnamed {
 		if now-it.last > abandonAfter.Milliseconds() {
 			delete(a.unnamed, id)

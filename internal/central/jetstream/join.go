@@ -24,7 +24,6 @@ func (m *Member) join(ctx context.Context, why error) error {
 	}
 	m.joining.Store(true)
 	defer m.joining.Store(false)
-	m.serving.Store(false)
 	m.proposer.pause()
 	m.log.Info("becoming a copy of a peer", logReason, why.Error())
 	if err := m.leavePlace(); err != nil {
@@ -50,12 +49,13 @@ func (m *Member) join(ctx context.Context, why error) error {
 	return nil
 }
 
-// leavePlace notes, durably, that the store is at no place of the stream until the
-// join is over.
+// leavePlace ends reads, and notes, durably, that the store is at no place of the stream
+// until the join is over.
 func (m *Member) leavePlace() error {
 	m.applying.Lock()
 	defer m.applying.Unlock()
-	m.chunks.close() // their beginning may be gone
+	m.serving.Store(false) // until serveWhole finds it whole again
+	m.chunks.close()       // their beginning may be gone
 	m.place, m.noted = Place{Joining: true}, 0
 	m.applied.Store(0)
 	m.flushed.Store(0)

@@ -176,7 +176,7 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 	m.endWrites()
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, work := range []func(context.Context) error{
-		m.proposer.run, m.run, m.flushLoop, m.serveStale, m.settleIn, m.register, m.countIn, m.listen, m.beat, m.upkeep,
+		m.proposer.run, m.run, m.flushLoop, m.standAlone, m.settleIn, m.register, m.countIn, m.listen, m.beat, m.upkeep,
 	} {
 		m.work.Go(func() error {
 			if err := work(m.ctx); err != nil && m.ctx.Err() == nil {
@@ -194,8 +194,8 @@ func (m *Member) fail(err error) {
 	case m.failed <- err:
 	default: // it has failed already
 	}
-	m.serving.Store(false)
 	m.cancel()
+	m.serving.Store(false)
 }
 
 // Failed delivers an error once the member cannot go on: its disk failed, the log
@@ -308,31 +308,4 @@ func (m *Member) settleIn(ctx context.Context) error {
 		sleep(ctx, lastPause)
 	}
 	return nil
-}
-
-// leaderless is for how long a start waits for the stream before what the store
-// holds is served as it is.
-const leaderless = 10 * time.Second
-
-// serveStale lets a store that is a member's serve what it holds, though the
-// stream cannot be reached.
-func (m *Member) serveStale(ctx context.Context) error {
-	sleep(ctx, leaderless)
-	m.settled.Store(true)
-	if !m.fresh.known() {
-		m.counted.Store(true) // nobody can tell
-	}
-	if ctx.Err() == nil && !m.fresh.known() && m.complete() {
-		if m.serving.CompareAndSwap(false, true) {
-			m.log.Warn("the cluster has no leader: what this member holds is served as stale")
-		}
-	}
-	return nil
-}
-
-// complete tells whether the store is a whole state of the log.
-func (m *Member) complete() bool {
-	m.applying.Lock()
-	defer m.applying.Unlock()
-	return m.place.Stream != "" && !m.place.Joining && !m.store.Mixed()
 }
