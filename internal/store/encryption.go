@@ -140,7 +140,7 @@ func (s *Store) NATSSecret(mayMake bool) ([]byte, error) {
 		return nil, nil
 	}
 	name := filepath.Join(s.cfg.Dir, natsSecretName)
-	b, err := readSmall(s.cfg.FS, name, secretBytes+1)
+	b, err := readSmall(s.cfg.FS, name, secretBytes)
 	if errors.Is(err, fs.ErrNotExist) && mayMake {
 		return s.makeSecret()
 	}

@@ -149,14 +149,14 @@ func (sc *scanner) look(key []byte) (full bool, err error) {
 		sc.page.Keys++
 		sc.page.Bytes += int64(len(key)+len(row.metadata)) + row.size
 		return false, nil
-	case !sc.fits(key, &row):
+	case !sc.admit(key, &row):
 		return true, nil
 	}
 	return false, sc.take(key, &row)
 }
 
-// fits tells whether the page has room for an entry. An empty one has.
-func (sc *scanner) fits(key []byte, row *entryRow) bool {
+// admit counts an entry in, and tells whether the page has room for it. An empty one has.
+func (sc *scanner) admit(key []byte, row *entryRow) bool {
 	if len(sc.page.Entries) == sc.limit {
 		return false
 	}

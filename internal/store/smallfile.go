@@ -39,12 +39,17 @@ func writeFile(fsys FS, name, text string) error {
 	return f.Close()
 }
 
-// readSmall returns a file's content, up to a bound.
+// readSmall returns a file's content. Errors: fs.ErrNotExist, ErrCorrupt if it is longer
+// than most bytes.
 func readSmall(fsys FS, name string, most int64) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most))
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s has more than %d bytes: %w", name, most, ErrCorrupt)
+	}
+	return text, err
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -73,14 +72,9 @@ func checkVersion(fsys FS, dir string) error {
 }
 
 func readVersion(fsys FS, dir string) (string, error) {
-	f, err := fsys.Open(filepath.Join(dir, versionName))
+	b, err := readSmall(fsys, filepath.Join(dir, versionName), 256)
 	if err != nil {
-		return "", fmt.Errorf("open format file: %w", damaged(err))
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 256))
-	if err != nil {
-		return "", fmt.Errorf("read format file: %w", err)
+		return "", fmt.Errorf("read format file: %w", damaged(err))
 	}
 	return string(b), nil
 }
