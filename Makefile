@@ -75,7 +75,7 @@ $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && $(GO) build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 ## fuzz: every decoder, for FUZZTIME each
-FUZZTIME ?= 3s
+FUZZTIME ?= 1s
 fuzz:
 	@tools/fuzz.sh $(FUZZTIME)
 
