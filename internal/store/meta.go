@@ -154,24 +154,32 @@ func (s *Store) Purged() godwit.Revision { return godwit.Revision(s.purged.Load(
 // near it before the year 2250.
 const lastEpoch = godwit.MaxRevision - 1<<47
 
-// OpenEpoch starts an epoch whose first revision is above all before it and at
-// least the time in microseconds, so that an old copy of the directory, put
-// back, never gives a revision twice. It is durable on return, and takes that
+// FirstRevision is the first of an epoch that begins behind a revision: above all before
+// it and at least the time in microseconds, so that an old copy of a directory, put back,
+// never gives a revision twice. Error: the clock is so far ahead that few revisions would
+// be left, which could never be taken back.
+func FirstRevision(after godwit.Revision, now time.Time) (godwit.Revision, error) {
+	first := max(after+1, godwit.Revision(max(now.UnixMicro(), 1)))
+	if first > lastEpoch {
+		return 0, fmt.Errorf("an epoch at revision %d leaves too few above it, and by this machine's clock it is %s: set the clock right", first, now.UTC().Format(time.RFC3339))
+	}
+	return first, nil
+}
+
+// OpenEpoch starts an epoch at FirstRevision. It is durable on return, and takes that
 // first revision itself. Its generation is the store's. Epochs that the purge floor
-// has passed are forgotten. Error: the disk's, or that the clock is so far ahead that
-// few revisions would be left, which could never be taken back.
+// has passed are forgotten. Errors: the disk's, those of FirstRevision.
 func (s *Store) OpenEpoch() (godwit.Epoch, error) {
 	tx := s.Begin()
 	now := s.cfg.Now()
-	e := godwit.Epoch{
-		First: max(tx.revision+1, godwit.Revision(max(now.UnixMicro(), 1))), After: tx.revision, Generation: s.Generation(),
+	first, err := FirstRevision(tx.revision, now)
+	if err != nil {
+		tx.Rollback()
+		return godwit.Epoch{}, err
 	}
+	e := godwit.Epoch{First: first, After: tx.revision, Generation: s.Generation()}
 	if planted.ReuseRevision && tx.revision > 0 {
 		e.First = tx.revision + 1
-	}
-	if e.First > lastEpoch {
-		tx.Rollback()
-		return e, fmt.Errorf("an epoch at revision %d leaves too few above it, and by this machine's clock it is %s: set the clock right", e.First, now.UTC().Format(time.RFC3339))
 	}
 	_, _ = rand.Read(e.ID[:])
 	tx.Advance(now.UnixMilli())

@@ -248,7 +248,9 @@ func (m *Member) found(ctx context.Context) error {
 	}
 	copy(o.cluster[:], id)
 	_, _ = rand.Read(o.epoch[:])
-	o.first = max(o.after.Revision+1, godwit.Revision(max(m.cfg.Now().UnixMicro(), 1)))
+	if o.first, err = store.FirstRevision(o.after.Revision, m.cfg.Now()); err != nil {
+		return err
+	}
 	err = m.cfg.Stream.Begin(ctx, appendOpening(nil, &o))
 	if errors.Is(err, ErrNotEmpty) {
 		return nil

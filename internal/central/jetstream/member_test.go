@@ -370,3 +370,18 @@ func TestWrongClock(t *testing.T) {
 		slow.stop()
 	})
 }
+
+// TestFoundedFarAhead: a log is not begun by a clock that leaves it few revisions.
+func TestFoundedFarAhead(t *testing.T) {
+	playTuned(t, 0, nil, func(c *cluster) {
+		m := c.add("n1")
+		m.skew.Store(int64(270 * 365 * 24 * time.Hour))
+		m.start()
+		time.Sleep(5 * time.Second)
+		if why := m.Problem(); !strings.Contains(why, "set the clock right") || c.state().Last != 0 {
+			t.Errorf("the log has %d messages, problem %q", c.state().Last, why)
+		}
+		m.skew.Store(0)
+		c.settle()
+	})
+}
