@@ -23,10 +23,12 @@ func (l *loop) copy(ctx context.Context, c *feed.Client, reason string, times in
 		return err
 	}
 	l.metrics.reconciles.Inc()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	l.log.Info("reconcile: walking the upstream's keys", logUpstream, c.URL(), logReason, reason)
 	r := feed.Reconcile{
 		Store: l.store, Client: c, Namespaces: l.cfg.Namespaces, MaxValue: l.cfg.MaxValue, Jurisdictions: l.cfg.Jurisdictions,
-		Logger: l.log, Greeted: func(h *feed.Hello) { l.copying(c, h) }, Progress: func(p feed.Progress) { l.status.progress(reason, p) }, Now: l.cfg.Clock.Now,
+		Logger: l.log, Greeted: func(h *feed.Hello) { l.copying(cancel, c, h) }, Progress: func(p feed.Progress) { l.status.progress(reason, p) }, Now: l.cfg.Clock.Now,
 	}
 	done, err := r.Run(ctx)
 	l.session.Store(nil)
@@ -44,8 +46,8 @@ func (l *loop) copy(ctx context.Context, c *feed.Client, reason string, times in
 
 // copying has the upstream told how this node is though it does not follow yet,
 // so that it stands in the tree.
-func (l *loop) copying(c *feed.Client, h *feed.Hello) {
-	l.session.Store(&session{client: c, greeted: true, id: h.Session, ended: true})
+func (l *loop) copying(cancel context.CancelCauseFunc, c *feed.Client, h *feed.Hello) {
+	l.session.Store(&session{client: c, cancel: cancel, greeted: true, id: h.Session, ended: true})
 	l.reporter.soon()
 }
 
@@ -54,7 +56,7 @@ func (l *loop) copyFailed(ctx context.Context, c *feed.Client, err error) error 
 	var end *feed.End
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return context.Cause(ctx)
 	case errors.As(err, &end):
 		err = endError(nil, end, position(l.store), l.store.Generation())
 	case isCode(err, godwit.CodeDiskFull):

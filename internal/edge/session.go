@@ -16,7 +16,7 @@ import (
 // something happened to it, and not that it never worked.
 const steady = time.Second
 
-// session is one stream, from its Hello on.
+// session is one stream, or one walk, from its Hello on.
 type session struct {
 	client *feed.Client
 	index  int // of the upstream, in order of preference

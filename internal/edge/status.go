@@ -98,9 +98,9 @@ func (b *board) interrupted() {
 }
 
 // lost notes why an upstream is not followed. It logs that once a minute, as
-// long as it stays the same. That this node stops is no reason.
+// long as it stays the same. That this node stops, or is held, is no reason.
 func (b *board) lost(url string, err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errHeld) {
 		b.interrupted()
 		return
 	}
