@@ -47,7 +47,7 @@ func (l *loop) copy(ctx context.Context, c *feed.Client, reason string, times in
 // copying has the upstream told how this node is though it does not follow yet,
 // so that it stands in the tree.
 func (l *loop) copying(cancel context.CancelCauseFunc, c *feed.Client, h *feed.Hello) {
-	l.session.Store(&session{client: c, cancel: cancel, greeted: true, id: h.Session, ended: true})
+	l.session.Store(&session{client: c, walks: true, cancel: cancel, greeted: true, id: h.Session, ended: true})
 	l.reporter.soon()
 }
 

@@ -28,8 +28,8 @@ func (l *loop) prefer(ctx context.Context) error {
 			return nil
 		case <-next.C:
 		}
-		s := l.session.Load()
-		if s == nil || !l.follow.exact() {
+		s := l.followed()
+		if s == nil {
 			next.Reset(preferFirst)
 			continue
 		}
@@ -39,6 +39,18 @@ func (l *loop) prefer(ctx context.Context) error {
 		}
 		first = false
 	}
+}
+
+// followed is the stream by which the copy is kept exact, nil if there is none. By
+// the time that the session is looked at a walk may have begun, which is not to be left.
+func (l *loop) followed() *session {
+	if !l.follow.exact() {
+		return nil
+	}
+	if s := l.session.Load(); s != nil && !s.walks {
+		return s
+	}
+	return nil
 }
 
 // elsewhere tells why another upstream is to be followed than the one at an index,

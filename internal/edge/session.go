@@ -19,7 +19,8 @@ const steady = time.Second
 // session is one stream, or one walk, from its Hello on.
 type session struct {
 	client *feed.Client
-	index  int // of the upstream, in order of preference
+	index  int // of the upstream, in order of preference; of a stream
+	walks  bool
 	cancel context.CancelCauseFunc
 	asked  time.Time
 	pings  pings
