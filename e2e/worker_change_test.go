@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -157,6 +158,36 @@ func TestWorkerWaitsForItsNode(t *testing.T) {
 	s.start()
 	until(t, 20*time.Second, "the change", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "three" })
 	r.says("KV MORE is namespace plain-MORE")
+}
+
+// TestWorkerWhoseStorageIsAway changes a Worker alone with its storage while that cannot be
+// had: nothing runs, which is told, and the newest code runs once the storage is back.
+func TestWorkerWhoseStorageIsAway(t *testing.T) {
+	t.Parallel()
+	p := objectsProject(t)
+	r := startWorker(t, p.dir)
+	r.want("/count", 200, "1")
+	objects, aside := p.path(".godwit/objects"), p.path("aside")
+	rename(t, objects, aside)
+	p.write(".godwit/objects", "in the way")
+	p.edit("index.js", `"one"`, `"two"`)
+	r.says("Nothing runs")
+	p.edit("index.js", `"two"`, `null.boom`)
+	r.says("boom")
+	p.edit("index.js", `null.boom`, `"three"`)
+	if err := os.Remove(objects); err != nil {
+		t.Fatal(err)
+	}
+	rename(t, aside, objects)
+	r.says("changed code runs")
+	r.want("/", 200, "three")
+	r.want("/count", 200, "2")
+	if strings.Contains(r.log.String(), "The code of before goes on") {
+		t.Error("code of before is told to go on, where none ran")
+	}
+	p.edit("index.js", `"three"`, `null.boom`) // and all is as it was
+	r.says("The code of before goes on.")
+	r.want("/count", 200, "3")
 }
 
 // TestWorkerIsAskedByClientsAlone holds that nobody but clients asks the Worker: it

@@ -19,10 +19,9 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestWorkerObjects runs Durable Objects and cron triggers: what they have stored
-// outlives a change of the code and a restart, and no request fails in between.
-func TestWorkerObjects(t *testing.T) {
-	t.Parallel()
+// objectsProject counts in a Durable Object, and has a cron trigger.
+func objectsProject(t testing.TB) *project {
+	t.Helper()
 	p := newProject(t, "router")
 	p.write("wrangler.jsonc", `{
   "name": "objects",
@@ -53,6 +52,14 @@ export default {
   scheduled() {},
 };
 `)
+	return p
+}
+
+// TestWorkerObjects runs Durable Objects and cron triggers: what they have stored
+// outlives a change of the code and a restart, and no request fails in between.
+func TestWorkerObjects(t *testing.T) {
+	t.Parallel()
+	p := objectsProject(t)
 	if out, code := runWorker(t, p.dir, "--instances", "2"); code != 1 || !strings.Contains(out, "has Durable Objects, which live in one process") {
 		t.Errorf("two instances: exit %d, %s", code, out)
 	}

@@ -20,8 +20,9 @@ const (
 	drainTimeout  = 10 * time.Second
 	// drainAlone is the same where new requests wait meanwhile.
 	drainAlone = 3 * time.Second
-	// retryNode is how often a node is asked again that was away when a change needed it.
-	retryNode = 2 * time.Second
+	// retryAfter is how often a change is tried again whose node was away, or while nothing
+	// runs.
+	retryAfter = 2 * time.Second
 )
 
 // Config is what a Runner is told.

@@ -78,12 +78,21 @@ func newGeneration(ctx context.Context, r *Runner, p *plan, trial bool) (*genera
 	}
 	if err := starting.Wait(); err != nil {
 		g.close()
-		return nil, err
+		return nil, mapped(err, p)
 	}
 	for _, s := range g.slots {
 		g.group.Go(func() error { s.keep(life); return nil })
 	}
 	return g, nil
+}
+
+// mapped shows places in the sources where workerd has shown those in the bundle.
+func mapped(err error, p *plan) error {
+	var start *workerd.StartError
+	if errors.As(err, &start) {
+		return &workerd.StartError{Said: plain(p.trace.Map(start.Said))}
+	}
+	return err
 }
 
 // prepare writes the configuration of one workerd.

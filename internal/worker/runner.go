@@ -40,12 +40,12 @@ type Runner struct {
 	cache         *http.Server
 	cacheSocket   string
 
-	current *generation
-	plan    *plan  // of what runs
-	print   string // of what runs, or of what could not be started
-	broken  bool   // the second
-	failed  bool   // the newest state could not be run: it is tried again
-	wrong   string // what was wrong with the newest state, as it was told
+	current *generation // nil: nothing runs
+	plan    *plan       // of what runs
+	print   string      // of what runs, or of what could not be started
+	broken  bool        // the second
+	failed  bool        // the newest state could not be run: it is tried again
+	wrong   string      // what was wrong with the newest state, as it was told
 	life    *errgroup.Group
 	cancel  context.CancelFunc
 	ended   context.Context // ends when a server fails, or with cancel
@@ -227,7 +227,12 @@ func (r *Runner) URL() string {
 func (r *Runner) Name() string { return r.project.workers[0].config.Name }
 
 // PIDs are the workerds that run.
-func (r *Runner) PIDs() []int { return r.current.pids() }
+func (r *Runner) PIDs() []int {
+	if r.current == nil {
+		return nil
+	}
+	return r.current.pids()
+}
 
 // Run takes up changes until ctx ends, or until it can go on no longer.
 func (r *Runner) Run(ctx context.Context) error {
@@ -250,7 +255,7 @@ func (r *Runner) again() time.Duration {
 	case r.watch.recent():
 		return 2 * racy
 	case r.failed:
-		return retryNode
+		return retryAfter
 	}
 	return 0
 }
@@ -281,9 +286,15 @@ func (r *Runner) takeUp(ctx context.Context) {
 
 // complain tells what is wrong with the newest state, once.
 func (r *Runner) complain(ctx context.Context, err error) {
-	if text := err.Error(); ctx.Err() == nil && text != r.wrong {
+	text := err.Error()
+	if ctx.Err() != nil || text == r.wrong {
+		return
+	}
+	r.wrong = text
+	if r.current == nil {
+		r.told.warn("%s\nNothing runs: it is tried again every %v.", text, retryAfter)
+	} else {
 		r.told.warn("%s\nThe code of before goes on.", text)
-		r.wrong = text
 	}
 }
 
@@ -303,11 +314,11 @@ func (r *Runner) tellNotes() {
 // deploy runs the project as it was read. The one that ran before ends once its
 // requests have.
 func (r *Runner) deploy(ctx context.Context) error {
-	r.failed = false
+	r.failed = r.current == nil
 	newest := r.project.print()
 	p, err := r.project.plan(ctx, r.kv)
 	if err != nil {
-		r.failed = errors.Is(err, client.ErrUnavailable) // the node may come back
+		r.failed = r.failed || errors.Is(err, client.ErrUnavailable) // the node may come back
 		return err
 	}
 	if p.alone() && r.shared {
@@ -318,9 +329,9 @@ func (r *Runner) deploy(ctx context.Context) error {
 	} else {
 		err = r.replace(ctx, p)
 	}
-	r.print, r.broken = newest, err != nil
+	r.print, r.broken, r.failed = newest, err != nil, r.current == nil
 	if err != nil {
-		return r.mapped(err, p)
+		return err
 	}
 	r.plan = p
 	return nil
@@ -355,24 +366,17 @@ func (r *Runner) replaceAlone(ctx context.Context, p *plan) error {
 	before := r.front.use(nil)
 	before.drain(r.ended, drainAlone)
 	before.close()
+	r.current = nil
 	next, err := newGeneration(ctx, r, p, false)
 	if err != nil { // although it has just started: back to the one before
 		var worse error
 		if next, worse = newGeneration(ctx, r, r.plan, false); worse != nil {
-			return errors.Join(err, worse)
+			r.plan = nil
+			return fmt.Errorf("%w\nThe code of before does not start either: %w", err, worse)
 		}
 	}
 	r.front.use(next)
 	r.current = next
-	return err
-}
-
-// mapped shows places in the sources where workerd has shown those in the bundle.
-func (r *Runner) mapped(err error, p *plan) error {
-	var start *workerd.StartError
-	if errors.As(err, &start) {
-		return &workerd.StartError{Said: plain(p.trace.Map(start.Said))}
-	}
 	return err
 }
 
