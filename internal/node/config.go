@@ -170,7 +170,7 @@ type Config struct {
 	FS store.FS
 	// Dial makes connections to upstreams. Default: a net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// ListenFunc makes listeners. Default: net.Listen.
+	// ListenFunc makes listeners. Default: those of TCP.
 	ListenFunc func(network, address string) (net.Listener, error)
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -209,7 +209,7 @@ func (c *Config) setDefaults() {
 		c.DrainTimeout = DefaultDrainTimeout
 	}
 	if c.ListenFunc == nil {
-		c.ListenFunc = net.Listen
+		c.ListenFunc = listenTCP
 	}
 	if c.Now == nil {
 		c.Now = time.Now
