@@ -152,7 +152,7 @@ func TestMapAndNodePages(t *testing.T) {
 		t.Fatalf("the overview leads to %d nodes", len(links))
 	}
 	root := b.get(links[0][1])
-	b.contains(root, 200, "central", "London, GB", "v0.0.0-test", "serves reads", "nowhere", "Running for", "Its own pages")
+	b.contains(root, 200, "central", "London, GB", "v0.0.0-test", "serves reads", "nowhere", "Running for", "Its own pages", "sign in there only if you know it")
 	middle := b.get(links[1][1])
 	b.contains(middle, 200, "relay", "behind lhr", "nrt")
 	anew := b.get(strings.Replace(links[2][1], "/node?", "/node/about?", 1))

@@ -530,35 +530,61 @@ func depth(nodes []feed.Node) (d int) {
 }
 
 // TestRedirect holds who is sent on when there are too many followers, and where
-// to: never to who could do more with the token than its own lets it.
+// to: to who shares its token, or may do everything anyway. A node hands on the
+// credentials of its clients to whom it follows, not only its own.
 func TestRedirect(t *testing.T) {
+	const replicate, admin = godwit.PermissionReplicate, godwit.PermissionAdmin
+	limited, all := []string{"a"}, []string(nil)
+	type token struct {
+		permission godwit.Permission // "": the root token
+		namespaces []string
+	}
+	relay := feed.NodeInfo{URL: "http://relay", Ready: true}
 	for name, tc := range map[string]struct {
-		follower, comer godwit.Permission
-		url, own        string // the follower's, the comer's
-		ready           bool
-		filter          []string // the follower's
-		want            feed.EndReason
+		follower token
+		comer    *token        // nil: it has the follower's
+		relay    feed.NodeInfo // what the follower tells of itself
+		own      string        // the comer's URL
+		filter   []string      // the follower's
+		want     feed.EndReason
 	}{
-		"to a follower":            {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", "", true, nil, feed.EndRedirect},
-		"to one that can do less":  {godwit.PermissionReplicate, godwit.PermissionAdmin, "http://relay", "", true, nil, feed.EndRefused},
-		"to one that can do more":  {godwit.PermissionAdmin, godwit.PermissionReplicate, "http://relay", "", true, nil, feed.EndRedirect},
-		"to itself":                {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", "http://relay", true, nil, feed.EndRefused},
-		"to one that has no URL":   {godwit.PermissionReplicate, godwit.PermissionReplicate, "", "", true, nil, feed.EndRefused},
-		"to one that is not ready": {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", "", false, nil, feed.EndRefused},
-		"to one that carries less": {godwit.PermissionReplicate, godwit.PermissionReplicate, "http://relay", "", true, []string{"a"}, feed.EndRefused},
+		"to one of its token":            {token{replicate, all}, nil, relay, "", nil, feed.EndRedirect},
+		"to one of its limited token":    {token{replicate, limited}, nil, relay, "", nil, feed.EndRedirect},
+		"to one of another token":        {token{replicate, all}, &token{replicate, all}, relay, "", nil, feed.EndRefused},
+		"to one that can do less":        {token{replicate, all}, &token{admin, all}, relay, "", nil, feed.EndRefused},
+		"to one that can do more":        {token{admin, all}, &token{replicate, all}, relay, "", nil, feed.EndRedirect},
+		"to one that can do more of one": {token{admin, limited}, &token{replicate, limited}, relay, "", nil, feed.EndRefused},
+		"to the root token's":            {token{}, &token{replicate, limited}, relay, "", nil, feed.EndRedirect},
+		"from the root token to another": {token{admin, all}, &token{}, relay, "", nil, feed.EndRefused},
+		"to itself":                      {token{replicate, all}, nil, relay, "http://relay", nil, feed.EndRefused},
+		"to one that has no URL":         {token{replicate, all}, nil, feed.NodeInfo{Ready: true}, "", nil, feed.EndRefused},
+		"to one that is not ready":       {token{replicate, all}, nil, feed.NodeInfo{URL: "http://relay"}, "", nil, feed.EndRefused},
+		"to one that carries less":       {token{replicate, all}, nil, relay, "", limited, feed.EndRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServed(t, store.Config{}, func(c *feed.ServerConfig) { c.MaxFollowers = 1 })
-				s.namespace("a")
-				first, _ := s.token(tc.follower)
-				second, _ := s.token(tc.comer)
+				a := s.namespace("a").ID
+				secretOf := func(of token) string {
+					switch {
+					case of.permission == "":
+						return rootToken
+					case of.namespaces != nil:
+						secret, _ := s.token(of.permission, a)
+						return secret
+					}
+					secret, _ := s.token(of.permission)
+					return secret
+				}
+				first := secretOf(tc.follower)
+				second := first
+				if tc.comer != nil {
+					second = secretOf(*tc.comer)
+				}
 				st := openStream(t, s.client(first), feed.FollowRequest{After: s.position(), Namespaces: tc.filter})
-				report(t, s.client(first), feed.Report{
-					Session: next[*feed.Hello](t, st).Session, Follower: feed.NodeInfo{URL: tc.url, Ready: tc.ready},
-				}, true)
+				report(t, s.client(first), feed.Report{Session: next[*feed.Hello](t, st).Session, Follower: tc.relay}, true)
 				end := wantEnd(t, openStream(t, s.client(second), feed.FollowRequest{After: s.position(), URL: tc.own}), tc.want)
-				if tc.want == feed.EndRedirect && end.Message != tc.url {
+				if tc.want == feed.EndRedirect && end.Message != tc.relay.URL {
 					t.Errorf("sent to %q", end.Message)
 				}
 				_ = st.Close()

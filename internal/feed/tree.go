@@ -121,15 +121,14 @@ func (f *follower) node() Node {
 }
 
 // elsewhere sends a node on to one of the followers, the one with the fewest of
-// its own, or refuses it. The node will show its token there, so only those come
-// into question that may do all that it may. It may be among them itself, by a
-// stream that it has lost and this side has not. The caller holds s.mu.
+// its own, or refuses it. It may be among them itself, by a stream that it has lost
+// and this side has not. The caller holds s.mu.
 func (s *Server) elsewhere(comer *follower) *End {
 	var best *Node
 	for _, f := range s.followers {
 		n := f.told.Load()
 		if n == nil || n.URL == "" || n.URL == comer.url || !n.Ready ||
-			!f.filter.covers(&comer.filter.Filter) || !includes(f.principal, comer.principal) {
+			!f.filter.covers(&comer.filter.Filter) || !entrusts(comer.principal, f.principal) {
 			continue
 		}
 		if best == nil || len(n.Followers) < len(best.Followers) {
@@ -142,10 +141,16 @@ func (s *Server) elsewhere(comer *follower) *End {
 	return &End{EndRedirect, best.URL}
 }
 
-// includes tells whether a's token may do all that b's may.
-func includes(a, b *catalog.Principal) bool {
-	if a.Root || b.Root {
-		return a.Root
+// entrusts tells whether a node that came with comer's token may be sent to one that
+// came with host's, which told its URL itself. The node hands on there what its clients
+// ask, with their credentials, so that the host comes to hold more than comer's token:
+// it must be of those who share that, or may do everything anyway.
+func entrusts(comer, host *catalog.Principal) bool {
+	switch {
+	case host.Root:
+		return true
+	case comer.Root:
+		return false
 	}
-	return a.Token.Permission.Includes(b.Token.Permission) && within(scopeOf(b), scopeOf(a))
+	return host.Token.ID == comer.Token.ID || catalog.Authorize(host, godwit.PermissionAdmin, nil) == nil
 }
