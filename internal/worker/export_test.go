@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/netip"
 	"time"
@@ -52,6 +53,16 @@ func NewTracedFront(socket string, tracer *trace.Tracer) (h http.Handler, end fu
 	f := newFront(&Config{}, tracer)
 	f.use(g)
 	return f.server.Handler, s.hangUp
+}
+
+// Generate starts workerds as one generation, and stops them.
+func Generate(ctx context.Context, dir, program string, instances int, workers []workerd.Worker) error {
+	r := &Runner{cfg: Config{Instances: instances}, told: &told{out: io.Discard, err: io.Discard}, dir: dir, program: program}
+	g, err := newGeneration(ctx, r, &plan{workers: workers}, false)
+	if err == nil {
+		g.close()
+	}
+	return err
 }
 
 // Private is what is withheld of a directory that is published, or why it cannot be.

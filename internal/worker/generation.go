@@ -66,17 +66,11 @@ func newGeneration(ctx context.Context, r *Runner, p *plan, trial bool) (*genera
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g.cancel = cancel
 	g.group, life = errgroup.WithContext(life)
-	starting, startCtx := errgroup.WithContext(ctx)
-	for i := range r.cfg.Instances {
-		s, err := g.prepare(r, p, i, trial)
-		if err != nil {
-			g.close()
-			return nil, err
-		}
-		g.slots = append(g.slots, s)
-		starting.Go(func() error { return s.start(startCtx) })
+	if err := g.prepareAll(r, p, trial); err != nil {
+		g.close()
+		return nil, err
 	}
-	if err := starting.Wait(); err != nil {
+	if err := g.start(ctx); err != nil {
 		g.close()
 		return nil, mapped(err, p)
 	}
@@ -84,6 +78,27 @@ func newGeneration(ctx context.Context, r *Runner, p *plan, trial bool) (*genera
 		g.group.Go(func() error { s.keep(life); return nil })
 	}
 	return g, nil
+}
+
+// prepareAll makes the slots, of which none runs yet.
+func (g *generation) prepareAll(r *Runner, p *plan, trial bool) error {
+	for i := range r.cfg.Instances {
+		s, err := g.prepare(r, p, i, trial)
+		if err != nil {
+			return err
+		}
+		g.slots = append(g.slots, s)
+	}
+	return nil
+}
+
+// start starts all processes. None is being started any more when it returns.
+func (g *generation) start(ctx context.Context) error {
+	starting, ctx := errgroup.WithContext(ctx)
+	for _, s := range g.slots {
+		starting.Go(func() error { return s.start(ctx) })
+	}
+	return starting.Wait()
 }
 
 // mapped shows places in the sources where workerd has shown those in the bundle.

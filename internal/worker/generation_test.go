@@ -1,0 +1,64 @@
+package worker_test
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/godwitkv/godwit/internal/worker"
+	"github.com/godwitkv/godwit/internal/worker/workerd"
+	"github.com/godwitkv/godwit/internal/worker/wrangler"
+)
+
+// TestGenerationThatCannotBePrepared lets the configuration of a second workerd fail to be
+// written: the first is not left to start, nor to run.
+func TestGenerationThatCannotBePrepared(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	dir, assets := t.TempDir(), t.TempDir()
+	program, headers := filepath.Join(dir, "workerd"), filepath.Join(assets, "_headers")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec sleep 60\n"), 0o700); err != nil { // it never listens
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(headers, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var feed errgroup.Group
+	feed.Go(func() error { // what each configuration reads, and waits for
+		if err := os.WriteFile(headers, nil, 0); err != nil {
+			return err
+		}
+		second := awaitMatch(filepath.Join(dir, "g*", "1"))
+		f, err := os.OpenFile(headers, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return os.Remove(second)
+	})
+	workers := []workerd.Worker{{Worker: &wrangler.Worker{Name: "w", Assets: &wrangler.Assets{Directory: assets}}}}
+	if err := worker.Generate(t.Context(), dir, program, 2, workers); err == nil {
+		t.Error("a generation has started without its second workerd")
+	}
+	if err := feed.Wait(); err != nil {
+		t.Error(err)
+	}
+	goleak.VerifyNone(t, before)
+	if left, _ := filepath.Glob(filepath.Join(dir, "g*")); len(left) != 0 {
+		t.Errorf("directories are left: %q", left)
+	}
+}
+
+// awaitMatch waits until a file is there, and returns its path.
+func awaitMatch(pattern string) string {
+	for tick := time.NewTicker(time.Millisecond); ; <-tick.C {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			tick.Stop()
+			return found[0]
+		}
+	}
+}
