@@ -92,6 +92,8 @@ func (r *Reconciled) Settle(tx *store.Tx) error {
 // position stays until Settle. Errors: the transport's, the store's, *End as an
 // error.
 func (r *Reconcile) Run(ctx context.Context) (*Reconciled, error) {
+	ctx, cancel := context.WithCancel(ctx) // the group's own ends with Wait alone
+	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	w, err := r.open(ctx)
 	if err != nil {
