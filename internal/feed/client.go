@@ -46,6 +46,9 @@ func (c *Client) Identify(ctx context.Context, secret string) (t *godwit.Token, 
 	}
 	var id identity
 	err = json.NewDecoder(io.LimitReader(resp.Body, maxIdentityBytes)).Decode(&id)
+	if err == nil {
+		err = drain(resp.Body)
+	}
 	resp.Body.Close()
 	switch {
 	case err != nil:
