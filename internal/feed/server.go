@@ -93,6 +93,7 @@ type Server struct {
 	walks   *semaphore.Weighted
 	paces   paces
 	metrics *serverMetrics
+	serves  map[string]map[string]endpoint
 
 	proposals memory // held by requests that propose
 
@@ -114,7 +115,7 @@ func NewServer(cfg ServerConfig) *Server {
 	m := newServerMetrics()
 	s := &Server{
 		cfg: cfg, ring: newRing(cfg.RingBytes, cfg.Store.Revision(), newBounds(cfg.Catalog), m.encoded),
-		walks: semaphore.NewWeighted(int64(cfg.MaxReconciles)), metrics: m,
+		walks: semaphore.NewWeighted(int64(cfg.MaxReconciles)), metrics: m, serves: endpoints(),
 		streams: make(map[*outgoing]struct{}), followers: make(map[uint64]*follower),
 		walkers: make(map[uint64]*follower), gone: make(chan struct{}),
 	}
@@ -154,7 +155,7 @@ func endpoints() map[string]map[string]endpoint {
 // ServeHTTP serves a request whose path starts with Prefix, for whom its
 // credential stands, which its context carries. It asks catalog.Authorize itself.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, p *catalog.Principal) {
-	methods, ok := endpoints()[strings.TrimPrefix(r.URL.Path, Prefix)]
+	methods, ok := s.serves[strings.TrimPrefix(r.URL.Path, Prefix)]
 	if !ok {
 		writeReply(w, reply{http.StatusNotFound, "not_found"}, "There is nothing at this path.")
 		return
