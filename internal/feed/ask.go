@@ -72,12 +72,10 @@ func (s *Server) askNamespaces(ctx context.Context, q *ask, f *Filter) error {
 		id, err := s.namespace(ctx, ref)
 		switch {
 		case ref == "":
-		case errors.Is(err, godwit.ErrNamespaceNotFound):
-			q.refuse(EndRefused, "there is no namespace "+strconv.QuoteToASCII(clipText(ref)))
+		case errors.Is(err, godwit.ErrNamespaceNotFound), err == nil && !mayReplicate(q.principal, id):
+			q.refuseNamespace(ref)
 		case err != nil:
 			return err
-		case catalog.Authorize(q.principal, godwit.PermissionReplicate, &godwit.Namespace{ID: id}) != nil:
-			q.refuse(EndRefused, "the token is not for namespace "+strconv.QuoteToASCII(clipText(ref)))
 		case !f.admits(s.ring.bounds.jurisdiction(id)):
 			j := s.ring.bounds.jurisdiction(id)
 			q.refuse(EndRefused, "namespace "+strconv.QuoteToASCII(clipText(ref))+" is of jurisdiction "+j+", which the follower may not carry: start it with --jurisdiction "+j)
@@ -138,6 +136,20 @@ func (q *ask) refuse(reason EndReason, message string) {
 	if q.refusal == nil {
 		q.refusal = &End{Reason: reason, Message: message}
 	}
+}
+
+// refuseNamespace says the same of a namespace that is not there and of one that the
+// token is not for: a title is not to be guessed.
+func (q *ask) refuseNamespace(ref string) {
+	message := "there is no namespace " + strconv.QuoteToASCII(clipText(ref))
+	if scopeOf(q.principal) != nil {
+		message += " that the token is for"
+	}
+	q.refuse(EndRefused, message)
+}
+
+func mayReplicate(p *catalog.Principal, id godwit.NamespaceID) bool {
+	return catalog.Authorize(p, godwit.PermissionReplicate, &godwit.Namespace{ID: id}) == nil
 }
 
 // check refuses what this node does not carry itself, and who holds data of

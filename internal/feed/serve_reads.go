@@ -15,18 +15,17 @@ import (
 const maxEntriesBytes = 16 << 20
 
 // readable is the namespace that a read names, if its token may replicate it. The
-// catalog's own is none of them. Errors: CodeInvalidNamespaceID,
-// ErrNamespaceNotFound, also of the catalog's, ErrForbidden.
+// catalog's own is none of them. Errors: CodeInvalidNamespaceID, ErrForbidden, whether
+// it is there or not; ErrNamespaceNotFound, also of the catalog's.
 func (s *Server) readable(r *http.Request, p *catalog.Principal) (*godwit.Namespace, error) {
 	id, err := godwit.ParseNamespaceID(r.URL.Query().Get("namespace"))
 	if err != nil {
 		return nil, err
 	}
-	ns, err := s.cfg.Catalog().Namespace(r.Context(), id)
-	if err != nil {
-		return nil, err
+	if !mayReplicate(p, id) {
+		return nil, godwit.ErrForbidden
 	}
-	return ns, catalog.Authorize(p, godwit.PermissionReplicate, ns)
+	return s.cfg.Catalog().Namespace(r.Context(), id)
 }
 
 // serveEntries answers Client.Entries.

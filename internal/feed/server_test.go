@@ -670,6 +670,31 @@ func TestScope(t *testing.T) {
 	})
 }
 
+// TestScopeHidesTitles: who asks with a token that is limited to namespaces hears of one
+// that is there and of one that is not the same.
+func TestScopeHidesTitles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServed(t, store.Config{}, nil)
+		a, b := s.namespace("ours").ID, s.namespace("theirs").ID
+		scoped, _ := s.token(godwit.PermissionReplicate, a)
+		c := s.client(scoped)
+		said := func(title string) string {
+			end := wantEnd(t, openStream(t, c, feed.FollowRequest{After: s.position(), Namespaces: []string{title}}), feed.EndRefused)
+			return strings.ReplaceAll(end.Message, title, "...")
+		}
+		if there, absent := said("theirs"), said("nobody"); there != absent {
+			t.Errorf("one that is there: %q, one that is not: %q", there, absent)
+		}
+		read := func(ns godwit.NamespaceID) error {
+			_, _, err := c.Entries(t.Context(), ns, []string{"k"}, feed.Filter{}, godwit.ReadOptions{})
+			return err
+		}
+		if there, absent := read(b), read(godwit.NamespaceID{1}); godwit.CodeOf(there) != godwit.CodeForbidden || godwit.CodeOf(absent) != godwit.CodeForbidden {
+			t.Errorf("a read of one that is there: %v, of one that is not: %v", there, absent)
+		}
+	})
+}
+
 // TestRequestsThatAreRefused walks what is asked for wrongly.
 func TestRequestsThatAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
