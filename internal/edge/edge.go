@@ -76,7 +76,7 @@ type Edge struct {
 	hold       hold
 	bound      bound
 	behind     behind
-	barriers   *barriers
+	lanes      lanes
 	identities *identities
 
 	memory   *memory     // uploads that must not come to the disk

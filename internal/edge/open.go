@@ -33,7 +33,7 @@ func Open(ctx context.Context, cfg Config) (*Edge, error) {
 	}
 	e := &Edge{
 		cfg: cfg, store: cfg.Store, log: cfg.Logger, follow: newFollower(cfg.Store, cfg.Catalog),
-		memory: newMemory(), status: newBoard(cfg.Logger), barriers: newBarriers(), identities: newIdentities(), failed: make(chan error, 1),
+		memory: newMemory(), status: newBoard(cfg.Logger), lanes: newLanes(), identities: newIdentities(), failed: make(chan error, 1),
 	}
 	for _, url := range cfg.Upstreams {
 		c, err := e.newClient(url)

@@ -11,9 +11,20 @@ import (
 )
 
 const (
-	maxBarriers    = 4 // on their way at once
+	maxBarriers    = 4 // on their way at once, of those that were passed on as often
 	barrierTimeout = 2 * time.Second
 )
+
+// lanes keep barriers apart by how often who wants them has been passed on. In a
+// circle of nodes, one that shared a lane with where it came from would wait for itself.
+type lanes [feed.MaxHops + 1]*barriers
+
+func newLanes() (l lanes) {
+	for i := range l {
+		l[i] = &barriers{slots: make(chan struct{}, maxBarriers)}
+	}
+	return l
+}
 
 // barriers lets all who want a barrier, and whose wish was not sent yet, share
 // one: what is sent later holds for who asked before.
@@ -29,8 +40,6 @@ type barrier struct {
 	revision godwit.Revision
 	err      error
 }
-
-func newBarriers() *barriers { return &barriers{slots: make(chan struct{}, maxBarriers)} }
 
 // join returns the barrier that is sent next, and whether the caller is to send it.
 func (b *barriers) join() (next *barrier, first bool) {
@@ -58,10 +67,11 @@ func (b *barriers) send(ctx context.Context, it *barrier, fn func(context.Contex
 
 // Barrier implements godwit.Log.
 func (e *Edge) Barrier(ctx context.Context) (godwit.Revision, error) {
-	b, first := e.barriers.join()
+	hops := min(feed.Hops(ctx), feed.MaxHops)
+	b, first := e.lanes[hops].join()
 	if first { // for all who join it, so it does not end with the first one's request
-		ctx, cancel := context.WithTimeout(trace.With(e.ctx, ctx), barrierTimeout)
-		e.barriers.send(ctx, b, e.barrier)
+		ctx, cancel := context.WithTimeout(feed.WithHops(trace.With(e.ctx, ctx), hops), barrierTimeout)
+		e.lanes[hops].send(ctx, b, e.barrier)
 		cancel()
 	}
 	select {

@@ -12,13 +12,13 @@ import (
 
 const (
 	headerHops = "Godwit-Hops"
-	// maxHops is how often a request is passed on, from one node to the next. A tree
+	// MaxHops is how often a request is passed on, from one node to the next. A tree
 	// of nodes is not that deep: who gets there goes round in a circle of them.
-	maxHops = 16
+	MaxHops = 16
 )
 
 // CountHop notes in the header of a request that came with it that the request is
-// passed on once more. Errors: CodeUnavailable if that was so maxHops times,
+// passed on once more. Errors: CodeUnavailable if that was so MaxHops times,
 // CodeInvalidRequest.
 func CountHop(h http.Header) error {
 	n, err := hopsIn(h)
@@ -29,8 +29,8 @@ func CountHop(h http.Header) error {
 }
 
 func setHops(h http.Header, n int) error {
-	if n > maxHops {
-		return godwit.Errorf(godwit.CodeUnavailable, "The request was passed on %d times: nodes follow each other in a circle.", maxHops)
+	if n > MaxHops {
+		return godwit.Errorf(godwit.CodeUnavailable, "The request was passed on %d times: nodes follow each other in a circle.", MaxHops)
 	}
 	h.Set(headerHops, strconv.Itoa(n))
 	return nil
@@ -58,7 +58,18 @@ func withHops(r *http.Request) (*http.Request, error) {
 	if n == 0 || err != nil {
 		return r, err
 	}
-	return r.WithContext(context.WithValue(r.Context(), hopsKey{}, n)), nil
+	return r.WithContext(WithHops(r.Context(), n)), nil
+}
+
+// WithHops is ctx for what is done for a request that has been passed on n times.
+func WithHops(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, hopsKey{}, n)
+}
+
+// Hops is how often the request of ctx has been passed on.
+func Hops(ctx context.Context) int {
+	n, _ := ctx.Value(hopsKey{}).(int)
+	return n
 }
 
 // passedOn makes a request, as request does, for what this node was asked itself.
@@ -68,6 +79,5 @@ func (c *Client) passedOn(ctx context.Context, method, path string, query url.Va
 	if err != nil {
 		return nil, err
 	}
-	n, _ := ctx.Value(hopsKey{}).(int)
-	return req, setHops(req.Header, n+1)
+	return req, setHops(req.Header, Hops(ctx)+1)
 }
