@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"strings"
+	"time"
 
 	"github.com/godwitkv/godwit/client"
 )
@@ -79,10 +80,13 @@ func ExampleKV_GetAt() {
 	kv, first, stop := remembered()
 	defer stop()
 	show(kv.GetAt(context.Background(), "wader", client.AtRevision(first)))
-	_, err := kv.GetAt(context.Background(), "wader", client.ParseAt("1700000000"))
-	fmt.Println(errors.Is(err, client.ErrHistoryGone))
+	for _, ago := range []client.At{client.ParseAt("1700000000"), client.AtTime(time.Unix(1_700_000_000, 0))} {
+		_, err := kv.GetAt(context.Background(), "wader", ago)
+		fmt.Println(errors.Is(err, client.ErrHistoryGone))
+	}
 	// Output:
 	// limosa <nil> <nil>
+	// true
 	// true
 }
 

@@ -107,7 +107,10 @@ func TestCopy(t *testing.T) {
 	_, _ = rand.NewChaCha8([32]byte{}).Read(large)
 	c.put(t, "godwit", []byte("Limosa"))
 	c.put(t, "large", large)
-	_, birds := c.open(t, replica.Config{})
+	r, birds := c.open(t, replica.Config{})
+	if same, err := r.Namespace(t.Context(), birds.ID().String()); err != nil || same.ID() != birds.ID() {
+		t.Errorf("birds by its id: %v", err)
+	}
 	if got := value(t, birds, "godwit"); got != "Limosa" {
 		t.Errorf("godwit is %q", got)
 	}
