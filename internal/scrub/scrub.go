@@ -22,12 +22,11 @@ import (
 
 // Defaults and bounds of a Config.
 const (
-	DefaultEvery = 30 * 24 * time.Hour
-	DefaultRate  = 4 << 20
-	MinEvery     = time.Minute
-	MaxEvery     = 10 * 365 * 24 * time.Hour
-	MinRate      = 64 << 10
-	MaxRate      = 1 << 40
+	DefaultRate = 4 << 20
+	MinEvery    = time.Minute
+	MaxEvery    = 10 * 365 * 24 * time.Hour
+	MinRate     = 64 << 10
+	MaxRate     = 1 << 40
 )
 
 // firstAfter is how long after its first start a node begins its first pass, at most.

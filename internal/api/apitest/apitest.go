@@ -49,14 +49,6 @@ type options struct {
 // WithLimits puts other limits than DefaultLimits in force.
 func WithLimits(l godwit.Limits) Option { return func(o *options) { o.api.Limits = l } }
 
-// WithLogger sends the service's log to l instead of nowhere.
-func WithLogger(l *slog.Logger) Option { return func(o *options) { o.api.Logger = l } }
-
-// WithStore lets change alter the store's configuration.
-func WithStore(change func(*store.Config)) Option {
-	return func(o *options) { change(&o.store) }
-}
-
 // WithService lets change put something around the reader, the log or the
 // uploader of the service. The catalog keeps the log as it is.
 func WithService(change func(*api.Config)) Option {

@@ -6,8 +6,5 @@ func TextLiteral(s string) string { return string(encode(record{{"x", s}})[len(s
 // ParseLine reads a line of workerd's log.
 func ParseLine(text, stream string) (Line, bool) { return parseLine(text, stream) }
 
-// InModules looks into one node_modules.
-func InModules(dir string) string { return inModules(dir) }
-
 // Platform is how npm calls this machine.
 func Platform() string { return platform() }

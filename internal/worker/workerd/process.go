@@ -29,7 +29,6 @@ type Options struct {
 	Program      string
 	Config       string // as Config.Write made it
 	Experimental bool
-	Verbose      bool
 	Log          func(Line) // gets what it says, line by line, from one goroutine at a time
 }
 
