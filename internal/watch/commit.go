@@ -26,7 +26,7 @@ func (h *Hub) Committed(c *store.Committed) {
 		return
 	}
 	if len(h.topics) > 0 {
-		now := h.cfg.Now()
+		now := h.cfg.Now().Unix()
 		for i := range c.Records {
 			h.commit(&c.Records[i], now)
 		}
@@ -36,7 +36,7 @@ func (h *Hub) Committed(c *store.Committed) {
 }
 
 // commit puts a record in the ring, if somebody may want it.
-func (h *Hub) commit(r *godwit.Record, now time.Time) {
+func (h *Hub) commit(r *godwit.Record, now int64) {
 	if r.Namespace == godwit.SystemNamespace {
 		h.catalogChanged(r)
 		return
@@ -45,11 +45,11 @@ func (h *Hub) commit(r *godwit.Record, now time.Time) {
 	if t == nil {
 		return
 	}
-	if t.abandoned(now) {
+	if t.abandoned() {
 		delete(h.topics, t.ns)
 		return
 	}
-	c := &change{Event: eventOf(r, now.Unix(), t.values)}
+	c := &change{Event: eventOf(r, now, t.values)}
 	c.at.rev = r.Revision
 	if c.Kind == Expired {
 		c.at.sec = c.Expiration

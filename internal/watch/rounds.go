@@ -78,7 +78,7 @@ func (w *watcher) tellRound(joined bool) error {
 	if joined {
 		return w.tellReady()
 	}
-	if w.h.cfg.Now().Sub(w.last) >= heartbeatEvery {
+	if time.Since(w.last) >= heartbeatEvery {
 		return w.beat()
 	}
 	return nil
@@ -342,11 +342,10 @@ func (w *watcher) restart() error {
 // awaitPosition waits for a while until the store reaches the position: another
 // node was ahead of this one.
 func (w *watcher) awaitPosition(wait errAhead) error {
-	now := w.h.cfg.Now()
 	if w.waited.IsZero() {
-		w.waited = now
+		w.waited = time.Now()
 	}
-	left := aheadWait - now.Sub(w.waited)
+	left := aheadWait - time.Since(w.waited)
 	if left <= 0 {
 		w.anew = Reset
 		return nil

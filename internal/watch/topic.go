@@ -144,9 +144,8 @@ func (h *Hub) topic(ns godwit.NamespaceID) *topic {
 	if t := h.topics[ns]; t != nil {
 		return t
 	}
-	now := h.cfg.Now()
 	for id, t := range h.topics {
-		if t.abandoned(now) {
+		if t.abandoned() {
 			delete(h.topics, id)
 		}
 	}
@@ -158,8 +157,8 @@ func (h *Hub) topic(ns godwit.NamespaceID) *topic {
 	return t
 }
 
-func (t *topic) abandoned(now time.Time) bool {
-	return t.watchers == 0 && now.Sub(t.left) > linger
+func (t *topic) abandoned() bool {
+	return t.watchers == 0 && time.Since(t.left) > linger
 }
 
 // share is how many bytes each topic may keep.

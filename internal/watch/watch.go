@@ -46,7 +46,7 @@ type Config struct {
 	Store    *store.Store
 	Follower bool                  // the log is upstream: a position ahead of the store may yet come
 	RingSize int                   // bytes of changes kept, for all watches; default 32 MiB
-	Now      func() time.Time      // corrected clock; default: time.Now
+	Now      func() time.Time      // corrected clock, which expiries go by; default: time.Now
 	Logger   *slog.Logger          // default: none
 	Metrics  prometheus.Registerer // default: none
 }

@@ -44,7 +44,7 @@ func (h *Hub) open(ctx context.Context, q Request, yield func(Event, error) bool
 	if q.Namespace == godwit.SystemNamespace {
 		return nil, godwit.ErrNamespaceNotFound
 	}
-	now := h.cfg.Now()
+	now := time.Now()
 	w := &watcher{h: h, ctx: ctx, q: q, yield: yield, last: now, told: now}
 	if q.After == "" {
 		w.anew = Ready
@@ -74,7 +74,7 @@ func (w *watcher) close() {
 	defer w.h.mu.Unlock()
 	w.caughtUp()
 	w.topic.watchers--
-	w.topic.left = w.h.cfg.Now()
+	w.topic.left = time.Now()
 	w.h.metrics.watches.Dec()
 }
 
@@ -230,7 +230,7 @@ func (w *watcher) send(e Event) error {
 		return errStopped
 	}
 	w.h.metrics.events[e.Kind].Inc()
-	w.last = w.h.cfg.Now()
+	w.last = time.Now()
 	if e.Kind != Heartbeat {
 		w.told = w.last
 	}
@@ -259,8 +259,7 @@ func (p position) id(logTime int64) string {
 // wait waits until there may be something to tell, and tells that there is not
 // when it takes long.
 func (w *watcher) wait(grown <-chan struct{}) error {
-	now := w.h.cfg.Now()
-	timer := time.NewTimer(max(heartbeatEvery-now.Sub(w.last), 0))
+	timer := time.NewTimer(max(heartbeatEvery-time.Since(w.last), 0))
 	defer timer.Stop()
 	select {
 	case <-grown:
@@ -271,7 +270,7 @@ func (w *watcher) wait(grown <-chan struct{}) error {
 		return errClosed()
 	case <-timer.C:
 	}
-	if w.live && w.h.cfg.Now().Sub(w.told) >= idleReady && w.stillWaits() {
+	if w.live && time.Since(w.told) >= idleReady && w.stillWaits() {
 		return w.send(Event{Kind: Ready, ID: w.at.String(), Revision: w.at.rev})
 	}
 	return w.beat()
