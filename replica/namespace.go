@@ -20,8 +20,13 @@ type Namespace struct {
 }
 
 // Namespace finds a namespace by its id or title. One that is not known here is
-// asked for upstream. Errors: godwit.ErrNamespaceNotFound.
+// asked for upstream. Errors: godwit.ErrNamespaceNotFound; CodeUnavailable when the
+// replica is closed.
 func (r *Replica) Namespace(ctx context.Context, ref string) (*Namespace, error) {
+	if err := r.reads.enter(); err != nil {
+		return nil, err
+	}
+	defer r.reads.leave()
 	ns, err := r.catalog.Load().Resolve(ctx, []byte(ref))
 	if err != nil {
 		return nil, err
@@ -35,7 +40,8 @@ func (n *Namespace) ID() godwit.NamespaceID { return n.id }
 // Get returns the entry under key. It is shared and immutable: neither it nor
 // the bytes it points to may be changed. A value that is not in Value.Inline is
 // read by Open.
-// Errors: godwit.ErrKeyNotFound; CodeUnavailable before the first copy.
+// Errors: godwit.ErrKeyNotFound; CodeUnavailable before the first copy, and when the
+// replica is closed.
 func (n *Namespace) Get(ctx context.Context, key string) (*godwit.Entry, error) {
 	return n.GetWith(ctx, key, godwit.ReadOptions{})
 }
@@ -43,6 +49,10 @@ func (n *Namespace) Get(ctx context.Context, key string) (*godwit.Entry, error) 
 // GetWith is Get from a copy that is as fresh as opts ask. Error too:
 // CodeUnavailable if it is not, and the upstream cannot be asked.
 func (n *Namespace) GetWith(ctx context.Context, key string, opts godwit.ReadOptions) (*godwit.Entry, error) {
+	if err := n.r.reads.enter(); err != nil {
+		return nil, err
+	}
+	defer n.r.reads.leave()
 	e, _, err := n.r.edge.Get(ctx, n.id, bytesOf(key), opts)
 	return e, err
 }
@@ -90,6 +100,10 @@ func (n *Namespace) value(ctx context.Context, key string) ([]byte, error) {
 // here is fetched. The caller closes it. Errors: godwit.ErrReplaced if the entry
 // was replaced meanwhile and its value is gone: get it again.
 func (n *Namespace) Open(ctx context.Context, e *godwit.Entry) (io.ReadCloser, error) {
+	if err := n.r.reads.enter(); err != nil {
+		return nil, err
+	}
+	defer n.r.reads.leave()
 	return n.r.edge.OpenValue(ctx, n.id, e)
 }
 
@@ -99,7 +113,7 @@ func (n *Namespace) List(ctx context.Context, prefix string) iter.Seq2[*godwit.E
 	return func(yield func(*godwit.Entry, error) bool) {
 		q := godwit.ListQuery{Prefix: prefix, Limit: godwit.MaxListKeys}
 		for more := true; more; {
-			page, err := n.r.edge.List(ctx, n.id, q, godwit.ReadOptions{})
+			page, err := n.page(ctx, q)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -112,4 +126,12 @@ func (n *Namespace) List(ctx context.Context, prefix string) iter.Seq2[*godwit.E
 			q.Cursor, more = page.Cursor, page.More
 		}
 	}
+}
+
+func (n *Namespace) page(ctx context.Context, q godwit.ListQuery) (*godwit.Page, error) {
+	if err := n.r.reads.enter(); err != nil {
+		return nil, err
+	}
+	defer n.r.reads.leave()
+	return n.r.edge.List(ctx, n.id, q, godwit.ReadOptions{})
 }

@@ -98,6 +98,8 @@ type Replica struct {
 	edge    *edge.Edge
 	hub     *watch.Hub
 	catalog atomic.Pointer[catalog.Catalog]
+	clock   *edge.Clock
+	reads   gate
 	closing sync.Once
 	closed  error
 }
@@ -131,9 +133,9 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 }
 
 func (r *Replica) open(ctx context.Context) (err error) {
-	clock := edge.NewClock(time.Now)
+	r.clock = edge.NewClock(time.Now)
 	sc := store.Config{
-		Dir: memoryDir, Now: clock.Now, Logger: r.cfg.Logger, Metrics: r.cfg.Metrics,
+		Dir: memoryDir, Now: r.clock.Now, Logger: r.cfg.Logger, Metrics: r.cfg.Metrics,
 		CacheBytes: r.cfg.CacheBytes, Follower: true,
 	}
 	if r.cfg.Dir == "" {
@@ -150,7 +152,7 @@ func (r *Replica) open(ctx context.Context) (err error) {
 	if r.store, err = store.Open(ctx, sc); err != nil {
 		return err
 	}
-	r.hub = watch.New(watch.Config{Store: r.store, Follower: true, Now: clock.Now, Logger: r.cfg.Logger, Metrics: r.cfg.Metrics})
+	r.hub = watch.New(watch.Config{Store: r.store, Follower: true, Now: r.clock.Now, Logger: r.cfg.Logger, Metrics: r.cfg.Metrics})
 	r.store.SetOnCommit(r.hub.Committed)
 	r.store.SetOnExpired(r.hub.Expired)
 	r.store.SetOnSystem(func(records []godwit.Record) {
@@ -158,13 +160,13 @@ func (r *Replica) open(ctx context.Context) (err error) {
 			c.Apply(records)
 		}
 	})
-	c, err := catalog.Open(ctx, catalog.Config{Source: r.store, Now: clock.Now, Follower: true, Refresh: r.refresh})
+	c, err := catalog.Open(ctx, catalog.Config{Source: r.store, Now: r.clock.Now, Follower: true, Refresh: r.refresh})
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)
 	}
 	r.catalog.Store(c)
 	r.edge, err = edge.Open(ctx, edge.Config{
-		Store: r.store, Clock: clock, Upstreams: r.cfg.Upstreams, Token: r.cfg.Token,
+		Store: r.store, Clock: r.clock, Upstreams: r.cfg.Upstreams, Token: r.cfg.Token,
 		Namespaces: r.cfg.Namespaces, MaxValue: r.cfg.MaxValue, ValueCacheBytes: r.cfg.ValueCacheBytes,
 		Jurisdictions: r.cfg.Jurisdictions, Catalog: c,
 		TLS: r.cfg.TLS, Self: r.self, Mixed: r.hub.Mixed, Exact: r.hub.Exact,
@@ -188,8 +190,8 @@ func (r *Replica) self() feed.NodeInfo {
 	return feed.NodeInfo{ID: r.id, Role: "replica", Location: r.cfg.Location, Jurisdictions: r.cfg.Jurisdictions}
 }
 
-// Close stops following and closes the copy. Watches end. Closing again returns
-// the same.
+// Close stops following and closes the copy, once the reads under way are done. Watches
+// end; what is asked afterwards is CodeUnavailable. Closing again returns the same.
 func (r *Replica) Close() error {
 	r.closing.Do(func() { r.closed = r.close() })
 	return r.closed
@@ -202,6 +204,7 @@ func (r *Replica) close() (err error) {
 	if r.edge != nil {
 		err = r.edge.Close()
 	}
+	r.reads.close()
 	if r.store != nil {
 		err = errors.Join(err, r.store.Close())
 	}
