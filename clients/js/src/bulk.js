@@ -18,7 +18,8 @@ export async function bulkDelete(send, keys) {
 }
 
 /** Deletes all keys of a prefix, page by page. */
-export async function clear(kv, prefix) {
+export async function clear(namespace, prefix) {
+  const kv = await namespace.pinned();
   let cursor;
   do {
     const page = await kv.scanPage({ prefix, limit: 10_000, cursor });

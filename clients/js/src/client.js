@@ -5,6 +5,9 @@ import { KV } from "./kv.js";
 import { Session } from "./session.js";
 import { Transport, consistencyOf, json } from "./transport.js";
 
+/** Milliseconds for which the id of a title is kept: somebody may give the title to another namespace. */
+const idKept = 5_000;
+
 /** A server: its namespaces, and what is asked of it as a whole. */
 export class Client {
   #account;
@@ -67,14 +70,14 @@ export class Client {
   }
 
   async renameNamespace(namespace, title, options) {
-    const id = await this.namespaceId(namespaceRef(namespace), options);
-    this.forget(namespace);
+    const id = await this.currentId(namespaceRef(namespace), options);
+    this.forget(id);
     return this.#rest("PUT", `/${id}`, options, { title: namespaceRef(title) });
   }
 
   async deleteNamespace(namespace, options) {
-    const id = await this.namespaceId(namespaceRef(namespace), options);
-    this.forget(namespace);
+    const id = await this.currentId(namespaceRef(namespace), options);
+    this.forget(id);
     await this.#rest("DELETE", `/${id}`, options);
   }
 
@@ -113,21 +116,44 @@ export class Client {
 
   /** The id of the namespace whose id, or else title, is `ref`. */
   async namespaceId(ref, options) {
-    if (/^[0-9a-f]{32}$/.test(ref)) return ref;
-    let id = this.#ids.get(ref);
-    if (id === undefined) {
-      const found = (await this.namespaces(lasting(options))).find((n) => n.title === ref);
-      if (!found) {
-        throw new GodwitError("namespace_not_found", `KV GET failed: 404 there is no namespace ${JSON.stringify(ref)}`, { status: 404 });
-      }
-      this.#ids.set(ref, id = found.id);
-    }
+    const known = this.#ids.get(ref);
+    if (known && performance.now() - known.asked < idKept) return known.id;
+    const asked = performance.now();
+    const id = await this.currentId(ref, options);
+    if (id !== ref) this.#ids.set(ref, { id, asked });
     return id;
   }
 
-  /** Drops a title whose namespace turned out to be gone: another may have it by now. */
-  forget(ref) {
+  /**
+   * The same, asked for now, for what is not undone. A node that does not know the title
+   * asks those that may.
+   */
+  async currentId(ref, options) {
+    if (/^[0-9a-f]{32}$/.test(ref)) return ref;
     this.#ids.delete(ref);
+    // A title of dots would be taken for a step in the path.
+    const id = /^\.\.?$/.test(ref) ? await this.#listedId(ref, options) : await this.#askedId(ref, options);
+    if (id !== undefined) return id;
+    throw new GodwitError("namespace_not_found", `KV GET failed: 404 there is no namespace ${JSON.stringify(ref)}`, { status: 404 });
+  }
+
+  async #listedId(title, options) {
+    return (await this.namespaces(lasting(options))).find((n) => n.title === title)?.id;
+  }
+
+  async #askedId(title, options) {
+    try {
+      return (await this.#native({ path: `/godwit/v1/namespaces/${encodeURIComponent(title)}` }, lasting(options))).id;
+    } catch (e) {
+      // To a token that is not for it, it is not there.
+      if (e instanceof GodwitError && (e.code === "namespace_not_found" || e.code === "forbidden")) return undefined;
+      throw e;
+    }
+  }
+
+  /** Drops a title, or those of an id, whose namespace turned out to be gone: another may have it by now. */
+  forget(ref) {
+    for (const [title, { id }] of this.#ids) if (title === ref || id === ref) this.#ids.delete(title);
   }
 
   /** A path of the REST API below a namespace. */
@@ -138,9 +164,7 @@ export class Client {
 
   /** A path of godwit's own API below a namespace. */
   async nativePath(ref, rest, options) {
-    // A title of dots would be taken for a step in the path.
-    const known = /^\.\.?$/.test(ref) ? await this.namespaceId(ref, options) : ref;
-    return `/godwit/v1/namespaces/${encodeURIComponent(known)}${rest}`;
+    return `/godwit/v1/namespaces/${await this.namespaceId(ref, options)}${rest}`;
   }
 
   async #accountId(options) {

@@ -118,8 +118,11 @@ export class KV {
   }
 
   watch(options = {}) {
-    const open = (query, headers, signal) =>
-      this.#native({ path: "/watch", query, headers }, { signal, timeout: options.timeout }, async (res) => res);
+    let kv; // a position is of one namespace, whoever has its title later
+    const open = async (query, headers, signal) => {
+      kv ??= await this.pinned({ signal, timeout: options.timeout });
+      return kv.#native({ path: "/watch", query, headers }, { signal, timeout: options.timeout }, async (res) => res);
+    };
     return watch(open, this.client.transport, options);
   }
 
@@ -143,7 +146,8 @@ export class KV {
   }
 
   async #clear(what, options) {
-    const { revision } = await this.#native({ op: "CLEAR", path: "/clear", body: jsonBody(what) }, options);
+    const kv = await this.pinned(options);
+    const { revision } = await kv.#native({ op: "CLEAR", path: "/clear", body: jsonBody(what) }, options);
     return { revision };
   }
 
@@ -198,13 +202,15 @@ export class KV {
 
   async restorePage(options = {}) {
     const call = { op: "RESTORE", path: "/restore", body: jsonBody(restoreBody(options)), reads: options.dryRun === true };
-    const { keys, cursor } = await this.#native(call, options);
+    const kv = await this.pinned(options);
+    const { keys, cursor } = await kv.#native(call, options);
     return { keys, cursor: cursor || undefined };
   }
 
-  restore(options = {}) {
-    return pages(options, async (o) => {
-      const { keys, cursor } = await this.restorePage(o);
+  async *restore(options = {}) {
+    const kv = await this.pinned(options);
+    yield* pages(options, async (o) => {
+      const { keys, cursor } = await kv.restorePage(o);
       return { found: keys, cursor };
     });
   }
@@ -235,6 +241,14 @@ export class KV {
   }
 
   // How it is done.
+
+  /**
+   * The namespace that the title is of now, for all that is to be done there: what
+   * deletes much is not for one that has the title later, nor for one that had it.
+   */
+  async pinned(options) {
+    return new KV(this.client, await this.client.currentId(this.namespace, options), this.shared);
+  }
 
   /** The value alone, null where there is none. */
   async #value(key, o) {

@@ -9,13 +9,13 @@ import { Client, connect, GodwitError } from "godwit";
 import { faults, startProxy } from "./faults.mjs";
 import { startNode, until } from "./node.mjs";
 
-let node, proxy, kv;
+let node, birds, proxy, kv;
 before(async () => {
   node = await startNode();
-  await new Client(node).createNamespace("birds");
+  ({ id: birds } = await new Client(node).createNamespace("birds"));
   proxy = await startProxy(node.url);
-  kv = connect({ url: proxy.url, token: node.token, namespace: "birds", backoff: 5 });
-  await kv.put("warm", "up"); // the account and the id are known from here on
+  kv = connect({ url: proxy.url, token: node.token, namespace: birds, backoff: 5 });
+  await kv.put("warm", "up"); // the account is known from here on
   proxy.seen = [];
 });
 after(async () => {
@@ -64,7 +64,7 @@ test("attempts are bounded, and so is the wait", async () => {
   proxy.faults = Array(4).fill(faults.busy);
   await assert.rejects(kv.get("warm"), { code: "unavailable", status: 503, message: "KV GET failed: 503 Service Unavailable" });
   assert.equal(proxy.seen.length, 4);
-  const once = connect({ url: proxy.url, token: node.token, namespace: "birds", attempts: 1 });
+  const once = connect({ url: proxy.url, token: node.token, namespace: birds, attempts: 1 });
   await once.get("warm");
   proxy.faults = [faults.lost];
   await assert.rejects(once.get("warm"), { code: "unavailable", status: 0 });
@@ -135,7 +135,7 @@ test("timeouts", async () => {
   proxy.faults = [faults.silent];
   await assert.rejects(kv.put("warm", "up", { timeout: 50 }), { code: "outcome_unknown" });
   proxy.faults = [faults.silent];
-  const impatient = connect({ url: proxy.url, token: node.token, namespace: "birds", timeout: 50 });
+  const impatient = connect({ url: proxy.url, token: node.token, namespace: birds, timeout: 50 });
   await assert.rejects(impatient.count(), e);
   await assert.rejects(kv.get("warm", { timeout: -1 }), RangeError);
 });

@@ -97,6 +97,24 @@ for (const [name, read] of reads) {
   });
 }
 
+test("an edge that has not heard of a namespace asks for it", async () => {
+  feed.hold();
+  try {
+    await new Client(centre).createNamespace("just made");
+    const kv = connect({ ...edge, namespace: "just made", session: false });
+    await kv.put("k", "v", { metadata: 1 });
+    const strong = { consistency: "strong" };
+    assert.deepEqual([await kv.get("k", strong), [...(await kv.get(["k"], strong)).values()], (await kv.entry("k", strong)).metadata], ["v", ["v"], 1]);
+    await kv.bulkPut([{ key: "b", value: "2" }]);
+    await kv.delete("k");
+    await assert.rejects(connect({ ...edge, namespace: "never made" }).get("k"), {
+      code: "namespace_not_found", message: 'KV GET failed: 404 there is no namespace "never made"',
+    });
+  } finally {
+    feed.release();
+  }
+});
+
 test("what was read is not unread elsewhere", async () => {
   const reader = at(centre);
   await at(centre).put("seen", "1");

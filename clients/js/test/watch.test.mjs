@@ -10,11 +10,11 @@ let node, client, proxy, kv, through;
 before(async () => {
   node = await startNode("--min-expiration-ttl", "1s");
   client = new Client(node);
-  await client.createNamespace("birds");
+  const { id } = await client.createNamespace("birds");
   kv = client.kv("birds");
   proxy = await startProxy(node.url);
   proxy.concerns = (req) => req.url.includes("/watch");
-  through = connect({ url: proxy.url, token: node.token, namespace: "birds", backoff: 5 });
+  through = connect({ url: proxy.url, token: node.token, namespace: id, backoff: 5 });
 });
 after(async () => {
   await proxy?.stop();
