@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"internal/store"},
 	{"internal/backup/place/placetest"},
 	{"internal/trace/export"},
-	{"internal/analytics", "internal/audit", "internal/blob", "internal/trace", "internal/wire", "internal/store/crypt"},
+	{"internal/analytics", "internal/audit", "internal/blob", "internal/room", "internal/trace", "internal/wire", "internal/store/crypt"},
 	{"", "internal/doctor", "internal/top", "internal/transfer"},
 }
 

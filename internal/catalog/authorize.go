@@ -21,3 +21,12 @@ func Authorize(p *Principal, need godwit.Permission, ns *godwit.Namespace) error
 	}
 	return nil
 }
+
+// Limited is the id of a token that is limited to namespaces, "" of any other: who may
+// do something everywhere is not kept from doing much of it.
+func (p *Principal) Limited() string {
+	if p == nil || p.Root || p.Token == nil || len(p.Token.Namespaces) == 0 {
+		return ""
+	}
+	return p.Token.ID
+}

@@ -171,11 +171,15 @@ func (q *ask) check(s *Server) {
 }
 
 // mayFollow tells whether a token may follow at all. Error: ErrForbidden.
-func mayFollow(p *catalog.Principal) error {
+func mayFollow(p *catalog.Principal) error { return may(p, godwit.PermissionReplicate) }
+
+// may tells whether a token has a permission, be it for a few namespaces. Error:
+// ErrForbidden.
+func may(p *catalog.Principal, need godwit.Permission) error {
 	if scope := scopeOf(p); scope != nil {
-		return catalog.Authorize(p, godwit.PermissionReplicate, &godwit.Namespace{ID: scope[0]})
+		return catalog.Authorize(p, need, &godwit.Namespace{ID: scope[0]})
 	}
-	return catalog.Authorize(p, godwit.PermissionReplicate, nil)
+	return catalog.Authorize(p, need, nil)
 }
 
 // scopeOf is the namespaces that a token is limited to, sorted; nil: none.

@@ -3,6 +3,7 @@ package feed
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/godwitkv/godwit"
@@ -10,17 +11,16 @@ import (
 
 var AppendProposal = appendProposal
 
-const MaxProposalsBytes = maxProposalsBytes
-
-// Memory is a bound on what is held.
-type Memory struct{ m memory }
-
-func (m *Memory) Take(n int64) error { return m.m.take(n) }
-func (m *Memory) Give(n int64)       { m.m.give(n) }
+const MaxProposalBytes = maxProposalBytes
 
 // ProposeBody sends any body as a proposal.
 func ProposeBody(ctx context.Context, c *Client, secret string, body []byte) error {
-	req, err := c.request(ctx, http.MethodPost, "/propose", nil, bytes.NewReader(body))
+	return ProposeFrom(ctx, c, secret, bytes.NewReader(body))
+}
+
+// ProposeFrom is ProposeBody of a body that comes bit by bit.
+func ProposeFrom(ctx context.Context, c *Client, secret string, body io.Reader) error {
+	req, err := c.request(ctx, http.MethodPost, "/propose", nil, body)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -246,7 +247,8 @@ func TestProposePermissions(t *testing.T) {
 		"write with another's entry": {w.token(godwit.PermissionWrite, w.ns), reads, godwit.CodeForbidden},
 		"read":                       {w.token(godwit.PermissionRead), one(w.put("k", "v")), godwit.CodeForbidden},
 		"replicate":                  {w.token(godwit.PermissionReplicate), one(w.put("k", "v")), godwit.CodeForbidden},
-		"read, of nothing":           {w.token(godwit.PermissionRead), one(), godwit.CodeInvalidRequest},
+		"read, of nothing":           {w.token(godwit.PermissionRead), one(), godwit.CodeForbidden},
+		"write, of nothing":          {w.token(godwit.PermissionWrite), one(), godwit.CodeInvalidRequest},
 		"unknown":                    {"nobody", one(w.put("k", "v")), godwit.CodeUnauthenticated},
 		"none":                       {"", one(w.put("k", "v")), godwit.CodeUnauthenticated},
 		"the catalog":                {proposeRoot, one(system), godwit.CodeForbidden},
@@ -558,19 +560,76 @@ func TestProposeContentsThatAreNot(t *testing.T) {
 	w.keeps(0)
 }
 
-// TestProposeMemory: what all hold in memory is bounded, and given back.
+// begun sends the head of a proposal of the longest length, and no more of it until the
+// test ends or stop is called.
+func (w *writable) begun(secret string) (stop func()) {
+	r, send := io.Pipe()
+	go func() { _ = feed.ProposeFrom(w.t.Context(), w.client, secret, r) }()
+	_, _ = send.Write(binary.BigEndian.AppendUint64(nil, feed.MaxProposalBytes))
+	synctest.Wait()
+	return func() { _ = send.CloseWithError(errors.New("stopped")) }
+}
+
+// TestProposeMemory: what all hold in memory is bounded, and given back. Who may write
+// nothing holds none, and who may write to a few namespaces half of it, which others
+// need not wait for.
 func TestProposeMemory(t *testing.T) {
-	var m feed.Memory
-	if err := m.Take(feed.MaxProposalsBytes - 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Take(2); godwit.CodeOf(err) != godwit.CodeUnavailable {
-		t.Errorf("got %v", err)
-	}
-	m.Give(1)
-	if err := m.Take(2); err != nil {
-		t.Errorf("got %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWritable(t)
+		limited := w.token(godwit.PermissionWrite, w.ns)
+		reader, follower := w.token(godwit.PermissionRead, w.ns), w.token(godwit.PermissionReplicate)
+		busy := func(what, secret string, want bool) {
+			t.Helper()
+			_, err := w.propose(secret, nil, one(w.put("k", "v")))
+			if got := errors.Is(err, godwit.ErrBusy); got != want || !want && err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		var stops []func()
+		for _, secret := range []string{reader, follower, reader, follower} {
+			stops = append(stops, w.begun(secret))
+		}
+		busy("beside some who may write nothing", limited, false)
+		stops = append(stops, w.begun(limited))
+		busy("a token that has its half", limited, true)
+		busy("another", w.token(godwit.PermissionWrite, w.ns), false)
+		busy("the root token", proposeRoot, false)
+		stops = append(stops, w.begun(proposeRoot))
+		busy("with none left", proposeRoot, true)
+		for _, stop := range stops {
+			stop()
+		}
+		time.Sleep(time.Minute) // for connections that are to be closed
+		busy("once all have gone", limited, false)
+		busy("the root token once all have gone", proposeRoot, false)
+	})
+}
+
+// TestProposeTooSlowly: a proposal that has room is not waited for much longer than half
+// a minute, however it began.
+func TestProposeTooSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWritable(t)
+		began := time.Now()
+		r, send := io.Pipe()
+		go func() {
+			defer send.Close()
+			_, _ = send.Write(append(binary.BigEndian.AppendUint64(nil, feed.MaxProposalBytes), make([]byte, 10<<20)...))
+			for {
+				time.Sleep(10 * time.Second)
+				if _, err := send.Write([]byte{0}); err != nil || time.Since(began) > 10*time.Minute {
+					return
+				}
+				if _, err := w.propose(w.token(godwit.PermissionWrite), nil, one(w.put("k", "v"))); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		err := feed.ProposeFrom(t.Context(), w.client, proposeRoot, r)
+		if godwit.CodeOf(err) != godwit.CodeUnavailable || !strings.Contains(err.Error(), "too slowly") {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
 }
 
 func TestBarrierAndIdentify(t *testing.T) { synctest.Test(t, barrierAndIdentify) }

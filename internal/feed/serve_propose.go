@@ -5,15 +5,16 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/room"
 )
 
 const (
-	// maxProposalsBytes bounds what requests that propose hold in memory.
+	// maxProposalsBytes bounds what requests that propose hold in memory. Those with
+	// one token that is limited to namespaces hold half of it at most.
 	maxProposalsBytes = 2 * maxProposalBytes
 	// maxDrainBytes bounds how much of a refused body is read, so that the
 	// other side gets to read the answer.
@@ -22,20 +23,6 @@ const (
 	// not known here.
 	checkTimeout = time.Second
 )
-
-// memory bounds how much is held at once.
-type memory struct{ held atomic.Int64 }
-
-// take makes room for n bytes. Error: ErrBusy.
-func (m *memory) take(n int64) error {
-	if m.held.Add(n) > maxProposalsBytes {
-		m.held.Add(-n)
-		return godwit.ErrBusy
-	}
-	return nil
-}
-
-func (m *memory) give(n int64) { m.held.Add(-n) }
 
 // servePropose answers Client.Propose. The request's context carries the
 // credential, for a log that passes it on.
@@ -48,15 +35,18 @@ func (s *Server) servePropose(w http.ResponseWriter, r *http.Request, p *catalog
 }
 
 func (s *Server) propose(w http.ResponseWriter, r *http.Request, p *catalog.Principal) error {
-	ctx := r.Context()
-	var held int64
-	defer func() { s.proposals.give(held) }()
-	txs, err := readProposal(r.Body, func(n int64) error {
-		err := s.proposals.take(n)
-		if err == nil {
-			held = n
-		}
+	if err := may(p, godwit.PermissionWrite); err != nil {
 		return err
+	}
+	ctx := r.Context()
+	part := s.proposals.Enter(p.Limited())
+	defer part.Leave()
+	body := room.Hurried(r.Body, nil)
+	txs, err := readProposal(body, func(n int64) error {
+		if !part.TryTake(n) {
+			return godwit.ErrBusy
+		}
+		return nil
 	})
 	if err != nil {
 		return malformed(err)
@@ -64,7 +54,7 @@ func (s *Server) propose(w http.ResponseWriter, r *http.Request, p *catalog.Prin
 	if err := s.check(ctx, p, txs); err != nil {
 		return err
 	}
-	taken := contents{uploader: s.cfg.Uploader, body: &reading{r: r.Body}}
+	taken := contents{uploader: s.cfg.Uploader, body: &reading{r: body}}
 	if err := taken.take(ctx, txs); err != nil {
 		taken.discard(nil)
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/room"
 	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/trace"
 )
@@ -95,7 +96,7 @@ type Server struct {
 	metrics *serverMetrics
 	serves  map[string]map[string]endpoint
 
-	proposals memory // held by requests that propose
+	proposals *room.Room // bytes of requests that propose
 
 	mu        sync.Mutex
 	streams   map[*outgoing]struct{} // admitted
@@ -115,7 +116,8 @@ func NewServer(cfg ServerConfig) *Server {
 	m := newServerMetrics()
 	s := &Server{
 		cfg: cfg, ring: newRing(cfg.RingBytes, cfg.Store.Revision(), newBounds(cfg.Catalog), m.encoded),
-		walks: semaphore.NewWeighted(int64(cfg.MaxReconciles)), metrics: m, serves: endpoints(),
+		proposals: room.New(maxProposalsBytes),
+		walks:     semaphore.NewWeighted(int64(cfg.MaxReconciles)), metrics: m, serves: endpoints(),
 		streams: make(map[*outgoing]struct{}), followers: make(map[uint64]*follower),
 		walkers: make(map[uint64]*follower), gone: make(chan struct{}),
 	}
