@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -74,44 +75,55 @@ func (l *Log) Read(ctx context.Context, q Query) (found Found, err error) {
 // logFile is a file of the log, and up to where it is read.
 type logFile struct {
 	*os.File
+	info fs.FileInfo
 	head uint32 // of its first bytes
 	end  int64
 }
 
-// openAll opens the file of a log and the one before, as far as they are there.
+// openAll opens the file of a log and the one before, as far as they are there. A file
+// that is replaced between the two openings takes the other name, and is opened once.
 func openAll(name string) (files []*logFile, err error) {
 	for _, name := range []string{name, Before(name)} {
-		f, err := os.Open(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			var one *logFile
-			if one, err = look(f); err == nil {
-				files = append(files, one)
-				continue
+		f, err := look(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			for _, f := range files {
+				_ = f.Close()
 			}
+			return nil, fmt.Errorf("open audit log: %w", err)
+		case slices.ContainsFunc(files, f.same):
 			_ = f.Close()
+		default:
+			files = append(files, f)
 		}
-		for _, f := range files {
-			_ = f.Close()
-		}
-		return nil, fmt.Errorf("open audit log: %w", err)
 	}
 	return files, nil
 }
 
-func look(f *os.File) (*logFile, error) {
-	info, err := f.Stat()
+// look opens one file.
+func look(name string) (f *logFile, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close()
+		}
+	}()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	head := make([]byte, min(info.Size(), headBytes))
-	if _, err := f.ReadAt(head, 0); err != nil {
+	if _, err := file.ReadAt(head, 0); err != nil {
 		return nil, err
 	}
-	return &logFile{f, crc32.ChecksumIEEE(head), info.Size()}, nil
+	return &logFile{file, info, crc32.ChecksumIEEE(head), info.Size()}, nil
 }
+
+func (f *logFile) same(other *logFile) bool { return os.SameFile(f.info, other.info) }
 
 // reading is a Read under way.
 type reading struct {

@@ -97,3 +97,16 @@ func TestReadPassesOverWhatIsNoEntry(t *testing.T) {
 		t.Errorf("got %+v, %v", found, err)
 	}
 }
+
+// TestReadWhileTheFileIsReplaced holds that a file which takes its other name between the
+// two openings is read once.
+func TestReadWhileTheFileIsReplaced(t *testing.T) {
+	l, cfg := filled(t, 3)
+	if err := os.Link(cfg.File, audit.Before(cfg.File)); err != nil { // it has both names
+		t.Fatal(err)
+	}
+	page, err := l.Read(t.Context(), audit.Query{Limit: 37})
+	if err != nil || len(page.Entries) != 3 || page.Cursor != "" {
+		t.Errorf("%d entries, cursor %q: %v; want 3 and no more", len(page.Entries), page.Cursor, err)
+	}
+}
