@@ -104,7 +104,8 @@ type Server struct {
 	chunks  pool // of chunkBytes each
 	replies pool
 
-	clock   atomic.Int64 // unix nanoseconds, as of the sweeper's last tick
+	began   time.Time
+	clock   atomic.Int64 // nanoseconds since began, as of the sweeper's last tick
 	closing atomic.Bool
 	wg      sync.WaitGroup
 
@@ -125,6 +126,7 @@ func New(cfg Config) *Server {
 		cancel:    cancel,
 		listeners: map[net.Listener]struct{}{},
 		conns:     map[*conn]struct{}{},
+		began:     time.Now(),
 	}
 	s.http = &fasthttp.Server{
 		Handler:               s.handle,
@@ -193,7 +195,7 @@ func (s *Server) admitListener(ln net.Listener) bool {
 	s.wg.Add(1)
 	if !s.sweeping {
 		s.sweeping = true
-		s.clock.Store(time.Now().UnixNano())
+		s.clock.Store(s.age())
 		s.wg.Go(s.sweep)
 	}
 	return true
@@ -283,7 +285,7 @@ func (s *Server) drain(ctx context.Context) error {
 func (s *Server) closeQuiet() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now().UnixNano()
+	now := s.age()
 	for c := range s.conns {
 		st := c.state.Load()
 		p, since := st.split()

@@ -31,8 +31,8 @@ func (p phase) String() string {
 	return [phaseCount]string{"new", "idle", "head", "busy", "body", "write", "dead"}[p]
 }
 
-// connStatus is a phase in the low three bits, and since when, in unix
-// nanoseconds, in the others.
+// connStatus is a phase in the low three bits, and since when, in nanoseconds of
+// the server's age, in the others.
 type connStatus int64
 
 func (s connStatus) split() (p phase, since int64) { return phase(s & 7), int64(s &^ 7) }
@@ -198,12 +198,17 @@ func (s *Server) sweep() {
 		select {
 		case <-s.ctx.Done():
 			return
-		case now := <-t.C:
-			s.clock.Store(now.UnixNano())
-			s.expire(now.UnixNano())
+		case <-t.C:
+			now := s.age()
+			s.clock.Store(now)
+			s.expire(now)
 		}
 	}
 }
+
+// age is for how many nanoseconds there has been the server. It goes on evenly, however
+// the machine's clock is set.
+func (s *Server) age() int64 { return int64(time.Since(s.began)) }
 
 // resolution is how often the sweeper looks: it may end a connection that
 // much late.
