@@ -1,10 +1,8 @@
 package edge
 
 import (
-	"bytes"
 	"context"
 	"math"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -157,26 +155,14 @@ func (f *follower) exchange(from, to *feed.Client, why error) {
 // carries tells whether the copy holds namespace ns.
 func (f *follower) carries(ns godwit.NamespaceID) bool {
 	c := f.carried.Load()
-	if c == nil {
+	if c == nil || !c.Carries(ns) {
 		return false
 	}
-	if ns == godwit.SystemNamespace {
-		return true
-	}
-	if f.catalog != nil && !admits(c.Jurisdictions, f.catalog.Jurisdiction(ns)) {
-		return false
-	}
-	if c.Namespaces == nil {
-		return true
-	}
-	_, ok := slices.BinarySearchFunc(c.Namespaces, ns, compareNamespaces)
-	return ok
+	return f.catalog == nil || ns == godwit.SystemNamespace || c.Admits(f.catalog.Jurisdiction(ns))
 }
 
 // carry notes what the copy holds; nil: nothing yet.
 func (f *follower) carry(filter *feed.Filter) { f.carried.Store(filter) }
-
-func compareNamespaces(a, b godwit.NamespaceID) int { return bytes.Compare(a[:], b[:]) }
 
 // waitRevision returns once the copy is exact and holds r. Error: the context's.
 func (f *follower) waitRevision(ctx context.Context, r godwit.Revision) error {

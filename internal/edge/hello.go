@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
 )
 
@@ -70,7 +69,7 @@ func (a *applier) adopt(h *feed.Hello) error {
 // are asked for, or in the background.
 func (a *applier) compareCarried(carries feed.Filter) error {
 	held := a.note.Carries
-	if sameNamespaces(held.Namespaces, carries.Namespaces) && sameJurisdictions(held.Jurisdictions, carries.Jurisdictions) {
+	if held.SameNamespaces(&carries) && held.SameJurisdictions(&carries) {
 		a.note.Carries = &carries
 		a.edge.follow.carry(&carries)
 		return nil
@@ -82,11 +81,6 @@ func (a *applier) compareCarried(carries feed.Filter) error {
 	a.edge.follow.carry(a.note.Carries)
 	a.heard = false
 	return &copyError{"other namespaces are carried than before"}
-}
-
-// sameNamespaces compares filters' namespaces, of which nil means all.
-func sameNamespaces(a, b []godwit.NamespaceID) bool {
-	return (a == nil) == (b == nil) && slices.Equal(a, b)
 }
 
 // bothCarry are the namespaces, or the jurisdictions, that are in both filters.

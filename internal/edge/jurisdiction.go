@@ -18,13 +18,6 @@ func (e *JurisdictionError) Error() string {
 	return fmt.Sprintf("namespace %q is of jurisdiction %s, for which this node was not started, and its data directory holds it", e.Title, e.Jurisdiction)
 }
 
-// admits tells whether a jurisdiction is one of these, nil for all; "" always is.
-func admits(jurisdictions []string, j string) bool {
-	return j == "" || jurisdictions == nil || slices.Contains(jurisdictions, j)
-}
-
-func sameJurisdictions(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
-
 // checkJurisdictions tells whether this node may open what the store holds. The
 // catalog names every namespace; what is in them came only where the node was for it
 // when it was filled. Error: *JurisdictionError; the store's.
@@ -42,7 +35,7 @@ func (a *applier) checkJurisdictions() error {
 			continue
 		}
 		err := MayHold(a.store, own, func(ns *godwit.Namespace) bool {
-			return a.holds(ns.ID) || admits(held.Jurisdictions, ns.Jurisdiction) && (held.Namespaces == nil || slices.Contains(held.Namespaces, ns.ID))
+			return a.holds(ns.ID) || held.Admits(ns.Jurisdiction) && held.Carries(ns.ID)
 		})
 		if err != nil {
 			return err
@@ -80,15 +73,15 @@ func MayHold(s *store.Store, jurisdictions []string, held func(*godwit.Namespace
 	return nil
 }
 
-// lacksNone tells whether a copy for these jurisdictions, nil for all, holds every
-// namespace. Error: which it does not.
-func lacksNone(s *store.Store, jurisdictions []string) error {
+// lacksNone tells whether a copy of what a filter admits holds every namespace. Error:
+// which it does not.
+func lacksNone(s *store.Store, f *feed.Filter) error {
 	all, err := catalog.Stored(s)
 	if err != nil {
 		return err
 	}
 	for _, ns := range all {
-		if !admits(jurisdictions, ns.Jurisdiction) {
+		if !f.Admits(ns.Jurisdiction) {
 			return fmt.Errorf("it carries no namespaces of jurisdiction %s, of which %q is one", ns.Jurisdiction, ns.Title)
 		}
 	}

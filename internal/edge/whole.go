@@ -36,7 +36,7 @@ func Whole(s *store.Store) error {
 	case n.Carries != nil && n.Carries.Namespaces != nil:
 		return fmt.Errorf("it carries some of the namespaces only: %s", carried(n.Carries))
 	case n.Carries != nil:
-		return lacksNone(s, n.Carries.Jurisdictions)
+		return lacksNone(s, n.Carries)
 	}
 	return nil
 }

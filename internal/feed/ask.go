@@ -76,7 +76,7 @@ func (s *Server) askNamespaces(ctx context.Context, q *ask, f *Filter) error {
 			q.refuseNamespace(ref)
 		case err != nil:
 			return err
-		case !f.admits(s.ring.bounds.jurisdiction(id)):
+		case !f.Admits(s.ring.bounds.jurisdiction(id)):
 			j := s.ring.bounds.jurisdiction(id)
 			q.refuse(EndRefused, "namespace "+strconv.QuoteToASCII(clipText(ref))+" is of jurisdiction "+j+", which the follower may not carry: start it with --jurisdiction "+j)
 		default:

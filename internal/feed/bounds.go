@@ -96,14 +96,14 @@ func (b *bounds) admitted(f *filter, r *godwit.Record) bool {
 	if j == "" && r.Namespace == godwit.SystemNamespace {
 		return b.catalog().KnownNamespace(ns) != nil
 	}
-	return f.admits(j)
+	return f.Admits(j)
 }
 
 // unmet is the jurisdiction of a namespace which does not pass a filter, "" if all
 // pass.
 func (b *bounds) unmet(f *Filter) string {
 	for _, ns := range b.catalog().Namespaces() {
-		if !f.admits(ns.Jurisdiction) {
+		if !f.Admits(ns.Jurisdiction) {
 			return ns.Jurisdiction
 		}
 	}

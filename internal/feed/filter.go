@@ -56,17 +56,33 @@ func (f *Filter) missing(jurisdictions []string) string {
 		jurisdictions = godwit.Jurisdictions()
 	}
 	for _, j := range jurisdictions {
-		if !f.admits(j) {
+		if !f.Admits(j) {
 			return j
 		}
 	}
 	return ""
 }
 
-// admits tells whether namespaces of a jurisdiction pass f, "" for those of none.
-func (f *Filter) admits(j string) bool {
+// Admits tells whether namespaces of a jurisdiction pass f, "" for those of none.
+func (f *Filter) Admits(j string) bool {
 	return j == "" || f.Jurisdictions == nil || slices.Contains(f.Jurisdictions, j)
 }
+
+// Carries tells whether f names a namespace, of whatever jurisdiction that is.
+func (f *Filter) Carries(ns godwit.NamespaceID) bool {
+	return f.Namespaces == nil || ns == godwit.SystemNamespace || contains(f.Namespaces, ns)
+}
+
+// SameNamespaces tells whether both name the same.
+func (f *Filter) SameNamespaces(other *Filter) bool { return same(f.Namespaces, other.Namespaces) }
+
+// SameJurisdictions tells whether both admit namespaces of the same.
+func (f *Filter) SameJurisdictions(other *Filter) bool {
+	return same(f.Jurisdictions, other.Jurisdictions)
+}
+
+// same compares parts of filters, of which nil means all.
+func same[T comparable](a, b []T) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 // within tells whether inner, nil for all, lies in outer.
 func within(inner, outer []godwit.NamespaceID) bool {
@@ -90,7 +106,7 @@ func (f *filter) pass(r *godwit.Record, of *bounds) bool {
 	if r.Namespace == godwit.SystemNamespace {
 		return f.scope == nil || catalog.InScope(r, func(ns godwit.NamespaceID) bool { return contains(f.scope, ns) })
 	}
-	if !carries(f.Filter, r.Namespace) {
+	if !f.Carries(r.Namespace) {
 		return false
 	}
 	if f.MaxValue > 0 && r.Value.Blob.IsZero() && int64(len(r.Value.Inline)) > f.MaxValue {

@@ -128,7 +128,7 @@ func (p *pager) read(ctx context.Context, view *store.View) (done bool, err erro
 	for {
 		jump := false
 		err := view.Walk(ctx, p.after, !p.heads, func(r *godwit.Record) error {
-			if jump = !carries(p.filter.Filter, r.Namespace); jump || p.page.full() {
+			if jump = !p.filter.Carries(r.Namespace); jump || p.page.full() {
 				if jump {
 					p.after = p.next(r.Namespace)
 				}

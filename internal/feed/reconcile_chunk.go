@@ -143,7 +143,7 @@ func (c *cutter) compare(ctx context.Context, p *Page) (err error) {
 // beyond tells whether a namespace is none of this walk's, and where to go on
 // behind it: nil for nowhere.
 func (c *cutter) beyond(ns godwit.NamespaceID) (*store.Place, bool) {
-	if carries(c.hello.Carries, ns) {
+	if c.hello.Carries.Carries(ns) {
 		return nil, false
 	}
 	if p, ok := behind(ns); ok {
@@ -217,7 +217,7 @@ func (c *cutter) check(p *Page) error {
 	for i := range p.Records {
 		r := &p.Records[i]
 		place := placeOf(r)
-		if r.Op != godwit.OpPut || before != nil && comparePlaces(*before, place) >= 0 || !carries(c.hello.Carries, r.Namespace) {
+		if r.Op != godwit.OpPut || before != nil && comparePlaces(*before, place) >= 0 || !c.hello.Carries.Carries(r.Namespace) {
 			return broken(fmt.Errorf("%w: an entry that is out of place in a page", wire.ErrMalformed))
 		}
 		before = &place

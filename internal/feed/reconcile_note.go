@@ -142,11 +142,14 @@ func (p notedPosition) on(l godwit.Lineage) bool {
 // continues tells whether a walk of who says h goes on where n was cut off: the
 // same keys, of a log that has all states that were read so far.
 func (n *resumption) continues(h *Hello) bool {
-	return sameNamespaces(n.Namespaces, h.Carries.Namespaces) && sameJurisdictions(n.Jurisdictions, h.Carries.Jurisdictions) && n.Lowest.on(h.Lineage) && n.Highest.on(h.Lineage)
+	walked := n.walked()
+	return walked.SameNamespaces(&h.Carries) && walked.SameJurisdictions(&h.Carries) && n.Lowest.on(h.Lineage) && n.Highest.on(h.Lineage)
 }
 
-// sameJurisdictions compares filters' jurisdictions, of which nil means all.
-func sameJurisdictions(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
+// walked is what the walk is of.
+func (n *resumption) walked() *Filter {
+	return &Filter{Namespaces: n.Namespaces, Jurisdictions: n.Jurisdictions}
+}
 
 // Walking is what of its upstream's data an unfinished reconcile of the store may
 // have brought in; nil: there is none.
@@ -155,10 +158,5 @@ func Walking(s *store.Store) (*Filter, error) {
 	if n == nil || err != nil {
 		return nil, err
 	}
-	return &Filter{Namespaces: n.Namespaces, Jurisdictions: n.Jurisdictions}, nil
-}
-
-// sameNamespaces compares filters' namespaces, of which nil means all.
-func sameNamespaces(a, b []godwit.NamespaceID) bool {
-	return (a == nil) == (b == nil) && slices.Equal(a, b)
+	return n.walked(), nil
 }

@@ -149,15 +149,6 @@ func (w *walk) read(ctx context.Context, group *errgroup.Group, out chan<- *chun
 	}
 }
 
-// carries tells whether a walk by filter f tells of a namespace.
-func carries(f Filter, ns godwit.NamespaceID) bool {
-	if f.Namespaces == nil || ns == godwit.SystemNamespace {
-		return true
-	}
-	_, ok := slices.BinarySearchFunc(f.Namespaces, ns, compareNamespaces)
-	return ok
-}
-
 // position is where revision r is in a log.
 func position(l godwit.Lineage, r godwit.Revision) godwit.Position {
 	e, _ := l.At(r)
