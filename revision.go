@@ -61,6 +61,12 @@ func (l Lineage) At(r Revision) (Epoch, bool) {
 	return Epoch{}, false
 }
 
+// Position is where r is in the log, of no epoch if r is older than all.
+func (l Lineage) Position(r Revision) Position {
+	e, _ := l.At(r)
+	return Position{Epoch: e.ID, Revision: r}
+}
+
 // Generation is that of the epoch that goes on. A copy of a centre that is made a
 // centre itself goes on with the log under a higher one: of two logs of one
 // cluster the higher is the one to follow. 0: nothing of the kind has happened.

@@ -51,6 +51,9 @@ func TestLineageAt(t *testing.T) {
 		if got != want || ok != (want != godwit.Epoch{}) {
 			t.Errorf("%d: %v %v, want %v", r, got, ok, want)
 		}
+		if p := l.Position(r); p.Epoch != want.ID || p.Revision != r {
+			t.Errorf("%d: position %+v", r, p)
+		}
 	}
 	if _, ok := godwit.Lineage(nil).At(1); ok {
 		t.Error("an empty lineage has an epoch")

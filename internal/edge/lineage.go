@@ -15,8 +15,7 @@ func position(s *store.Store) godwit.Position {
 	if r == 0 {
 		return godwit.Position{}
 	}
-	e, _ := s.Lineage().At(r)
-	return godwit.Position{Epoch: e.ID, Revision: r}
+	return s.Lineage().Position(r)
 }
 
 // mayReplace tells whether a store at p may become a copy of who says h, though

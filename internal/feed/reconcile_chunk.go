@@ -54,7 +54,7 @@ func (c *cutter) page(ctx context.Context, p *Page) error {
 	if err := c.check(p); err != nil {
 		return err
 	}
-	c.begin(position(c.hello.Lineage, p.Revision))
+	c.begin(c.hello.Lineage.Position(p.Revision))
 	if c.note.Blank {
 		c.current.every = p.Records
 		for i := range p.Records {

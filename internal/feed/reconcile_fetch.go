@@ -65,7 +65,7 @@ func (w *walk) fetch(ctx context.Context, places []store.Place) (*answer, error)
 		return nil, err
 	}
 	w.fetchedBytes.Add(page.bytes)
-	a := &answer{state: position(w.hello.Lineage, page.Revision), records: page.Records, last: places[len(places)-1]}
+	a := &answer{state: w.hello.Lineage.Position(page.Revision), records: page.Records, last: places[len(places)-1]}
 	if !page.Done {
 		if len(page.Records) == 0 {
 			return nil, broken(fmt.Errorf("%w: no entry of those asked for", wire.ErrMalformed))

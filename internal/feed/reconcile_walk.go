@@ -148,9 +148,3 @@ func (w *walk) read(ctx context.Context, group *errgroup.Group, out chan<- *chun
 		}
 	}
 }
-
-// position is where revision r is in a log.
-func position(l godwit.Lineage, r godwit.Revision) godwit.Position {
-	e, _ := l.At(r)
-	return godwit.Position{Epoch: e.ID, Revision: r}
-}

@@ -61,7 +61,7 @@ func (t *stater) run(ctx context.Context) error {
 	if err != nil {
 		return &End{EndSuspended, godwit.MessageOf(err)}
 	}
-	err = t.send(&State{Position: position(t.s.cfg.Store.Lineage(), t.view.Revision()), Time: t.view.Time(), Place: place})
+	err = t.send(&State{Position: t.s.cfg.Store.Lineage().Position(t.view.Revision()), Time: t.view.Time(), Place: place})
 	if err == nil {
 		err = t.flush()
 	}

@@ -104,8 +104,7 @@ func (b *Backup) Epochs() godwit.Lineage {
 
 // Position is where the state lies in the log.
 func (b *Backup) Position() godwit.Position {
-	e, _ := b.Epochs().At(b.Revision)
-	return godwit.Position{Epoch: e.ID, Revision: b.Revision}
+	return b.Epochs().Position(b.Revision)
 }
 
 // Generation is that of the log.

@@ -221,10 +221,10 @@ func (m *Member) takeFormat(msg Message, rest []byte) error {
 	return m.commit(m.store.Begin(), msg.Sequence)
 }
 
+// position is where the store stands in the log; of no epoch where it holds nothing.
 func position(s *store.Store) godwit.Position {
-	r := s.Revision()
-	e, _ := s.Lineage().At(r)
-	return godwit.Position{Epoch: e.ID, Revision: r}
+	r := s.Revision() // before the lineage: it lies on that
+	return s.Lineage().Position(r)
 }
 
 // foundWait is how long a member without data waits for one with data to begin
