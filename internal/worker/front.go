@@ -234,6 +234,12 @@ func (f *front) failed(w http.ResponseWriter, r *http.Request, err error) {
 		fmt.Fprintln(w, "godwit worker: the Worker does not run.")
 		return
 	}
+	var broken *brokenBody
+	if errors.As(err, &broken) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintln(w, "godwit worker: the body of this request is broken.")
+		return
+	}
 	w.WriteHeader(http.StatusBadGateway)
 	fmt.Fprintln(w, "godwit worker: workerd ended while it answered this request.")
 }

@@ -18,11 +18,22 @@ type incoming struct {
 // Read implements io.Reader.
 func (u *incoming) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
-	if err == io.EOF {
+	switch err {
+	case nil:
+	case io.EOF:
 		u.whole.Store(true)
+	default:
+		err = &brokenBody{err}
 	}
 	return n, err
 }
+
+// brokenBody is why the body of a request could not be read: what failed is not workerd.
+type brokenBody struct{ err error }
+
+func (e *brokenBody) Error() string { return "read the request's body: " + e.err.Error() }
+
+func (e *brokenBody) Unwrap() error { return e.err }
 
 // stream passes on a request that may have a body. A Worker may answer before it has read
 // that: by default its client would have to send all first.

@@ -91,6 +91,42 @@ func TestFrontUnreadBody(t *testing.T) {
 	}
 }
 
+// TestFrontBrokenBody holds that a client whose body is broken is told so,
+// and not that workerd had ended.
+func TestFrontBrokenBody(t *testing.T) {
+	for _, body := range []string{"3;a\nabc", "x\r\n", "3\r\nabcd\r\n", "3\r\nabc\r\n-1\r\n"} {
+		server := oneAnswer(t, func(r *http.Request, conn net.Conn) {
+			if _, err := io.Copy(io.Discard, r.Body); err == nil {
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			}
+		})
+		conn := tell(t, server, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+body)
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%q: %v", body, err)
+		}
+		said, err := io.ReadAll(res.Body)
+		if res.StatusCode != http.StatusBadRequest || !res.Close || err != nil {
+			t.Errorf("%q: got %d, %v, the last: %t", body, res.StatusCode, err, res.Close)
+		}
+		if want := "godwit worker: the body of this request is broken.\n"; string(said) != want {
+			t.Errorf("%q: it says %q", body, said)
+		}
+	}
+}
+
+// TestFrontWorkerEnds holds that a client whose body was whole is told that workerd ended.
+func TestFrontWorkerEnds(t *testing.T) {
+	server := oneAnswer(t, func(*http.Request, net.Conn) {})
+	for _, body := range []string{"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "Content-Length: 3\r\n\r\nabc"} {
+		conn := tell(t, server, "POST / HTTP/1.1\r\nHost: a\r\n"+body)
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || res.StatusCode != http.StatusBadGateway {
+			t.Errorf("%q: %v, %v", body, res, err)
+		}
+	}
+}
+
 // TestFrontWholeBody holds that a connection serves on where a body was read to its end.
 func TestFrontWholeBody(t *testing.T) {
 	server := oneAnswer(t, func(r *http.Request, conn net.Conn) {
