@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/durable"
 	"github.com/godwitkv/godwit/internal/node"
 )
 
@@ -253,17 +253,12 @@ func (c *serveCmd) tellReady(n *node.Node) error {
 	if err != nil {
 		return fmt.Errorf("encode ready file: %w", err)
 	}
-	return writeWhole(c.ReadyFile, append(b, '\n'))
+	return writeReady(c.ReadyFile, append(b, '\n'))
 }
 
-// writeWhole writes a file, whole or not at all.
-func writeWhole(path string, b []byte) error {
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.WriteFile(temp, b, 0o600); err != nil {
+func writeReady(path string, text []byte) error {
+	if err := durable.WriteFile(path, text); err != nil {
 		return fmt.Errorf("write ready file: %w", err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("name ready file: %w", err)
 	}
 	return nil
 }

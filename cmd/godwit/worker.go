@@ -156,5 +156,5 @@ func (c *workerCmd) tellReady(r *worker.Runner) error {
 	if err != nil {
 		return fmt.Errorf("encode ready file: %w", err)
 	}
-	return writeWhole(c.ReadyFile, append(b, '\n'))
+	return writeReady(c.ReadyFile, append(b, '\n'))
 }

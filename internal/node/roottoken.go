@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/godwitkv/godwit/internal/durable"
 )
 
 // rootTokenName is the file, in the data directory, of a root token that was
@@ -48,38 +50,9 @@ func newRootToken() string {
 	}
 }
 
-// writeSecret puts a file for its owner alone in place, whole or not at all.
-//
-//	open .root-token.new 0600, write, fsync, close, rename, fsync directory
 func writeSecret(name, text string) error {
-	temp := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".new")
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove half-written file: %w", err)
-	}
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("create secret: %w", err)
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write secret: %w", err), os.Remove(temp))
-	}
-	if err := os.Rename(temp, name); err != nil {
-		return fmt.Errorf("name secret: %w", err)
-	}
-	return syncDir(filepath.Dir(name))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open directory: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync directory: %w", err)
+	if err := durable.WriteFile(name, []byte(text)); err != nil {
+		return fmt.Errorf("write secret: %w", err)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/durable"
 )
 
 // noteEvery is how often a checkpoint is written, at the most.
@@ -91,25 +93,9 @@ func (c *Checkpoint) save() {
 	}
 	raw, err := json.Marshal(checkpointJSON{c.of, c.mark})
 	if err == nil {
-		err = replaceFile(c.name, append(raw, '\n'))
+		err = durable.WriteFile(c.name, append(raw, '\n'))
 	}
 	if err != nil {
 		c.err = fmt.Errorf("write checkpoint: %w", err)
 	}
-}
-
-// replaceFile writes a file so that there is always a whole one.
-func replaceFile(name string, content []byte) error {
-	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(name+".new", name)
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/godwitkv/godwit/internal/durable"
 )
 
 // Names in a node's data directory.
@@ -62,7 +64,7 @@ func HasState(dir string) (bool, error) {
 		return false, fmt.Errorf("read directory: %w", err)
 	}
 	for _, e := range entries {
-		if e.Name() != markFile && e.Name() != markFile+newSuffix {
+		if e.Name() != markFile && e.Name() != durable.HalfWritten(markFile) {
 			return true, nil
 		}
 	}
@@ -103,35 +105,10 @@ func isIdentity(id string) bool {
 	return len(id) == 2*identityBytes && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-const newSuffix = ".new"
-
 // writeIdentity is durable once it returns.
 func writeIdentity(dir, name, id string) error {
-	path := filepath.Join(dir, name)
-	f, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, name), []byte(id+"\n")); err != nil {
 		return fmt.Errorf("write identity: %w", err)
-	}
-	_, err = f.WriteString(id + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write identity: %w", err)
-	}
-	if err := os.Rename(path+newSuffix, path); err != nil {
-		return fmt.Errorf("name identity: %w", err)
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open directory: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync directory: %w", err)
 	}
 	return nil
 }

@@ -68,6 +68,12 @@ func TestIdentity(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "nats")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(filepath.Join(dir, "nats"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "nats", ".identity.new"), []byte("ha"), 0o600); err != nil { // killed while it wrote
+		t.Fatal(err)
+	}
 	if again := name(); again == first {
 		t.Error("without its state the server has its old name")
 	}
