@@ -126,6 +126,14 @@ func TreePages(t *testing.T, nodes http.Handler, id string) map[string]string {
 	return pages
 }
 
+// WebAddress is where a link to the pages of a node leads; "": there is none.
+func WebAddress(text string) string {
+	if u := webAddress(text); u != nil {
+		return u.String()
+	}
+	return ""
+}
+
 // Parsed is a command as tests look at it.
 type Parsed struct {
 	Verb    string

@@ -152,7 +152,8 @@ func TestMapAndNodePages(t *testing.T) {
 		t.Fatalf("the overview leads to %d nodes", len(links))
 	}
 	root := b.get(links[0][1])
-	b.contains(root, 200, "central", "London, GB", "v0.0.0-test", "serves reads", "nowhere", "Running for", "Its own pages", "sign in there only if you know it")
+	b.contains(root, 200, "central", "London, GB", "v0.0.0-test", "serves reads", "nowhere", "Running for", "sign in there only if you know it",
+		"Its own pages at "+strings.TrimPrefix(centre.APIURL(), "http://"), `rel="noopener noreferrer"`)
 	middle := b.get(links[1][1])
 	b.contains(middle, 200, "relay", "behind lhr", "nrt")
 	anew := b.get(strings.Replace(links[2][1], "/node?", "/node/about?", 1))
@@ -160,6 +161,27 @@ func TestMapAndNodePages(t *testing.T) {
 	b.contains(b.get("/dashboard/node?id=none"), 404, "No such node")
 	b.contains(b.get("/dashboard/node"), 404, "No such node")
 	b.contains(signedIn(t, far, rootToken).get("/dashboard/map"), 200, "London, GB", "Narita, JP")
+}
+
+// TestWebAddress holds which addresses become links, and that what is shown of one is where
+// it leads.
+func TestWebAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://a.example:8787":               "http://a.example:8787/dashboard/overview",
+		"https://[::1]:1/b?c#d":               "https://[::1]:1/dashboard/overview",
+		"https://centre.example@b":            "https://b/dashboard/overview",
+		"HTTP://Under_score":                  "http://Under_score/dashboard/overview",
+		"https://c\u0435ntre.example":         "", // a letter that only looks like an e
+		"https://centre\u202e.example":        "",
+		"https://%63entre.example":            "",
+		"https://" + strings.Repeat("a", 300): "",
+		"javascript:alert(1)":                 "", "javascript://b/%0aalert(1)": "", "data:text/html,b": "", "ftp://b": "", "//b": "", "http://": "", "": "",
+		"http://b\\c": "", "http://b'": "", "http://b:c": "", "http:b": "", "http://?": "",
+	} {
+		if got := dashboard.WebAddress(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
 }
 
 // TestHostileNodes holds that what nodes tell of themselves stays text.

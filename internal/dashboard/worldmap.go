@@ -3,6 +3,7 @@ package dashboard
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -85,7 +86,7 @@ func (r treeRow) Place() string {
 type nodePage struct {
 	treeRow
 	Below []treeRow
-	Web   string // address of its own dashboard; "": that is not known
+	Web   *url.URL // of its own dashboard; nil: that is not known
 }
 
 func (d *Dashboard) node(c *call) error {
@@ -129,11 +130,19 @@ func (d *Dashboard) nodePage(c *call) (*nodePage, error) {
 	}
 }
 
-// webAddress is where a node's own pages are, as it told of itself.
-func webAddress(text string) string {
+// maxHost bounds the host and port of a link.
+const maxHost = 261
+
+// webAddress is where a node's own pages are, as it told of itself: whoever sees the host
+// must see where the link leads, so that has no letters that look like others.
+func webAddress(text string) *url.URL {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return ""
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || len(u.Host) > maxHost {
+		return nil
 	}
-	return u.Scheme + "://" + u.Host + Prefix + "overview"
+	const usual = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
+	if strings.Trim(u.Host, usual) != "" {
+		return nil
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: Prefix + "overview"}
 }
