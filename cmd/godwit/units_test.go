@@ -81,14 +81,6 @@ func TestCountBytes(t *testing.T) {
 	}
 }
 
-func TestQuote(t *testing.T) {
-	for word, want := range map[string]string{"/a/b-c_d.e": "/a/b-c_d.e", "/a b": "'/a b'", "it's": `'it'\''s'`, "$x": "'$x'"} {
-		if got := quote(word); got != want {
-			t.Errorf("%s: got %s, want %s", word, got, want)
-		}
-	}
-}
-
 func TestRootTokenGoesToThisMachineAlone(t *testing.T) {
 	for url, want := range map[string]bool{
 		"http://127.0.0.1:8787": true, "http://localhost": true, "http://[::1]:1": true, "https://127.9.9.9": true,

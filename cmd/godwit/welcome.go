@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/shell"
 )
 
 // welcome tells where the node is, its root token if this start made it, and
@@ -29,7 +30,7 @@ func (p *program) welcome(c *serveCmd, n *node.Node) {
 		p.welcomeEdge(c, n)
 		return
 	}
-	token := `"$(cat ` + quote(absolute(file)) + `)"`
+	token := `"$(cat ` + shell.Quote(absolute(file)) + `)"`
 	fmt.Fprintf(p.stdout, "\ngodwit %s is ready.\n\n", version())
 	fmt.Fprintf(p.stdout, "  API      %s   (in a browser: the dashboard)\n  Binding  %s\n  Data     %s\n  Account  %s\n", n.APIURL(), n.BindingURL(), c.Data, n.Account())
 	switch {
@@ -41,7 +42,7 @@ func (p *program) welcome(c *serveCmd, n *node.Node) {
 	default:
 		fmt.Fprintf(p.stdout, "  Token    in %s\n", file)
 	}
-	self := quote(self())
+	self := shell.Quote(self())
 	fmt.Fprintf(p.stdout, `
 Type next, in another terminal:
 
@@ -75,7 +76,7 @@ It serves reads once its first copy is complete. Type next, in another terminal:
   %[2]s status
   %[2]s status --tree
 
-`, n.APIURL(), quote(self()))
+`, n.APIURL(), shell.Quote(self()))
 }
 
 // self is how to call this program: by name where that is it, else by path.
@@ -105,12 +106,4 @@ func absolute(path string) string {
 		return path
 	}
 	return abs
-}
-
-// quote makes s one word of a shell.
-func quote(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/shell"
 	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/worker"
 )
@@ -59,7 +60,7 @@ func (l *localNode) own(ctx context.Context) (worker.Node, error) {
 	if err != nil {
 		return worker.Node{}, fmt.Errorf("read root token: %w", err)
 	}
-	l.program.note("The Worker's own node: export GODWIT_URL=%s GODWIT_TOKEN=\"$(cat %s)\"", l.node.APIURL(), quote(file))
+	l.program.note("The Worker's own node: export GODWIT_URL=%s GODWIT_TOKEN=\"$(cat %s)\"", l.node.APIURL(), shell.Quote(file))
 	return l.reach(ctx, l.node.APIURL(), strings.TrimSpace(string(token)))
 }
 

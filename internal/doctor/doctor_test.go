@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -189,6 +190,37 @@ func TestFindings(t *testing.T) {
 				t.Errorf("only %d findings", len(all))
 			}
 		})
+	}
+}
+
+// TestHostileAddress holds that a shell which is given the advice runs nothing that a
+// node has told for its address.
+func TestHostileAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://lhr:1":             " https://lhr:1",
+		"http://h/$(touch x)'`id`;": ` 'http://h/$(touch x)'\''` + "`id`;",
+		"-Kfile":                    " URL",
+		"$(touch x)":                " URL",
+		"file:///etc/passwd":        " URL",
+	} {
+		for name, n := range map[string]doctor.Node{
+			"api port":  {Health: errors.New("refused")},
+			"told":      {Told: true},
+			"not ready": {Unready: "first copy"},
+		} {
+			n.Name, n.URL = "lhr", address
+			d := well()
+			d.Nodes[1] = n
+			var advice []string
+			for _, f := range d.Findings() {
+				if f.Node == "lhr" && f.Level != doctor.OK {
+					advice = append(advice, f.Do)
+				}
+			}
+			if len(advice) != 1 || !strings.Contains(advice[0], want) || strings.Contains(strings.ReplaceAll(advice[0], want, ""), address) {
+				t.Errorf("%s, %s: %q, want %q in it", address, name, advice, want)
+			}
+		}
 	}
 }
 

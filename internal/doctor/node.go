@@ -3,10 +3,12 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/shell"
 )
 
 // Bounds.
@@ -30,7 +32,7 @@ func reachOf(_ *Deployment, n *Node) *Finding {
 		return &Finding{
 			Level: Problem, Check: check, Found: n.URL + " does not answer: " + n.Health.Error(),
 			Means: "clients that are sent there are not answered; it may be stopped, or cut off from here",
-			Do:    `see that "godwit serve" runs there, and that its port can be reached: curl ` + n.URL + "/healthz",
+			Do:    `see that "godwit serve" runs there, and that its port can be reached: ` + typed("curl", n.URL+"/healthz"),
 		}
 	case n.Unseen != nil:
 		return unseen(n)
@@ -38,10 +40,20 @@ func reachOf(_ *Deployment, n *Node) *Finding {
 		return &Finding{
 			Level: Warning, Check: check, Found: n.URL + " answers, and was not asked for its status: another node tells that address, and it would be shown the token",
 			Means: "only what the node that it follows knows of it was checked",
-			Do:    "if the address is that of a node of yours, add --node " + n.URL,
+			Do:    "if the address is that of a node of yours, add " + typed("--node", n.URL),
 		}
 	}
 	return ok(check, n.URL+" answers in "+n.Round.Round(10*time.Microsecond).String())
+}
+
+// typed is a command about the address of a node, for people to type. A follower says
+// itself where it can be reached: what is no address must not get into a shell.
+func typed(command, address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return command + " URL"
+	}
+	return command + " " + shell.Quote(address)
 }
 
 // unseen is of a node that answers and shows no status.
@@ -70,7 +82,7 @@ func readyOf(_ *Deployment, n *Node) *Finding {
 	f := &Finding{
 		Level: Problem, Check: check, Found: n.Unready,
 		Means: "it serves no reads, and a load balancer sends it none",
-		Do:    `"godwit status --url ` + n.URL + `" tells how far it is; see its log if that does not move`,
+		Do:    "ask how far it is, and see its log if that does not move: " + typed("godwit status --url", n.URL),
 	}
 	if f.Found == "" {
 		f.Found = "it is not ready"
