@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,6 +125,37 @@ func TestPaths(t *testing.T) {
 		got := request(t, tt.method, n.APIURL()+tt.path, tt.token, "")
 		if got.status != tt.status || !strings.Contains(got.body, tt.contains) {
 			t.Errorf("%s %s: got %d %q, want %d with %q", tt.method, tt.path, got.status, got.body, tt.status, tt.contains)
+		}
+	}
+}
+
+// TestAbsoluteForm holds that a request by the form that proxies use is the same as one for
+// its path, whatever it asks for.
+func TestAbsoluteForm(t *testing.T) {
+	n := open(t, config())
+	at, err := url.Parse(n.APIURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{Proxy: http.ProxyURL(at)}
+	defer transport.CloseIdleConnections()
+	for path, want := range map[string]string{
+		"/healthz": "ok", "": "Sign in", "/?x=1": "Sign in", "/metrics": "go_goroutines", "/client/v4/accounts": n.Account(),
+		"/godwit/v1/status": n.Account(), "/godwit/v1/status?tree=own": `"tree"`, "/godwit/v1/openapi.yaml": "openapi:",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://other.example"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+rootToken)
+		res, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s: got %d %.200q, %v, want %q in it", path, res.StatusCode, body, err, want)
 		}
 	}
 }

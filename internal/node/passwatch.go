@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/feed"
 )
 
@@ -66,11 +66,11 @@ func (n *Node) passUncarried(w http.ResponseWriter, r *http.Request, ns godwit.N
 
 // targetOf is what a request line asks for: path and query as they came.
 func targetOf(r *http.Request) string {
-	target := rawPath(r)
-	if _, query, ok := strings.Cut(r.RequestURI, "?"); ok {
-		target += "?" + query
+	path, query := api.SplitTarget(r.RequestURI)
+	if query == "" {
+		return path
 	}
-	return target
+	return path + "?" + query
 }
 
 // passEvents hands on what comes as it comes, until either side is gone or the

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/binding"
 	"github.com/godwitkv/godwit/internal/api/cloudflare"
 	"github.com/godwitkv/godwit/internal/api/native"
@@ -103,21 +104,10 @@ func (n *Node) dispatch() http.Handler {
 	})
 }
 
-// rawPath is the path as it stood in the request line; of the absolute form,
-// that proxies use, what is after the host.
+// rawPath is the path as it stood in the request line.
 func rawPath(r *http.Request) string {
-	path, _, _ := strings.Cut(r.RequestURI, "?")
-	if strings.HasPrefix(path, "/") {
-		return path
-	}
-	_, rest, ok := strings.Cut(path, "://")
-	if !ok {
-		return path
-	}
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		return rest[i:]
-	}
-	return "/"
+	path, _ := api.SplitTarget(r.RequestURI)
+	return path
 }
 
 func readOnly(h http.Handler, w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,8 @@ package cloudflare
 import (
 	"net/url"
 	"strings"
+
+	"github.com/godwitkv/godwit/internal/api"
 )
 
 const prefix = "/client/v4/"
@@ -13,18 +15,9 @@ type target struct {
 	query string // raw, without "?"
 }
 
-// parseTarget splits a request URI as it stood in the request line. The absolute
-// form that proxies use ("http://host/path") is the same as its path.
+// parseTarget splits a request URI as it stood in the request line.
 func parseTarget(uri string) target {
-	path, query, _ := strings.Cut(uri, "?")
-	if i := strings.Index(path, "://"); i > 0 && path[0] != '/' {
-		rest := path[i+len("://"):]
-		if slash := strings.IndexByte(rest, '/'); slash >= 0 {
-			path = rest[slash:]
-		} else {
-			path = "/"
-		}
-	}
+	path, query := api.SplitTarget(uri)
 	return target{path: path, query: query}
 }
 

@@ -264,7 +264,7 @@ func Streams(r *http.Request, path string) bool {
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(api.HeaderRevision, h.cfg.Service.Revision().String())
-	path, _, _ := strings.Cut(r.RequestURI, "?")
+	path, _ := api.SplitTarget(r.RequestURI)
 	path = strings.TrimPrefix(path, Prefix)
 	rt, args, ok := match(path)
 	q := &request{Request: r, w: w, path: rt.path, argument: args[0], key: args[1]}
