@@ -18,21 +18,55 @@ import (
 // condition is one as it is in a body: revision is a revision, null for a key
 // that must be absent, or "any" for one that must exist.
 type condition struct {
-	Key      *string         `json:"key"`
-	Revision json.RawMessage `json:"revision"`
+	Key      *string
+	Revision json.RawMessage
 }
 
 // mutation is one as it is in a body. All but op, key and delta are of a put, and
 // metadata and when it expires of an add too.
 type mutation struct {
-	Op            string          `json:"op"`
-	Key           *string         `json:"key"`
-	Value         *string         `json:"value"`
-	Base64        *bool           `json:"base64"`
-	Metadata      json.RawMessage `json:"metadata"`
-	Expiration    *int64          `json:"expiration"`
-	ExpirationTTL *int64          `json:"expiration_ttl"`
-	Delta         *int64          `json:"delta"`
+	Op            string
+	Key           *string
+	Value         *string
+	Base64        *bool
+	Metadata      json.RawMessage
+	Expiration    *int64
+	ExpirationTTL *int64
+	Delta         *int64
+}
+
+// place is where the value of a field goes, nil if there is no such field.
+func (c *condition) place(name string) any {
+	switch name {
+	case "key":
+		return &c.Key
+	case "revision":
+		return &c.Revision
+	}
+	return nil
+}
+
+// place is as that of a condition.
+func (m *mutation) place(name string) any {
+	switch name {
+	case "op":
+		return &m.Op
+	case "key":
+		return &m.Key
+	case "value":
+		return &m.Value
+	case "base64":
+		return &m.Base64
+	case "metadata":
+		return &m.Metadata
+	case "expiration":
+		return &m.Expiration
+	case "expiration_ttl":
+		return &m.ExpirationTTL
+	case "delta":
+		return &m.Delta
+	}
+	return nil
 }
 
 // decodeTransaction reads a body: one JSON object of conditions and mutations.
@@ -43,8 +77,7 @@ func decodeTransaction(raw []byte) (api.Transact, error) {
 		return api.Transact{}, invalid("The body is not UTF-8.")
 	}
 	d := transactionDecoder{dec: json.NewDecoder(bytes.NewReader(raw))}
-	d.dec.DisallowUnknownFields()
-	if err := d.object(); err != nil {
+	if err := d.object("The body is not a JSON object.", d.field); err != nil {
 		return api.Transact{}, err
 	}
 	return d.out, decodeEnd(d.dec)
@@ -57,8 +90,10 @@ type transactionDecoder struct {
 	out api.Transact
 }
 
-func (d *transactionDecoder) object() error {
-	if err := d.delim('{', "The body is not a JSON object."); err != nil {
+// object reads an object by its fields, each by read. A field that stands there twice is
+// refused: others may have judged the first, and not what the last one says.
+func (d *transactionDecoder) object(otherwise string, read func(name string) error) error {
+	if err := d.delim('{', otherwise); err != nil {
 		return err
 	}
 	seen := make(map[string]bool)
@@ -72,7 +107,7 @@ func (d *transactionDecoder) object() error {
 			return invalid("%s is given twice.", clip(name))
 		}
 		seen[name] = true
-		if err := d.field(name); err != nil {
+		if err := read(name); err != nil {
 			return err
 		}
 	}
@@ -125,21 +160,28 @@ func (d *transactionDecoder) fault(err error) error {
 	return bodyError(err)
 }
 
-func (d *transactionDecoder) element(v any) error {
-	err := d.dec.Decode(v)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) && wrongType.Field == "" {
-		return invalid("Must be a JSON object, not a JSON %s.", wrongType.Value)
-	}
-	if err != nil {
-		return d.fault(err)
-	}
-	return nil
+// element reads an object whose values go where place says.
+func (d *transactionDecoder) element(place func(name string) any) error {
+	return d.object("Must be a JSON object.", func(name string) error {
+		to := place(name)
+		if to == nil {
+			return invalid("Unknown field %q.", clip(name))
+		}
+		err := d.dec.Decode(to)
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			return invalid("%s must not be a JSON %s.", name, wrongType.Value)
+		}
+		if err != nil {
+			return d.fault(err)
+		}
+		return nil
+	})
 }
 
 func (d *transactionDecoder) condition() error {
 	var c condition
-	if err := d.element(&c); err != nil {
+	if err := d.element(c.place); err != nil {
 		return err
 	}
 	out, err := c.domain()
@@ -149,7 +191,7 @@ func (d *transactionDecoder) condition() error {
 
 func (d *transactionDecoder) mutation() error {
 	var m mutation
-	if err := d.element(&m); err != nil {
+	if err := d.element(m.place); err != nil {
 		return err
 	}
 	out, err := m.domain()
