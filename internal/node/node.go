@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +54,7 @@ const (
 	logAdvice     = "advice"
 	logUse        = "use"
 	logUntil      = "until"
+	logMode       = "mode"
 )
 
 // Node is a running node. Its methods may be called from many goroutines.
@@ -241,11 +241,9 @@ func (n *Node) openService() {
 }
 
 func (n *Node) openStore(ctx context.Context) (err error) {
-	if n.cfg.FS == nil {
-		// The store makes the directory too, but for its owner alone is ours.
-		if err := os.MkdirAll(n.cfg.Dir, 0o700); err != nil {
-			return fmt.Errorf("make data directory: %w", err)
-		}
+	// The store makes the directory too, but for its owner alone is ours.
+	if err := n.makeDirectory(); err != nil {
+		return err
 	}
 	n.store, err = store.Open(ctx, store.Config{
 		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Follower: n.cfg.follows(), History: n.cfg.member(),
