@@ -53,3 +53,6 @@ func SetScan(query url.Values, s *godwit.Scan) { setScan(query, s) }
 
 // ParseScan reads what SetScan wrote.
 func ParseScan(query url.Values) (*godwit.Scan, error) { return parseScan(query) }
+
+// MaxLimitedFollowers is how many streams a token that is limited to namespaces has.
+const MaxLimitedFollowers = maxLimitedFollowers

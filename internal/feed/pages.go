@@ -44,31 +44,32 @@ func (s *Server) serveWalk(w http.ResponseWriter, r *http.Request, p *catalog.Pr
 	if heads != "" && heads != "0" && heads != "1" {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "heads must be 0 or 1.")
 	}
-	if err := s.takeTurn(r.Context()); err != nil {
+	giveTurn, err := s.takeTurn(r.Context(), p)
+	if err != nil {
 		return err
 	}
-	defer s.giveTurn()
+	defer giveTurn()
 	s.stream(w, r, q, &follower{walks: true}, func(ctx context.Context, o *outgoing) error {
 		return (&pager{outgoing: o, pace: pace{all: &s.paces}, after: after, heads: heads == "1"}).run(ctx)
 	})
 	return nil
 }
 
-// takeTurn waits until one more node may be copied to, which giveTurn ends. Error:
-// CodeTooManyRequests.
-func (s *Server) takeTurn(ctx context.Context) error {
+// takeTurn waits until one more node may be copied to, which give ends. One token that is
+// limited to namespaces has half of the turns at most. Error: CodeTooManyRequests.
+func (s *Server) takeTurn(ctx context.Context, p *catalog.Principal) (give func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, walkPatience)
 	defer cancel()
-	if s.walks.Acquire(ctx, 1) != nil {
-		return godwit.Errorf(godwit.CodeTooManyRequests, "Too many nodes are being copied to: try again.")
+	turn := s.walks.Enter(p.Limited())
+	if turn.Take(ctx, 1) != nil {
+		turn.Leave()
+		return nil, godwit.Errorf(godwit.CodeTooManyRequests, "Too many nodes are being copied to: try again.")
 	}
 	s.metrics.walks.Inc()
-	return nil
-}
-
-func (s *Server) giveTurn() {
-	s.metrics.walks.Dec()
-	s.walks.Release(1)
+	return func() {
+		s.metrics.walks.Dec()
+		turn.Leave()
+	}, nil
 }
 
 // run sends all pages. The error, never nil, says how that ended.

@@ -27,10 +27,11 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *catalog.P
 	if j := s.ring.bounds.unmet(&q.filter.Filter); j != "" {
 		q.refuse(EndRefused, "the cluster has a namespace of jurisdiction "+j+": each of its members is started with --jurisdiction "+j)
 	}
-	if err := s.takeTurn(r.Context()); err != nil {
+	giveTurn, err := s.takeTurn(r.Context(), p)
+	if err != nil {
 		return err
 	}
-	defer s.giveTurn()
+	defer giveTurn()
 	s.stream(w, r, q, &follower{walks: true}, func(ctx context.Context, o *outgoing) (err error) {
 		view, err := s.view(ctx)
 		if err != nil {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/catalog"
@@ -77,6 +76,10 @@ func (c *ServerConfig) setDefaults() {
 	}
 }
 
+// maxLimitedFollowers is how many streams there are at once of one token that is limited
+// to namespaces.
+const maxLimitedFollowers = 64
+
 // Keys of the log.
 const (
 	logError      = "error"
@@ -91,7 +94,7 @@ const (
 type Server struct {
 	cfg     ServerConfig
 	ring    *ring
-	walks   *semaphore.Weighted
+	walks   *room.Room // turns to be copied to
 	paces   paces
 	metrics *serverMetrics
 	serves  map[string]map[string]endpoint
@@ -117,7 +120,7 @@ func NewServer(cfg ServerConfig) *Server {
 	s := &Server{
 		cfg: cfg, ring: newRing(cfg.RingBytes, cfg.Store.Revision(), newBounds(cfg.Catalog), m.encoded),
 		proposals: room.New(maxProposalsBytes),
-		walks:     semaphore.NewWeighted(int64(cfg.MaxReconciles)), metrics: m, serves: endpoints(),
+		walks:     room.New(int64(cfg.MaxReconciles)), metrics: m, serves: endpoints(),
 		streams: make(map[*outgoing]struct{}), followers: make(map[uint64]*follower),
 		walkers: make(map[uint64]*follower), gone: make(chan struct{}),
 	}
@@ -199,7 +202,7 @@ func (s *Server) admit(o *outgoing, f *follower) *End {
 		return s.fenced
 	case s.suspended || !exact:
 		return errSuspended
-	case !f.walks && len(s.followers) >= s.cfg.MaxFollowers:
+	case !f.walks && (len(s.followers) >= s.cfg.MaxFollowers || s.followersOf(f.principal.Limited()) >= maxLimitedFollowers):
 		return s.elsewhere(f)
 	}
 	s.streams[o] = struct{}{}
@@ -209,6 +212,20 @@ func (s *Server) admit(o *outgoing, f *follower) *End {
 		s.followers[o.session] = f
 	}
 	return nil
+}
+
+// followersOf is how many follow with a token that is limited to namespaces. The caller
+// holds s.mu.
+func (s *Server) followersOf(limited string) (n int) {
+	if limited == "" {
+		return 0
+	}
+	for _, f := range s.followers {
+		if f.principal.Token.ID == limited {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Server) dismiss(o *outgoing) {

@@ -623,6 +623,65 @@ func TestRedirectToOthers(t *testing.T) {
 	})
 }
 
+// TestStreamsOfALimitedToken: it has so many, and leaves all other places to others.
+func TestStreamsOfALimitedToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServed(t, store.Config{}, nil)
+		a := s.namespace("a").ID
+		limited, _ := s.token(godwit.PermissionReplicate, a)
+		another, _ := s.token(godwit.PermissionReplicate, a)
+		all, _ := s.token(godwit.PermissionReplicate)
+		follow := func(secret string) *feed.Stream {
+			return openStream(t, s.client(secret), feed.FollowRequest{After: s.position()})
+		}
+		first := follow(limited)
+		skip[*feed.Ready](t, first)
+		for range feed.MaxLimitedFollowers - 1 {
+			skip[*feed.Ready](t, follow(limited))
+		}
+		wantEnd(t, follow(limited), feed.EndRefused)
+		skip[*feed.Ready](t, follow(another))
+		for range feed.MaxLimitedFollowers + 1 {
+			skip[*feed.Ready](t, follow(all))
+		}
+		_ = first.Close()
+		synctest.Wait()
+		skip[*feed.Ready](t, follow(limited))
+	})
+}
+
+// TestWalksOfALimitedToken: it has half of the turns, and others need not wait for it.
+func TestWalksOfALimitedToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServed(t, store.Config{}, nil)
+		space := s.namespace("site").ID
+		for i := range 40 { // more than lies between the two ends unread
+			s.propose(put(space, fmt.Sprint(i), strings.Repeat("v", 60_000)))
+		}
+		limited, _ := s.token(godwit.PermissionReplicate, space)
+		all, _ := s.token(godwit.PermissionReplicate)
+		walk := func(secret string) error {
+			st, err := s.client(secret).Walk(t.Context(), feed.WalkRequest{})
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { _ = st.Close() })
+			next[*feed.Hello](t, st)
+			return nil
+		}
+		for i, want := range []godwit.Code{0, 0, godwit.CodeTooManyRequests, godwit.CodeTooManyRequests} {
+			if err := walk(limited); (err == nil) != (want == 0) || err != nil && godwit.CodeOf(err) != want {
+				t.Errorf("walk %d: %v", i, err)
+			}
+		}
+		for i, want := range []godwit.Code{0, 0, godwit.CodeTooManyRequests} {
+			if err := walk(all); (err == nil) != (want == 0) || err != nil && godwit.CodeOf(err) != want {
+				t.Errorf("walk %d of all: %v", i, err)
+			}
+		}
+	})
+}
+
 // TestScope holds what a token limited to a namespace is told: nothing of others.
 func TestScope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

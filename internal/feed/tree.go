@@ -136,7 +136,7 @@ func (s *Server) elsewhere(comer *follower) *End {
 		}
 	}
 	if best == nil {
-		return &End{EndRefused, "this node has as many followers as it takes, and none of them can take more"}
+		return &End{EndRefused, "this node has as many followers as it takes, or as the token may have, and none of them can take more"}
 	}
 	return &End{EndRedirect, best.URL}
 }
