@@ -18,7 +18,7 @@ export default function godwitDriver(options) {
     const prefix = [base, normal(part ?? "")].filter(Boolean).join(":");
     return prefix && `${prefix}:`;
   };
-  const lifetime = (o) => (o?.ttl > 0 ? { expirationTtl: Math.ceil(Math.max(o.ttl, options.minTTL ?? 60)) } : {});
+  const lifetime = (o) => (o?.ttl ? { expirationTtl: Math.ceil(Math.max(o.ttl, options.minTTL ?? 60)) } : {});
   const watches = new Set();
   const put = (key, value, o) => kv.put(full(key), value, { ...lifetime(o), signal: o?.signal });
   return {
