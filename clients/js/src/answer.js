@@ -1,11 +1,12 @@
+import { textOf } from "./body.js";
 import { GodwitError } from "./errors.js";
 import { Final } from "./transport.js";
 
 /** The body of an answer as what was asked for. */
 export async function decoded(res, type) {
   switch (type) {
-    case "text": return new TextDecoder().decode(await res.arrayBuffer());
-    case "json": return parsed(new TextDecoder().decode(await res.arrayBuffer()));
+    case "text": return textOf(await res.arrayBuffer());
+    case "json": return parsed(textOf(await res.arrayBuffer()));
     case "arrayBuffer": return res.arrayBuffer();
     case "stream": return res.body ?? new Response("").body;
   }

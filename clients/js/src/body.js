@@ -31,6 +31,11 @@ export function bytesOf(value) {
   return undefined;
 }
 
+/** A value as text. A mark at its beginning is a part of it, as in Workers. */
+export function textOf(bytes) {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
 /** Metadata as text, undefined for none. */
 export function metadataText(metadata) {
   if (metadata === undefined || metadata === null) return undefined;

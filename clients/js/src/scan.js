@@ -1,4 +1,4 @@
-import { fromBase64 } from "./body.js";
+import { fromBase64, textOf } from "./body.js";
 import { boundText } from "./keys.js";
 
 /** The selection of a list or a count as the query of it. */
@@ -47,8 +47,8 @@ export function scanned(k) {
 
 function valueOfScanned(k, type = "text") {
   switch (type) {
-    case "text": return k.base64 ? new TextDecoder().decode(fromBase64(k.value)) : k.value;
-    case "json": return JSON.parse(k.base64 ? new TextDecoder().decode(fromBase64(k.value)) : k.value);
+    case "text": return k.base64 ? textOf(fromBase64(k.value)) : k.value;
+    case "json": return JSON.parse(k.base64 ? textOf(fromBase64(k.value)) : k.value);
     case "arrayBuffer": return bytesOfScanned(k).buffer;
   }
   throw new TypeError('Unknown type of values. Possible types are "text", "json" and "arrayBuffer".');

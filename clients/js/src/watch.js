@@ -1,4 +1,4 @@
-import { fromBase64 } from "./body.js";
+import { fromBase64, textOf } from "./body.js";
 import { GodwitError } from "./errors.js";
 import { boundText } from "./keys.js";
 
@@ -128,7 +128,7 @@ function valueOf(d, type = "text") {
   if (d.value === undefined && d.value_base64 === undefined) return undefined;
   const bytes = d.value === undefined ? fromBase64(d.value_base64) : undefined;
   if (type === "arrayBuffer") return (bytes ?? new TextEncoder().encode(d.value)).buffer;
-  return bytes ? new TextDecoder().decode(bytes) : d.value;
+  return bytes ? textOf(bytes) : d.value;
 }
 
 function failureOf(m) {

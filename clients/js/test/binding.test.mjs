@@ -31,6 +31,21 @@ test("each type of get", async () => {
   assert.equal(new TextDecoder().decode(await drained(await kv.get("typed", "stream"))), '{"legs":2}');
 });
 
+test("a byte order mark is a part of a text", async () => {
+  const text = '\ufeff{"a":1}';
+  const mixed = "\ufeff\ufffd"; // as text, of bytes that are none
+  await kv.put("bom/text", text);
+  await kv.put("bom/bytes", new Uint8Array([0xef, 0xbb, 0xbf, 0xff]));
+  for (const [key, want] of [["bom/text", text], ["bom/bytes", mixed]]) {
+    assert.equal(await kv.get(key), want);
+    assert.equal((await kv.getWithMetadata(key)).value, want);
+    assert.equal((await kv.get([key])).get(key), want);
+    for await (const k of kv.scan({ prefix: key, values: true })) assert.equal(k.value, want);
+  }
+  await assert.rejects(kv.get("bom/text", "json"), SyntaxError);
+  await assert.rejects(kv.getWithMetadata("bom/text", "json"), SyntaxError);
+});
+
 test("what is absent is null, whatever the type", async () => {
   for (const type of [undefined, "text", "json", "arrayBuffer", "stream"]) {
     assert.equal(await kv.get("absent", type), null);
