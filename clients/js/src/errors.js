@@ -43,7 +43,8 @@ const byStatus = new Map([
  * @param {string} text the beginning of the answer
  */
 export function answered(op, res, text) {
-  let code = byStatus.get(res.status) ?? "http_error";
+  const silent = res.status >= 520 && res.status <= 527; // Cloudflare's, for an origin that does not answer
+  let code = silent ? "unavailable" : byStatus.get(res.status) ?? "http_error";
   let message = res.statusText || "an answer that is not the server's";
   let conditions;
   try {

@@ -98,6 +98,7 @@ export class Transport {
         ...(call.body && !call.body.repeatable && { duplex: "half" }),
       });
       call.session?.see(res.headers.get("Godwit-Revision"));
+      if (res.ok && writes(call) && !res.headers.has("Godwit-Revision")) await refused(res); // each of godwit's says how far it is
       if (!res.ok) throw answered(call.op, res, new TextDecoder().decode(await beginning(res, maxErrorBytes)));
       return await read(res);
     } catch (e) {
@@ -178,11 +179,14 @@ function mayRepeat(call, e, patience) {
   if (patience.signal.aborted || e instanceof Final) return false;
   if (call.body && !call.body.repeatable) return false;
   if (call.once) return e instanceof GodwitError && e.status === 429;
-  if (!(e instanceof GodwitError)) return !(e instanceof ReplyTooLarge) && !(e instanceof SyntaxError);
+  if (!(e instanceof GodwitError)) return !(e instanceof InvalidReply);
   if (e.code === "quota_reached") return false; // it does not pass by itself
   // All other writes have a request id, so what was carried out is not again.
-  return e.status === 429 || e.status === 502 || e.status === 503 || e.status === 504;
+  return e.status >= 520 && e.status <= 527 || passing.has(e.status);
 }
+
+/** Statuses of what passes by itself, besides those of a proxy whose server does not answer. */
+const passing = new Set([429, 502, 503, 504]);
 
 /** Tells whether a call changes data. */
 function writes(call) {
@@ -191,12 +195,16 @@ function writes(call) {
 
 /**
  * Tells whether an attempt that failed with `e` may have been carried out: no answer
- * came, or that of a proxy which got none, or the server cannot tell.
+ * came, or one that is not godwit's, or that of a proxy which got none, or the server
+ * cannot tell.
  */
 function leavesOpen(e) {
   if (!(e instanceof GodwitError)) return !isUnsent(e);
-  return e.status === 502 || e.status === 504 || e.code === "outcome_unknown";
+  return e.code === "outcome_unknown" || e.status === 408 || e.status >= 500 && !refusals.has(e.status);
 }
+
+/** Of the statuses from 500 on, those that say that nothing was done. */
+const refusals = new Set([501, 503, 505, 507]);
 
 /** What Node and Bun call a connection that could not be made. Browsers and Deno say nothing. */
 const unsent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT", "ConnectionRefused"]);
@@ -209,9 +217,8 @@ function isUnsent(e) {
 function explain(call, e, patience, open) {
   if (patience.user?.aborted) return patience.user.reason;
   if (e instanceof Final) return e.cause;
-  if (e instanceof SyntaxError) return e;
-  if (e instanceof ReplyTooLarge) return new GodwitError("invalid_reply", `KV ${call.op} failed: ${e.message}`);
   if (open && writes(call) && !settles(call, e)) return unknownOutcome(call, e, patience);
+  if (e instanceof InvalidReply) return new GodwitError("invalid_reply", `KV ${call.op} failed: ${e.message}`, { status: e.status, cause: e.cause });
   if (e instanceof GodwitError) return e;
   return new GodwitError(patience.late ? "timeout" : "unavailable", `KV ${call.op} failed: ${reasonOf(e, patience)}`, { cause: e });
 }
@@ -227,7 +234,7 @@ function unknownOutcome(call, e, patience) {
   const answer = e instanceof GodwitError ? e : undefined;
   const why = answer ? answer.message.slice(prefix.length) : reasonOf(e, patience);
   return new GodwitError("outcome_unknown", `${prefix}the outcome is unknown: ${why}`, {
-    status: answer?.status, retryAfter: answer?.retryAfter, cause: e,
+    status: e.status, retryAfter: answer?.retryAfter, cause: e,
   });
 }
 
@@ -237,13 +244,29 @@ function reasonOf(e, patience) {
   return e?.cause?.code ?? (e?.cause?.message || e?.message || String(e));
 }
 
-class ReplyTooLarge extends Error {}
+/** An answer with a status of success that is not godwit's: asking again does not mend it. */
+class InvalidReply extends Error {
+  constructor(res, message, cause) {
+    super(message, { cause });
+    this.status = res.status;
+  }
+}
+
+/** Leaves an answer that is not godwit's. */
+export async function refused(res) {
+  await res.body?.cancel().catch(() => {});
+  throw new InvalidReply(res, "the answer is not godwit's");
+}
 
 /** The answer's JSON. */
 export async function json(res) {
   const bytes = await beginning(res, maxReplyBytes + 1);
-  if (bytes.byteLength > maxReplyBytes) throw new ReplyTooLarge(`the answer is over ${maxReplyBytes} bytes`);
-  return JSON.parse(new TextDecoder().decode(bytes));
+  if (bytes.byteLength > maxReplyBytes) throw new InvalidReply(res, `the answer is over ${maxReplyBytes} bytes`);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (e) {
+    throw new InvalidReply(res, "the answer is not godwit's: it is no JSON", e);
+  }
 }
 
 /** At most `limit` bytes of an answer. */

@@ -188,5 +188,45 @@ test("an answer of somebody else's is an error, not a value", async () => {
   proxy.faults = Array(4).fill(other);
   await assert.rejects(kv.get("warm"), { code: "unavailable", status: 502 });
   proxy.faults = [{ before: (req, res) => res.end("<h1>") }];
-  await assert.rejects(kv.details("warm"), SyntaxError);
+  await assert.rejects(kv.details("warm"), { name: "GodwitError", code: "invalid_reply", status: 200, message: /^KV GET failed: the answer is not godwit's/ });
+});
+
+test("a page with the status of success is nobody's answer", async () => {
+  const page = { before: (req, res) => req.resume().on("end", () => res.writeHead(200, { "Content-Type": "text/html" }).end("<h1>")) };
+  const empty = { before: (req, res) => req.resume().on("end", () => res.writeHead(200).end('{"success":true,"result":{},"revision":"1"}')) };
+  for (const read of [() => kv.get("warm"), () => kv.get("warm", "json"), () => kv.get("warm", "stream"), () => kv.getWithMetadata("warm"),
+    () => kv.get(["warm"]), () => kv.list(), () => kv.count(), () => kv.scan().next(), () => kv.client.status()]) {
+    proxy.faults = [page];
+    await assert.rejects(read(), { name: "GodwitError", code: "invalid_reply", status: 200 });
+  }
+  for (const write of [() => kv.put("warm", "up"), () => kv.delete("none"), () => kv.transaction().delete("none").commit(), () => kv.add("n"),
+    () => kv.bulkPut([{ key: "k", value: "v" }]), () => kv.clear("none"), () => kv.client.createToken({ permission: "read" })]) {
+    for (const fault of [page, empty]) {
+      proxy.faults = [fault];
+      await assert.rejects(write(), { name: "GodwitError", code: "outcome_unknown", status: 200, message: /the outcome is unknown: the answer is not godwit's$/ });
+    }
+  }
+});
+
+test("what a proxy answers when it does not know leaves a write open", async () => {
+  const put = () => kv.put("warm", "up");
+  const said = (status) => ({ before: (req, res) => req.resume().on("end", () => res.writeHead(status).end()) });
+  for (const status of [408, 500, 506, 508, 529, 599]) {
+    proxy.faults = [said(status)];
+    await assert.rejects(put(), { code: "outcome_unknown", status });
+  }
+  for (const status of [501, 505, 507, 400, 404]) {
+    proxy.faults = [said(status)];
+    await assert.rejects(put(), (e) => e.status === status && e.code !== "outcome_unknown");
+  }
+  for (const status of [520, 521, 522, 523, 524, 525, 526, 527]) {
+    proxy.faults = [said(status)];
+    await put();
+    proxy.faults = Array(4).fill(said(status));
+    await assert.rejects(put(), { code: "outcome_unknown", status });
+    proxy.faults = [said(status)];
+    assert.equal(await kv.get("warm"), "up");
+    proxy.faults = Array(4).fill(said(status));
+    await assert.rejects(kv.get("warm"), { code: "unavailable", status });
+  }
 });
