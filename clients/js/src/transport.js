@@ -90,11 +90,12 @@ export class Transport {
   }
 
   async #attempt(call, headers, patience, read) {
-    const body = call.body?.make(patience.touch);
-    patience.touch();
+    const { touch, signal } = patience.begin();
+    const body = call.body?.make(touch);
+    touch();
     try {
       const res = await this.fetch(this.base + call.path + queryOf(call.query), {
-        method: call.method, headers, body, signal: patience.signal, redirect: "manual",
+        method: call.method, headers, body, signal, redirect: "manual",
         ...(call.body && !call.body.repeatable && { duplex: "half" }),
       });
       call.session?.see(res.headers.get("Godwit-Revision"));
@@ -137,7 +138,6 @@ export class Final extends Error {
  * attempt, and with each piece of a stream that is sent.
  */
 class Patience {
-  #controller = new AbortController();
   #timer;
   #over = false; // a body may still be read when the answer is there
 
@@ -145,17 +145,26 @@ class Patience {
     signal?.throwIfAborted();
     this.user = signal;
     this.timeout = bounded("timeout", timeout, 0, 0, 2 ** 31 - 1);
-    this.signal = signal ? AbortSignal.any([signal, this.#controller.signal]) : this.#controller.signal;
-    this.late = false;
-    this.touch = () => {
-      clearTimeout(this.#timer);
-      if (this.timeout > 0 && !this.#over) this.#timer = setTimeout(() => this.#expire(), this.timeout);
-    };
+    this.late = false; // of the last attempt
   }
 
-  #expire() {
+  /** Begins an attempt. The time of one that is over ends no other. */
+  begin() {
+    clearTimeout(this.#timer);
+    this.late = false;
+    const controller = new AbortController();
+    const touch = () => {
+      if (this.timeout === 0 || this.#over || controller !== this.controller) return;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#expire(controller), this.timeout);
+    };
+    this.controller = controller;
+    return { touch, signal: this.user ? AbortSignal.any([this.user, controller.signal]) : controller.signal };
+  }
+
+  #expire(controller) {
     this.late = true;
-    this.#controller.abort(new DOMException(`no answer within ${this.timeout} ms`, "TimeoutError"));
+    controller.abort(new DOMException(`no answer within ${this.timeout} ms`, "TimeoutError"));
   }
 
   end() {
@@ -166,17 +175,18 @@ class Patience {
   /** @param {number} ms */
   sleep(ms) {
     clearTimeout(this.#timer);
+    const signal = this.user;
     return new Promise((resolve, reject) => {
-      const left = () => { clearTimeout(timer); reject(this.signal.reason); };
-      const timer = setTimeout(() => { this.signal.removeEventListener("abort", left); resolve(undefined); }, ms);
-      if (this.signal.aborted) return left();
-      this.signal.addEventListener("abort", left, { once: true });
+      const left = () => { clearTimeout(timer); reject(signal.reason); };
+      const timer = setTimeout(() => { signal?.removeEventListener("abort", left); resolve(undefined); }, ms);
+      if (signal?.aborted) return left();
+      signal?.addEventListener("abort", left, { once: true });
     });
   }
 }
 
 function mayRepeat(call, e, patience) {
-  if (patience.signal.aborted || e instanceof Final) return false;
+  if (patience.user?.aborted || e instanceof Final) return false;
   if (call.body && !call.body.repeatable) return false;
   if (call.once) return e instanceof GodwitError && e.status === 429;
   if (!(e instanceof GodwitError)) return !(e instanceof InvalidReply);

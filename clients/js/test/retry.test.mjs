@@ -130,14 +130,31 @@ test("what changes no data is not told as unknown, nor a change of which nothing
 
 test("timeouts", async () => {
   const e = { code: "timeout", message: "KV GET failed: no answer within 50 ms" };
-  proxy.faults = [faults.silent];
+  const silent = () => Array(4).fill(faults.silent);
+  proxy.faults = silent();
   await assert.rejects(kv.get("warm", { timeout: 50 }), e);
+  proxy.faults = silent();
+  await assert.rejects(kv.put("warm", "up", { timeout: 50 }), { code: "outcome_unknown", message: "KV PUT failed: the outcome is unknown: no answer within 50 ms" });
   proxy.faults = [faults.silent];
-  await assert.rejects(kv.put("warm", "up", { timeout: 50 }), { code: "outcome_unknown" });
-  proxy.faults = [faults.silent];
+  await assert.rejects(kv.put("long", new Blob(["x".repeat(100_000)]).stream(), { timeout: 50 }), { code: "outcome_unknown" });
+  proxy.faults = silent();
   const impatient = connect({ url: proxy.url, token: node.token, namespace: birds, timeout: 50 });
   await assert.rejects(impatient.count(), e);
   await assert.rejects(kv.get("warm", { timeout: -1 }), RangeError);
+});
+
+test("an attempt that took too long is made again", async () => {
+  const stalls = { before: (req, res) => res.writeHead(200, { ETag: '"1"', "Content-Length": "9" }).write("x") };
+  for (const [fault, call] of [
+    [faults.silent, () => kv.get("warm", { timeout: 2_000 })],
+    [stalls, () => kv.get("warm", { timeout: 2_000 })],
+    [faults.silent, () => kv.put("warm", "up", { timeout: 2_000 })],
+  ]) {
+    proxy.faults = [fault];
+    proxy.seen = [];
+    await call();
+    assert.equal(proxy.seen.length, 2);
+  }
 });
 
 test("a signal ends every kind of call, also while it waits to try again", async () => {
