@@ -17,17 +17,6 @@ export async function bulkDelete(send, keys) {
   for (const batch of batches(keys, (k) => JSON.stringify(checkedKey("DELETE", k)))) await send(batch);
 }
 
-/** Deletes all keys of a prefix, page by page. */
-export async function clear(namespace, prefix) {
-  const kv = await namespace.pinned();
-  let cursor;
-  do {
-    const page = await kv.scanPage({ prefix, limit: 10_000, cursor });
-    await kv.bulkDelete(page.keys.map((k) => k.name));
-    cursor = page.cursor;
-  } while (cursor !== undefined);
-}
-
 function* batches(all, encode) {
   let batch = [];
   let size = 0;

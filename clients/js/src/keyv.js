@@ -1,5 +1,5 @@
 import { bytesOf } from "./body.js";
-import { clear } from "./bulk.js";
+import { clear } from "./clear.js";
 import { connect, GodwitError } from "./index.js";
 
 /** How many requests of one call are under way at once. */

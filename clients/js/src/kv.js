@@ -118,9 +118,10 @@ export class KV {
   }
 
   watch(options = {}) {
+    /** @type {KV | undefined} */
     let kv; // a position is of one namespace, whoever has its title later
     const open = async (query, headers, signal) => {
-      kv ??= await this.pinned({ signal, timeout: options.timeout });
+      kv ??= await pinned(this, { signal, timeout: options.timeout });
       return kv.#native({ path: "/watch", query, headers }, { signal, timeout: options.timeout }, async (res) => res);
     };
     return watch(open, this.client.transport, options);
@@ -146,7 +147,7 @@ export class KV {
   }
 
   async #clear(what, options) {
-    const kv = await this.pinned(options);
+    const kv = await pinned(this, options);
     const { revision } = await kv.#native({ op: "CLEAR", path: "/clear", body: jsonBody(what) }, options);
     return { revision };
   }
@@ -202,13 +203,13 @@ export class KV {
 
   async restorePage(options = {}) {
     const call = { op: "RESTORE", path: "/restore", body: jsonBody(restoreBody(options)), reads: options.dryRun === true };
-    const kv = await this.pinned(options);
+    const kv = await pinned(this, options);
     const { keys, cursor } = await kv.#native(call, options);
     return { keys, cursor: cursor || undefined };
   }
 
   async *restore(options = {}) {
-    const kv = await this.pinned(options);
+    const kv = await pinned(this, options);
     yield* pages(options, async (o) => {
       const { keys, cursor } = await kv.restorePage(o);
       return { found: keys, cursor };
@@ -241,14 +242,6 @@ export class KV {
   }
 
   // How it is done.
-
-  /**
-   * The namespace that the title is of now, for all that is to be done there: what
-   * deletes much is not for one that has the title later, nor for one that had it.
-   */
-  async pinned(options) {
-    return new KV(this.client, await this.client.currentId(this.namespace, options), this.shared);
-  }
 
   /** The value alone, null where there is none. */
   async #value(key, o) {
@@ -354,6 +347,17 @@ export class KV {
     if (e instanceof GodwitError && e.code === "namespace_not_found") this.client.forget(this.namespace);
     return e;
   }
+}
+
+/**
+ * The namespace that the title of `kv` is of now, for all that is to be done there: what
+ * deletes much is not for one that has the title later, nor for one that had it.
+ *
+ * @param {KV} kv
+ * @param {any} [options]
+ */
+export async function pinned(kv, options) {
+  return new KV(kv.client, await kv.client.currentId(kv.namespace, options), kv.shared);
 }
 
 function readOptions(typeOrOptions) {

@@ -1,4 +1,4 @@
-import { clear } from "./bulk.js";
+import { clear } from "./clear.js";
 import { connect } from "./index.js";
 
 const name = "godwit";

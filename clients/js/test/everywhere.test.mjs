@@ -48,6 +48,6 @@ test("the types name what there is", async () => {
   const has = (o) => Object.getOwnPropertyNames(Object.getPrototypeOf(o)).filter((n) => n !== "constructor").sort();
   assert.deepEqual(has(kv), [...new Set([...declared("export interface KV extends"), ...declared("export interface KVNamespace<Key")])].sort());
   assert.deepEqual(has(kv.transaction()), declared("export interface Transaction {").sort());
-  const internal = ["forget", "namespaceId", "namespacePath", "nativePath"];
+  const internal = ["currentId", "forget", "namespaceId", "namespacePath", "nativePath"];
   assert.deepEqual(has(client).filter((n) => !internal.includes(n)), declared("export class Client").sort());
 });
