@@ -86,6 +86,7 @@ func New(cfg Config) *Dashboard {
 		origin:   http.NewCrossOriginProtection(),
 		attempts: newAttempts(cfg.Now),
 		samples:  newSamples(),
+		jobs:     newJobs(),
 	}
 	d.pages = sync.OnceValue(func() map[string]*template.Template { return parsePages(d.assets()) })
 	d.mux = d.routes()

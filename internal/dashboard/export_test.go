@@ -156,3 +156,18 @@ func QuoteWord(s string) string { return quoteWord(s) }
 
 // Away says how far t is from now.
 func Away(t, now time.Time) string { return momentOf(t, now).Away }
+
+// Jobs are those of a dashboard.
+type Jobs struct{ jobs jobs }
+
+// NewJobs returns none.
+func NewJobs() *Jobs { return &Jobs{newJobs()} }
+
+// Begin is begin; end is nil if too many run.
+func (j *Jobs) Begin(p *catalog.Principal) (end func()) {
+	one, err := j.jobs.begin("", p)
+	if err != nil {
+		return nil
+	}
+	return func() { j.jobs.end(one) }
+}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/room"
 	"github.com/godwitkv/godwit/internal/transfer"
 
 	"github.com/godwitkv/godwit"
@@ -30,45 +31,49 @@ type job struct {
 	read     atomic.Int64 // bytes of the input that were read
 	line     atomic.Int64 // of the input, up to which all is taken in
 	ended    atomic.Bool
+	part     *room.Part // of those that run
 }
 
 // jobs are those that a page may ask about.
 type jobs struct {
-	mu      sync.Mutex
-	known   []*job // the oldest first
-	running int
+	running *room.Room
+
+	mu    sync.Mutex
+	known []*job // the oldest first
 }
+
+func newJobs() jobs { return jobs{running: room.New(maxRunningJobs)} }
 
 // jobID is what a page calls a job by.
 var jobID = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
-// begin notes a job. Who has it ends it. Error: too many are running.
+// begin notes a job. Who has it ends it. Half of them at most are of one token that is
+// limited to namespaces. Error: too many are running.
 func (j *jobs) begin(id string, p *catalog.Principal) (*job, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.running >= maxRunningJobs {
+	part := j.running.Enter(p.Limited())
+	if !part.TryTake(1) {
+		part.Leave()
 		return nil, &problem{
 			status: http.StatusTooManyRequests, title: "Not now",
 			text: "This node is busy with other exports and imports. Try again when they are done.",
 		}
 	}
-	one := &job{owner: p.Token.ID}
+	one := &job{owner: p.Token.ID, part: part}
 	if jobID.MatchString(id) {
 		one.id = id
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if len(j.known) == maxKnownJobs {
 		j.known = append(j.known[:0], j.known[1:]...)
 	}
 	j.known = append(j.known, one)
-	j.running++
 	return one, nil
 }
 
 func (j *jobs) end(one *job) {
 	one.ended.Store(true)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.running--
+	one.part.Leave()
 }
 
 // find returns a job of who asks, nil if there is none.

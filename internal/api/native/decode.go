@@ -63,7 +63,10 @@ func decodeEnd(dec *json.Decoder) error {
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	var wrongType *json.UnmarshalTypeError
+	var told *godwit.Error
 	switch {
+	case errors.As(err, &told):
+		return err
 	case errors.As(err, &tooLarge):
 		return godwit.Errorf(godwit.CodeBodyTooLarge, "The body is over the limit of %d bytes.", tooLarge.Limit)
 	case errors.Is(err, io.EOF):

@@ -13,14 +13,13 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/room"
 	"github.com/godwitkv/godwit/internal/trace"
 	"github.com/godwitkv/godwit/internal/watch"
 )
@@ -116,7 +115,7 @@ type Handler struct {
 	cfg          Config
 	settings     sync.Mutex // a change of settings is a read and a write
 	watches      watches
-	transactions *semaphore.Weighted // of the memory that bodies of transactions take
+	transactions *room.Room // the memory that bodies of transactions take
 }
 
 var (
@@ -126,7 +125,7 @@ var (
 
 // New returns a Handler.
 func New(cfg Config) *Handler {
-	return &Handler{cfg: cfg, transactions: semaphore.NewWeighted(transactionsMemory)}
+	return &Handler{cfg: cfg, transactions: room.New(transactionsMemory)}
 }
 
 // request is one request on its way through an endpoint.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/room"
 )
 
 const (
@@ -47,7 +47,7 @@ func (h *Handler) transact(r *request) (any, error) {
 }
 
 func (h *Handler) transactIn(r *request, ns *godwit.Namespace) (any, error) {
-	release, err := h.makeRoom(r.Request)
+	release, err := h.makeRoom(r)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +81,10 @@ func sumsOf(mutations []api.Mutation, sums []int64) map[string]string {
 	return out
 }
 
-// makeRoom waits until the body may be held in memory. Small ones always may.
-// Error: CodeUnavailable.
-func (h *Handler) makeRoom(r *http.Request) (release func(), err error) {
+// makeRoom waits until the body may be held in memory, and has it come fast enough for
+// that. Small ones always may. Those with one token that is limited to namespaces have
+// half of the room at most. Error: CodeUnavailable.
+func (h *Handler) makeRoom(r *request) (release func(), err error) {
 	n := r.ContentLength
 	switch {
 	case n < 0 || n > maxTransactionBody:
@@ -93,10 +94,16 @@ func (h *Handler) makeRoom(r *http.Request) (release func(), err error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxTransactionWait)
 	defer cancel()
-	if err := h.transactions.Acquire(ctx, n); err != nil {
+	part := h.transactions.Enter(r.principal.Limited())
+	if err := part.Take(ctx, n); err != nil {
+		part.Leave()
 		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "Service temporarily unavailable: too many large transactions are under way.", Err: err}
 	}
-	return func() { h.transactions.Release(n) }, nil
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{room.Hurried(r.Body, nil), r.Body}
+	return part.Leave, nil
 }
 
 // failedCondition is a key whose condition did not hold, and what stands there.

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -462,4 +465,40 @@ func FuzzTransaction(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTransactionsOfALimitedToken: with one that sends as many large bodies as there may
+// be, and sends them slowly, half of the room is taken, and others have theirs.
+func TestTransactionsOfALimitedToken(t *testing.T) {
+	w := newWorld(t)
+	limited := w.token(godwit.PermissionWrite, w.one.ID)
+	large := func(ctx context.Context, secret string, body io.Reader) (status int, reply string) {
+		r := httptest.NewRequestWithContext(ctx, "POST", "http://node.example:1"+ofOne, body)
+		r.RequestURI, r.ContentLength = ofOne, -1
+		r.Header.Set("Authorization", "Bearer "+secret)
+		res := httptest.NewRecorder()
+		w.handler.ServeHTTP(res, r)
+		return res.Code, res.Body.String()
+	}
+	const body = `{"mutations":[{"op":"put","key":"k","value":"v"}]}`
+	var slow sync.WaitGroup
+	defer slow.Wait()
+	for range 4 {
+		r, send := io.Pipe()
+		defer send.Close()
+		slow.Go(func() { _, _ = large(t.Context(), limited, r) })
+		if _, err := send.Write([]byte("{")); err != nil { // returns once there is room
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if status, reply := large(ctx, limited, strings.NewReader(body)); status != 503 || !strings.Contains(reply, "too many large transactions") {
+		t.Errorf("more than half: got %d %s", status, reply)
+	}
+	for _, secret := range []string{rootToken, w.token(godwit.PermissionWrite, w.one.ID)} {
+		if status, reply := large(t.Context(), secret, strings.NewReader(body)); status != 200 {
+			t.Errorf("another's: got %d %s", status, reply)
+		}
+	}
 }
