@@ -198,7 +198,7 @@ func (c *Client) EnsureNamespace(ctx context.Context, title string, o NamespaceO
 // RenameNamespace gives the namespace with this id or title another title.
 // Errors: ErrNamespaceNotFound, ErrNamespaceExists, ErrInvalid, ErrForbidden.
 func (c *Client) RenameNamespace(ctx context.Context, ref, title string) (*Namespace, error) {
-	path, err := c.KV(ref).path(ctx, "")
+	path, err := c.namespacePath(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -220,13 +220,23 @@ func (c *Client) RenameNamespace(ctx context.Context, ref, title string) (*Names
 // DeleteNamespace deletes the namespace with this id or title, and all its
 // keys. Errors: ErrNamespaceNotFound, ErrForbidden.
 func (c *Client) DeleteNamespace(ctx context.Context, ref string) error {
-	path, err := c.KV(ref).path(ctx, "")
+	path, err := c.namespacePath(ctx, ref)
 	if err != nil {
 		return err
 	}
 	err = c.rest(ctx, call{method: http.MethodDelete, path: path, idempotent: true, settled: ErrNamespaceNotFound}, nil)
 	c.forget(ref)
 	return err
+}
+
+// namespacePath is the path of the namespace that a change to itself is for, which is
+// asked for anew.
+func (c *Client) namespacePath(ctx context.Context, ref string) (string, error) {
+	kv, err := c.KV(ref).asked(ctx)
+	if err != nil {
+		return "", err
+	}
+	return kv.path(ctx, "")
 }
 
 // Settings returns the settings of the namespace with this id or title.

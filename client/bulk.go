@@ -70,6 +70,9 @@ func (p Pair) encode() ([]byte, error) {
 // its own, and the last of a key wins. With an error it returns how many of the
 // first pairs are surely written. Errors: as Put.
 func (kv *KV) BulkPut(ctx context.Context, pairs []Pair) (written int, err error) {
+	if kv, err = kv.pinned(ctx); err != nil {
+		return 0, err
+	}
 	var batch bytes.Buffer
 	n := 0
 	flush := func() error {
@@ -104,6 +107,9 @@ func (kv *KV) BulkPut(ctx context.Context, pairs []Pair) (written int, err error
 // BulkDelete deletes keys, in as many requests as are needed. With an error it
 // returns how many of the first keys are surely gone. Errors: as Delete.
 func (kv *KV) BulkDelete(ctx context.Context, keys []string) (deleted int, err error) {
+	if kv, err = kv.pinned(ctx); err != nil {
+		return 0, err
+	}
 	for deleted < len(keys) {
 		batch := keys[deleted:min(deleted+maxBulkItems, len(keys))]
 		raw, err := json.Marshal(batch)
@@ -136,6 +142,10 @@ type Item struct {
 // BulkGet returns what is under keys, in as many requests as are needed. A key
 // that is absent is not in the map. Errors: as Get, but ErrKeyNotFound.
 func (kv *KV) BulkGet(ctx context.Context, keys []string, opts ...ReadOption) (map[string]Item, error) {
+	kv, err := kv.pinned(ctx)
+	if err != nil {
+		return nil, err
+	}
 	items := make(map[string]Item, len(keys))
 	for len(keys) > 0 {
 		n := min(maxBulkGetKeys, len(keys))

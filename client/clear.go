@@ -29,7 +29,7 @@ func (kv *KV) clear(ctx context.Context, what map[string]any) (string, error) {
 	if err != nil {
 		return "", invalid("encode prefix: %v", err)
 	}
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	kv, err = kv.asked(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -37,7 +37,7 @@ func (kv *KV) clear(ctx context.Context, what map[string]any) (string, error) {
 		Revision string `json:"revision"`
 	}
 	err = kv.c.native(ctx, call{
-		method: http.MethodPost, path: "namespaces/" + id + "/clear",
+		method: http.MethodPost, path: "namespaces/" + kv.id + "/clear",
 		header: conditions("", "", ""), body: bytesBody(raw), idempotent: true, // by its request id
 	}, &out)
 	if errors.Is(err, ErrNamespaceNotFound) {

@@ -28,7 +28,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	account string            // "" until it is known
-	ids     map[string]string // a namespace's id by its title
+	ids     map[string]titled // by title
 }
 
 // Option changes how a Client works.
@@ -71,7 +71,7 @@ func New(base, token string, opts ...Option) (*Client, error) {
 		agent:    "godwit-go",
 		attempts: 4,
 		backoff:  50 * time.Millisecond,
-		ids:      map[string]string{},
+		ids:      map[string]titled{},
 	}
 	c.pages.New = func() any { return new(bytes.Buffer) }
 	for _, opt := range opts {

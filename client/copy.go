@@ -43,6 +43,10 @@ type CopyFailure struct {
 func (kv *KV) Copy(ctx context.Context, target string, o CopyOptions) (Copied, error) {
 	spec := copyJSON{Prefix: &o.Prefix, ToNamespace: target, ToPrefix: o.ToPrefix, IfAbsent: o.IfAbsent}
 	var sum Copied
+	kv, err := kv.pinned(ctx)
+	if err != nil {
+		return sum, err
+	}
 	for {
 		page, err := kv.copyPage(ctx, spec)
 		if err != nil {
@@ -93,7 +97,7 @@ func (kv *KV) copyPage(ctx context.Context, spec copyJSON) (page copiedJSON, err
 			return page, invalid("%q is not UTF-8", *text)
 		}
 	}
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	id, err := kv.namespaceID(ctx)
 	if err != nil {
 		return page, err
 	}

@@ -22,6 +22,10 @@ type Count struct {
 // each: each is of one state, all of them together need not be. Errors:
 // ErrNamespaceNotFound, ErrInvalid, ErrTooLarge for a bound that is too long.
 func (kv *KV) Count(ctx context.Context, o CountOptions, opts ...ReadOption) (Count, error) {
+	kv, err := kv.pinned(ctx)
+	if err != nil {
+		return Count{}, err
+	}
 	var sum Count
 	query := (&ScanOptions{Prefix: o.Prefix, Start: o.Start, End: o.End, Where: o.Where}).query()
 	for {

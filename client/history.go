@@ -86,6 +86,11 @@ func (kv *KV) VersionsPage(ctx context.Context, key, cursor string, limit int) (
 // Versions walks the versions of a key, the newest first. An error ends the walk.
 func (kv *KV) Versions(ctx context.Context, key string) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
+		kv, err := kv.pinned(ctx)
+		if err != nil {
+			yield(Version{}, err)
+			return
+		}
 		for cursor := ""; ; {
 			page, err := kv.VersionsPage(ctx, key, cursor, 0)
 			if err != nil {
@@ -133,7 +138,7 @@ func (kv *KV) earlier(ctx context.Context, key, which string) (*Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	id, err := kv.namespaceID(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +238,10 @@ func (kv *KV) RestorePage(ctx context.Context, o RestoreOptions) (*RestoredPage,
 	if o.Limit != 0 {
 		body["limit"] = o.Limit
 	}
+	kv, err := kv.asked(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var page RestoredPage
 	if err := kv.change(ctx, call{path: "/restore", body: jsonBody(body), reads: o.DryRun}, &page); err != nil {
 		return nil, err
@@ -245,6 +254,11 @@ func (kv *KV) RestorePage(ctx context.Context, o RestoreOptions) (*RestoredPage,
 // restore may be begun again.
 func (kv *KV) Restore(ctx context.Context, o RestoreOptions) iter.Seq2[RestoredKey, error] {
 	return func(yield func(RestoredKey, error) bool) {
+		kv, err := kv.asked(ctx)
+		if err != nil {
+			yield(RestoredKey{}, err)
+			return
+		}
 		for {
 			page, err := kv.RestorePage(ctx, o)
 			if err != nil {
@@ -265,7 +279,7 @@ func (kv *KV) Restore(ctx context.Context, o RestoreOptions) iter.Seq2[RestoredK
 
 // change posts to godwit's own API, q.path below the namespace. It may be sent again.
 func (kv *KV) change(ctx context.Context, q call, v any) error {
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	id, err := kv.namespaceID(ctx)
 	if err != nil {
 		return err
 	}

@@ -13,32 +13,40 @@ import (
 	"time"
 )
 
+// titleLife is for how long a title is taken to be the namespace's that it was when it
+// was asked about: another may rename or delete it, and make one of the same title.
+const titleLife = 5 * time.Second
+
+// titled is what a title named when it was asked about.
+type titled struct {
+	id    string
+	asked time.Time
+}
+
 // KV is one namespace. Its methods may be called from many goroutines.
 type KV struct {
 	c   *Client
 	ref string
+	id  string // "": what ref names by then
 }
 
-// KV returns the namespace whose id, or else title, is ref. Nothing is sent:
-// one that does not exist is an ErrNamespaceNotFound later.
-func (c *Client) KV(ref string) *KV { return &KV{c, ref} }
+// KV returns the namespace whose id, or else title, is ref. Nothing is sent: one that
+// does not exist is an ErrNamespaceNotFound later. A title may come to be another
+// namespace's: calls that clear or restore ask for what has it by then, others know
+// it within some seconds, and one call, of however many requests, is of one namespace.
+func (c *Client) KV(ref string) *KV { return &KV{c: c, ref: ref} }
 
-// NamespaceID returns the id of the namespace whose id, or else title, is ref. A node
+// NamespaceID asks for the id of the namespace whose id, or else title, is ref. A node
 // that does not know the title asks those that may. Errors: ErrNamespaceNotFound, also
 // where the token is not for it.
 func (c *Client) NamespaceID(ctx context.Context, ref string) (string, error) {
 	if isID(ref) {
 		return ref, nil
 	}
-	c.mu.Lock()
-	id, ok := c.ids[ref]
-	c.mu.Unlock()
-	if ok {
-		return id, nil
-	}
 	if ref == "" {
 		return "", fmt.Errorf("%w: %q", ErrNamespaceNotFound, ref)
 	}
+	asked := time.Now()
 	var ns Namespace
 	err := c.native(ctx, call{method: http.MethodGet, path: "namespaces/" + pathSegment(ref), idempotent: true}, &ns)
 	switch {
@@ -49,8 +57,38 @@ func (c *Client) NamespaceID(ctx context.Context, ref string) (string, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ids[ref] = ns.ID
+	c.ids[ref] = titled{ns.ID, asked}
 	return ns.ID, nil
+}
+
+// namespaceID is the id of the namespace, asked for if it was not lately.
+func (kv *KV) namespaceID(ctx context.Context) (string, error) {
+	if kv.id != "" {
+		return kv.id, nil
+	}
+	kv.c.mu.Lock()
+	known, ok := kv.c.ids[kv.ref]
+	kv.c.mu.Unlock()
+	if ok && time.Since(known.asked) < titleLife {
+		return known.id, nil
+	}
+	return kv.c.NamespaceID(ctx, kv.ref)
+}
+
+// pinned is kv for a call of many requests: all of them go to the namespace that it
+// is now.
+func (kv *KV) pinned(ctx context.Context) (*KV, error) {
+	id, err := kv.namespaceID(ctx)
+	return &KV{kv.c, kv.ref, id}, err
+}
+
+// asked is pinned for what destroys: its title is asked about anew.
+func (kv *KV) asked(ctx context.Context) (*KV, error) {
+	if kv.id != "" {
+		return kv, nil
+	}
+	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	return &KV{kv.c, kv.ref, id}, err
 }
 
 // pathSegment is text as a part of a path that nobody on the way shortens.
@@ -75,7 +113,7 @@ func (c *Client) forget(ref string) {
 
 // path is a path of the REST API below the namespace.
 func (kv *KV) path(ctx context.Context, rest string) (string, error) {
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	id, err := kv.namespaceID(ctx)
 	if err != nil {
 		return "", err
 	}

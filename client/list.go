@@ -68,6 +68,11 @@ func (kv *KV) ListPage(ctx context.Context, o ListOptions, opts ...ReadOption) (
 // List walks all keys, page by page. An error ends the walk.
 func (kv *KV) List(ctx context.Context, o ListOptions, opts ...ReadOption) iter.Seq2[Key, error] {
 	return func(yield func(Key, error) bool) {
+		kv, err := kv.pinned(ctx)
+		if err != nil {
+			yield(Key{}, err)
+			return
+		}
 		for {
 			page, err := kv.ListPage(ctx, o, opts...)
 			if err != nil {

@@ -103,6 +103,11 @@ func (kv *KV) ScanPage(ctx context.Context, o ScanOptions, opts ...ReadOption) (
 // walk. A page is one state of the namespace; all of them together need not be.
 func (kv *KV) Scan(ctx context.Context, o ScanOptions, opts ...ReadOption) iter.Seq2[Scanned, error] {
 	return func(yield func(Scanned, error) bool) {
+		kv, err := kv.pinned(ctx)
+		if err != nil {
+			yield(Scanned{}, err)
+			return
+		}
 		for {
 			page, err := kv.ScanPage(ctx, o, opts...)
 			if err != nil {
@@ -149,7 +154,7 @@ func (kv *KV) native(ctx context.Context, path string, query url.Values, opts []
 // nativeAnswer asks godwit's own API about the namespace. The caller closes the
 // answer's body.
 func (kv *KV) nativeAnswer(ctx context.Context, path string, query url.Values, opts []ReadOption) (*http.Response, error) {
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	id, err := kv.namespaceID(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (kv *KV) Transact(ctx context.Context, t Transaction) (Transacted, error) {
 	if err != nil {
 		return Transacted{}, err
 	}
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	id, err := kv.namespaceID(ctx)
 	if err != nil {
 		return Transacted{}, err
 	}

@@ -62,6 +62,11 @@ type Event struct {
 // ErrUnavailable; the context's.
 func (kv *KV) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		kv, err := kv.pinned(ctx)
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
 		w := &watching{kv: kv, o: o, yield: yield}
 		if e, err := w.run(ctx); err != nil && !errors.Is(err, errLeft) {
 			yield(e, err)
@@ -129,7 +134,7 @@ func (w *watching) connect(ctx context.Context) (Event, error) {
 }
 
 func (w *watching) open(ctx context.Context) (*http.Response, error) {
-	id, err := w.kv.c.NamespaceID(ctx, w.kv.ref)
+	id, err := w.kv.namespaceID(ctx)
 	if err != nil {
 		return nil, err
 	}
