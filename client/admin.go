@@ -154,6 +154,9 @@ type NamespaceOptions struct {
 // CreateNamespace makes a namespace. Errors: ErrNamespaceExists, ErrInvalid,
 // ErrForbidden.
 func (c *Client) CreateNamespace(ctx context.Context, title string, o NamespaceOptions) (*Namespace, error) {
+	if err := checkText(title); err != nil {
+		return nil, err
+	}
 	path, err := c.accountPath(ctx, "/namespaces")
 	if err != nil {
 		return nil, err
@@ -179,6 +182,9 @@ func (c *Client) CreateNamespace(ctx context.Context, title string, o NamespaceO
 // ErrNamespaceExists only if o asks for a jurisdiction and the one that exists has
 // another.
 func (c *Client) EnsureNamespace(ctx context.Context, title string, o NamespaceOptions) (ns *Namespace, created bool, err error) {
+	if err := checkText(title); err != nil {
+		return nil, false, err
+	}
 	spec := struct {
 		Title        string `json:"title"`
 		Jurisdiction string `json:"jurisdiction,omitempty"`
@@ -198,6 +204,9 @@ func (c *Client) EnsureNamespace(ctx context.Context, title string, o NamespaceO
 // RenameNamespace gives the namespace with this id or title another title.
 // Errors: ErrNamespaceNotFound, ErrNamespaceExists, ErrInvalid, ErrForbidden.
 func (c *Client) RenameNamespace(ctx context.Context, ref, title string) (*Namespace, error) {
+	if err := checkText(title); err != nil {
+		return nil, err
+	}
 	path, err := c.namespacePath(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -313,6 +322,9 @@ func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
 // CreateToken makes a token. It is sent once. Errors: ErrInvalid,
 // ErrNamespaceNotFound, ErrForbidden.
 func (c *Client) CreateToken(ctx context.Context, spec TokenSpec) (*NewToken, error) {
+	if err := checkText(append([]string{spec.Name}, spec.Namespaces...)...); err != nil {
+		return nil, err
+	}
 	var t NewToken
 	if err := c.native(ctx, call{method: http.MethodPost, path: "tokens", body: jsonBody(spec)}, &t); err != nil {
 		return nil, err

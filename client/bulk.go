@@ -70,6 +70,11 @@ func (p Pair) encode() ([]byte, error) {
 // its own, and the last of a key wins. With an error it returns how many of the
 // first pairs are surely written. Errors: as Put.
 func (kv *KV) BulkPut(ctx context.Context, pairs []Pair) (written int, err error) {
+	for i := range pairs {
+		if err := checkText(pairs[i].Key); err != nil {
+			return 0, err
+		}
+	}
 	if kv, err = kv.pinned(ctx); err != nil {
 		return 0, err
 	}
@@ -107,6 +112,9 @@ func (kv *KV) BulkPut(ctx context.Context, pairs []Pair) (written int, err error
 // BulkDelete deletes keys, in as many requests as are needed. With an error it
 // returns how many of the first keys are surely gone. Errors: as Delete.
 func (kv *KV) BulkDelete(ctx context.Context, keys []string) (deleted int, err error) {
+	if err := checkText(keys...); err != nil {
+		return 0, err
+	}
 	if kv, err = kv.pinned(ctx); err != nil {
 		return 0, err
 	}
@@ -142,6 +150,9 @@ type Item struct {
 // BulkGet returns what is under keys, in as many requests as are needed. A key
 // that is absent is not in the map. Errors: as Get, but ErrKeyNotFound.
 func (kv *KV) BulkGet(ctx context.Context, keys []string, opts ...ReadOption) (map[string]Item, error) {
+	if err := checkText(keys...); err != nil {
+		return nil, err
+	}
 	kv, err := kv.pinned(ctx)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ func (kv *KV) Clear(ctx context.Context, prefix string) (revision string, err er
 	if prefix == "" {
 		return "", invalid("the prefix is empty: ClearAll deletes every key")
 	}
+	if err := checkText(prefix); err != nil {
+		return "", err
+	}
 	return kv.clear(ctx, map[string]any{"prefix": prefix})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"unicode/utf8"
 )
 
 // CopyOptions say what a Copy is of; none of them: all keys, under their names.
@@ -92,10 +91,14 @@ type copiedJSON struct {
 }
 
 func (kv *KV) copyPage(ctx context.Context, spec copyJSON) (page copiedJSON, err error) {
+	texts := []string{spec.ToNamespace}
 	for _, text := range []*string{spec.Key, spec.Prefix, spec.ToKey, spec.ToPrefix} {
-		if text != nil && !utf8.ValidString(*text) { // JSON would make another key of it
-			return page, invalid("%q is not UTF-8", *text)
+		if text != nil {
+			texts = append(texts, *text)
 		}
+	}
+	if err := checkText(texts...); err != nil {
+		return page, err
 	}
 	id, err := kv.namespaceID(ctx)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // Errors of this package, for [errors.Is].
@@ -181,6 +182,17 @@ func retryAfter(h http.Header) time.Duration {
 		return 0
 	}
 	return time.Duration(n) * time.Second
+}
+
+// checkText refuses what JSON cannot carry: it would make other keys, prefixes or
+// titles of them.
+func checkText(texts ...string) error {
+	for _, text := range texts {
+		if !utf8.ValidString(text) {
+			return invalid("%q is not UTF-8", text)
+		}
+	}
+	return nil
 }
 
 // invalid is an error found before anything was sent.

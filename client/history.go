@@ -225,6 +225,9 @@ type RestoredPage struct {
 // page may be asked for again. Errors: ErrHistoryGone if what stood then is not known
 // any more, ErrInvalid, and as Put.
 func (kv *KV) RestorePage(ctx context.Context, o RestoreOptions) (*RestoredPage, error) {
+	if err := checkText(o.At.text, o.Prefix, o.Cursor); err != nil {
+		return nil, err
+	}
 	body := map[string]any{"at": o.At.text, "dry_run": o.DryRun}
 	if o.Prefix != "" {
 		body["prefix"] = o.Prefix

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-	"unicode/utf8"
 )
 
 // What a Condition's Revision may be beside a revision.
@@ -175,12 +174,7 @@ func (t *Transaction) checkKeys() error {
 	for _, s := range t.Adds {
 		keys = append(keys, s.Key)
 	}
-	for _, key := range keys {
-		if !utf8.ValidString(key) {
-			return invalid("key %q is not UTF-8", key)
-		}
-	}
-	return nil
+	return checkText(keys...)
 }
 
 func (c Condition) wire() conditionJSON {
