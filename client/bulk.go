@@ -33,24 +33,17 @@ type Pair struct {
 
 // pairJSON is a Pair on the wire.
 type pairJSON struct {
-	Key           string          `json:"key"`
-	Value         string          `json:"value"`
-	Base64        bool            `json:"base64,omitempty"`
-	Metadata      json.RawMessage `json:"metadata,omitempty"`
-	Expiration    int64           `json:"expiration,omitempty"`
-	ExpirationTTL int64           `json:"expiration_ttl,omitempty"`
+	Key      string          `json:"key"`
+	Value    string          `json:"value"`
+	Base64   bool            `json:"base64,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+	endJSON
 }
 
 func (p Pair) wire() pairJSON {
-	wire := pairJSON{Key: p.Key, Value: string(p.Value), Metadata: p.Metadata}
+	wire := pairJSON{Key: p.Key, Value: string(p.Value), Metadata: p.Metadata, endJSON: endOf(p.ExpirationTTL, p.Expiration)}
 	if !utf8.Valid(p.Value) {
 		wire.Value, wire.Base64 = base64.StdEncoding.EncodeToString(p.Value), true
-	}
-	switch {
-	case p.ExpirationTTL != 0:
-		wire.ExpirationTTL = seconds(p.ExpirationTTL)
-	case !p.Expiration.IsZero():
-		wire.Expiration = p.Expiration.Unix()
 	}
 	return wire
 }

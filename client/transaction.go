@@ -127,12 +127,11 @@ type deleteJSON struct {
 }
 
 type addJSON struct {
-	Op            string          `json:"op"`
-	Key           string          `json:"key"`
-	Delta         int64           `json:"delta"`
-	Metadata      json.RawMessage `json:"metadata,omitempty"`
-	Expiration    int64           `json:"expiration,omitempty"`
-	ExpirationTTL int64           `json:"expiration_ttl,omitempty"`
+	Op       string          `json:"op"`
+	Key      string          `json:"key"`
+	Delta    int64           `json:"delta"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+	endJSON
 }
 
 // encode returns t's JSON. Error: ErrInvalid, for metadata that is not JSON and
@@ -185,14 +184,7 @@ func (c Condition) wire() conditionJSON {
 }
 
 func (s Sum) wire() addJSON {
-	out := addJSON{Op: "add", Key: s.Key, Delta: s.Delta, Metadata: s.Metadata}
-	switch {
-	case s.ExpirationTTL != 0:
-		out.ExpirationTTL = seconds(s.ExpirationTTL)
-	case !s.Expiration.IsZero():
-		out.Expiration = s.Expiration.Unix()
-	}
-	return out
+	return addJSON{"add", s.Key, s.Delta, s.Metadata, endOf(s.ExpirationTTL, s.Expiration)}
 }
 
 // standing is what an answer says of the keys whose conditions failed.

@@ -69,20 +69,42 @@ func (kv *KV) Put(ctx context.Context, key string, value io.Reader, opts PutOpti
 
 func (o PutOptions) query() url.Values {
 	q := url.Values{}
-	switch {
-	case o.ExpirationTTL != 0:
-		q.Set("expiration_ttl", strconv.FormatInt(seconds(o.ExpirationTTL), 10))
-	case !o.Expiration.IsZero():
-		q.Set("expiration", strconv.FormatInt(o.Expiration.Unix(), 10))
+	end := endOf(o.ExpirationTTL, o.Expiration)
+	if end.ExpirationTTL != nil {
+		q.Set("expiration_ttl", strconv.FormatInt(*end.ExpirationTTL, 10))
+	}
+	if end.Expiration != nil {
+		q.Set("expiration", strconv.FormatInt(*end.Expiration, 10))
 	}
 	return q
 }
 
-// seconds rounds up.
+// endJSON is when a key ends; nil: not by this.
+type endJSON struct {
+	Expiration    *int64 `json:"expiration,omitempty"`
+	ExpirationTTL *int64 `json:"expiration_ttl,omitempty"`
+}
+
+func endOf(ttl time.Duration, at time.Time) (end endJSON) {
+	switch {
+	case ttl != 0:
+		n := seconds(ttl)
+		end.ExpirationTTL = &n
+	case !at.IsZero():
+		n := at.Unix()
+		end.Expiration = &n
+	}
+	return end
+}
+
+// seconds rounds away from zero: what has just passed is not none.
 func seconds(d time.Duration) int64 {
 	n := int64(d / time.Second)
-	if d%time.Second > 0 {
+	switch rest := d % time.Second; {
+	case rest > 0:
 		n++
+	case rest < 0:
+		n--
 	}
 	return n
 }
