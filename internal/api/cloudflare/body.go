@@ -36,9 +36,13 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = b.tooLarge()
 		return 0, b.err
 	}
+	var told *godwit.Error
 	switch {
 	case errors.Is(err, io.EOF):
 		b.err = io.EOF
+	case errors.As(err, &told):
+		p := problemOf(told, "")
+		b.err = &p
 	case err != nil:
 		b.err = badRequest(codeMalformedBody, "could not read the request body")
 	}

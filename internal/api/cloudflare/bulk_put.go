@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/room"
 )
 
 // bulkPut writes the pairs in an array. All of them are read and validated
@@ -16,18 +17,19 @@ func (c *call) bulkPut() error {
 		return err
 	}
 	c.body.limit = c.h.maxBulk
-	room := c.h.rooms.enter(c.ctx())
-	defer room.leave()
+	share := c.h.rooms.enter(c.ctx(), c.principal.Limited())
+	defer share.leave()
+	c.body.r = room.Hurried(c.body.r, share.held)
 	b := bulkReader{
 		s:      newScanner(c.body, "array of key-value pairs"),
 		upload: func(r io.Reader) (godwit.Value, error) { return c.h.service.Upload(c.ctx(), c.ns, r) },
 		check:  func(p *api.BulkPut) error { return c.h.service.CheckBulkPut(c.ns, p) },
 		drop:   c.h.service.Discard,
-		grow:   room.grow,
+		grow:   share.grow,
 		kept:   keptText,
 		most:   keptBase64,
 	}
-	b.text.grow = room.grow
+	b.text.grow = share.grow
 	pairs, err := b.read()
 	if err != nil {
 		return err

@@ -163,16 +163,24 @@ type Rooms struct{ rooms *rooms }
 func NewRooms(size int64) Rooms { return Rooms{newRooms(size)} }
 
 // Enter makes a Room.
-func (r Rooms) Enter(ctx context.Context) *Room { return (*Room)(r.rooms.enter(ctx)) }
+func (r Rooms) Enter(ctx context.Context) *Room { return (*Room)(r.rooms.enter(ctx, "")) }
+
+// EnterAs is Enter with a token that is limited to namespaces.
+func (r Rooms) EnterAs(ctx context.Context, who string) *Room {
+	return (*Room)(r.rooms.enter(ctx, who))
+}
+
+// Owners is how many have a share.
+func (r Rooms) Owners() int { return len(r.rooms.owners) }
 
 // Room is one body's share.
-type Room room
+type Room share
 
 // Grow takes more bytes.
-func (r *Room) Grow(bytes int) error { return (*room)(r).grow(bytes) }
+func (r *Room) Grow(bytes int) error { return (*share)(r).grow(bytes) }
 
 // Leave gives all back.
-func (r *Room) Leave() { (*room)(r).leave() }
+func (r *Room) Leave() { (*share)(r).leave() }
 
 // RoomStep is how many bytes are taken at once; the first are free.
 const RoomStep = roomStep

@@ -59,3 +59,39 @@ func TestRoomsWait(t *testing.T) {
 		over.Leave()
 	})
 }
+
+// TestRoomsOfALimitedToken: it has half of the steps, and one body of it may take more;
+// others have theirs.
+func TestRoomsOfALimitedToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const step = cloudflare.RoomStep
+		rooms := cloudflare.NewRooms(8 * step)
+		large, slow, late := rooms.EnterAs(t.Context(), "one"), rooms.EnterAs(t.Context(), "one"), rooms.EnterAs(t.Context(), "one")
+		for _, err := range []error{large.Grow(5 * step), slow.Grow(50 * step)} { // four steps, and more than there is
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		if err := late.Grow(2 * step); godwit.CodeOf(err) != godwit.CodeUnavailable || time.Since(start) != 2*time.Minute {
+			t.Errorf("a third body of it: %v after %v", err, time.Since(start))
+		}
+		start = time.Now()
+		other, all := rooms.EnterAs(t.Context(), "other"), rooms.Enter(t.Context())
+		for _, err := range []error{other.Grow(3 * step), all.Grow(50 * step)} {
+			if err != nil || time.Since(start) != 0 {
+				t.Errorf("another's: %v after %v", err, time.Since(start))
+			}
+		}
+		time.AfterFunc(time.Minute, large.Leave)
+		if err := late.Grow(0); err != nil {
+			t.Errorf("room that was given back: %v", err)
+		}
+		for _, r := range []*cloudflare.Room{slow, late, other, all} {
+			r.Leave()
+		}
+		if n := rooms.Owners(); n != 0 {
+			t.Errorf("%d owners are remembered", n)
+		}
+	})
+}
