@@ -41,7 +41,7 @@ export function metadataText(metadata) {
   if (metadata === undefined || metadata === null) return undefined;
   const text = JSON.stringify(metadata);
   if (text === undefined) {
-    throw new GodwitError("invalid_metadata", "KV PUT failed: 400 Metadata must be valid JSON", { status: 400 });
+    throw new GodwitError("invalid_metadata", "KV PUT failed: 400 Metadata is not valid JSON.", { status: 400 });
   }
   return text;
 }

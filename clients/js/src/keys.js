@@ -21,9 +21,10 @@ export function keySegment(op, key) {
  */
 export function checkedKey(op, key) {
   if (key === undefined) {
-    throw new TypeError(`Failed to execute '${op.toLowerCase()}' on 'KvNamespace': parameter 1 is not of type 'string or Array'.`);
+    const types = op === "GET" ? "string or Array" : "string";
+    throw new TypeError(`Failed to execute '${op.toLowerCase()}' on 'KvNamespace': parameter 1 is not of type '${types}'.`);
   }
-  const text = String(key);
+  const text = `${key}`; // String() would take a symbol
   if (text === "") throw new TypeError("Key name cannot be empty.");
   if (text === "." || text === "..") throw new TypeError(`"${text}" is not allowed as a key name.`);
   const length = encoder.encode(text).byteLength;
@@ -73,9 +74,9 @@ export function boundText(op, text) {
 /** A number as a binding makes an int32 of it, as text; undefined where none is given. */
 export function integer(value) {
   if (value === undefined) return undefined;
-  const n = Math.trunc(Number(value));
+  const n = Number.isFinite(Number(value)) ? Math.trunc(Number(value)) : 0;
   if (n < -(2 ** 31) || n > 2 ** 31 - 1) {
     throw new TypeError("Value out of range. Must be between -2147483648 and 2147483647 (inclusive).");
   }
-  return String(n || 0);
+  return String(n || 0); // of -0
 }

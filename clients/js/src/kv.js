@@ -47,14 +47,16 @@ export class KV {
   }
 
   async put(key, value, options) {
-    await this.set(key, value, options);
+    // A binding takes an undefined that is given for text, as it does null.
+    await this.set(key, value === undefined && arguments.length > 1 ? "undefined" : value, options);
   }
 
   async delete(key, options) {
     await this.remove(key, options);
   }
 
-  async list(options = {}) {
+  async list(given) {
+    const options = given ?? {};
     const limit = listLimit(options.limit);
     const query = { limit, prefix: boundText("GET", options.prefix) || undefined, cursor: options.cursor || undefined };
     const page = await this.#native({ path: "/keys", query }, options, async (res) => ({ ...await json(res), cacheStatus: cacheStatus(res) }));
@@ -74,7 +76,8 @@ export class KV {
     return e.revision === undefined ? null : e;
   }
 
-  async set(key, value, options = {}) {
+  async set(key, value, given) {
+    const options = given ?? {};
     const segment = keySegment("PUT", key);
     const query = { expiration: integer(options.expiration), expiration_ttl: integer(options.expirationTtl) };
     const metadata = metadataText(options.metadata);
@@ -82,7 +85,8 @@ export class KV {
     return this.#write({ op: "PUT", method: "PUT", query, body }, `/values/${segment}`, options);
   }
 
-  async remove(key, options = {}) {
+  async remove(key, given) {
+    const options = given ?? {};
     return this.#write({ op: "DELETE", method: "DELETE" }, `/values/${keySegment("DELETE", key)}`, options);
   }
 
@@ -292,7 +296,7 @@ export class KV {
   }
 
   async #bulkGet(keys, o, make, withMetadata) {
-    const names = keys.map(String);
+    const names = keys.map((k) => `${k}`);
     const body = jsonBody({ keys: names, type: o.type === "text" ? undefined : o.type, withMetadata });
     const { values, status } = await this.#rest({
       op: "GET_BULK", method: "POST", reads: true, body, query: { cache_ttl: o.cacheTtl },
@@ -361,7 +365,7 @@ export async function pinned(kv, options) {
 }
 
 function readOptions(typeOrOptions) {
-  const o = typeof typeOrOptions === "object" && typeOrOptions !== null ? typeOrOptions : { type: typeOrOptions };
+  const o = typeof typeOrOptions === "object" && typeOrOptions !== null ? typeOrOptions : { type: typeOrOptions ?? undefined };
   return { ...o, type: o.type === undefined ? "text" : String(o.type), cacheTtl: integer(o.cacheTtl) };
 }
 

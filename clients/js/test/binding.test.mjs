@@ -31,6 +31,15 @@ test("each type of get", async () => {
   assert.equal(new TextDecoder().decode(await drained(await kv.get("typed", "stream"))), '{"legs":2}');
 });
 
+test("null stands for no options", async () => {
+  await kv.put("null", "x", null);
+  assert.equal(await kv.get("null", null), "x");
+  assert.equal((await kv.getWithMetadata("null", null)).value, "x");
+  assert.deepEqual([...await kv.get(["null"], null)], [["null", "x"]]);
+  assert.equal((await kv.list(null)).list_complete, true);
+  await kv.delete("null", null);
+});
+
 test("a byte order mark is a part of a text", async () => {
   const text = '\ufeff{"a":1}';
   const mixed = "\ufeff\ufffd"; // as text, of bytes that are none
@@ -80,6 +89,8 @@ test("each type of value", async () => {
   for (const value of [{}, [], new Blob(["x"]), () => 1]) {
     await assert.rejects(kv.put("value", value), { name: "TypeError", message: /^KV put\(\) accepts only strings/ });
   }
+  await kv.put("value", undefined);
+  assert.equal(await kv.get("value"), "undefined");
   await assert.rejects(kv.put("value"), { name: "TypeError", message: /parameter 2 is not of type/ });
 });
 
@@ -158,7 +169,7 @@ test("metadata of each kind", async () => {
   await assert.rejects(kv.put("meta", "x", { metadata: "y".repeat(1023) }), {
     code: "metadata_too_large", message: "KV PUT failed: 413 Metadata length of 1025 exceeds limit of 1024.",
   });
-  await assert.rejects(kv.put("meta", "x", { metadata: () => 1 }), { code: "invalid_metadata" });
+  await assert.rejects(kv.put("meta", "x", { metadata: () => 1 }), { code: "invalid_metadata", message: "KV PUT failed: 400 Metadata is not valid JSON." });
 });
 
 test("every key that is odd", async () => {
@@ -187,7 +198,8 @@ test("keys that a binding refuses, and what is no string", async () => {
     await assert.rejects(call(".."), { name: "TypeError", message: '".." is not allowed as a key name.' });
     await assert.rejects(call("é".repeat(257)), { code: "key_too_long", message: /414 UTF-8 encoded length of 514 exceeds key length limit of 512\.$/ });
     await assert.rejects(call("\ud800x"), { code: "invalid_key", message: /400 Could not URL-decode key name$/ });
-    await assert.rejects(call(undefined), { name: "TypeError", message: /parameter 1 is not of type/ });
+    await assert.rejects(call(undefined), { name: "TypeError", message: /parameter 1 is not of type 'string( or Array)?'\.$/ });
+    await assert.rejects(call(Symbol("k")), { name: "TypeError", message: "Cannot convert a Symbol value to a string" });
   }
   await kv.put(123, "number");
   assert.equal(await kv.get("123"), "number");
@@ -204,6 +216,7 @@ test("expiration, absolute and relative", async () => {
   assert.deepEqual((await kv.list({ prefix: "expires" })).keys, [{ name: "expires" }]);
   for (const [options, message] of [
     [{ expirationTtl: 59 }, "Invalid expiration_ttl of 59. Expiration TTL must be at least 60."],
+    [{ expirationTtl: Infinity }, "Invalid expiration_ttl of 0. Please specify integer greater than 0."],
     [{ expirationTtl: NaN }, "Invalid expiration_ttl of 0. Please specify integer greater than 0."],
     [{ expiration: 1 }, "Invalid expiration of 1. Please specify integer greater than the current number of seconds since the UNIX epoch."],
   ]) await assert.rejects(kv.put("expires", "x", options), { status: 400, message: `KV PUT failed: 400 ${message}` });
