@@ -8,7 +8,7 @@ export interface DriverSettings {
    * --min-expiration-ttl, 60 where it says nothing else.
    */
   minTTL?: number;
-  /** Told of what ends a watch, such as a token that was revoked. */
+  /** Told of what ends a watch, such as a token that was revoked, and of what a listener throws, which ends none. */
   onError?: (error: unknown) => void;
 }
 

@@ -79,15 +79,40 @@ async function getItems(kv, items, full) {
   return found;
 }
 
-/** Watches until the function returned is called. It has begun once that is there. */
+/**
+ * Watches until the function returned is called. It has begun once that is there. What
+ * stands is remembered, so that it can be told what has changed when the server cannot
+ * say it one by one, as after a clear.
+ */
 async function watch(kv, prefix, changed, failed) {
   const events = kv.watch({ prefix });
-  await events.next(); // ready, or why it cannot be
+  const { value: first } = await events.next(); // ready, or why it cannot be
+  let standing = await revisions(kv, prefix, first.revision).catch(async (e) => { await events.return(); throw e; });
+  const tell = async (event, key) => {
+    try {
+      await changed(event, key);
+    } catch (e) {
+      failed?.(e);
+    }
+  };
   const done = (async () => {
     try {
       for await (const e of events) {
-        if (e.type === "put") changed("update", e.key);
-        else if (e.type === "delete" || e.type === "expire") changed("remove", e.key);
+        switch (e.type) {
+          case "put":
+            standing.set(e.key, e.revision);
+            void tell("update", e.key);
+            break;
+          case "delete": case "expire":
+            standing.delete(e.key);
+            void tell("remove", e.key);
+            break;
+          case "reset": {
+            const were = standing;
+            standing = await revisions(kv, prefix, e.revision);
+            difference(were, standing, tell);
+          }
+        }
       }
     } catch (e) {
       failed?.(e);
@@ -97,4 +122,16 @@ async function watch(kv, prefix, changed, failed) {
     await events.return();
     await done;
   };
+}
+
+/** Each key's revision, as of `minRevision` or later. */
+async function revisions(kv, prefix, minRevision) {
+  const found = new Map();
+  for await (const k of kv.scan({ prefix, limit: 10_000, minRevision })) found.set(k.name, k.revision);
+  return found;
+}
+
+function difference(were, are, tell) {
+  for (const key of were.keys()) if (!are.has(key)) void tell("remove", key);
+  for (const [key, revision] of are) if (were.get(key) !== revision) void tell("update", key);
 }

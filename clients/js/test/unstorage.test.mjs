@@ -143,6 +143,24 @@ for (const base of [undefined, "app:data"]) {
   });
 }
 
+test("what a clear by another removed is told, whatever a listener throws", async (t) => {
+  const failures = [];
+  const storage = createStorage({ driver: godwitDriver({ kv, base: "reset", onError: (e) => failures.push(e.message) }) });
+  t.after(() => storage.dispose());
+  for (const key of ["q:1", "q:2", "kept"]) await storage.setItem(key, "1");
+  const told = [];
+  const heard = (...all) => until(`${all} were told`, () => all.every((e) => told.includes(e)));
+  await storage.watch((event, key) => { told.push(`${event} ${key}`); throw new Error(`of ${key}`); });
+  await storage.setItem("q:3", "1");
+  await heard("update q:3");
+  await kv.clear("reset:q");
+  await heard("remove q:1", "remove q:2", "remove q:3");
+  await storage.setItem("last", "1");
+  await heard("update last");
+  assert.deepEqual(told.filter((e) => e.endsWith("kept")), []);
+  assert.deepEqual(new Set(failures), new Set(["of q:1", "of q:2", "of q:3", "of last"]));
+});
+
 test("a storage that is disposed watches no more", async () => {
   const told = [];
   const storage = createStorage({ driver: godwitDriver({ kv, base: "disposed" }) });
