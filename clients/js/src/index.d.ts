@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 /** What a client of a server may be told. */
 export interface ClientOptions {
   /** The server's API, such as "http://127.0.0.1:8787". */
@@ -371,8 +373,8 @@ export interface KV extends KVNamespace {
   analytics(options?: ReadOptions): Promise<Analytics>;
 
   /** Writes many keys, each a write of its own, in as many requests as are needed. */
-  bulkPut(items: Iterable<BulkItem>, options?: CallOptions): Promise<void>;
-  bulkDelete(keys: Iterable<string>, options?: CallOptions): Promise<void>;
+  bulkPut(items: Iterable<BulkItem>, options?: CallOptions & { requestId?: string }): Promise<void>;
+  bulkDelete(keys: Iterable<string>, options?: CallOptions & { requestId?: string }): Promise<void>;
 
   /** What has been seen so far: a text for `resume`, `withSession` or `connect`, in any process. */
   session(): string;
@@ -569,6 +571,8 @@ export interface WatchOptions extends CallOptions {
 
 export interface Watch<Value, Metadata = unknown> extends AsyncIterableIterator<WatchEvent<Value, Metadata>> {
   return(): Promise<IteratorResult<WatchEvent<Value, Metadata>>>;
+  /** Where the platform has it: `await using` leaves the watch at the end of its block. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export type WatchEvent<Value = string, Metadata = unknown> =

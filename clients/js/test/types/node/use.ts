@@ -1,6 +1,7 @@
 // How it is used in Node, without any of Workers' types.
 import { Client, connect, GodwitError, type KV, type WatchEvent } from "godwit";
 import KeyvGodwit from "godwit/keyv";
+import { plugins, type GodwitBindingOptions } from "godwit/miniflare";
 import godwitDriver from "godwit/unstorage";
 import Keyv5 from "keyv";
 import Keyv6 from "keyv6";
@@ -29,6 +30,12 @@ export async function use(signal: AbortSignal): Promise<void> {
   }
   const client: Client = new Client(options);
   console.log((await client.namespaces())[0]?.title, (await client.status()).role, (await client.createNamespace("x")).id);
+  await using watch = kv.watch();
+  await watch.next();
+  await kv.bulkPut([{ key: "k", value: "v" }], { requestId: "r" });
+  await kv.bulkDelete(["k"], { requestId: "r", signal });
+  const binding: GodwitBindingOptions = { namespace: "birds" };
+  console.log(plugins.godwit.bindingTypeDescription, binding);
   await history();
   await administration(client);
   // @ts-expect-error a condition is a revision or null
