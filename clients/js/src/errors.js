@@ -24,8 +24,23 @@ const words = new Map([
   [10030, "key_too_long"], [10033, "invalid_expiration"], [10034, "invalid_expiration_ttl"],
   [10037, "forbidden"], [10041, "invalid_cursor"], [10047, "invalid_metadata"],
   [10412, "precondition_failed"], [10500, "internal"], [10504, "outcome_unknown"],
-  [10507, "disk_full"], [10048, "quota_reached"],
+  [10507, "disk_full"], [10048, "quota_reached"], [10404, "token_not_found"], [10409, "not_a_number"],
+  [10410, "history_gone"], [10550, "damaged"],
 ]);
+
+/** Where Cloudflare has one number for several of godwit's words, the text tells which it is. */
+const told = [
+  { number: 10022, text: /^Too Many Requests$/, word: "too_many_writes" },
+  { number: 10024, text: /^Total size of request /, word: "bulk_too_large" },
+  { number: 10024, text: /^(Request body|The body|The form's other parts) /, word: "body_too_large" },
+  { number: 10029, text: /^Invalid cache_ttl of /, word: "invalid_cache_ttl" },
+  { number: 10029, text: /corresponds to a non-json value$/, word: "value_not_json" },
+];
+
+/** godwit's word for an error of the REST API, undefined where it is not known. */
+function wordOf(number, text) {
+  return told.find((t) => t.number === number && t.text.test(text))?.word ?? words.get(number);
+}
 
 const byStatus = new Map([
   [400, "invalid_request"], [401, "unauthenticated"], [403, "forbidden"], [404, "not_found"],
@@ -55,8 +70,8 @@ export function answered(op, res, text) {
       message = String(body.error.message);
       conditions = body.error.conditions;
     } else if (rest) {
-      code = words.get(rest.code) ?? code;
       message = String(rest.message);
+      code = wordOf(rest.code, message) ?? code;
       if (code === "invalid_metadata" && res.status === 413) code = "metadata_too_large";
     }
   } catch {

@@ -250,7 +250,7 @@ export class GodwitError extends Error {
   /**
    * godwit's word: "precondition_failed", "key_too_long", "value_too_large",
    * "invalid_expiration_ttl", "namespace_not_found", "unauthenticated", "forbidden",
-   * "too_many_requests", "quota_reached", "history_gone", "damaged", "disk_full", "unavailable",
+   * "too_many_writes", "too_many_requests", "quota_reached", "history_gone", "damaged", "disk_full", "unavailable",
    * "timeout", "outcome_unknown" and more. With "outcome_unknown" a write may be done, now or
    * later; `cause` is what its last attempt came to, be it "precondition_failed".
    */

@@ -17,6 +17,21 @@ after(() => node.stop());
 
 const code = (word) => (e) => e instanceof GodwitError && e.code === word;
 
+test("one cause has one code, whichever API a call uses", async () => {
+  await new Client(node).createNamespace("slow");
+  await new Client(node).setSettings("slow", { writes_per_key: 0.001 });
+  const slow = connect({ ...node, namespace: "slow", attempts: 1 });
+  await slow.put("k", "1");
+  for (const write of [() => slow.put("k", "1"), () => slow.transaction().put("k", "1").commit(), () => slow.add("k")]) {
+    await assert.rejects(write(), { code: "too_many_writes", status: 429 });
+  }
+  for (const read of [() => slow.get("k", { cacheTtl: 1 }), () => slow.getWithMetadata("k", { cacheTtl: 1 }), () => slow.get(["k"], { cacheTtl: 1 })]) {
+    await assert.rejects(read(), { code: "invalid_cache_ttl", status: 400 });
+  }
+  for (const key of ["large/1", "large/2"]) await slow.put(key, new Uint8Array(13 << 20));
+  await assert.rejects(slow.get(["large/1", "large/2"]), { code: "bulk_too_large", status: 413 });
+});
+
 test("writes on conditions", async () => {
   const { revision } = await kv.set("cas", "1", { ifNoneMatch: "*" });
   await assert.rejects(kv.put("cas", "2", { ifNoneMatch: "*" }), code("precondition_failed"));

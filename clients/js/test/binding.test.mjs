@@ -253,7 +253,7 @@ test("bulk get", async () => {
     [[keys, { cacheTtl: 29 }], "400 Invalid cache_ttl of 29. Cache TTL must be at least 30."],
   ]) await assert.rejects(kv.get(...args), { message: `KV GET_BULK failed: ${message}` });
   await kv.put("bulk/2", "no json");
-  await assert.rejects(kv.get(keys, "json"), { message: /400 At least one of the requested keys corresponds to a non-json value$/ });
+  await assert.rejects(kv.get(keys, "json"), { code: "value_not_json", message: /400 At least one of the requested keys corresponds to a non-json value$/ });
 });
 
 test("other errors of a binding", async () => {
@@ -263,7 +263,7 @@ test("other errors of a binding", async () => {
   for (const type of ["arraybuffer", null]) {
     await assert.rejects(kv.get("text", { type }), { name: "TypeError", message: /^Unknown response type/ });
   }
-  await assert.rejects(kv.get("text", { cacheTtl: 29 }), { message: "KV GET failed: 400 Invalid cache_ttl of 29. Cache TTL must be at least 30." });
+  await assert.rejects(kv.get("text", { cacheTtl: 29 }), { code: "invalid_cache_ttl", message: "KV GET failed: 400 Invalid cache_ttl of 29. Cache TTL must be at least 30." });
 });
 
 async function pick(found) {
