@@ -122,13 +122,14 @@ func (w edges) checkMadeUp(t *testing.T, url func(string) string) {
 	for _, p := range append(w.near.ports(w.namespace)[:1], w.far.ports(w.namespace)[0]) {
 		eventually(t, "the key is everywhere", func() bool { return p.ask(http.MethodGet, "k", "").body == "x" })
 	}
-	for _, cookie := range []string{"", "godwit_revision=", "godwit_revision=nonsense", "godwit_revision=12345678901234567890", "godwit_revision=1 2"} {
+	for _, cookie := range []string{"", "godwit_revision=", "godwit_revision=nonsense", "godwit_revision=12345678901234567890",
+		"godwit_revision=1 2", "godwit_revision=0", "godwit_revision=012", "godwit_revision=9007199254740992"} {
 		u.cookie = cookie
 		if got := u.ask(http.MethodGet, "k", ""); got.status != http.StatusOK || got.header.Get("Set-Cookie") != "" {
 			t.Errorf("cookie %q: %d, Set-Cookie %q", cookie, got.status, got.header.Get("Set-Cookie"))
 		}
 	}
-	u.cookie = "godwit_revision=9007199254740991"
+	u.cookie = "godwit_revision=8999999999999999"
 	if got := u.ask(http.MethodGet, "k", ""); got.status != http.StatusServiceUnavailable {
 		t.Errorf("a revision that nobody has: %d %s", got.status, got.body)
 	}
