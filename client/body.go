@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
+	"sync/atomic"
 )
 
 // smallBytes is how much of a stream is read ahead, so that a small value can
@@ -66,18 +66,10 @@ func extent(s io.Seeker) (start, size int64, err error) {
 
 func (b *body) replayable() bool { return b == nil || b.seek != nil }
 
-// rewind makes ready for another attempt. It waits until the last one has let
-// go of the value.
-func (b *body) rewind(ctx context.Context) error {
+// rewind makes ready for another attempt.
+func (b *body) rewind() error {
 	if b == nil {
 		return nil
-	}
-	if b.sending != nil {
-		select {
-		case <-b.sending.closed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
 	}
 	if _, err := b.seek.Seek(b.start, io.SeekStart); err != nil {
 		return fmt.Errorf("return to start: %w", err)
@@ -85,8 +77,27 @@ func (b *body) rewind(ctx context.Context) error {
 	return nil
 }
 
-// attach makes b the body of req.
-func (b *body) attach(req *http.Request) {
+// release takes the value back from the last attempt, whose transport may still be
+// reading when its answer is there. A read that is under way is waited for: in memory
+// or a file it ends, in a stream perhaps only after ctx.
+func (b *body) release(ctx context.Context) {
+	if b == nil || b.sending == nil {
+		return
+	}
+	done := ctx.Done()
+	if b.seek != nil {
+		done = nil
+	}
+	b.sending.over.Store(true)
+	select {
+	case b.sending.turn <- struct{}{}:
+		<-b.sending.turn
+	case <-done:
+	}
+}
+
+// attach makes b the body of req, which is sent in the exchange x.
+func (b *body) attach(req *http.Request, x *exchange) {
 	if b == nil {
 		return
 	}
@@ -101,22 +112,39 @@ func (b *body) attach(req *http.Request) {
 		return
 	}
 	b.sending = &attachedBody{
-		Reader: io.MultiReader(bytes.NewReader(b.head), value, bytes.NewReader(b.tail)),
-		closed: make(chan struct{}),
+		value: io.MultiReader(bytes.NewReader(b.head), value, bytes.NewReader(b.tail)),
+		x:     x,
+		turn:  make(chan struct{}, 1),
 	}
 	req.Body = b.sending
 }
 
-// attachedBody tells when the transport has done with it: it may still read
-// when the answer is there.
+// errOver is what a transport gets that reads on after its attempt.
+var errOver = errors.New("the attempt is over")
+
+// attachedBody is what one attempt reads the value by.
 type attachedBody struct {
-	io.Reader
-	once   sync.Once
-	closed chan struct{}
+	value io.Reader
+	x     *exchange
+	over  atomic.Bool
+	turn  chan struct{} // full: somebody reads
 }
 
+// Read implements io.Reader.
+func (a *attachedBody) Read(p []byte) (int, error) {
+	a.turn <- struct{}{}
+	defer func() { <-a.turn }()
+	if a.over.Load() {
+		return 0, errOver
+	}
+	a.x.sending(false)
+	defer a.x.sending(true)
+	return a.value.Read(p)
+}
+
+// Close implements io.Closer.
 func (a *attachedBody) Close() error {
-	a.once.Do(func() { close(a.closed) })
+	a.over.Store(true)
 	return nil
 }
 

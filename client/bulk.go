@@ -182,7 +182,7 @@ func (kv *KV) bulkGet(ctx context.Context, keys []string, items map[string]Item,
 		item := Item{Value: []byte(v.Value), Metadata: present(v.Metadata), Expiration: unixTime(v.Expiration)}
 		if strings.ContainsRune(v.Value, utf8.RuneError) {
 			// Text stands for bytes that are no text, perhaps: ask for the bytes.
-			if item, err = kv.whole(ctx, key, opts); errors.Is(err, ErrKeyNotFound) {
+			if item, err = kv.item(ctx, key, opts); errors.Is(err, ErrKeyNotFound) {
 				continue
 			} else if err != nil {
 				return err
@@ -204,28 +204,21 @@ func (kv *KV) bulkGetOnce(ctx context.Context, keys []string, opts []ReadOption)
 		Keys         []string `json:"keys"`
 		WithMetadata bool     `json:"withMetadata"`
 	}{keys, true}
-	res, err := kv.do(ctx, call{
-		method: http.MethodPost, path: "/bulk/get", header: readHeader(opts), body: jsonBody(q),
-		contentType: "application/json", idempotent: true, reads: true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
 	var envelope struct {
 		Result struct {
 			Values map[string]*bulkValue `json:"values"`
 		} `json:"result"`
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxReplyBytes)).Decode(&envelope); err != nil {
-		return nil, fmt.Errorf("read values: %w", err)
-	}
-	return envelope.Result.Values, nil
+	err := kv.do(ctx, call{
+		method: http.MethodPost, path: "/bulk/get", header: readHeader(opts), body: jsonBody(q),
+		contentType: "application/json", idempotent: true, reads: true,
+	}, func(res *http.Response) error { return decode(res.Body, &envelope) })
+	return envelope.Result.Values, err
 }
 
-// whole reads one key with its metadata into memory.
-func (kv *KV) whole(ctx context.Context, key string, opts []ReadOption) (Item, error) {
-	v, err := kv.GetWithMetadata(ctx, key, opts...)
+// item reads one key with its metadata into memory.
+func (kv *KV) item(ctx context.Context, key string, opts []ReadOption) (Item, error) {
+	v, err := kv.withMetadata(ctx, kv.whole, key, opts)
 	if err != nil {
 		return Item{}, err
 	}

@@ -42,23 +42,50 @@ type call struct {
 	settled     error // an answer after which it does not matter what became of attempts before; nil: none
 }
 
-// do sends the call and returns the answer, whose body the caller closes. An
-// answer that is no success is an *Error. What the last answer says of a write is
-// not all: an attempt before may still be on its way.
-func (c *Client) do(ctx context.Context, q call) (*http.Response, error) {
+// reader takes from an answer what the caller wants.
+type reader func(*http.Response) error
+
+// do sends the call, and has read take what is wanted of the answer.
+func (c *Client) do(ctx context.Context, q call, read reader) error {
+	return c.send(ctx, q, func(res *http.Response) error {
+		defer func() { _ = res.Body.Close() }()
+		if err := read(res); err != nil {
+			return fmt.Errorf("read answer: %w", err)
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBytes)) // so that the connection is kept
+		return nil
+	})
+}
+
+// open sends the call and returns the answer, whose body the caller reads and closes.
+func (c *Client) open(ctx context.Context, q call) (res *http.Response, err error) {
+	err = c.send(ctx, q, func(answer *http.Response) error {
+		res = answer
+		return nil
+	})
+	return res, err
+}
+
+// send sends the call, as often as is safe, until take has an answer. An answer that is
+// no success is an *Error. What the last answer says of a write is not all: an attempt
+// before may still be on its way.
+func (c *Client) send(ctx context.Context, q call, take reader) error {
 	header := c.header(q)
 	open := false // an attempt may have been carried out
 	for attempt := 1; ; attempt++ {
-		res, err := c.attempt(ctx, q, header)
+		if ctx.Err() != nil {
+			return q.outcome(context.Cause(ctx), open)
+		}
+		err := c.attempt(ctx, q, header, take)
 		if err == nil {
-			return res, nil
+			return nil
 		}
 		open = open || leavesOpen(err)
 		if attempt == c.attempts || !q.mayRepeat(err) || !c.wait(ctx, attempt, err) {
-			return nil, q.outcome(q.explain(ctx, err), open)
+			return q.outcome(q.explain(ctx, err), open)
 		}
-		if err := q.body.rewind(ctx); err != nil {
-			return nil, q.outcome(fmt.Errorf("rewind value: %w", err), open)
+		if err := q.body.rewind(); err != nil {
+			return q.outcome(fmt.Errorf("rewind value: %w", err), open)
 		}
 	}
 }
@@ -84,26 +111,40 @@ func (c *Client) header(q call) http.Header {
 	return h
 }
 
-func (c *Client) attempt(ctx context.Context, q call, header http.Header) (*http.Response, error) {
+func (c *Client) attempt(ctx context.Context, q call, header http.Header, take reader) error {
+	defer q.body.release(ctx)
+	x, ctx := newExchange(ctx)
 	target := c.base + q.path
 	if len(q.query) > 0 {
 		target += "?" + q.query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, q.method, target, nil)
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+		x.end()
+		return fmt.Errorf("make request: %w", err)
 	}
 	req.Header = header.Clone()
-	q.body.attach(req)
+	q.body.attach(req, x)
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, transportError(err)
+		x.end()
+		return x.failure(transportError(err))
 	}
-	if res.StatusCode >= 200 && res.StatusCode < 300 {
-		return res, nil
+	res.Body = x.receive(res.Body)
+	if res.StatusCode >= 200 && res.StatusCode < 300 && q.answeredBy(res) {
+		return take(res)
 	}
 	defer func() { _ = res.Body.Close() }()
-	return nil, readError(res)
+	if res.StatusCode >= 200 && res.StatusCode < 300 {
+		return errForeign
+	}
+	return readError(res)
+}
+
+// answeredBy tells whether a success is a godwit server's, and not a page of a proxy
+// in between: all have a revision, but for Cloudflare's API on a log that is empty.
+func (q call) answeredBy(res *http.Response) bool {
+	return res.Header.Get(headerRevision) != "" || !q.writes() && res.Header.Get(headerRequestID) != ""
 }
 
 // transportError drops what url.Error repeats of the request.
@@ -121,32 +162,52 @@ func (q call) mayRepeat(err error) bool {
 		return false
 	}
 	var e *Error
-	if !errors.As(err, &e) {
-		return notSent(err) || q.idempotent
-	}
-	switch e.Status {
-	case http.StatusTooManyRequests:
+	switch {
+	case !errors.As(err, &e):
+		return notSent(err) || q.idempotent && !malformed(err)
+	case e.Status == http.StatusTooManyRequests:
 		return !errors.Is(e, ErrQuota) // which does not pass by itself
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return q.idempotent
 	}
-	return false
+	return passes(e.Status) && q.idempotent
+}
+
+// passes tells whether a status is that of a server, or of a proxy before it, that may
+// soon have another answer. Cloudflare's proxies have statuses of their own.
+func passes(status int) bool {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return status >= 520 && status <= 527
+}
+
+// malformed tells that an answer was read, and that asking again makes no better one.
+func malformed(err error) bool {
+	return errors.Is(err, errTooLong) || errors.As(err, new(*json.SyntaxError)) || errors.As(err, new(*json.UnmarshalTypeError))
 }
 
 // notSent tells that a transport error came before anything was sent.
 func notSent(err error) bool {
+	if errors.As(err, new(unsentError)) {
+		return true
+	}
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// leavesOpen tells whether an attempt that failed with err may have been carried
-// out: no answer came, or that of a proxy which got none, or the server cannot tell.
+// leavesOpen tells whether an attempt that failed with err may have been carried out:
+// no answer came, or none of godwit's, or it broke off, or the server failed, or a
+// proxy that got no answer. Four of the statuses of failures say that nothing was done.
 func leavesOpen(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {
 		return !notSent(err)
 	}
-	return e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout || errors.Is(e, ErrOutcomeUnknown)
+	switch e.Status {
+	case http.StatusNotImplemented, http.StatusServiceUnavailable, http.StatusHTTPVersionNotSupported, http.StatusInsufficientStorage:
+		return errors.Is(e, ErrOutcomeUnknown)
+	}
+	return e.Status >= 500 || e.Status == http.StatusRequestTimeout || errors.Is(e, ErrOutcomeUnknown)
 }
 
 // writes tells whether the call changes data.
@@ -165,6 +226,8 @@ func (q call) explain(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case q.writes() && !notSent(err):
 		return err // outcome says what it is
+	case errors.Is(err, ErrUnavailable), malformed(err):
+		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
@@ -212,21 +275,16 @@ func (c *Client) json(ctx context.Context, q call, v any) error {
 
 // jsonStatus is json, and tells which success it was.
 func (c *Client) jsonStatus(ctx context.Context, q call, v any) (status int, err error) {
-	res, err := c.do(ctx, q) //nolint:bodyclose // decodeAnswer closes it
-	if err != nil {
-		return 0, err
-	}
-	return res.StatusCode, decodeAnswer(res, v)
+	err = c.do(ctx, q, func(res *http.Response) error {
+		status = res.StatusCode
+		return decode(res.Body, v)
+	})
+	return status, err
 }
 
-// decodeAnswer decodes an answer into v and closes it.
-func decodeAnswer(res *http.Response, v any) error {
-	defer func() { _ = res.Body.Close() }()
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxReplyBytes)).Decode(v); err != nil {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBytes)) // so that the connection is kept
-	return nil
+// decode reads an answer's JSON into v.
+func decode(r io.Reader, v any) error {
+	return json.NewDecoder(&capped{r, maxReplyBytes}).Decode(v)
 }
 
 // jsonBody is a body that encodes v, which always can be.

@@ -52,13 +52,14 @@ var (
 	// ErrDiskFull is returned by writes when the server's disk is below its
 	// reserve. Reads and deletes go on.
 	ErrDiskFull = errors.New("the server's disk is full")
-	// ErrUnavailable is returned when nobody answers after the last attempt, or
+	// ErrUnavailable is returned when nobody answers after the last attempt, or an
+	// answer breaks off, or there is a page of a proxy instead, or
 	// when the server says that it cannot: it is starting or stopping, has too
 	// much to do, or is an edge that must ask upstream and finds nobody there.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrOutcomeUnknown is returned by writes that may or may not have taken
-	// effect, now or later: the connection broke before the answer came, a proxy got
-	// none, or the server cannot tell. If another attempt was then refused, the error
+	// effect, now or later: the connection broke before the answer was read, a proxy got
+	// none or gave its own, or the server failed or cannot tell. If another attempt was then refused, the error
 	// is also what that was told: look for ErrOutcomeUnknown first.
 	ErrOutcomeUnknown = errors.New("the outcome of the write is unknown")
 	// ErrNotNumber is returned by Transact and Add when a value to add to is not an
@@ -136,10 +137,11 @@ func (e *Error) sentinel() error {
 		return ErrTooManyRequests
 	case http.StatusInsufficientStorage:
 		return ErrDiskFull
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return ErrUnavailable
 	case http.StatusBadRequest:
 		return ErrInvalid
+	}
+	if passes(e.Status) {
+		return ErrUnavailable
 	}
 	return nil
 }

@@ -142,17 +142,11 @@ func (kv *KV) earlier(ctx context.Context, key, which string) (*Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := kv.c.do(ctx, call{method: http.MethodGet, path: "/godwit/v1/namespaces/" + id + path + which, idempotent: true}) //nolint:bodyclose // the caller closes the value
-	if errors.Is(err, ErrNamespaceNotFound) {
-		kv.c.forget(kv.ref)
-	}
+	res, err := kv.opened(ctx, nativePrefix+"namespaces/"+id+path+which, nil) //nolint:bodyclose // the caller closes the value
 	if err != nil {
 		return nil, err
 	}
-	v := &Value{
-		ReadCloser: res.Body, Size: res.ContentLength, Revision: revisionOf(res.Header),
-		Expiration: unixTime(parseInt(res.Header.Get("Expiration"))),
-	}
+	v := valueOf(res)
 	if text, err := url.PathUnescape(res.Header.Get("Godwit-Metadata")); err == nil && text != "" {
 		v.Metadata = present(json.RawMessage(text))
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -121,13 +122,20 @@ func (kv *KV) path(ctx context.Context, rest string) (string, error) {
 }
 
 // do sends a call to the namespace; q.path is relative to it.
-func (kv *KV) do(ctx context.Context, q call) (*http.Response, error) {
-	path, err := kv.path(ctx, q.path)
-	if err != nil {
-		return nil, err
+func (kv *KV) do(ctx context.Context, q call, read reader) (err error) {
+	if q.path, err = kv.path(ctx, q.path); err != nil {
+		return err
 	}
-	q.path = path
-	res, err := kv.c.do(ctx, q)
+	err = kv.c.do(ctx, q, read)
+	if errors.Is(err, ErrNamespaceNotFound) {
+		kv.c.forget(kv.ref)
+	}
+	return err
+}
+
+// opened is the answer to a call to path, a value, that the caller closes.
+func (kv *KV) opened(ctx context.Context, path string, header http.Header) (*http.Response, error) {
+	res, err := kv.c.open(ctx, call{method: http.MethodGet, path: path, header: header, idempotent: true})
 	if errors.Is(err, ErrNamespaceNotFound) {
 		kv.c.forget(kv.ref)
 	}
@@ -187,16 +195,40 @@ func (kv *KV) Get(ctx context.Context, key string, opts ...ReadOption) (*Value, 
 	if err != nil {
 		return nil, err
 	}
-	res, err := kv.do(ctx, call{method: http.MethodGet, path: path, header: readHeader(opts), idempotent: true}) //nolint:bodyclose // the caller closes the value
+	if path, err = kv.path(ctx, path); err != nil {
+		return nil, err
+	}
+	res, err := kv.opened(ctx, path, readHeader(opts)) //nolint:bodyclose // the caller closes the value
 	if err != nil {
 		return nil, err
 	}
+	return valueOf(res), nil
+}
+
+// whole is Get of a value that is read into memory, again if it breaks off.
+func (kv *KV) whole(ctx context.Context, key string, opts ...ReadOption) (v *Value, err error) {
+	path, err := keyPath("values", key)
+	if err != nil {
+		return nil, err
+	}
+	q := call{method: http.MethodGet, path: path, header: readHeader(opts), idempotent: true}
+	err = kv.do(ctx, q, func(res *http.Response) error {
+		raw, err := io.ReadAll(res.Body)
+		v = valueOf(res)
+		v.ReadCloser = io.NopCloser(bytes.NewReader(raw))
+		return err
+	})
+	return v, err
+}
+
+// valueOf is a value as an answer has it.
+func valueOf(res *http.Response) *Value {
 	return &Value{
 		ReadCloser: res.Body,
 		Size:       res.ContentLength,
 		Revision:   revisionOf(res.Header),
 		Expiration: unixTime(parseInt(res.Header.Get("Expiration"))),
-	}, nil
+	}
 }
 
 // revisionOf is the revision of the entry that an answer is about.
@@ -226,8 +258,14 @@ func unixTime(sec int64) time.Time {
 // the same write. Errors: as Get; ErrUnavailable when the key is written faster
 // than it can be read.
 func (kv *KV) GetWithMetadata(ctx context.Context, key string, opts ...ReadOption) (*Value, error) {
+	return kv.withMetadata(ctx, kv.Get, key, opts)
+}
+
+func (kv *KV) withMetadata(
+	ctx context.Context, get func(context.Context, string, ...ReadOption) (*Value, error), key string, opts []ReadOption,
+) (*Value, error) {
 	for range kv.c.attempts + 1 {
-		v, err := kv.Get(ctx, key, opts...)
+		v, err := get(ctx, key, opts...)
 		if err != nil {
 			return nil, err
 		}
@@ -251,18 +289,16 @@ func (kv *KV) metadata(ctx context.Context, key string, opts []ReadOption) (json
 	if err != nil {
 		return nil, "", err
 	}
-	res, err := kv.do(ctx, call{method: http.MethodGet, path: path, header: readHeader(opts), idempotent: true})
-	if err != nil {
-		return nil, "", err
-	}
-	defer func() { _ = res.Body.Close() }()
 	var envelope struct {
 		Result json.RawMessage `json:"result"`
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxErrorBytes)).Decode(&envelope); err != nil {
-		return nil, "", fmt.Errorf("read metadata: %w", err)
-	}
-	return present(envelope.Result), revisionOf(res.Header), nil
+	revision := ""
+	q := call{method: http.MethodGet, path: path, header: readHeader(opts), idempotent: true}
+	err = kv.do(ctx, q, func(res *http.Response) error {
+		revision = revisionOf(res.Header)
+		return decode(res.Body, &envelope)
+	})
+	return present(envelope.Result), revision, err
 }
 
 // present is raw, or nil if it is JSON's null.

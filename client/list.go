@@ -3,8 +3,6 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -48,19 +46,15 @@ func (kv *KV) ListPage(ctx context.Context, o ListOptions, opts ...ReadOption) (
 	if o.Limit != 0 {
 		query.Set("limit", strconv.Itoa(o.Limit))
 	}
-	res, err := kv.do(ctx, call{method: http.MethodGet, path: "/keys", query: query, header: readHeader(opts), idempotent: true})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
 	var envelope struct {
 		Result     []Key `json:"result"`
 		ResultInfo struct {
 			Cursor string `json:"cursor"`
 		} `json:"result_info"`
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxReplyBytes)).Decode(&envelope); err != nil {
-		return nil, fmt.Errorf("read list: %w", err)
+	q := call{method: http.MethodGet, path: "/keys", query: query, header: readHeader(opts), idempotent: true}
+	if err := kv.do(ctx, q, func(res *http.Response) error { return decode(res.Body, &envelope) }); err != nil {
+		return nil, err
 	}
 	return &Page{Keys: envelope.Result, Cursor: envelope.ResultInfo.Cursor}, nil
 }

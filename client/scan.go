@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -85,16 +83,15 @@ type ScannedPage struct {
 // ScanPage returns one page of keys with all that is known of each. Errors:
 // ErrNamespaceNotFound, ErrInvalid, ErrTooLarge for a bound that is too long.
 func (kv *KV) ScanPage(ctx context.Context, o ScanOptions, opts ...ReadOption) (*ScannedPage, error) {
-	res, err := kv.nativeAnswer(ctx, "/keys", o.query(), opts)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
 	text := kv.c.pages.Get().(*bytes.Buffer)
 	defer kv.c.pages.Put(text)
-	text.Reset()
-	if _, err := text.ReadFrom(io.LimitReader(res.Body, maxReplyBytes)); err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
+	err := kv.nativeAnswer(ctx, "/keys", o.query(), opts, func(res *http.Response) error {
+		text.Reset()
+		_, err := text.ReadFrom(&capped{res.Body, maxReplyBytes})
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return decodePage(text.Bytes())
 }
@@ -144,25 +141,20 @@ func (kv *KV) Details(ctx context.Context, key string, opts ...ReadOption) (*Det
 
 // native asks godwit's own API about the namespace and decodes the answer into v.
 func (kv *KV) native(ctx context.Context, path string, query url.Values, opts []ReadOption, v any) error {
-	res, err := kv.nativeAnswer(ctx, path, query, opts) //nolint:bodyclose // decodeAnswer closes it
+	return kv.nativeAnswer(ctx, path, query, opts, func(res *http.Response) error { return decode(res.Body, v) })
+}
+
+// nativeAnswer asks godwit's own API about the namespace.
+func (kv *KV) nativeAnswer(ctx context.Context, path string, query url.Values, opts []ReadOption, read reader) error {
+	id, err := kv.namespaceID(ctx)
 	if err != nil {
 		return err
 	}
-	return decodeAnswer(res, v)
-}
-
-// nativeAnswer asks godwit's own API about the namespace. The caller closes the
-// answer's body.
-func (kv *KV) nativeAnswer(ctx context.Context, path string, query url.Values, opts []ReadOption) (*http.Response, error) {
-	id, err := kv.namespaceID(ctx)
-	if err != nil {
-		return nil, err
-	}
-	res, err := kv.c.do(ctx, call{
+	err = kv.c.do(ctx, call{
 		method: http.MethodGet, path: nativePrefix + "namespaces/" + id + path, query: query, header: readHeader(opts), idempotent: true,
-	})
+	}, read)
 	if errors.Is(err, ErrNamespaceNotFound) {
 		kv.c.forget(kv.ref)
 	}
-	return res, err
+	return err
 }

@@ -148,7 +148,7 @@ func (w *watching) open(ctx context.Context) (*http.Response, error) {
 	if w.o.After != "" {
 		header.Set("Last-Event-ID", w.o.After)
 	}
-	res, err := w.kv.c.do(ctx, call{
+	res, err := w.kv.c.open(ctx, call{
 		method: http.MethodGet, path: "/godwit/v1/namespaces/" + id + "/watch", query: query, header: header, idempotent: true,
 	})
 	if errors.Is(err, ErrNamespaceNotFound) {

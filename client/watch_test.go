@@ -146,6 +146,7 @@ func (b *broadcast) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Godwit-Revision", "7")
 	_, _ = io.WriteString(w, b.answers[n])
 }
 

@@ -167,11 +167,9 @@ func (kv *KV) Delete(ctx context.Context, key string, opts DeleteOptions) (revis
 }
 
 func (kv *KV) write(ctx context.Context, q call) (revision string, err error) {
-	res, err := kv.do(ctx, q)
-	if err != nil {
-		return "", err
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBytes)) // so that the connection is kept
-	_ = res.Body.Close()
-	return revisionOf(res.Header), nil
+	err = kv.do(ctx, q, func(res *http.Response) error {
+		revision = revisionOf(res.Header)
+		return nil
+	})
+	return revision, err
 }

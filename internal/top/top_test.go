@@ -23,6 +23,7 @@ type server struct {
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Godwit-Revision", "7")
 	switch {
 	case r.URL.Path == "/metrics" && s.metrics == "":
 		w.WriteHeader(http.StatusServiceUnavailable)
