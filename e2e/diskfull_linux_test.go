@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -141,5 +142,35 @@ func TestDiskFullToTheBrim(t *testing.T) {
 	wantFilling(t, s, id, keys)
 	if more, _ := fill(t, s, id); len(more) < len(keys) {
 		t.Errorf("with room again: %d values, %d before", len(more), len(keys))
+	}
+}
+
+// TestBackupDiskFull backs up onto a disk that is too small: it ends, says which, and goes
+// on once there is room.
+func TestBackupDiskFull(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, 24)
+	s := startServer(t)
+	id := s.createNamespace("filling")
+	for i := range 40 {
+		key := fmt.Sprintf("value%d", i)
+		if res, _, err := s.do(http.MethodPut, s.kv("/namespaces/"+id+"/values/"+key), bytes.NewReader(bytes.Repeat([]byte(key), 100_000))); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatal(res, err)
+		}
+	}
+	backup := func() (string, error) {
+		cmd := exec.CommandContext(t.Context(), clients.godwit, "backup", filepath.Join(disk, "copy"))
+		cmd.Env = append(os.Environ(), "GODWIT_URL=http://"+s.api, "GODWIT_TOKEN="+rootToken)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := backup(); err == nil || !strings.Contains(out, "the disk is full: make room, and run it again") {
+		t.Errorf("onto a full disk: %v\n%s", err, out)
+	}
+	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=200m"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := backup(); err != nil {
+		t.Errorf("with room: %v\n%s", err, out)
 	}
 }

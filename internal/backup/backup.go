@@ -234,8 +234,13 @@ func (c *Config) follow(ctx context.Context, source *source) (err error) {
 // progressEvery is how often it is told how far a backup has come.
 const progressEvery = 200 * time.Millisecond
 
-// complete waits until the edge has all, fails, or has been without its upstream for
-// too long.
+// fullFor is for how long the disk may be full before it is taken to stay so.
+const fullFor = 5 * time.Second
+
+var errFull = errors.New("the disk is full")
+
+// complete waits until the edge has all, fails, has been without its upstream for too
+// long, or has no room.
 func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, least godwit.Revision) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -243,7 +248,7 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 	go func() { done <- e.Complete(ctx, least) }()
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
-	heard := time.Now()
+	heard, roomy := time.Now(), time.Now()
 	for {
 		select {
 		case err := <-done:
@@ -257,6 +262,13 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 		c.Progress(Progress{Stage: "copying", Keys: stats.Keys, Missing: status.Missing})
 		if status.Problem == "" || status.Connected || status.Progress != "" {
 			heard = time.Now()
+		}
+		if !s.DiskExhausted() {
+			roomy = time.Now()
+		}
+		if time.Since(roomy) > fullFor {
+			cancel()
+			return errors.Join(fmt.Errorf("%s: %w: make room, and run it again, which goes on from here", c.Dir, errFull), ended(<-done))
 		}
 		if time.Since(heard) > c.Patience {
 			cancel()

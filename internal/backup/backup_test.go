@@ -358,3 +358,39 @@ func TestBackupGoesOn(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestBackupWithoutAValue ends with what is lacking, where the node has lost a value.
+func TestBackupWithoutAValue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, filepath.Join(t.TempDir(), "data"))
+	birds := w.namespace("birds")
+	for _, key := range []string{"a", "lost", "z"} {
+		w.put(birds, key, strings.Repeat(key, 100_000))
+		if key != "lost" {
+			continue
+		}
+		for _, path := range blobFiles(t, w.cfg.Dir) {
+			if info, err := os.Stat(path); err == nil && info.Size() > 400_000 {
+				check(t, os.Remove(path))
+			}
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "backup")
+	_, err := backup.Run(t.Context(), backup.Config{Dir: dir, URL: w.node.APIURL(), Token: rootToken})
+	if err == nil || !strings.Contains(err.Error(), `does not give 1 of the values, one of them that of key "lost"`) {
+		t.Errorf("got %v", err)
+	}
+	w.put(birds, "lost", "found")
+	w.backup(dir) // goes on
+}
+
+func blobFiles(t *testing.T, dir string) (paths []string) {
+	t.Helper()
+	check(t, filepath.WalkDir(filepath.Join(dir, "blobs"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			paths = append(paths, path)
+		}
+		return err
+	}))
+	return paths
+}

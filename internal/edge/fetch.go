@@ -134,10 +134,10 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []want
-	all     map[godwit.BlobID]struct{} // those that are being fetched too
+	all     map[godwit.BlobID]int // those that are being fetched too, and how often each has failed
 }
 
-func newQueue() *queue { return &queue{most: maxQueue, all: make(map[godwit.BlobID]struct{})} }
+func newQueue() *queue { return &queue{most: maxQueue, all: make(map[godwit.BlobID]int)} }
 
 func (q *queue) len() int {
 	q.mu.Lock()
@@ -156,7 +156,7 @@ func (q *queue) add(w want) bool {
 	if len(q.all) >= q.most {
 		return false
 	}
-	q.all[w.blob.ID] = struct{}{}
+	q.all[w.blob.ID] = 0
 	q.waiting = append(q.waiting, w)
 	return true
 }
@@ -190,10 +190,23 @@ func (q *queue) done(w want) {
 	delete(q.all, w.blob.ID)
 }
 
-// retry puts back a value that was taken.
+// stuck tells whether there is nothing left but values that have failed so often.
+func (q *queue) stuck(often int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, failed := range q.all {
+		if failed < often {
+			return false
+		}
+	}
+	return len(q.all) > 0
+}
+
+// retry puts back a value that was taken and did not come.
 func (q *queue) retry(w want) {
 	defer q.changed.tell()
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.all[w.blob.ID]++
 	q.waiting = append(q.waiting, w)
 }

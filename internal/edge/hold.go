@@ -21,6 +21,9 @@ const (
 	// any further.
 	holdTries = 20
 	holdPause = 500 * time.Millisecond
+	// holdFailures is how often a value may fail before it is not waited for any more:
+	// the upstream may have lost it.
+	holdFailures = 10
 )
 
 // hold keeps the loop from following for a while.
@@ -60,14 +63,14 @@ func (e *Edge) Complete(ctx context.Context, least godwit.Revision) error {
 			return err
 		}
 		missing, err := e.fetchHeld(ctx)
-		if err != nil || missing == 0 && e.wholeHere() {
+		if err != nil || missing.values == 0 && e.wholeHere() {
 			return err
 		}
-		if tries++; missing != last {
-			tries, last = 0, missing
+		if tries++; missing.values != last {
+			tries, last = 0, missing.values
 		}
 		if tries >= holdTries {
-			return fmt.Errorf("the upstream does not have %d of the values", missing)
+			return missing.err()
 		}
 		e.hold.release()
 		if !sleep(ctx, holdPause) {
@@ -122,21 +125,39 @@ func (e *Edge) holdNow(ctx context.Context) error {
 	})
 }
 
-// fetchHeld fetches what is missing while nothing new comes, and returns how many
-// values could not be had: they were replaced, or the upstream is away.
-func (e *Edge) fetchHeld(ctx context.Context) (missing int, err error) {
-	for before := -1; ; before = missing {
-		if err := e.poll(ctx, func() bool { return e.values.missing() == 0 || e.follow.upstream() == nil }); err != nil {
-			return 0, err
+// lacking is what could not be had.
+type lacking struct {
+	values int
+	ns     godwit.NamespaceID // of one of them
+	key    string
+}
+
+func (l *lacking) err() error {
+	return fmt.Errorf("the upstream does not give %d of the values, one of them that of key %q in namespace %s: see what its log and godwit scrub say", l.values, l.key, l.ns)
+}
+
+// fetchHeld fetches what is missing while nothing new comes, and returns what could not
+// be had: it was replaced, or is damaged there, or the upstream is away.
+func (e *Edge) fetchHeld(ctx context.Context) (missing lacking, err error) {
+	ended := func() bool {
+		return e.values.missing() == 0 || e.follow.upstream() == nil || e.values.queue.stuck(holdFailures)
+	}
+	for before := -1; ; before = missing.values {
+		if err := e.poll(ctx, ended); err != nil {
+			return lacking{}, err
 		}
-		missing = 0
-		err := e.store.MissingBlobs(ctx, func(store.Place, *godwit.Entry) error { missing++; return nil })
-		if err != nil || missing == 0 || missing == before || e.follow.upstream() == nil {
+		missing = lacking{}
+		err := e.store.MissingBlobs(ctx, func(p store.Place, _ *godwit.Entry) error {
+			missing.values++
+			missing.ns, missing.key = p.Namespace, p.Key
+			return nil
+		})
+		if err != nil || missing.values == 0 || missing.values == before || e.follow.upstream() == nil {
 			return missing, err
 		}
 		e.values.rescan()
 		if err := e.poll(ctx, func() bool { return len(e.values.again) == 0 }); err != nil {
-			return 0, err
+			return lacking{}, err
 		}
 	}
 }
