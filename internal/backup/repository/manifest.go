@@ -133,6 +133,15 @@ var idForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$`)
 
 const idTime = "20060102T150405Z"
 
+// madeAfter tells whether a backup's id is of later than a time.
+func madeAfter(id string, at time.Time) bool {
+	if len(id) < len(idTime) {
+		return false
+	}
+	made, err := time.Parse(idTime, id[:len(idTime)])
+	return err == nil && made.After(at)
+}
+
 func validID(id string) bool { return idForm.MatchString(id) }
 
 // newID returns an id that comes behind last, whatever the clock says.

@@ -146,3 +146,27 @@ func chunkOver(t *testing.T, dir string, chunks []repository.Chunk, bytes int) [
 	t.Fatal("all chunks are short")
 	return nil
 }
+
+// TestFindBehindADamagedOne: that a later manifest is damaged keeps nobody from an earlier
+// backup that is asked for by its time.
+func TestFindBehindADamagedOne(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "depot")
+	r := open(t, dir)
+	made := func(revision godwit.Revision) *repository.Backup {
+		s := state(revision)
+		s.Created = time.Now().UTC().Truncate(time.Second)
+		return write(t, r, s, record("a", "1", revision-50))
+	}
+	first, second := made(100), made(200)
+	name := filepath.Join(dir, "backups", second.ID)
+	b, err := os.ReadFile(name)
+	check(t, err)
+	check(t, os.WriteFile(name, b[:len(b)-4], 0o600))
+	if id, err := r.Find(t.Context(), first.Created); err != nil || id != first.ID {
+		t.Errorf("at the first's time: %s, %v", id, err)
+	}
+	if id, err := r.Find(t.Context(), second.Created.Add(time.Hour)); err == nil {
+		t.Errorf("after the second's: %s", id)
+	}
+}

@@ -210,10 +210,11 @@ func (r *Repository) Find(ctx context.Context, at time.Time) (id string, err err
 			return id, nil
 		}
 		b, err := r.Head(ctx, id)
-		if err != nil {
+		switch {
+		case errors.Is(err, errManifest) && madeAfter(id, at): // it is not the one
+		case err != nil:
 			return "", err
-		}
-		if !b.Created.After(at) {
+		case !b.Created.After(at):
 			return id, nil
 		}
 	}
