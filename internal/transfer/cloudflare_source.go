@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,12 +136,17 @@ func (s *CloudflareSource) items(ctx context.Context, keys []listedKey) ([]Item,
 	return items, nil
 }
 
-// present is raw, or nil if it is JSON's null.
+// present is metadata as it is kept, nil if it is JSON's null: white space in between is
+// the answer's, not the metadata's.
 func present(raw json.RawMessage) json.RawMessage {
-	if string(raw) == "null" {
+	var text bytes.Buffer
+	switch {
+	case string(raw) == "null":
 		return nil
+	case json.Compact(&text, raw) != nil:
+		return raw // it is refused where all else is checked
 	}
-	return raw
+	return text.Bytes()
 }
 
 // bulkGet reads the values of keys, by halves if they are too large together. One that

@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -319,4 +320,38 @@ func TestCloudflareGoesInCircles(t *testing.T) {
 		}
 	}
 	t.Errorf("it went on for %d batches", batches)
+}
+
+// TestCloudflareIndents: white space between the parts of an answer is none of the
+// metadata's, which may be as long as it may without.
+func TestCloudflareIndents(t *testing.T) {
+	n := open(t)
+	c := connect(t, n)
+	for _, title := range []string{"at cloudflare", "here"} {
+		_, err := c.CreateNamespace(t.Context(), title, client.NamespaceOptions{})
+		check(t, err)
+	}
+	fillOdd(t, c.KV("at cloudflare"))
+	fields := make(map[string]int)
+	for i := range 100 {
+		fields[fmt.Sprintf("f%03d", i)] = 1
+	}
+	metadata, err := json.Marshal(fields)
+	check(t, err)
+	_, err = c.KV("at cloudflare").Put(t.Context(), "key", strings.NewReader("value"), client.PutOptions{Metadata: json.RawMessage(metadata)})
+	check(t, err)
+	cf, s := cloudflare(t, c, n.APIURL(), "at cloudflare", nil)
+	s.next.(*httputil.ReverseProxy).ModifyResponse = func(r *http.Response) error {
+		b, err := io.ReadAll(r.Body)
+		var indented bytes.Buffer
+		if err == nil && json.Indent(&indented, b, "", "  ") == nil {
+			b = indented.Bytes()
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+		r.Header.Set("Content-Length", fmt.Sprint(len(b)))
+		return err
+	}
+	_, err = runTo(t.Context(), &transfer.CloudflareSource{Cloudflare: cf}, c.KV("here"), transfer.Options{})
+	check(t, err)
+	sameContents(t, c.KV("at cloudflare"), c.KV("here"))
 }
