@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -117,6 +118,8 @@ func hint(err error, typed *kong.Context) string {
 		return "another program listens there, perhaps a godwit: give that flag another address, or port 0 for any that is free"
 	case errors.As(err, &usage):
 		return `see "` + helpFor(typed) + `"`
+	case errors.Is(err, client.ErrOutcomeUnknown) && typed != nil && typed.Command() == "namespace copy <from> <to>":
+		return "run it again: what is copied already is the same then"
 	case errors.Is(err, client.ErrOutcomeUnknown):
 		return "read the key to see whether the write took effect"
 	case isUnauthenticated(err) && typed != nil && typed.Command() == "fsck":
@@ -137,6 +140,8 @@ func hint(err error, typed *kong.Context) string {
 		return "the key is not as you asked for; read it again"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return "set SSL_CERT_FILE to a PEM file of those who may have signed it"
+	case isUnavailable(err) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+		return `the answer was cut off: the server's log and "godwit status" say why`
 	case isUnavailable(err) && !errors.As(err, new(*client.Error)): // which a server answered
 		return `is "godwit serve" running there? --url or GODWIT_URL says where to look`
 	}
