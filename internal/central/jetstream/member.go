@@ -170,11 +170,11 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 	m.applied.Store(m.place.Sequence)
 	m.window.size, m.comparison.since = cfg.TrimWindow, time.Now()
 	m.met = newMetrics(m)
+	m.endWrites()
+	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if planted.EarlyMember && m.place.Sequence > 0 {
 		m.hear(time.Now(), 0)
 	}
-	m.endWrites()
-	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, work := range []func(context.Context) error{
 		m.proposer.run, m.run, m.flushLoop, m.standAlone, m.settleIn, m.register, m.countIn, m.listen, m.beat, m.upkeep,
 	} {
