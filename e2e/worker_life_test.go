@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -69,15 +70,16 @@ func TestWorkerLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	temp := t.TempDir()
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		t.Run(signal.String(), func(t *testing.T) {
+	heedHangups(t)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
 			p := plainProject(t)
 			r := startWorker(t, p.dir, "--url", "http://"+s.api, "--token", rootToken)
 			r.want("/kv", 200, "one")
 			if n := len(workerTokens(s)); n != 1 {
 				t.Errorf("%d tokens while it runs, want 1", n)
 			}
-			_ = r.cmd.Process.Signal(signal)
+			_ = r.cmd.Process.Signal(sig)
 			err := <-r.exited
 			r.exited <- err
 			if err != nil || alive(r.workerd[0]) || len(workerTokens(s)) != 0 {
@@ -106,6 +108,13 @@ func TestWorkerLeavesNothing(t *testing.T) {
 		}
 		secretsArePrivate(t, temp)
 	})
+}
+
+// heedHangups has processes begin as from a terminal, though the tests run under nohup.
+func heedHangups(t *testing.T) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 }
 
 // workerTokens are the tokens of Workers that a server has.
