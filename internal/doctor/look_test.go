@@ -22,10 +22,12 @@ func TestTokenStaysWithTheNamed(t *testing.T) {
 		if r.Header.Get("Authorization") != "" || strings.Contains(r.URL.String(), "secret") {
 			shown.Add(1)
 		}
+		w.Header().Set("Godwit-Revision", "1")
 		_ = json.NewEncoder(w).Encode(client.Status{ID: "lhr", Role: "edge", Location: "lhr"})
 	}))
 	defer told.Close()
 	named := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Godwit-Revision", "1")
 		_ = json.NewEncoder(w).Encode(struct {
 			client.Status
 			Tree client.Node `json:"tree"`
