@@ -237,7 +237,9 @@ const progressEvery = 200 * time.Millisecond
 // fullFor is for how long the disk may be full before it is taken to stay so.
 const fullFor = 5 * time.Second
 
-var errFull = errors.New("the disk is full")
+func (c *Config) full() error {
+	return fmt.Errorf("%s: the disk is full: make room, and run it again, which goes on from here", c.Dir)
+}
 
 // complete waits until the edge has all, fails, has been without its upstream for too
 // long, or has no room.
@@ -252,6 +254,9 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 	for {
 		select {
 		case err := <-done:
+			if err != nil && e.Status().NoRoom {
+				err = c.full()
+			}
 			return err
 		case err := <-e.Failed():
 			cancel()
@@ -263,12 +268,12 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 		if status.Problem == "" || status.Connected || status.Progress != "" {
 			heard = time.Now()
 		}
-		if !s.DiskExhausted() {
+		if !s.DiskExhausted() && !(status.NoRoom && status.Missing > 0) {
 			roomy = time.Now()
 		}
 		if time.Since(roomy) > fullFor {
 			cancel()
-			return errors.Join(fmt.Errorf("%s: %w: make room, and run it again, which goes on from here", c.Dir, errFull), ended(<-done))
+			return errors.Join(c.full(), ended(<-done))
 		}
 		if time.Since(heard) > c.Patience {
 			cancel()

@@ -92,6 +92,7 @@ func (v *values) fetchLoop(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		v.noRoom.Store(isCode(err, godwit.CodeDiskFull))
 		if err == nil {
 			v.queue.done(w)
 			wait = firstRetry

@@ -31,6 +31,7 @@ type Status struct {
 	Lag       int64         // revisions behind the upstream, as last heard
 	Progress  string        // of a reconcile, "" outside of one
 	Missing   int           // values still to be fetched
+	NoRoom    bool          // the last of those found no room on the disk
 	Problem   string        // why it does not follow, "" if it does
 }
 
@@ -42,7 +43,7 @@ func (e *Edge) Status() Status {
 	if d, ok := e.follow.staleness(); ok {
 		s.Staleness = d
 	}
-	s.Missing = e.values.missing()
+	s.Missing, s.NoRoom = e.values.missing(), e.values.noRoom.Load()
 	return s
 }
 

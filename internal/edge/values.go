@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -31,6 +32,7 @@ type values struct {
 	kept    *kept
 	uploads uploads
 	again   chan struct{} // asks for a scan
+	noRoom  atomic.Bool   // the last that was fetched in the background found none
 
 	mu      sync.Mutex
 	closed  bool
