@@ -129,7 +129,10 @@ type bulk struct {
 }
 
 func (b *bulk) write(ctx context.Context) (godwit.Result, error) {
-	total := godwit.Result{Outcome: godwit.Applied, Revision: b.service.Revision()}
+	total := godwit.Result{Outcome: godwit.Applied}
+	if len(b.mutations) == 0 {
+		total.Revision = b.service.Revision()
+	}
 	err := CheckRequestID(b.requestID)
 	if err == nil {
 		err = checkBulkItems(len(b.mutations))
