@@ -268,7 +268,7 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 		if status.Problem == "" || status.Connected || status.Progress != "" {
 			heard = time.Now()
 		}
-		if !s.DiskExhausted() && !(status.NoRoom && status.Missing > 0) {
+		if !s.DiskExhausted() && (!status.NoRoom || status.Missing == 0) {
 			roomy = time.Now()
 		}
 		if time.Since(roomy) > fullFor {
