@@ -147,9 +147,26 @@ func (d *transactionDecoder) delim(want json.Delim, otherwise string) error {
 		return d.fault(err)
 	}
 	if token != want {
-		return invalid("%s", otherwise)
+		return invalid("%s", strings.ReplaceAll(otherwise, aKind, kindOf(token)))
 	}
 	return nil
+}
+
+// aKind stands in an error's text for the kind of what was there instead.
+const aKind = "{kind}"
+
+func kindOf(token json.Token) string {
+	switch token.(type) {
+	case json.Delim:
+		return "array" // or an object, where an array was wanted
+	case string:
+		return "string"
+	case bool:
+		return "boolean"
+	case nil:
+		return "null"
+	}
+	return "number"
 }
 
 // fault is bodyError, for a body that may have ended within the object.
@@ -162,7 +179,7 @@ func (d *transactionDecoder) fault(err error) error {
 
 // element reads an object whose values go where place says.
 func (d *transactionDecoder) element(place func(name string) any) error {
-	return d.object("Must be a JSON object.", func(name string) error {
+	return d.object("Must be a JSON object, not a JSON "+aKind+".", func(name string) error {
 		to := place(name)
 		if to == nil {
 			return invalid("Unknown field %q.", clip(name))
