@@ -254,8 +254,8 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 	for {
 		select {
 		case err := <-done:
-			if err != nil && e.Status().NoRoom {
-				err = c.full()
+			if err != nil && ctx.Err() == nil && e.Status().NoRoom {
+				return c.full() // which is why it did not come to its end
 			}
 			return err
 		case err := <-e.Failed():
