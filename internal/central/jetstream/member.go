@@ -36,7 +36,8 @@ type Config struct {
 	Formats int
 
 	// TrimWindow is how many bytes of messages the stream keeps at the least, for
-	// members that were away to find their place. 0: 64 MiB.
+	// members that were away to find their place. 0: 64 MiB. Of a stream that may hold
+	// little it is an eighth of that, and TrimCap the half.
 	TrimWindow int64
 
 	// TrimCap is how many bytes of messages the stream holds before members that
