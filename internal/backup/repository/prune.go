@@ -35,17 +35,18 @@ type Pruned struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-// Prune removes all backups but the newest keep, and the chunks that none needs any
-// more, a day after the last backup that did.
+// Prune removes all backups that are older than the newest keep, and the chunks that none
+// needs any more, a day after the last backup that did. One whose manifest is damaged is
+// none of those that are kept.
 func (r *Repository) Prune(ctx context.Context, keep int) (p Pruned, err error) {
 	if keep < 1 {
 		return p, errors.New("at least one backup is to be kept")
 	}
-	ids, err := r.IDs(ctx)
+	old, err := r.older(ctx, keep)
 	if err != nil {
 		return p, err
 	}
-	for _, id := range ids[:max(len(ids)-keep, 0)] {
+	for _, id := range old {
 		if err := r.cfg.Place.Delete(ctx, backupsPrefix+id); err != nil {
 			return p, err
 		}
@@ -54,8 +55,46 @@ func (r *Repository) Prune(ctx context.Context, keep int) (p Pruned, err error) 
 	if busy, err := r.pending(ctx); busy || err != nil {
 		return p, err
 	}
+	if err := r.cutOff(ctx); err != nil {
+		return p, err
+	}
 	err = r.sweep(ctx, &p)
 	return p, err
+}
+
+// older are the ids of the backups before the newest so many that can be read.
+func (r *Repository) older(ctx context.Context, keep int) ([]string, error) {
+	ids, err := r.IDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range slices.Backward(ids) {
+		switch _, err := r.Head(ctx, id); {
+		case errors.Is(err, errManifest):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if keep--; keep == 0 {
+			return ids[:i], nil
+		}
+	}
+	return nil, nil
+}
+
+// cutOff removes what is left of manifests that were cut off as they were made.
+func (r *Repository) cutOff(ctx context.Context) error {
+	return r.cfg.Place.List(ctx, backupsPrefix, func(o place.Object) error {
+		if !r.unnamed(o) || !strings.HasSuffix(o.Name, place.Partial) {
+			return nil
+		}
+		return r.cfg.Place.Delete(ctx, o.Name)
+	})
+}
+
+// unnamed tells whether an object is so old that it is not wanted unless it is named.
+func (r *Repository) unnamed(o place.Object) bool {
+	return r.cfg.Now().Sub(o.Modified) > keepUnnamed
 }
 
 // pending tells whether somebody makes a backup, and forgets who has been killed.
@@ -90,7 +129,7 @@ func (r *Repository) sweep(ctx context.Context, p *Pruned) error {
 	var old []place.Object
 	err = r.cfg.Place.List(ctx, chunksPrefix, func(o place.Object) error {
 		h, ok := chunkOf(o.Name)
-		if r.cfg.Now().Sub(o.Modified) > keepUnnamed && (ok && !needed[h] || strings.HasSuffix(o.Name, place.Partial)) {
+		if r.unnamed(o) && (ok && !needed[h] || strings.HasSuffix(o.Name, place.Partial)) {
 			old = append(old, o)
 		}
 		return nil

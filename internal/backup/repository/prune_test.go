@@ -170,3 +170,56 @@ func TestFindBehindADamagedOne(t *testing.T) {
 		t.Errorf("after the second's: %s", id)
 	}
 }
+
+// TestPruneCountsWhatIsWhole: a backup whose manifest is damaged is not one of those that
+// are kept, and goes with those that are as old.
+func TestPruneCountsWhatIsWhole(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "depot")
+	r := open(t, dir)
+	var ids []string
+	for i := range 5 {
+		s := state(100)
+		s.Lineage = godwit.Lineage{{ID: godwit.EpochID{byte(i + 1)}, First: 1}} // none goes on from another
+		ids = append(ids, write(t, r, s, record("a", "1", 50)).ID)
+	}
+	for _, id := range []string{ids[1], ids[4]} {
+		name := filepath.Join(dir, "backups", id)
+		b, err := os.ReadFile(name)
+		check(t, err)
+		check(t, os.WriteFile(name, b[:len(b)-4], 0o600))
+	}
+	_, err := r.Prune(t.Context(), 2)
+	if err == nil || !strings.Contains(err.Error(), ids[4]) {
+		t.Errorf("the damaged one is not told of: %v", err)
+	}
+	left, err := r.IDs(t.Context())
+	check(t, err)
+	if !slices.Equal(left, ids[2:]) {
+		t.Errorf("of %v there are %v", ids, left)
+	}
+}
+
+// TestPruneTakesWhatWasCutOff: what a killed run has left of a manifest or a chunk goes a
+// day later.
+func TestPruneTakesWhatWasCutOff(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "depot")
+	r := open(t, dir)
+	id := write(t, r, state(100), record("a", "1", 50)).ID
+	old := filepath.Join(dir, "backups", id+".1234"+place.Partial)
+	fresh := filepath.Join(dir, "backups", id+".5678"+place.Partial)
+	for _, name := range []string{old, fresh} {
+		check(t, os.WriteFile(name, []byte("godwit"), 0o600))
+	}
+	long := time.Now().Add(-30 * time.Hour)
+	check(t, os.Chtimes(old, long, long))
+	_, err := r.Prune(t.Context(), 1)
+	check(t, err)
+	if _, err := os.Stat(old); !os.IsNotExist(err) {
+		t.Errorf("it is there: %v", err)
+	}
+	_, err = os.Stat(fresh)
+	check(t, err)
+	check(t, r.Verify(t.Context(), []string{id}))
+}
