@@ -32,11 +32,11 @@ var layers = [][]string{
 	{"internal/backup/place/placetest"},
 	{"internal/trace/export"},
 	{"internal/analytics", "internal/audit", "internal/blob", "internal/room", "internal/trace", "internal/wire", "internal/store/crypt"},
-	{"", "internal/doctor", "internal/top", "internal/transfer"},
+	{"", "internal/delay", "internal/doctor", "internal/top", "internal/transfer"},
 }
 
 // leaves are for everyone and import nothing of the module.
-var leaves = []string{"client", "docs", "bench/load", "bench/scale", "e2e/olddata", "examples/process", "packaging", "internal/backup/place", "internal/certs", "internal/certtest", "internal/completion", "internal/delay", "internal/doctest", "internal/durable", "internal/jsontext", "internal/logtest", "internal/manual", "internal/planted", "internal/porttest", "internal/probe", "internal/shell"}
+var leaves = []string{"client", "docs", "bench/load", "bench/scale", "e2e/olddata", "examples/process", "packaging", "internal/backup/place", "internal/certs", "internal/certtest", "internal/completion", "internal/doctest", "internal/durable", "internal/jsontext", "internal/logtest", "internal/manual", "internal/pause", "internal/planted", "internal/porttest", "internal/probe", "internal/shell"}
 
 func TestImportsGoDown(t *testing.T) {
 	rank := make(map[string]int)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/probe"
 )
 
@@ -153,12 +154,12 @@ func (s *show) read(ctx context.Context, n *node) (status string, took time.Dura
 func (s *show) story(ctx context.Context) error {
 	centre := s.world.nodes[0]
 	s.tell("")
-	if !sleep(ctx, killAfter) {
+	if !pause.For(ctx, killAfter) {
 		return nil
 	}
 	centre.Kill()
 	s.tell("The centre was killed: every other node still answers every read.")
-	if !sleep(ctx, restartAfter) {
+	if !pause.For(ctx, restartAfter) {
 		return nil
 	}
 	if err := centre.Start(ctx, s.world.godwit); err != nil {
@@ -182,13 +183,4 @@ func (s *show) lastNews() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.news
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

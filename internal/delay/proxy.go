@@ -13,6 +13,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 const (
@@ -69,7 +71,7 @@ func (p *Proxy) accept() {
 // serve carries one connection until either side ends it.
 func (p *Proxy) serve(near net.Conn) {
 	defer near.Close()
-	if !sleep(p.ctx, 2*p.oneWay) { // what a handshake takes
+	if !pause.For(p.ctx, 2*p.oneWay) { // what a handshake takes
 		return
 	}
 	var d net.Dialer
@@ -130,7 +132,7 @@ func (p *Proxy) carry(ctx context.Context, cut context.CancelFunc, to, from net.
 
 func deliver(ctx context.Context, to net.Conn, way <-chan chunk) error {
 	for c := range way {
-		if !sleep(ctx, time.Until(c.due)) {
+		if !pause.For(ctx, time.Until(c.due)) {
 			return ctx.Err()
 		}
 		if _, err := to.Write(c.bytes); err != nil {
@@ -141,19 +143,4 @@ func deliver(ctx context.Context, to net.Conn, way <-chan chunk) error {
 		return tcp.CloseWrite()
 	}
 	return nil
-}
-
-// sleep returns false if ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -100,7 +101,7 @@ func (v *values) fetchLoop(ctx context.Context) error {
 		}
 		v.queue.retry(w)
 		v.log.Debug("fetch value", logError, err.Error())
-		if !sleep(ctx, wait-rand.N(wait/4)) {
+		if !pause.For(ctx, wait-rand.N(wait/4)) {
 			return nil
 		}
 		wait = min(2*wait, lastRetry)

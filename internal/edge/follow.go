@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 const (
@@ -58,7 +59,7 @@ func (l *loop) run(ctx context.Context) error {
 		if errors.Is(err, errHeld) {
 			continue
 		}
-		if !sleep(ctx, l.route.lost(ready, err)) {
+		if !pause.For(ctx, l.route.lost(ready, err)) {
 			return nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -73,7 +74,7 @@ func (e *Edge) Complete(ctx context.Context, least godwit.Revision) error {
 			return missing.err()
 		}
 		e.hold.release()
-		if !sleep(ctx, holdPause) {
+		if !pause.For(ctx, holdPause) {
 			return ctx.Err()
 		}
 	}

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -49,18 +48,6 @@ func (t *itinerary) lost(ready bool, err error) time.Duration {
 	}
 	t.pause = min(max(2*t.pause, firstPause), lastPause)
 	return t.pause - rand.N(t.pause/4)
-}
-
-// sleep waits for d and tells whether ctx goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // patience bounds how often an upstream is left because others may be fresher:

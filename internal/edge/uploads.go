@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 const (
@@ -105,7 +106,7 @@ func (v *values) discard(b godwit.Blob) {
 // uploadLoop discards uploads whose grace is over. Those that a crash leaves the
 // store discards when it opens.
 func (v *values) uploadLoop(ctx context.Context) error {
-	for sleep(ctx, uploadGrace/3) {
+	for pause.For(ctx, uploadGrace/3) {
 		for _, b := range v.uploads.expired() {
 			v.store.Discard(godwit.Value{Blob: b})
 		}

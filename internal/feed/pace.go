@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 const (
@@ -72,18 +74,9 @@ func (p *pace) look(ctx context.Context) {
 	}
 	if n := p.all.answered(); n != p.seen {
 		p.seen = n
-		rest(ctx, min(restFor*took*time.Duration(p.all.at.Load()), longestRest))
+		pause.For(ctx, min(restFor*took*time.Duration(p.all.at.Load()), longestRest))
 	} else {
 		runtime.Gosched()
 	}
 	p.resume()
-}
-
-func rest(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

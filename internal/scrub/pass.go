@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -31,7 +32,7 @@ func (s *Scrubber) passes(ctx context.Context) error {
 			s.end()
 		default:
 			s.log.Error("scrub", logError, err.Error())
-			if !sleep(ctx, againAfter) {
+			if !pause.For(ctx, againAfter) {
 				return nil
 			}
 		}
@@ -213,15 +214,4 @@ func (s *Scrubber) move(fn func(*note)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fn(&s.note)
-}
-
-// sleep is false once ctx has ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
 }

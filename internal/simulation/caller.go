@@ -10,6 +10,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // caller is a client: it writes and reads through one node or another, and holds
@@ -61,7 +62,7 @@ func (c *caller) note(format string, args ...any) { c.world.trace.note(c.plan.na
 func (c *caller) work(ctx context.Context) error {
 	defer c.close()
 	for {
-		if pause(ctx, time.Duration(c.rng.ExpFloat64()*float64(c.plan.think))) != nil {
+		if !pause.For(ctx, time.Duration(c.rng.ExpFloat64()*float64(c.plan.think))) {
 			return nil
 		}
 		if c.world.failed() {

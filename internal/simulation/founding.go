@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // founder makes namespaces, works in them and deletes them, through one node or
@@ -28,7 +29,7 @@ func newFounder(w *world) *founder {
 // work makes one namespace after another, until ctx ends or a promise is broken.
 func (f *founder) work(ctx context.Context) error {
 	defer f.close()
-	for pause(ctx, between(f.rng, 0, 3*time.Second)) == nil {
+	for pause.For(ctx, between(f.rng, 0, 3*time.Second)) {
 		if f.world.failed() {
 			return errStop
 		}
@@ -48,7 +49,7 @@ func (f *founder) life(ctx context.Context) error {
 	}
 	f.spaces = []godwit.NamespaceID{ns}
 	for range 2 + f.rng.IntN(15) {
-		if pause(ctx, time.Duration(f.rng.ExpFloat64()*float64(f.plan.think))) != nil {
+		if !pause.For(ctx, time.Duration(f.rng.ExpFloat64()*float64(f.plan.think))) {
 			return nil
 		}
 		m := f.node()

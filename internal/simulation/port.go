@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // port is a process's way to the network. It ends with the process: what a
@@ -92,8 +94,8 @@ func (p *port) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 
 // arrive waits for the answer to an attempt.
 func arrive(ctx context.Context, c *conn, trip time.Duration, err error) (net.Conn, error) {
-	if waitErr := pause(ctx, trip); waitErr != nil {
-		err = &net.OpError{Op: "dial", Net: "tcp", Err: waitErr}
+	if !pause.For(ctx, trip) {
+		err = &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 	}
 	switch {
 	case c == nil:
@@ -139,16 +141,4 @@ func (p *port) attempt(to address) (*conn, time.Duration, *changes, error) {
 	p.host.conns[mine], h.conns[theirs] = struct{}{}, struct{}{}
 	l.queue <- theirs
 	return mine, trip, nil, nil
-}
-
-// pause waits, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

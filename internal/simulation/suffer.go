@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/store/storetest"
 )
 
@@ -88,7 +89,7 @@ func (w *world) linkFault(f *fault) []event {
 func (w *world) suffer(ctx context.Context, begun time.Time, events []event) error {
 	slices.SortStableFunc(events, func(a, b event) int { return int(a.at - b.at) })
 	for _, e := range events {
-		_ = pause(ctx, time.Until(begun.Add(e.at)))
+		pause.For(ctx, time.Until(begun.Add(e.at)))
 		if w.failed() {
 			return nil
 		}

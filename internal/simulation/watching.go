@@ -11,6 +11,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // watcher is a client that watches a part of a namespace, at one node after
@@ -39,7 +40,7 @@ func (w *watcher) note(format string, args ...any) { w.world.trace.note(w.name, 
 
 // work watches until ctx ends or a promise is broken.
 func (w *watcher) work(ctx context.Context) error {
-	for pause(ctx, between(w.rng, time.Millisecond, 300*time.Millisecond)) == nil {
+	for pause.For(ctx, between(w.rng, time.Millisecond, 300*time.Millisecond)) {
 		if w.world.failed() {
 			return errStop
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // What the world is given.
@@ -239,7 +240,7 @@ func (w *world) work() {
 func (w *world) look(ctx context.Context) error {
 	rng := w.plan.rng("look")
 	for !w.failed() {
-		if pause(ctx, between(rng, lookEach/2, lookEach)) != nil {
+		if !pause.For(ctx, between(rng, lookEach/2, lookEach)) {
 			return nil
 		}
 		w.order[rng.IntN(len(w.order))].inspect()

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // What Cloudflare's API allows.
@@ -133,20 +135,9 @@ func (c *Cloudflare) do(ctx context.Context, method, path string, body []byte) (
 		if wait <= 0 {
 			wait = min(time.Second<<(attempt-1), rateWindow)
 		}
-		if err := pause(ctx, min(wait, maxRetryWait)); err != nil {
-			return nil, err
+		if !pause.For(ctx, min(wait, maxRetryWait)) {
+			return nil, context.Cause(ctx)
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
 	}
 }
 
@@ -234,8 +225,8 @@ func (c *Cloudflare) ask(ctx context.Context, method, path string, body []byte, 
 		if !r.Success {
 			err := cloudflareError(http.StatusOK, text)
 			if e, ok := err.(*CloudflareError); ok && e.slowDown() && attempt < cloudflareAttempts { //nolint:errorlint // just made
-				if err := pause(ctx, min(time.Second<<(attempt-1), rateWindow)); err != nil {
-					return "", err
+				if !pause.For(ctx, min(time.Second<<(attempt-1), rateWindow)) {
+					return "", context.Cause(ctx)
 				}
 				continue
 			}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // CloudflareSource reads a namespace at Cloudflare, in order of its keys' bytes.
@@ -209,8 +211,8 @@ func (s *CloudflareSource) single(ctx context.Context, it *Item) (found bool, er
 		case attempt == attempts, ctx.Err() != nil, e != nil && !e.slowDown():
 			return false, it.fault(err)
 		}
-		if err := pause(ctx, time.Second<<(attempt-1)); err != nil {
-			return false, err
+		if !pause.For(ctx, time.Second<<(attempt-1)) {
+			return false, context.Cause(ctx)
 		}
 	}
 }

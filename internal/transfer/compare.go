@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // Node is one of two that are compared.
@@ -105,8 +106,8 @@ func (c *Comparison) namespaces(ctx context.Context) ([]namespacePair, error) {
 			}
 			return pairs, nil
 		}
-		if err := pause(ctx, againEvery); err != nil {
-			return nil, err
+		if !pause.For(ctx, againEvery) {
+			return nil, context.Cause(ctx)
 		}
 	}
 }
@@ -288,8 +289,8 @@ func (c *Comparison) again(ctx context.Context) error {
 		if len(c.differ) == 0 {
 			break
 		}
-		if err := pause(ctx, againEvery); err != nil {
-			return err
+		if !pause.For(ctx, againEvery) {
+			return context.Cause(ctx)
 		}
 	}
 	return nil

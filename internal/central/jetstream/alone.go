@@ -3,6 +3,8 @@ package jetstream
 import (
 	"context"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 func (m *Member) standAlone(ctx context.Context) error {
 	var waited, alone time.Duration
 	for !m.fresh.known() {
-		sleep(ctx, lookEvery)
+		pause.For(ctx, lookEvery)
 		if ctx.Err() != nil {
 			return nil
 		}

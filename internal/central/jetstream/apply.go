@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/state"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -66,7 +67,7 @@ func (m *Member) take(msg Message) error {
 func (m *Member) waitRoom() {
 	for m.store.DiskExhausted() && m.ctx.Err() == nil {
 		m.board.full(true)
-		sleep(m.ctx, roomEvery)
+		pause.For(m.ctx, roomEvery)
 	}
 	m.board.full(false)
 }
@@ -239,7 +240,7 @@ func (m *Member) found(ctx context.Context) error {
 	case m.unfinished():
 		return errors.New("the log is to be begun, and not by this member: it is half a copy of another")
 	case m.store.Revision() == 0:
-		sleep(ctx, foundWait)
+		pause.For(ctx, foundWait)
 		o.after = godwit.Position{}
 	}
 	id, err := hex.DecodeString(m.store.Cluster())

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -116,7 +117,7 @@ func (m *Member) digest(v *store.View, horizon int64) (string, error) {
 	began := time.Now()
 	sum, err := v.Digest(m.ctx, horizon, func() {
 		if time.Since(began) >= digestWork {
-			sleep(m.ctx, digestRest*time.Since(began))
+			pause.For(m.ctx, digestRest*time.Since(began))
 			began = time.Now()
 		}
 	})

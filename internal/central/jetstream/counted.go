@@ -3,6 +3,8 @@ package jetstream
 import (
 	"context"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // quorate is a stream that is kept by the members' own servers, and knows whether this
@@ -26,7 +28,7 @@ func (m *Member) countIn(ctx context.Context) error {
 			m.log.Warn("the log does not count on this member yet: a stop of another may leave it without a quorum")
 			break
 		}
-		sleep(ctx, countPause)
+		pause.For(ctx, countPause)
 		if m.registered.Load() {
 			left -= countPause
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -50,7 +51,7 @@ func (j *Joiner) meet(ctx context.Context, e *edge.Edge) (*handover, error) {
 			failures++
 		}
 		j.log.Debug("the copy and the peer's state do not meet yet", logError, err.Error())
-		sleep(ctx, meetPause)
+		pause.For(ctx, meetPause)
 	}
 	return nil, fmt.Errorf("take over a state of %s: %w", e.Status().Upstream, last)
 }

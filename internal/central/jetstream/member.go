@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/planted"
 	"github.com/godwitkv/godwit/internal/store"
 )
@@ -228,7 +229,7 @@ const (
 
 // run follows the stream until ctx ends, or the member can go on no longer.
 func (m *Member) run(ctx context.Context) error {
-	pause := firstPause
+	wait := firstPause
 	for ctx.Err() == nil {
 		since := time.Now()
 		err := m.follow(ctx)
@@ -240,10 +241,10 @@ func (m *Member) run(ctx context.Context) error {
 		}
 		m.board.problem(err)
 		if time.Since(since) > lastPause {
-			pause = firstPause
+			wait = firstPause
 		}
-		sleep(ctx, pause)
-		pause = min(2*pause, lastPause)
+		pause.For(ctx, wait)
+		wait = min(2*wait, lastPause)
 	}
 	return nil
 }
@@ -268,16 +269,6 @@ func (m *Member) follow(ctx context.Context) error {
 		return m.join(ctx, why)
 	}
 	return why
-}
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // fatalError ends the member.
@@ -306,7 +297,7 @@ func (m *Member) settleIn(ctx context.Context) error {
 			break
 		}
 		m.board.problem(err)
-		sleep(ctx, lastPause)
+		pause.For(ctx, lastPause)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 const (
@@ -34,7 +36,7 @@ func (m *Member) register(ctx context.Context) error {
 			err = taken(t)
 		}
 		m.board.registering(err)
-		sleep(ctx, registryPause)
+		pause.For(ctx, registryPause)
 	}
 	return nil
 }
@@ -62,7 +64,7 @@ func (m *Member) listen(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			m.board.registering(err)
 		}
-		sleep(ctx, registryPause)
+		pause.For(ctx, registryPause)
 	}
 	return nil
 }

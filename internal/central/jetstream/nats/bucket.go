@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 var errConflict = errors.New("the value was changed meanwhile")
@@ -85,9 +87,11 @@ func (r *Registry) put(ctx context.Context, key string, value []byte, since uint
 	m.Data = value
 	err := r.conn.store(ctx, m)
 	for errors.Is(err, errNoLeader) { // it was made a moment ago, or elects
-		if err = sleep(ctx, conflictPause); err == nil {
-			err = r.conn.store(ctx, m)
+		if !pause.For(ctx, conflictPause) {
+			err = ctx.Err()
+			break
 		}
+		err = r.conn.store(ctx, m)
 	}
 	switch {
 	case hasCode(err, codeWrongLast, codeConflict):

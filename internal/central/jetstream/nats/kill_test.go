@@ -13,6 +13,7 @@ import (
 
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/central/jetstream/nats"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // lead makes a node's server the stream's leader.
@@ -113,28 +114,28 @@ func TestKill(t *testing.T) {
 	workers.Go(func() { _ = far.record(ctx, b.stream) })
 
 	acked := make(map[string]bool)
-	write := func(n int) (failed int, pause time.Duration) {
+	write := func(n int) (failed int, longest time.Duration) {
 		last := time.Now()
 		for i := 0; i < n; {
 			text := strconv.Itoa(len(acked)) + " " + strconv.Itoa(failed)
 			if err := send(writer.stream, text); err != nil {
 				failed++
-				_ = sleep(ctx, 20*time.Millisecond)
+				pause.For(ctx, 20*time.Millisecond)
 				continue
 			}
 			acked[text] = true
-			pause = max(pause, time.Since(last))
+			longest = max(longest, time.Since(last))
 			last = time.Now()
 			i++
 		}
-		return failed, pause
+		return failed, longest
 	}
 	write(50)
 	kill()
-	if failed, pause := write(50); failed > 0 {
+	if failed, longest := write(50); failed > 0 {
 		t.Errorf("%d writes failed as a follower was killed", failed)
 	} else {
-		t.Logf("a follower killed: the longest pause of writes was %v", pause)
+		t.Logf("a follower killed: the longest pause of writes was %v", longest)
 	}
 	kill = w.spawn("n3")
 	w.until("n3 is back", func() bool { return w.current(a, "n3") })
@@ -142,14 +143,14 @@ func TestKill(t *testing.T) {
 	write(50)
 	kill()
 	killed := time.Now()
-	_, pause := write(50)
-	t.Logf("the leader killed: the longest pause of writes was %v", pause)
+	_, longest := write(50)
+	t.Logf("the leader killed: the longest pause of writes was %v", longest)
 	acknowledged := time.Now()
 	w.until("both readers have all", func() bool { return near.holds(t, acked) && far.holds(t, acked) })
 	if late := time.Since(acknowledged); late > 5*time.Second { // a busy machine
 		t.Errorf("what was acknowledged was read %v later", late)
 	}
-	if pause > 20*time.Second {
+	if longest > 20*time.Second {
 		t.Errorf("writes went on %v after the leader was killed", time.Since(killed))
 	}
 }
@@ -294,7 +295,7 @@ func testHandOver(t *testing.T, w *world) {
 			longest = max(longest, time.Since(last))
 			last = time.Now()
 		}
-		_ = sleep(t.Context(), 5*time.Millisecond)
+		pause.For(t.Context(), 5*time.Millisecond)
 	}
 	t.Logf("the longest pause was %v", longest)
 	if limit := 3 * time.Second; longest > limit { // a busy machine; an election takes 4 s and more
@@ -302,16 +303,5 @@ func testHandOver(t *testing.T, w *world) {
 	}
 	if _, err := os.Stat(filepath.Join(w.servers["n3"].dir, "nats-identity")); err != nil {
 		t.Error(err)
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

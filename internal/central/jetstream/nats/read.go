@@ -10,6 +10,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // How a reader waits.
@@ -157,7 +158,7 @@ func (r *reader) deliver(msg jetstream.Message) error {
 // before until, which was told; 0: as much as it holds. A replica may not have yet
 // what the leader told, so it is asked again; at last the leader is.
 func (r *reader) catchUp(ctx context.Context, until uint64) error {
-	pause, began := retryFirst, time.Now()
+	wait, began := retryFirst, time.Now()
 	for {
 		before := r.next
 		more, err := r.fetch(ctx)
@@ -168,7 +169,7 @@ func (r *reader) catchUp(ctx context.Context, until uint64) error {
 		case until == 0 && !more, until > 0 && r.next >= until:
 			return nil
 		case r.next > before:
-			pause, began = retryFirst, time.Now()
+			wait, began = retryFirst, time.Now()
 			continue
 		case time.Since(began) > lag:
 			if err := r.check(ctx); err != nil {
@@ -178,10 +179,10 @@ func (r *reader) catchUp(ctx context.Context, until uint64) error {
 				return err
 			}
 		}
-		if err := sleep(ctx, pause); err != nil {
-			return err
+		if !pause.For(ctx, wait) {
+			return ctx.Err()
 		}
-		pause = min(2*pause, retryMost)
+		wait = min(2*wait, retryMost)
 	}
 }
 
@@ -261,14 +262,3 @@ func decode(m *natsgo.Msg) (jetstream.Message, error) {
 }
 
 var errNoSequence = errors.New("it has none")
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -14,6 +14,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // RegistryConfig says whose registry, and how to make it. Conn and Cluster are
@@ -138,8 +139,8 @@ func (r *Registry) Offer(ctx context.Context, name, secret string) (string, erro
 		case !errors.Is(err, errConflict):
 			return "", err
 		}
-		if err := sleep(ctx, conflictPause); err != nil {
-			return "", err
+		if !pause.For(ctx, conflictPause) {
+			return "", ctx.Err()
 		}
 	}
 }
@@ -162,8 +163,8 @@ func (r *Registry) change(ctx context.Context, fn func(map[string]entry) error) 
 		if err := r.put(ctx, membersKey, value, sequence); !errors.Is(err, errConflict) {
 			return err
 		}
-		if err := sleep(ctx, conflictPause); err != nil {
-			return err
+		if !pause.For(ctx, conflictPause) {
+			return ctx.Err()
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/godwitkv/godwit/internal/central/jetstream"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // TestStream holds what one cluster can be held by that stays whole: starting one
@@ -160,7 +161,7 @@ func mustState(t testing.TB, s jetstream.Stream) jetstream.State {
 		if time.Now().After(deadline) { // an election is over by then
 			t.Fatal(err)
 		}
-		_ = sleep(t.Context(), 50*time.Millisecond)
+		pause.For(t.Context(), 50*time.Millisecond)
 	}
 }
 
