@@ -1,6 +1,7 @@
 package godwit_test
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -58,6 +59,24 @@ func TestImportsGoDown(t *testing.T) {
 			if rank[imp] <= from {
 				t.Errorf("%q imports %q, which is not below it", pkg, imp)
 			}
+		}
+	}
+}
+
+// TestPackagesAreTold holds that the page on the architecture says what each package
+// owns, but for those under one that it tells of.
+func TestPackagesAreTold(t *testing.T) {
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range moduleImports(t) {
+		told := false
+		for parts := strings.Split(pkg, "/"); len(parts) > 1; parts = parts[:len(parts)-1] {
+			told = told || strings.Contains(string(page), "`"+strings.Join(parts, "/")+"`")
+		}
+		if strings.HasPrefix(pkg, "internal/") && !told {
+			t.Errorf("%s is not told of", pkg)
 		}
 	}
 }
