@@ -41,6 +41,11 @@ func (c *Client) KV(ref string) *KV { return &KV{c: c, ref: ref} }
 // that does not know the title asks those that may. Errors: ErrNamespaceNotFound, also
 // where the token is not for it.
 func (c *Client) NamespaceID(ctx context.Context, ref string) (string, error) {
+	return c.lookUp(ctx, ref, nil)
+}
+
+// lookUp asks for the id of the namespace whose id, or else title, is ref.
+func (c *Client) lookUp(ctx context.Context, ref string, header http.Header) (string, error) {
 	if isID(ref) {
 		return ref, nil
 	}
@@ -49,7 +54,7 @@ func (c *Client) NamespaceID(ctx context.Context, ref string) (string, error) {
 	}
 	asked := time.Now()
 	var ns Namespace
-	err := c.native(ctx, call{method: http.MethodGet, path: "namespaces/" + pathSegment(ref), idempotent: true}, &ns)
+	err := c.native(ctx, call{method: http.MethodGet, path: "namespaces/" + pathSegment(ref), header: header, idempotent: true}, &ns)
 	switch {
 	case errors.Is(err, ErrNamespaceNotFound), errors.Is(err, ErrForbidden): // to a token that is not for it, it is not there
 		return "", fmt.Errorf("%w: %q", ErrNamespaceNotFound, ref)
@@ -83,12 +88,13 @@ func (kv *KV) pinned(ctx context.Context) (*KV, error) {
 	return &KV{kv.c, kv.ref, id}, err
 }
 
-// asked is pinned for what destroys: its title is asked about anew.
+// asked is pinned for what destroys: its title is asked about anew, and not answered by
+// what a node knows that is behind.
 func (kv *KV) asked(ctx context.Context) (*KV, error) {
 	if kv.id != "" {
 		return kv, nil
 	}
-	id, err := kv.c.NamespaceID(ctx, kv.ref)
+	id, err := kv.c.lookUp(ctx, kv.ref, readHeader([]ReadOption{Strong()}))
 	return &KV{kv.c, kv.ref, id}, err
 }
 

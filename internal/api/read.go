@@ -28,17 +28,25 @@ func (s *Service) ReadOptions(ns *godwit.Namespace, r Read) (godwit.ReadOptions,
 			return godwit.ReadOptions{}, err
 		}
 	}
-	switch r.Consistency {
-	case "":
-		opts.Strong = ns.Settings.Consistency == "strong"
-	case "strong":
-		opts.Strong = true
-	case "eventual":
-	default:
-		return godwit.ReadOptions{}, godwit.Errorf(godwit.CodeInvalidRequest,
-			"Invalid %s %q: use \"strong\" or \"eventual\".", HeaderConsistency, printable(r.Consistency))
+	if opts.Strong, err = Strong(r.Consistency, ns.Settings.Consistency); err != nil {
+		return godwit.ReadOptions{}, err
 	}
 	return opts, nil
+}
+
+// Strong tells whether a request asks for a strong read, or else, where it says nothing,
+// what holds by default does. Error: CodeInvalidRequest.
+func Strong(consistency, byDefault string) (bool, error) {
+	switch consistency {
+	case "":
+		return byDefault == "strong", nil
+	case "strong":
+		return true, nil
+	case "eventual":
+		return false, nil
+	}
+	return false, godwit.Errorf(godwit.CodeInvalidRequest,
+		"Invalid %s %q: use \"strong\" or \"eventual\".", HeaderConsistency, printable(consistency))
 }
 
 // Get returns the entry under key after validating key. Nothing is allocated

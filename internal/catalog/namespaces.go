@@ -58,6 +58,17 @@ func (c *Catalog) Resolve(ctx context.Context, ref []byte) (*godwit.Namespace, e
 	return nil, godwit.ErrNamespaceNotFound
 }
 
+// ResolveNow is Resolve of ref as all changes have it that were acknowledged before, at
+// any node: a title may have come to be another namespace's. Errors: as Resolve.
+func (c *Catalog) ResolveNow(ctx context.Context, ref []byte) (*godwit.Namespace, error) {
+	if _, ok := parseID(ref); !ok && c.cfg.Refresh != nil {
+		if err := c.refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return c.Resolve(ctx, ref)
+}
+
 func (i *index) resolve(ref []byte) (*godwit.Namespace, bool) {
 	if id, ok := parseID(ref); ok {
 		if ns, ok := i.namespaces[id]; ok {

@@ -56,7 +56,7 @@ func (c *Catalog) refresh(ctx context.Context) error {
 	if err := c.cfg.Refresh(ctx); err != nil {
 		return &godwit.Error{
 			Code: godwit.CodeUnavailable, Err: err,
-			Message: "The namespace is not known here, and the upstream that may know it cannot be asked.",
+			Message: "What stands here of namespaces may be old, and the upstream that knows better cannot be asked.",
 		}
 	}
 	return nil

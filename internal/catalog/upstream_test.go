@@ -143,3 +143,38 @@ func TestUnknownNamespaceIsWaitedFor(t *testing.T) {
 	_, err = away.Namespace(t.Context(), created.ID)
 	wantCode(t, "while the upstream is away", err, godwit.CodeUnavailable)
 }
+
+// TestTitleThatIsAnothersNow: what is asked for as it is now waits for what upstream has,
+// also where the title is known here; an id does not.
+func TestTitleThatIsAnothersNow(t *testing.T) {
+	source := newMemory()
+	up := open(t, source)
+	was := create(t, up, "birds")
+	refreshed := 0
+	var c *catalog.Catalog
+	c = openFollower(t, newMemory(), new(centre), func(context.Context) error {
+		refreshed++
+		c.Apply(source.records)
+		return nil
+	})
+	c.Apply(source.records)
+	if _, err := up.RenameNamespace(t.Context(), was.ID, "owls", godwit.RequestKey{}); err != nil {
+		t.Fatal(err)
+	}
+	is := create(t, up, "birds")
+	if ns, err := c.Resolve(t.Context(), []byte("birds")); err != nil || ns.ID != was.ID {
+		t.Errorf("as known here: %v, %v", ns, err)
+	}
+	if ns, err := c.ResolveNow(t.Context(), []byte(was.ID.String())); err != nil || ns.ID != was.ID || refreshed > 0 {
+		t.Errorf("by its id: %v, %v, %d refreshes", ns, err, refreshed)
+	}
+	if ns, err := c.ResolveNow(t.Context(), []byte("birds")); err != nil || ns.ID != is.ID || refreshed != 1 {
+		t.Errorf("now: %v, %v, %d refreshes", ns, err, refreshed)
+	}
+	away := openFollower(t, source, new(centre), func(context.Context) error { return godwit.ErrNoUpstream })
+	_, err := away.ResolveNow(t.Context(), []byte("birds"))
+	wantCode(t, "while the upstream is away", err, godwit.CodeUnavailable)
+	if ns, err := up.ResolveNow(t.Context(), []byte("birds")); err != nil || ns.ID != is.ID {
+		t.Errorf("where it is decided: %v, %v", ns, err)
+	}
+}

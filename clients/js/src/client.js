@@ -119,20 +119,25 @@ export class Client {
     const known = this.#ids.get(ref);
     if (known && performance.now() - known.asked < idKept) return known.id;
     const asked = performance.now();
-    const id = await this.currentId(ref, options);
+    const id = await this.#lookUp(ref, options);
     if (id !== ref) this.#ids.set(ref, { id, asked });
     return id;
   }
 
   /**
-   * The same, asked for now, for what is not undone. A node that does not know the title
-   * asks those that may.
+   * The same, asked for now, for what is not undone: what a node knows that is behind does
+   * not do.
    */
   async currentId(ref, options) {
+    return this.#lookUp(ref, options, { "Godwit-Consistency": "strong" });
+  }
+
+  /** A node that does not know the title asks those that may. */
+  async #lookUp(ref, options, headers) {
     if (/^[0-9a-f]{32}$/.test(ref)) return ref;
     this.#ids.delete(ref);
     // A title of dots would be taken for a step in the path.
-    const id = /^\.\.?$/.test(ref) ? await this.#listedId(ref, options) : await this.#askedId(ref, options);
+    const id = /^\.\.?$/.test(ref) ? await this.#listedId(ref, options) : await this.#askedId(ref, options, headers);
     if (id !== undefined) return id;
     throw new GodwitError("namespace_not_found", `KV GET failed: 404 there is no namespace ${JSON.stringify(ref)}`, { status: 404 });
   }
@@ -141,9 +146,9 @@ export class Client {
     return (await this.namespaces(lasting(options))).find((n) => n.title === title)?.id;
   }
 
-  async #askedId(title, options) {
+  async #askedId(title, options, headers) {
     try {
-      return (await this.#native({ path: `/godwit/v1/namespaces/${encodeURIComponent(title)}` }, lasting(options))).id;
+      return (await this.#native({ path: `/godwit/v1/namespaces/${encodeURIComponent(title)}`, headers }, lasting(options))).id;
     } catch (e) {
       // To a token that is not for it, it is not there.
       if (e instanceof GodwitError && (e.code === "namespace_not_found" || e.code === "forbidden")) return undefined;

@@ -80,3 +80,18 @@ test("a title whose namespace is gone is asked for anew", async (t) => {
   await assert.rejects(kv.get("k"), { code: "namespace_not_found" });
   assert.equal(await kv.get("k"), "is");
 });
+
+test("what deletes asks for the title as it is at every node", async (t) => {
+  const asked = [];
+  const own = new Client({
+    ...node, fetch: (url, init) => {
+      if (new URL(url).pathname.endsWith("/namespaces/staging")) asked.push(new Headers(init.headers).get("Godwit-Consistency"));
+      return fetch(url, init);
+    },
+  });
+  const { is } = await swapped(t);
+  assert.equal(await own.kv("staging").get("k"), "is");
+  await own.kv("staging").clearAll();
+  assert.equal(await is.get("k"), null);
+  assert.deepEqual(asked, [null, "strong"]);
+});

@@ -18,7 +18,7 @@ type cleared struct {
 
 // clearKeys removes all keys of a namespace, or those with a prefix.
 func (h *Handler) clearKeys(r *request) (any, error) {
-	ns, err := h.resolve(r, godwit.PermissionWrite)
+	ns, err := h.resolveNow(r, godwit.PermissionWrite)
 	if err != nil {
 		return nil, err
 	}

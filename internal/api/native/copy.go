@@ -50,7 +50,7 @@ func (h *Handler) copyKeys(r *request) (any, error) {
 		return nil, err
 	}
 	q.From = from
-	if q.To, err = h.reach(r, spec.ToNamespace, godwit.PermissionWrite); err != nil {
+	if q.To, err = h.reach(h.cfg.Service.Catalog().ResolveNow, r, spec.ToNamespace, godwit.PermissionWrite); err != nil {
 		return nil, err
 	}
 	q.RequestID = r.Header.Get(api.HeaderRequestID)

@@ -260,7 +260,7 @@ type restored struct {
 
 // restore puts a page of keys back to how they stood.
 func (h *Handler) restore(r *request) (any, error) {
-	ns, err := h.resolve(r, godwit.PermissionWrite)
+	ns, err := h.resolveNow(r, godwit.PermissionWrite)
 	if err != nil {
 		return nil, err
 	}

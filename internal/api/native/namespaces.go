@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"errors"
 	"net/url"
 
@@ -87,7 +88,13 @@ func (h *Handler) createNamespace(r *request) (any, error) {
 }
 
 func (h *Handler) getNamespace(r *request) (any, error) {
-	ns, err := h.find(r, godwit.PermissionRead)
+	find := h.find
+	if strong, err := api.Strong(r.Header.Get(api.HeaderConsistency), ""); err != nil {
+		return nil, err
+	} else if strong {
+		find = h.findNow
+	}
+	ns, err := find(r, godwit.PermissionRead)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +108,7 @@ func (h *Handler) getNamespace(r *request) (any, error) {
 
 // renameNamespace gives a namespace the title in the body.
 func (h *Handler) renameNamespace(r *request) (any, error) {
-	ns, err := h.find(r, godwit.PermissionAdmin)
+	ns, err := h.findNow(r, godwit.PermissionAdmin)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +146,7 @@ func (h *Handler) deleteNamespace(r *request) (any, error) {
 // doomed is the id of the namespace to delete: also of one that is not there any
 // more, since the same request may have deleted it.
 func (h *Handler) doomed(r *request, request string) (godwit.NamespaceID, error) {
-	ns, err := h.find(r, godwit.PermissionAdmin)
+	ns, err := h.findNow(r, godwit.PermissionAdmin)
 	if err == nil {
 		return ns.ID, nil
 	}
@@ -159,7 +166,15 @@ func requestID(r *request) (string, error) {
 
 // resolve is find, for a request about the namespace's keys, which counts as one.
 func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace, error) {
-	ns, err := h.find(r, need)
+	return h.admit(h.find(r, need))
+}
+
+// resolveNow is resolve, for a request that destroys.
+func (h *Handler) resolveNow(r *request, need godwit.Permission) (*godwit.Namespace, error) {
+	return h.admit(h.findNow(r, need))
+}
+
+func (h *Handler) admit(ns *godwit.Namespace, err error) (*godwit.Namespace, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +185,18 @@ func (h *Handler) resolve(r *request, need godwit.Permission) (*godwit.Namespace
 // whether the token reaches it. One that the token is not for looks the same to
 // it whether it exists or not.
 func (h *Handler) find(r *request, need godwit.Permission) (*godwit.Namespace, error) {
+	return h.findBy(h.cfg.Service.Catalog().Resolve, r, need)
+}
+
+// findNow is find by what the title is now, whatever this node knows.
+func (h *Handler) findNow(r *request, need godwit.Permission) (*godwit.Namespace, error) {
+	return h.findBy(h.cfg.Service.Catalog().ResolveNow, r, need)
+}
+
+// resolver finds a namespace by its id, or else its title.
+type resolver func(ctx context.Context, ref []byte) (*godwit.Namespace, error)
+
+func (h *Handler) findBy(resolve resolver, r *request, need godwit.Permission) (*godwit.Namespace, error) {
 	if err := catalog.Authorize(r.principal, godwit.PermissionRead, nil); err != nil {
 		return nil, err
 	}
@@ -177,7 +204,7 @@ func (h *Handler) find(r *request, need godwit.Permission) (*godwit.Namespace, e
 	if err != nil {
 		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "The namespace in the path is malformed.")
 	}
-	ns, err := h.reach(r, ref, need)
+	ns, err := h.reach(resolve, r, ref, need)
 	if err == nil {
 		r.ns = ns
 		trace.About(r.Context(), ns)
@@ -186,8 +213,8 @@ func (h *Handler) find(r *request, need godwit.Permission) (*godwit.Namespace, e
 }
 
 // reach finds a namespace by its id, or else its title, as find does.
-func (h *Handler) reach(r *request, ref string, need godwit.Permission) (*godwit.Namespace, error) {
-	ns, err := h.cfg.Service.Catalog().Resolve(r.Context(), []byte(ref))
+func (h *Handler) reach(resolve resolver, r *request, ref string, need godwit.Permission) (*godwit.Namespace, error) {
+	ns, err := resolve(r.Context(), []byte(ref))
 	if errors.Is(err, godwit.ErrNamespaceNotFound) {
 		if refused := catalog.Authorize(r.principal, need, new(godwit.Namespace)); refused != nil {
 			return nil, refused

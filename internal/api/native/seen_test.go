@@ -42,7 +42,7 @@ func samples() map[string]asked {
 		"POST /godwit/v1/root-token/rotate":                   {uri: "/godwit/v1/root-token/rotate"},
 		"GET /godwit/v1/namespaces":                           {uri: "/godwit/v1/namespaces"},
 		"POST /godwit/v1/namespaces":                          {uri: "/godwit/v1/namespaces", body: `{"title":"three","jurisdiction":"eu","if_not_exists":true}`},
-		"GET /godwit/v1/namespaces/{namespace}":               {uri: one},
+		"GET /godwit/v1/namespaces/{namespace}":               {uri: one, header: http.Header{"Godwit-Consistency": {"strong"}}},
 		"PATCH /godwit/v1/namespaces/{namespace}":             {uri: one, body: `{"title":"one"}`},
 		"DELETE /godwit/v1/namespaces/{namespace}":            {uri: "/godwit/v1/namespaces/gone"},
 		"GET /godwit/v1/namespaces/{namespace}/settings":      {uri: one + "/settings"},

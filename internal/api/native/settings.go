@@ -13,7 +13,7 @@ func (h *Handler) namespaceSettings(r *request) (any, error) {
 // patchSettings changes the settings that the body names; null takes one away.
 // It answers all that are then in force.
 func (h *Handler) patchSettings(r *request) (any, error) {
-	if _, err := h.find(r, godwit.PermissionAdmin); err != nil {
+	if _, err := h.findNow(r, godwit.PermissionAdmin); err != nil {
 		return nil, err
 	}
 	raw, err := readBody(r.Request, maxBodyBytes) // before the lock: a slow client holds up nobody
