@@ -40,12 +40,19 @@ type CopyFailure struct {
 // returned too, and copying again is safe. Errors: ErrNamespaceNotFound,
 // ErrForbidden, ErrDiskFull, ErrInvalid.
 func (kv *KV) Copy(ctx context.Context, target string, o CopyOptions) (Copied, error) {
-	spec := copyJSON{Prefix: &o.Prefix, ToNamespace: target, ToPrefix: o.ToPrefix, IfAbsent: o.IfAbsent}
 	var sum Copied
+	if err := checkText(target); err != nil {
+		return sum, err
+	}
 	kv, err := kv.pinned(ctx)
 	if err != nil {
 		return sum, err
 	}
+	to, err := kv.c.KV(target).asked(ctx)
+	if err != nil {
+		return sum, err
+	}
+	spec := copyJSON{Prefix: &o.Prefix, ToNamespace: to.id, ToPrefix: o.ToPrefix, IfAbsent: o.IfAbsent}
 	for {
 		page, err := kv.copyPage(ctx, spec)
 		if err != nil {

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,6 +86,7 @@ func keep(t *testing.T, c *client.Client, title string) {
 type moving struct {
 	looks int
 	asked []string // the namespaces that requests went to
+	to    []string // the ones that they said to copy to
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -96,6 +98,12 @@ func (m *moving) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, rest, _ := strings.Cut(r.URL.Path, "/namespaces/")
 	if ns, _, below := strings.Cut(rest, "/"); below {
 		m.asked = append(m.asked, ns)
+		var copied struct {
+			To string `json:"to_namespace"`
+		}
+		if r.Body != nil && json.NewDecoder(r.Body).Decode(&copied) == nil && copied.To != "" {
+			m.to = append(m.to, copied.To)
+		}
 	} else {
 		m.looks++
 		body = fmt.Sprintf(`{"id":%q}`, nth(m.looks))
@@ -162,6 +170,9 @@ func TestWalkStaysInItsNamespace(t *testing.T) {
 				})
 				if want := []string{nth(1), nth(1), nth(1)}; !slices.Equal(m.asked, want) {
 					t.Errorf("went to %v", m.asked)
+				}
+				if want := []string{nth(2), nth(2), nth(2)}; name == "copy" && !slices.Equal(m.to, want) {
+					t.Errorf("copied to %v", m.to)
 				}
 			})
 		})

@@ -10,7 +10,7 @@ import { boundText, checkedKey } from "./keys.js";
 export async function copy(send, target, o) {
   const spec = {
     prefix: boundText("COPY", o.prefix) ?? "", to_prefix: boundText("COPY", o.toPrefix),
-    to_namespace: targetRef(target), if_absent: o.ifAbsent,
+    to_namespace: target, if_absent: o.ifAbsent,
   };
   const sum = { keys: 0, bytes: 0, present: 0, failed: [], revision: "" };
   let cursor;
@@ -40,7 +40,7 @@ export async function copyKey(send, { key, target, toKey }, o) {
   return { copied: copied > 0, revision };
 }
 
-function targetRef(target) {
+export function targetRef(target) {
   if (typeof target !== "string" || target === "") throw new TypeError("the namespace to copy to is named by its id or its title");
   return target;
 }

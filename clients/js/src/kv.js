@@ -1,7 +1,7 @@
 import { cacheStatus, decoded, expirationOf, isAbsent, revisionOf } from "./answer.js";
 import { jsonBody, metadataText, putBody } from "./body.js";
 import { bulkDelete, bulkPut } from "./bulk.js";
-import { copy, copyKey } from "./copy.js";
+import { copy, copyKey, targetRef } from "./copy.js";
 import { GodwitError, failed } from "./errors.js";
 import { earlierEntry, momentText, restoreBody, undeleted, versionsPage } from "./history.js";
 import { boundText, checkedKey, integer, keySegment, segmentOf } from "./keys.js";
@@ -156,8 +156,10 @@ export class KV {
     return { revision };
   }
 
-  copy(target, options = {}) {
-    return copy((body) => this.#copyPage(body, options), target, options);
+  async copy(target, options = {}) {
+    const to = await this.client.currentId(targetRef(target), options);
+    const kv = new KV(this.client, await this.client.namespaceId(this.namespace, options), this.shared);
+    return copy((body) => kv.#copyPage(body, options), to, options);
   }
 
   copyKey(key, target, toKey, options = {}) {

@@ -95,3 +95,24 @@ test("what deletes asks for the title as it is at every node", async (t) => {
   assert.equal(await is.get("k"), null);
   assert.deepEqual(asked, [null, "strong"]);
 });
+
+test("all of a copy goes to the namespace that had the title when it began", async (t) => {
+  const told = [];
+  const own = new Client({
+    ...node, fetch: async (url, init) => {
+      const answer = await fetch(url, init);
+      if (new URL(url).pathname.endsWith("/copy")) {
+        told.push(JSON.parse(init.body).to_namespace);
+        await other.renameNamespace(is.namespace, `renamed ${told.length}`);
+      }
+      return answer;
+    },
+  });
+  const { is } = await swapped(t);
+  const from = await other.createNamespace("many");
+  t.after(() => other.deleteNamespace(from.id));
+  await other.kv(from.id).bulkPut(Array.from({ length: 1_500 }, (_, i) => ({ key: `k${i}`, value: "v" })));
+  assert.equal((await own.kv("many").copy("staging", { prefix: "k" })).keys, 1_500);
+  assert.deepEqual(told, [is.namespace, is.namespace]);
+  assert.equal((await is.count({ prefix: "k" })).keys, 1_501);
+});
