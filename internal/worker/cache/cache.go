@@ -7,7 +7,6 @@
 package cache
 
 import (
-	"bufio"
 	"bytes"
 	"container/list"
 	"errors"
@@ -129,8 +128,8 @@ func (c *Cache) drop(at *list.Element) {
 
 var errTooLarge = errors.New("the response is larger than the cache takes")
 
-// put stores the response that is the request's body. Cloudflare answers 413 where it
-// must not be stored, and so a Worker's cache.put throws.
+// put stores the response that is the request's body. The answer is 413 where it must not
+// be stored, as Cloudflare's is; workerd does not tell the Worker.
 func (c *Cache) put(w http.ResponseWriter, r *http.Request) {
 	e, err := c.read(r)
 	_, _ = io.Copy(io.Discard, r.Body) // workerd wants all of it to be taken
@@ -147,8 +146,7 @@ func (c *Cache) put(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Cache) read(r *http.Request) (*entry, error) {
-	body := bufio.NewReader(io.LimitReader(r.Body, c.most/2+maxOverhead))
-	res, err := http.ReadResponse(body, &http.Request{Method: http.MethodGet})
+	res, err := readResponse(io.LimitReader(r.Body, c.most/2+maxOverhead))
 	if err != nil {
 		return nil, fmt.Errorf("read response: %w", err)
 	}

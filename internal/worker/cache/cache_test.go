@@ -2,10 +2,12 @@ package cache_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/godwitkv/godwit/internal/worker/cache"
@@ -48,6 +50,13 @@ func response(status int, body string, headers ...string) string {
 	return b.String() + "\r\n" + body
 }
 
+// streamed is response where workerd knows no length: it says that chunks follow, and none
+// do.
+func streamed(status int, body string, headers ...string) string {
+	known := fmt.Sprintf("Content-Length: %d\r\n", len(body))
+	return strings.Replace(response(status, body, headers...), known, "Transfer-Encoding: chunked\r\n", 1)
+}
+
 // TestStorable holds which responses are stored, and for how long.
 func TestStorable(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -71,6 +80,10 @@ func TestStorable(t *testing.T) {
 		"a cookie, private":    {response(200, "x", "Cache-Control: private=Set-Cookie, max-age=60", "Set-Cookie: a=b"), 204, time.Minute},
 		"a part":               {response(206, "x", "Cache-Control: max-age=60"), 413, 0},
 		"varies by everything": {response(200, "x", "Cache-Control: max-age=60", "Vary: *"), 413, 0},
+		"no length":            {streamed(200, "x", "Cache-Control: max-age=60"), 204, time.Minute},
+		"no length, too large": {streamed(200, strings.Repeat("x", 600), "Cache-Control: max-age=60"), 413, 0},
+		"a head without end":   {"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 20_000), 413, 0},
+		"a head that is cut":   {"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n", 413, 0},
 		"no response":          {"rubbish", 413, 0},
 		"cut off":              {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx", 413, 0},
 		"too large":            {response(200, strings.Repeat("x", 600), "Cache-Control: max-age=60"), 413, 0},
@@ -92,6 +105,22 @@ func TestStorable(t *testing.T) {
 			w.missing("http://a/x")
 		})
 	}
+}
+
+// TestStreamThatFails holds that a stream which its request does not bring to an end is
+// not taken for a shorter one.
+func TestStreamThatFails(t *testing.T) {
+	w := newWorld(t, 1<<20)
+	r := httptest.NewRequest("PUT", "http://a/x", io.MultiReader(
+		strings.NewReader(streamed(200, "half", "Cache-Control: max-age=60")), iotest.ErrReader(io.ErrUnexpectedEOF),
+	))
+	r.RequestURI = r.URL.RequestURI()
+	res := httptest.NewRecorder()
+	w.cache.ServeHTTP(res, r)
+	if res.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("put: %d", res.Code)
+	}
+	w.missing("http://a/x")
 }
 
 func (w *world) missing(url string, headers ...string) {
