@@ -37,6 +37,7 @@ type Writer struct {
 	state   State
 	from    *Backup        // it goes on from there; nil: it is of all entries
 	known   map[Hash]int64 // chunks that are there to stay, with their sizes
+	fresh   map[Hash]int64 // objects that are there to stay, and that nothing says to be whole
 	group   *errgroup.Group
 	ctx     context.Context //nolint:containedctx // of the group
 	free    chan []byte     // room for content
@@ -93,7 +94,7 @@ func (w *Writer) plan(ctx context.Context, last string) error {
 	if err != nil {
 		return err
 	}
-	w.known = w.r.fresh(there)
+	w.known, w.fresh = make(map[Hash]int64), w.r.fresh(there)
 	if last == "" {
 		return nil
 	}
@@ -113,8 +114,6 @@ func (w *Writer) plan(ctx context.Context, last string) error {
 	for _, c := range b.chunks() {
 		if o, ok := there[c.Name]; ok && o.Size == c.Size {
 			w.known[c.Name] = c.Size
-		} else {
-			delete(w.known, c.Name) // it is damaged
 		}
 	}
 	if w.goesOn(b) && b.completeIn(there) == nil {
@@ -136,15 +135,16 @@ func (w *Writer) goesOn(b *Backup) bool {
 }
 
 // fresh are chunks that no manifest may name, of a backup that did not come to its end.
-// They stay for longer than a backup may take.
+// They stay for longer than a backup may take. A place may have cut one off, so it is
+// taken only where it is as long as what would be written.
 func (r *Repository) fresh(there map[Hash]place.Object) map[Hash]int64 {
-	known := make(map[Hash]int64)
+	fresh := make(map[Hash]int64)
 	for name, o := range there {
-		if r.cfg.Now().Sub(o.Modified) < keepFresh && o.Size > 0 && o.Size <= maxObject {
-			known[name] = o.Size
+		if r.cfg.Now().Sub(o.Modified) < keepFresh {
+			fresh[name] = o.Size
 		}
 	}
-	return known
+	return fresh
 }
 
 // From is the position behind which all changes are to be added, in order of revision,
@@ -267,16 +267,25 @@ func (w *Writer) write(c *written, content []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := w.r.cfg.Place.Put(w.ctx, object(c.Name), o); err != nil {
-			return err
-		}
+		err = w.put(c, o)
 		w.packed <- room // as many fit as are at work
-		c.Size = int64(len(o))
-		w.added.Add(c.Size)
-		w.r.cfg.Moved(c.Size)
-		return nil
+		return err
 	})
 	return context.Cause(w.ctx)
+}
+
+// put puts a chunk's object, unless one that is as long is there.
+func (w *Writer) put(c *written, o []byte) error {
+	c.Size = int64(len(o))
+	if w.fresh[c.Name] == c.Size {
+		return nil
+	}
+	if err := w.r.cfg.Place.Put(w.ctx, object(c.Name), o); err != nil {
+		return err
+	}
+	w.added.Add(c.Size)
+	w.r.cfg.Moved(c.Size)
+	return nil
 }
 
 func (w *Writer) release(content []byte) {
