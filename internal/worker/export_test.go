@@ -70,3 +70,12 @@ func Private(cfg Config, dir string) (withheld []string, err error) {
 	p := newPrivate(&cfg)
 	return p.within(dir), p.check(dir)
 }
+
+// Answered is a generation that has answered a request just now, and what waits for its
+// tasks.
+func Answered(tasks bool) (linger func(ctx context.Context, most time.Duration)) {
+	g := &generation{tasks: tasks}
+	g.slots = []*slot{{g: g, process: new(workerd.Process)}}
+	g.pick().release()
+	return g.linger
+}

@@ -30,13 +30,15 @@ type generation struct {
 	told  *told
 	front *front
 	alone bool // requests wait until it has ended
+	tasks bool // there may be some when all requests are answered
 
 	cancel context.CancelFunc
 	group  *errgroup.Group
 
-	mu     sync.Mutex
-	flight int
-	idle   chan struct{} // closed when nothing is in flight any more; nil: nobody waits
+	mu       sync.Mutex
+	flight   int
+	idle     chan struct{} // closed when nothing is in flight any more; nil: nobody waits
+	answered time.Time     // when the last request was
 }
 
 // slot is one of a generation's workerds: one process after another.
@@ -62,7 +64,7 @@ func newGeneration(ctx context.Context, r *Runner, p *plan, trial bool) (*genera
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for workerd: %w", err)
 	}
-	g := &generation{dir: dir, told: r.told, front: r.front, alone: p.alone()}
+	g := &generation{dir: dir, told: r.told, front: r.front, alone: p.alone(), tasks: p.tasks}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g.cancel = cancel
 	g.group, life = errgroup.WithContext(life)
@@ -266,29 +268,32 @@ func (s *slot) release() {
 	defer s.g.mu.Unlock()
 	s.flight--
 	s.g.flight--
+	s.g.answered = time.Now()
 	if s.g.flight == 0 && s.g.idle != nil {
 		close(s.g.idle)
 		s.g.idle = nil
 	}
 }
 
-// drain waits until no request is in flight, or for as long as ctx and the timeout
-// allow. Nobody picks from the generation any more.
-func (g *generation) drain(ctx context.Context, timeout time.Duration) {
+// drain waits until no request is in flight, and tells whether that has come, or for as
+// long as ctx and the timeout allow. Nobody picks from the generation any more.
+func (g *generation) drain(ctx context.Context, timeout time.Duration) bool {
 	g.mu.Lock()
 	if g.flight == 0 {
 		g.mu.Unlock()
-		return
+		return true
 	}
 	idle := make(chan struct{})
 	g.idle = idle
 	g.mu.Unlock()
 	select {
 	case <-idle:
+		return true
 	case <-ctx.Done():
 	case <-time.After(timeout):
 		g.told.warn("requests to the code of before are still in flight after %v: they are cut", timeout)
 	}
+	return false
 }
 
 // close stops the processes, and returns once they have ended.

@@ -22,6 +22,7 @@ import (
 type plan struct {
 	workers []workerd.Worker
 	trace   *bundle.Trace
+	tasks   bool // some may leave tasks
 }
 
 // alone tells whether the Workers have storage that one process may have open: that of
@@ -210,6 +211,7 @@ func (p *project) plan(ctx context.Context, n *namespaces) (*plan, error) {
 			}
 		}
 		made.workers = append(made.workers, w)
+		made.tasks = made.tasks || leavesTasks(s.built)
 		results = append(results, s.built)
 	}
 	made.trace = bundle.NewTrace(results...)

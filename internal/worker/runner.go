@@ -41,6 +41,7 @@ type Runner struct {
 	cacheSocket   string
 
 	current *generation // nil: nothing runs
+	retired []func()    // end those of before at once
 	plan    *plan       // of what runs
 	print   string      // of what runs, or of what could not be started
 	broken  bool        // the second
@@ -311,8 +312,8 @@ func (r *Runner) tellNotes() {
 	}
 }
 
-// deploy runs the project as it was read. The one that ran before ends once its
-// requests have.
+// deploy runs the project as it was read. The one that ran before ends once its requests
+// and their tasks have.
 func (r *Runner) deploy(ctx context.Context) error {
 	r.failed = r.current == nil
 	newest := r.project.print()
@@ -346,11 +347,7 @@ func (r *Runner) replace(ctx context.Context, p *plan) error {
 	before := r.front.use(next)
 	r.current = next
 	if before != nil {
-		r.life.Go(func() error {
-			before.drain(r.ended, drainTimeout)
-			before.close()
-			return nil
-		})
+		r.retire(before)
 	}
 	return nil
 }
@@ -364,7 +361,10 @@ func (r *Runner) replaceAlone(ctx context.Context, p *plan) error {
 	}
 	trial.close()
 	before := r.front.use(nil)
+	patience, cancel := context.WithTimeout(r.ended, drainAlone)
 	before.drain(r.ended, drainAlone)
+	before.linger(patience, taskGrace)
+	cancel()
 	before.close()
 	r.current = nil
 	next, err := newGeneration(ctx, r, p, false)
@@ -380,8 +380,8 @@ func (r *Runner) replaceAlone(ctx context.Context, p *plan) error {
 	return err
 }
 
-// Close takes no more requests, lets those in flight end for a while, and stops
-// everything.
+// Close takes no more requests, lets those in flight end for a while and their tasks for a
+// moment, and stops everything.
 func (r *Runner) Close() error {
 	var problems []error
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
@@ -392,6 +392,7 @@ func (r *Runner) Close() error {
 		}
 	}
 	if r.current != nil {
+		r.current.linger(ctx, taskGrace)
 		r.current.close()
 	}
 	r.cancel()
