@@ -87,6 +87,23 @@ func TestWorkerLeavesNothing(t *testing.T) {
 			}
 		})
 	}
+	t.Run("with a request that does not end", func(t *testing.T) {
+		p := plainProject(t)
+		p.edit("index.js", "2500", "60_000")
+		r := startWorker(t, p.dir, "--url", "http://"+s.api, "--token", rootToken)
+		cut := make(chan struct{})
+		go func() {
+			defer close(cut)
+			_, _, _ = r.try(http.MethodGet, "/slow", "")
+		}()
+		r.says("slow begins")
+		r.cleanup()
+		r.exited <- nil
+		<-cut
+		if left := workerTokens(s); len(left) != 0 {
+			t.Errorf("tokens: %q", left)
+		}
+	})
 	t.Run("kill", func(t *testing.T) {
 		p := plainProject(t)
 		args := []string{p.dir, "--url", "http://" + s.api, "--token", rootToken}

@@ -20,6 +20,8 @@ const (
 	drainTimeout  = 10 * time.Second
 	// drainAlone is the same where new requests wait meanwhile.
 	drainAlone = 3 * time.Second
+	// revokeTimeout is how long a stop waits for its node to revoke tokens.
+	revokeTimeout = 5 * time.Second
 	// retryAfter is how often a change is tried again whose node was away, or while nothing
 	// runs.
 	retryAfter = 2 * time.Second

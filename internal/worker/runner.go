@@ -409,10 +409,18 @@ func (r *Runner) Close() error {
 		_ = r.objectsLock.Close()
 	}
 	r.project.close()
-	if r.run != nil {
-		if err := r.run.end(ctx, r.node.Client); err != nil && !errors.Is(err, client.ErrForbidden) {
-			r.told.warn("%v", err)
-		}
-	}
+	r.endRun()
 	return errors.Join(problems...)
+}
+
+// endRun revokes the run's tokens, however long requests have taken to end.
+func (r *Runner) endRun() {
+	if r.run == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), revokeTimeout)
+	defer cancel()
+	if err := r.run.end(ctx, r.node.Client); err != nil && !errors.Is(err, client.ErrForbidden) {
+		r.told.warn("%v", err)
+	}
 }
