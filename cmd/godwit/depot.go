@@ -23,10 +23,11 @@ type depot struct {
 	S3Region   string `name:"s3-region" env:"GODWIT_S3_REGION,AWS_REGION,AWS_DEFAULT_REGION" help:"Of s3://: the region. Default: that of the bucket." placeholder:"NAME"`
 }
 
-// opens is the flag of what reads backups.
+// opens is the flags of what reads backups.
 type opens struct {
 	depot
 	AgeIdentity []string `name:"age-identity" type:"path" help:"File of age identities, to read encrypted backups with. Several may be given." placeholder:"FILE"`
+	Plain       bool     `env:"-" help:"With --age-identity: take also a backup that is not encrypted. Whoever can write to the repository may have made it."`
 }
 
 // isRepository tells whether an address is that of a repository, and not a directory
@@ -50,7 +51,7 @@ func (d *depot) open(address string, cfg repository.Config) (_ *repository.Repos
 
 // repository opens what is at an address for reading.
 func (o *opens) repository(address string, moved func(int64)) (*repository.Repository, error) {
-	cfg := repository.Config{Moved: moved}
+	cfg := repository.Config{Moved: moved, Plain: o.Plain}
 	for _, file := range o.AgeIdentity {
 		ids, err := readIdentities(file)
 		if err != nil {

@@ -45,7 +45,7 @@ func identity(t testing.TB) *age.X25519Identity {
 // repository is the depot as those see it who have identities.
 func (d *depot) repository(identities ...age.Identity) *repository.Repository {
 	d.t.Helper()
-	cfg := repository.Config{Place: d.place, Identities: identities, Now: d.now}
+	cfg := repository.Config{Place: d.place, Identities: identities, Plain: len(d.readers) == 0, Now: d.now}
 	for _, id := range d.readers {
 		cfg.Recipients = append(cfg.Recipients, id.Recipient())
 	}

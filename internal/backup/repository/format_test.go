@@ -36,7 +36,7 @@ func TestFormatStays(t *testing.T) {
 		if *rewrite {
 			writeFormat(t, dir, id)
 		}
-		r := open(t, dir, id)
+		r := open(t, dir, ofFormat(dir, id)...)
 		ids, err := r.IDs(t.Context())
 		check(t, err)
 		check(t, r.Verify(t.Context(), ids))
@@ -52,6 +52,14 @@ func TestFormatStays(t *testing.T) {
 			t.Errorf("%s (-was +is):\n%s", name, diff)
 		}
 	}
+}
+
+// ofFormat is what opens the backups in a directory, nothing for those in plain.
+func ofFormat(dir string, id age.Identity) []age.Identity {
+	if filepath.Base(dir) == "plain" {
+		return nil
+	}
+	return []age.Identity{id}
 }
 
 // tell writes what a backup has.
@@ -124,7 +132,7 @@ func writeFormat(t *testing.T, dir string, id *age.X25519Identity) {
 	}
 	ids, err := r.IDs(t.Context())
 	check(t, err)
-	read := open(t, dir, id)
+	read := open(t, dir, ofFormat(dir, id)...)
 	var told strings.Builder
 	for _, name := range ids {
 		b, err := read.Load(t.Context(), name)

@@ -38,7 +38,8 @@ const (
 type Config struct {
 	Place      place.Place
 	Recipients []age.Recipient   // who may read what is written; default: everyone
-	Identities []age.Identity    // to read what is encrypted
+	Identities []age.Identity    // to read what is encrypted, and nothing else
+	Plain      bool              // read with identities, too, what is not encrypted
 	Now        func() time.Time  // default: time.Now
 	Moved      func(bytes int64) // told of what was written or read; default: nobody. From many goroutines
 }
@@ -96,18 +97,26 @@ type identity struct {
 // maxIdentity bounds that object.
 const maxIdentity = 4 << 10
 
+var errIdentity = errors.New(IdentityName + " is damaged")
+
 // Cluster is the cluster that the backups are of, "" where there are none yet.
 func (r *Repository) Cluster(ctx context.Context) (string, error) {
-	b, err := r.cfg.Place.Get(ctx, IdentityName, maxIdentity)
+	own, err := r.identity(ctx)
 	if errors.Is(err, place.ErrNotFound) {
 		return "", r.refuseOther(ctx)
 	}
-	if err != nil {
+	return own, err
+}
+
+// identity reads which cluster the backups are of.
+func (r *Repository) identity(ctx context.Context) (string, error) {
+	b, err := r.cfg.Place.Get(ctx, IdentityName, maxIdentity)
+	if err != nil && !errors.Is(err, place.ErrTooLarge) {
 		return "", err
 	}
 	var id identity
 	if err := json.Unmarshal(b, &id); err != nil || id.Cluster == "" {
-		return "", fmt.Errorf("%s in %s is damaged", IdentityName, r)
+		return "", fmt.Errorf("%s: %w", r, errIdentity)
 	}
 	if id.Format != Format {
 		return "", fmt.Errorf("%s has backups of format %d, and this godwit knows format %d", r, id.Format, Format)
@@ -187,16 +196,40 @@ func (r *Repository) Head(ctx context.Context, id string) (*Backup, error) {
 	return m, nil
 }
 
-// Load reads a backup's manifest and proves it.
+var errPlain = errors.New("it is not encrypted, so that whoever can write there may have made it: it is taken with --plain")
+
+// Load reads a backup's manifest and proves it. With identities one that is not encrypted
+// is refused, unless Config says otherwise: anyone could have put it there.
 func (r *Repository) Load(ctx context.Context, id string) (*Backup, error) {
 	b, err := r.Head(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	if err := r.ofCluster(ctx, b); err != nil {
+		return nil, err
+	}
+	if !b.Encrypted() && len(r.cfg.Identities) > 0 && !r.cfg.Plain {
+		return nil, fmt.Errorf("backup %s: %w", id, errPlain)
+	}
 	if err := b.unlock(r.cfg.Identities); err != nil {
 		return nil, fmt.Errorf("backup %s: %w", id, err)
 	}
 	return b, nil
+}
+
+// ofCluster makes sure that a backup is of the cluster whose backups are there. Where
+// nothing says which that is, the backup is all there is.
+func (r *Repository) ofCluster(ctx context.Context, b *Backup) error {
+	own, err := r.identity(ctx)
+	switch {
+	case errors.Is(err, place.ErrNotFound) || errors.Is(err, errIdentity):
+		return nil
+	case err != nil:
+		return err
+	case own != b.Cluster:
+		return fmt.Errorf("backup %s is of cluster %s, and %s has backups of cluster %s", b.ID, b.Cluster, r, own)
+	}
+	return nil
 }
 
 // Find is the newest backup, or the newest that was made at a time or before.
