@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -173,6 +174,57 @@ func TestRekeyStore(t *testing.T) {
 	} {
 		if err := store.Rekey(ctx, cfg, nil); err == nil {
 			t.Errorf("%s: rekeyed", name)
+		}
+	}
+}
+
+// TestRekeyCutOff ends the change from a key to another before each of its steps, as
+// kill -9 does. With both keys the store opens, holds the same and keeps nothing half
+// written, and another call ends the change.
+func TestRekeyCutOff(t *testing.T) {
+	d := encrypted(t, 1)
+	d.reopen() // so that there are tables
+	sum := d.digest()
+	d.close()
+	both := storetest.Keys(2, 1)
+	for i, left := range cutRekey(t, d, both) {
+		cfg := store.Config{InlineBytes: 5000, Keys: both}
+		wantCut(t, i, left, cfg, sum)
+		cfg.Dir, cfg.FS = "/data", left
+		if err := store.Rekey(ctx, cfg, nil); err != nil {
+			t.Fatalf("cut %d: again: %v", i, err)
+		}
+		cfg.Keys = storetest.Keys(2)
+		wantCut(t, i, left, cfg, sum)
+	}
+}
+
+// cutRekey is the disk before each step of a rekey, and after the last.
+func cutRekey(t *testing.T, d *disk, keys *store.Keys) (left []*store.MemFS) {
+	t.Helper()
+	all := store.CrashClone{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}
+	d.faults.Inject(func(storetest.Op, string) error {
+		left = append(left, d.mem.CrashClone(all))
+		return nil
+	})
+	err := store.Rekey(ctx, withKeys(d.cfg, keys), nil)
+	d.faults.Inject(nil)
+	if err != nil || len(left) < 50 {
+		t.Fatalf("%d steps, %v", len(left), err)
+	}
+	return append(left, d.mem.CrashClone(all))
+}
+
+func wantCut(t *testing.T, cut int, left *store.MemFS, cfg store.Config, sum [32]byte) {
+	t.Helper()
+	d := openDisk(t, left, cfg)
+	if again := d.digest(); again != sum {
+		t.Errorf("cut %d: the store holds something else", cut)
+	}
+	d.close()
+	for path := range snapshotFS(t, left, "/data") {
+		if strings.Contains(path, "rekey") {
+			t.Errorf("cut %d: %s is left", cut, path)
 		}
 	}
 }

@@ -250,7 +250,7 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
-	if err := s.removeRuns(); err != nil {
+	if err := errors.Join(s.removeRuns(), s.cfg.place().RemoveHalf()); err != nil {
 		return err
 	}
 	if s.blobs, err = blob.Open(blobFS{s.cfg.FS}, s.blobDir()); err != nil {

@@ -7,13 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// rekeySuffix is that of a file on its way to another key.
-const rekeySuffix = ".rekey"
+// halfName is the file that is on its way to another key. It is in none of the
+// directories: who lists one takes each file in it for its own.
+const halfName = MarkerName + ".rekey"
 
 // Rekey encrypts every file that is plain, or encrypted with another key than the
 // active one, with the active one, a file at a time: each is there as it was or as it
@@ -33,7 +33,7 @@ func (p Place) Rekey(ctx context.Context, keys *Keys, rewritten func(bytes int64
 			return err
 		}
 	}
-	if err := p.removeHalf(); err != nil {
+	if err := p.RemoveHalf(); err != nil {
 		return err
 	}
 	r := &rekeying{place: p, keys: keys, ctx: ctx, rewritten: rewritten, plain: said.unfinished}
@@ -49,22 +49,10 @@ func (p Place) Rekey(ctx context.Context, keys *Keys, rewritten func(bytes int64
 	return p.writeNote(new(note).with(keys.active()))
 }
 
-// removeHalf removes what a crash has left of a file on its way.
-func (p Place) removeHalf() error {
-	names, err := p.names()
-	if err != nil {
-		return err
-	}
-	for _, file := range p.Files {
-		names = append(names, file+rekeySuffix)
-	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, rekeySuffix) {
-			continue
-		}
-		if err := p.FS.Remove(p.join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove half-written file: %w", err)
-		}
+// RemoveHalf removes what a crash has left of a file on its way to another key.
+func (p Place) RemoveHalf() error {
+	if err := p.FS.Remove(p.join(halfName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove half-written file: %w", err)
 	}
 	return nil
 }
@@ -123,10 +111,11 @@ func (r *rekeying) file(name string) error {
 		return err
 	}
 	defer in.Close()
-	if err := r.write(path+rekeySuffix, in); err != nil {
-		return errors.Join(err, r.place.FS.Remove(path+rekeySuffix))
+	half := r.place.join(halfName)
+	if err := r.write(half, in); err != nil {
+		return errors.Join(err, r.place.RemoveHalf())
 	}
-	if err := r.place.FS.Rename(path+rekeySuffix, path); err != nil {
+	if err := r.place.FS.Rename(half, path); err != nil {
 		return err
 	}
 	if r.rewritten != nil {
