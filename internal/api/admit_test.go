@@ -76,3 +76,31 @@ func TestNamespaceRate(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+// TestRateAfterClockPutBack: whoever had as much as it may has to wait as long as if the
+// clock had gone on, and not until it is where it was.
+func TestRateAfterClockPutBack(t *testing.T) {
+	for _, back := range []time.Duration{500 * time.Millisecond, time.Minute, 100 * 365 * 24 * time.Hour} {
+		t.Run(back.String(), func(t *testing.T) {
+			env := apitest.Open(t)
+			rate := 3.0
+			ns, err := env.Catalog.SetNamespace(t.Context(), env.Namespace(t, "site").ID, godwit.Settings{RequestsPerSecond: &rate})
+			if err != nil {
+				t.Fatal(err)
+			}
+			try := func(when string, want int) {
+				t.Helper()
+				got := admitted(t, 20, func() error { return env.Service.AdmitNamespace(ns) }, godwit.ErrNamespaceRate)
+				if got != want {
+					t.Errorf("%s: %d of 20 requests pass, want %d", when, got, want)
+				}
+			}
+			try("before", 3)
+			env.Clock.Advance(-back)
+			try("put back", 0)
+			env.Clock.Advance(1500 * time.Millisecond)
+			try("later", 3)
+			try("at once", 0)
+		})
+	}
+}

@@ -25,9 +25,10 @@ type writeRate struct {
 // rateShard holds, for each key, when its writes so far will have been paid
 // for, in unix nanoseconds.
 type rateShard struct {
-	mu    sync.Mutex
-	paid  map[uint64]int64
-	swept int64
+	mu     sync.Mutex
+	paid   map[uint64]int64
+	swept  int64
+	latest int64 // what the clock has said
 }
 
 func newWriteRate() *writeRate { return &writeRate{seed: maphash.MakeSeed()} }
@@ -69,6 +70,7 @@ func (s *rateShard) take(sum uint64, cost, credit, now int64) bool {
 	if s.paid == nil {
 		s.paid = make(map[uint64]int64)
 	}
+	s.follow(now)
 	paid := max(s.paid[sum], now)
 	if paid-now > credit {
 		return false
@@ -76,6 +78,21 @@ func (s *rateShard) take(sum uint64, cost, credit, now int64) bool {
 	s.sweep(now)
 	s.paid[sum] = paid + cost
 	return true
+}
+
+// follow has what is to be paid go back with a clock that was put back: all would be
+// refused until it is where it was. Less than a period is no step: the clock was looked
+// at before others that have come here first.
+func (s *rateShard) follow(now int64) {
+	back := s.latest - now
+	if back < int64(rateSweepPeriod) {
+		s.latest = max(s.latest, now)
+		return
+	}
+	for sum := range s.paid {
+		s.paid[sum] -= back
+	}
+	s.latest = now
 }
 
 func (s *rateShard) give(sum uint64, cost int64) {
