@@ -26,6 +26,7 @@ type backupMakeCmd struct {
 	recipients
 	To       string `arg:"" name:"to" placeholder:"DIR" help:"The backup: a directory that is not there, is empty, or is a backup of this cluster; or a repository of several: s3://BUCKET/PREFIX, file:///DIR."`
 	CacheDir string `help:"For a repository: the copy from which its backups are made, itself a backup. Default: in the user's cache." placeholder:"DIR"`
+	Plain    bool   `env:"-" help:"For a repository: make a backup that is not encrypted, though the last one is."`
 	Keep     int    `env:"-" help:"For a repository: remove all but the newest N. Default: keep all." placeholder:"N"`
 	JSON     bool   `name:"json" help:"Show what it holds as JSON."`
 }
@@ -67,8 +68,8 @@ func (c *backupMakeCmd) Run(ctx context.Context, p *program) error {
 
 // forOne refuses the flags that mean nothing for a directory that is one backup.
 func (c *backupMakeCmd) forOne() error {
-	if c.Keep != 0 || len(c.AgeRecipient) > 0 || c.AgeRecipientsFile != "" {
-		return wrongUsage{fmt.Errorf("%s is one backup: --keep and --age-recipient are for a repository, file:///DIR or s3://", c.To)}
+	if c.Keep != 0 || c.Plain || len(c.AgeRecipient) > 0 || c.AgeRecipientsFile != "" {
+		return wrongUsage{fmt.Errorf("%s is one backup: --keep, --plain and --age-recipient are for a repository, file:///DIR or s3://", c.To)}
 	}
 	return nil
 }
@@ -82,7 +83,10 @@ func (c *backupMakeCmd) save(ctx context.Context, cfg backup.Config) (_ *backup.
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.open(c.To, repository.Config{Recipients: to})
+	if c.Plain && len(to) > 0 {
+		return nil, wrongUsage{errors.New("either --plain or --age-recipient: a backup is encrypted for recipients")}
+	}
+	r, err := c.open(c.To, repository.Config{Recipients: to, Plain: c.Plain})
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,8 @@ func Save(ctx context.Context, cfg SaveConfig) (*Saved, error) {
 	cfg.setDefaults()
 	sv := &saver{SaveConfig: cfg}
 	sv.whole = sv.note
-	if err := sv.bring(ctx, func(h *feed.Hello) error { return sv.mayHold(ctx, h) }); err != nil {
+	// What may not be there is refused before anything is asked of the node.
+	if err := sv.bring(ctx, func(h *feed.Hello) error { return sv.Repository.MayHold(ctx, h.Cluster) }); err != nil {
 		return nil, err
 	}
 	var saved *Saved
@@ -70,16 +71,6 @@ type saver struct {
 	SaveConfig
 	key repository.Key
 	now time.Time // by the node's clock
-}
-
-// mayHold refuses a repository of another cluster's before anything is asked of the
-// node.
-func (sv *saver) mayHold(ctx context.Context, h *feed.Hello) error {
-	cluster, err := sv.Repository.Cluster(ctx)
-	if err == nil && cluster != "" && cluster != h.Cluster {
-		err = fmt.Errorf("%s has backups of cluster %s, and the node is of cluster %s", sv.Repository, cluster, h.Cluster)
-	}
-	return err
 }
 
 // keyNote is the note in which the cache keeps the key that names chunks, behind whom it

@@ -72,3 +72,43 @@ func TestWithoutTheIdentity(t *testing.T) {
 		}
 	}
 }
+
+// TestStaysEncrypted: behind an encrypted backup none in plain is added unawares.
+func TestStaysEncrypted(t *testing.T) {
+	t.Parallel()
+	id, err := age.GenerateX25519Identity()
+	check(t, err)
+	dir := filepath.Join(t.TempDir(), "depot")
+	with := func(cfg repository.Config) *repository.Repository {
+		cfg.Place = place.NewDirectory(dir)
+		r, err := repository.New(cfg)
+		check(t, err)
+		t.Cleanup(func() { check(t, r.Close()) })
+		return r
+	}
+	plain, allowed := with(repository.Config{}), with(repository.Config{Plain: true})
+	sealed := with(repository.Config{Recipients: []age.Recipient{id.Recipient()}})
+	refused := func(what string, want bool) {
+		t.Helper()
+		for name, err := range map[string]error{"asked": plain.MayHold(t.Context(), cluster), "claimed": plain.Claim(t.Context(), cluster)} {
+			if want != (err != nil && strings.Contains(err.Error(), "is encrypted, and this one would not be")) || !want && err != nil {
+				t.Errorf("%s, %s: %v", what, name, err)
+			}
+		}
+	}
+	s := state(100)
+	refused("at first", false)
+	write(t, plain, s, record("a", "1", 50))
+	refused("behind one in plain", false)
+	s.Key = repository.NewKey()
+	b := write(t, sealed, s, record("a", "1", 50))
+	refused("behind an encrypted one", true)
+	if _, err := plain.Begin(t.Context(), state(100)); err == nil {
+		t.Error("it was begun")
+	}
+	check(t, os.WriteFile(filepath.Join(dir, "backups", b.ID), nil, 0o600))
+	refused("behind a damaged one that nobody knows", false)
+	write(t, sealed, s, record("a", "1", 50))
+	write(t, allowed, state(100), record("a", "1", 50))
+	refused("behind one that was to be in plain", false)
+}

@@ -39,7 +39,7 @@ type Config struct {
 	Place      place.Place
 	Recipients []age.Recipient   // who may read what is written; default: everyone
 	Identities []age.Identity    // to read what is encrypted, and nothing else
-	Plain      bool              // read with identities, too, what is not encrypted
+	Plain      bool              // read what is not encrypted with identities, too, and add it to what is
 	Now        func() time.Time  // default: time.Now
 	Moved      func(bytes int64) // told of what was written or read; default: nobody. From many goroutines
 }
@@ -140,16 +140,55 @@ func (r *Repository) refuseOther(ctx context.Context) error {
 	return err
 }
 
-// Claim makes sure that the place is one of backups of a cluster, or makes it one.
-func (r *Repository) Claim(ctx context.Context, cluster string) error {
+// MayHold makes sure that a backup of a cluster may be added: the others are of the same
+// one, and the last of them is not encrypted where this one would not be, unless Config
+// says otherwise.
+func (r *Repository) MayHold(ctx context.Context, cluster string) error {
+	_, err := r.mayHold(ctx, cluster)
+	return err
+}
+
+// mayHold is MayHold, and tells whether there are backups of the cluster, or may be.
+func (r *Repository) mayHold(ctx context.Context, cluster string) (claimed bool, err error) {
 	own, err := r.Cluster(ctx)
-	switch {
-	case err != nil:
-		return err
-	case own != "" && own != cluster:
-		return fmt.Errorf("%s has backups of cluster %s, and the node is of cluster %s", r, own, cluster)
-	case own != "":
+	if err != nil || own == "" {
+		return false, err
+	}
+	if own != cluster {
+		return true, fmt.Errorf("%s has backups of cluster %s, and the node is of cluster %s", r, own, cluster)
+	}
+	return true, r.stayEncrypted(ctx)
+}
+
+// stayEncrypted makes sure that no backup in plain is made unawares.
+func (r *Repository) stayEncrypted(ctx context.Context) error {
+	if len(r.cfg.Recipients) > 0 || r.cfg.Plain {
 		return nil
+	}
+	ids, err := r.IDs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Backward(ids) {
+		b, err := r.Head(ctx, id)
+		switch {
+		case errors.Is(err, errManifest) || errors.Is(err, ErrNoBackup):
+			continue
+		case err != nil:
+			return err
+		case b.Encrypted():
+			return fmt.Errorf("backup %s in %s is encrypted, and this one would not be: name the recipients (--age-recipient), or say --plain", id, r)
+		}
+		return nil
+	}
+	return nil
+}
+
+// Claim makes sure that a backup of a cluster may be added, and that the place is one of
+// such backups from then on.
+func (r *Repository) Claim(ctx context.Context, cluster string) error {
+	if claimed, err := r.mayHold(ctx, cluster); claimed || err != nil {
+		return err
 	}
 	b, err := json.Marshal(identity{Format, cluster})
 	if err != nil {
