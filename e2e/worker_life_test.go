@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -193,21 +194,51 @@ func TestWorkerEdge(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	p := plainProject(t)
-	p.edit("index.js", `    return new Response(version);`, `    return new Response(await env.KV.get("key"));`)
-	r := startWorker(t, p.dir, "--edge", "--location", "lhr", "--url", "http://"+s.api, "--token", rootToken)
+	p.edit("index.js", `    if (url.pathname === "/kv")`, `    if (url.pathname === "/key") return new Response(await env.KV.get("key"));
+    if (url.pathname === "/kv")`)
+	args := []string{p.dir, "--edge", "--location", "lhr", "--url", "http://" + s.api, "--token", rootToken}
+	r := startWorker(t, args...)
 	r.want("/kv", 200, "one")
 	s.kill()
 	for range 50 {
-		r.want("/", 200, "one")
+		r.want("/key", 200, "one")
 	}
-	// A start goes on from the copy, too.
+	// A start goes on from the copy, too, with the token that was given.
 	r.cleanup()
 	r.exited <- nil
-	r = startWorker(t, p.dir, "--edge", "--location", "lhr", "--url", "http://"+s.api, "--token", rootToken)
-	r.want("/", 200, "one")
+	r = startWorker(t, args...)
+	r.want("/key", 200, "one")
+	r.says("no token for plain alone can be made now")
 	s.start()
 	if _, err := os.Stat(p.path(".godwit/edge/FORMAT")); err != nil {
 		t.Error(err)
+	}
+	// What runs next has one of its own, once the centre is back. That of before is left,
+	// for nobody was there to revoke it.
+	changes := 0
+	until(t, 20*time.Second, "a token of its own", func() bool {
+		changes++
+		p.replace("version.js", fmt.Sprintf("export const version = 'change %d';", changes))
+		r.runs(fmt.Sprint("change ", changes))
+		return len(workerTokens(s)) == 2
+	})
+}
+
+// TestWorkerEdgeWithALateLink starts a Worker on its edge, which hears of the centre only
+// when its copy is served already: the Worker gets a token of its own all the same.
+func TestWorkerEdgeWithALateLink(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	p := plainProject(t)
+	args := []string{p.dir, "--edge", "--url", "http://" + startLink(t, s.api, 500*time.Millisecond), "--token", rootToken}
+	for range 2 {
+		r := startWorker(t, args...)
+		r.want("/kv", 200, "one")
+		if n := len(workerTokens(s)); n != 1 {
+			t.Errorf("%d tokens, want 1: that of this run", n)
+		}
+		r.cleanup()
+		r.exited <- nil
 	}
 }
 

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/shell"
 	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/worker"
@@ -64,7 +66,12 @@ func (l *localNode) own(ctx context.Context) (worker.Node, error) {
 	return l.reach(ctx, l.node.APIURL(), strings.TrimSpace(string(token)))
 }
 
-// edge starts an edge of the node, and waits until it serves reads.
+// linkTimeout is how long a Worker waits for its edge to reach the centre. Without it the
+// Worker starts from the copy, and nobody can make a token for it.
+const linkTimeout = 3 * time.Second
+
+// edge starts an edge of the node, and waits until it serves reads and may pass on what the
+// centre decides.
 func (l *localNode) edge(ctx context.Context) (worker.Node, error) {
 	token := l.token()
 	cfg := node.Config{
@@ -83,7 +90,26 @@ func (l *localNode) edge(ctx context.Context) (worker.Node, error) {
 	case <-ctx.Done():
 		return worker.Node{}, ctx.Err()
 	}
-	return l.reach(ctx, l.node.APIURL(), token)
+	n, err := l.reach(ctx, l.node.APIURL(), token)
+	if err == nil {
+		err = awaitLink(ctx, n.Client)
+	}
+	return n, err
+}
+
+// awaitLink waits until an edge hears of its upstream, or for as long as linkTimeout allows:
+// a copy is served before that.
+func awaitLink(ctx context.Context, c *client.Client) error {
+	most, cancel := context.WithTimeout(ctx, linkTimeout)
+	defer cancel()
+	for {
+		if s, err := c.Status(most); err == nil && s.Connected {
+			return nil
+		}
+		if !pause.For(most, 20*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
 }
 
 // open starts a node on this machine's loopback.

@@ -31,6 +31,7 @@ type namespaces struct {
 type grant struct {
 	id, secret string
 	namespaces []string
+	stopgap    bool // the token that was given, until another can be made
 }
 
 func newNamespaces(node Node, run *run, told *told) (*namespaces, error) {
@@ -130,12 +131,14 @@ func (n *namespaces) note(kv wrangler.KV, ref string, ns client.Namespace) clien
 }
 
 // grant returns a token for a Worker's namespaces. Where the node does not let us make
-// one, the Worker gets the one that we were given.
+// one, the Worker gets the one that we were given; where nobody can make one now, until its
+// next change.
 func (n *namespaces) grant(ctx context.Context, w *wrangler.Worker, ids []string) (*grant, error) {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	if g := n.granted[w.Name]; g != nil && slices.Equal(g.namespaces, ids) {
-		return g, nil
+	before := n.granted[w.Name]
+	if before != nil && slices.Equal(before.namespaces, ids) && !before.stopgap {
+		return before, nil
 	}
 	host, _ := os.Hostname()
 	t, err := n.client.CreateToken(ctx, client.TokenSpec{
@@ -146,7 +149,9 @@ func (n *namespaces) grant(ctx context.Context, w *wrangler.Worker, ids []string
 	case errors.Is(err, client.ErrForbidden):
 	case errors.Is(err, client.ErrUnavailable) && n.token != "":
 		// An edge whose centre is away. Its Workers can read.
-		n.told.warn("no token for %s alone can be made now: it gets the one that was given", w.Name)
+		if g.stopgap = true; before == nil || !before.stopgap {
+			n.told.warn("no token for %s alone can be made now: it gets the one that was given", w.Name)
+		}
 	case err != nil:
 		return nil, fmt.Errorf("make a token for %s: %w", w.Name, err)
 	default:
