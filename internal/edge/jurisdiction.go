@@ -10,17 +10,21 @@ import (
 	"github.com/godwitkv/godwit/internal/store"
 )
 
-// JurisdictionError tells that a store holds a namespace that the node may not carry.
+// JurisdictionError tells that a store holds a namespace that the node may not carry, or,
+// without a title, may hold what is left of one that was deleted.
 type JurisdictionError struct{ Title, Jurisdiction string }
 
 // Error implements error.
 func (e *JurisdictionError) Error() string {
+	if e.Title == "" {
+		return fmt.Sprintf("the data directory is that of a node for jurisdiction %s, for which this node was not started: what was deleted of it may still be on the disk", e.Jurisdiction)
+	}
 	return fmt.Sprintf("namespace %q is of jurisdiction %s, for which this node was not started, and its data directory holds it", e.Title, e.Jurisdiction)
 }
 
 // checkJurisdictions tells whether this node may open what the store holds. The
-// catalog names every namespace; what is in them came only where the node was for it
-// when it was filled. Error: *JurisdictionError; the store's.
+// catalog names every namespace that there is; what is in them came only where the node
+// was for it when it was filled. Error: *JurisdictionError; the store's.
 func (a *applier) checkJurisdictions() error {
 	own := a.edge.cfg.Jurisdictions
 	if slices.Equal(own, feed.AllJurisdictions()) {
@@ -37,6 +41,9 @@ func (a *applier) checkJurisdictions() error {
 		err := MayHold(a.store, own, func(ns *godwit.Namespace) bool {
 			return a.holds(ns.ID) || held.Admits(ns.Jurisdiction) && held.Carries(ns.ID)
 		})
+		if err == nil {
+			err = mayHaveHeld(held, own)
+		}
 		if err != nil {
 			return err
 		}
@@ -45,6 +52,18 @@ func (a *applier) checkJurisdictions() error {
 		known := *c
 		known.Jurisdictions = append([]string{}, own...)
 		a.note.Carries = &known
+	}
+	return nil
+}
+
+// mayHaveHeld tells whether what came by a filter is of these jurisdictions, or of none,
+// the namespaces included that are deleted by now: their bytes may stand in the files for
+// long. Error: *JurisdictionError.
+func mayHaveHeld(filter *feed.Filter, jurisdictions []string) error {
+	for _, j := range filter.Jurisdictions {
+		if !slices.Contains(jurisdictions, j) {
+			return &JurisdictionError{Jurisdiction: j}
+		}
 	}
 	return nil
 }

@@ -274,6 +274,33 @@ func TestJurisdictionOfWhatIsNotCarriedAnyMore(t *testing.T) {
 	}
 }
 
+// TestJurisdictionOfADeletedNamespace: what an edge has deleted may stand on its disk for
+// long, and so it cannot lose a jurisdiction either once all namespaces of it are deleted.
+func TestJurisdictionOfADeletedNamespace(t *testing.T) {
+	centre := european(t)
+	useAll(t, centre, "europe", "x")
+	cfg := diskEdge(filepath.Join(t.TempDir(), "edge"), centre, "eu", "us")
+	n := openReady(t, cfg)
+	root := connect(t, centre, rootToken)
+	for _, title := range []string{"europe", "europe too"} {
+		must(t, root.DeleteNamespace(t.Context(), title))
+	}
+	eventually(t, "the edge knows that they are deleted", func() bool {
+		all, err := connect(t, n, rootToken).Namespaces(t.Context())
+		return err == nil && len(all) == 1
+	})
+	must(t, n.Close())
+	for _, j := range [][]string{nil, {"us"}} {
+		cfg.Jurisdictions = j
+		_, err := openErr(t, cfg)
+		if bound := (*edge.JurisdictionError)(nil); !errors.As(err, &bound) || bound.Jurisdiction != "eu" || strings.Contains(err.Error(), `""`) {
+			t.Errorf("a start with %q: %v", j, err)
+		}
+	}
+	cfg.Jurisdictions = []string{"us", "eu"}
+	openReady(t, cfg)
+}
+
 // TestJurisdictionBehindARelay: who is for a jurisdiction cannot follow a relay that is
 // not, is told so, and follows another; through the relay writes and reads go all the
 // same.
