@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit/internal/backup/place"
 )
@@ -20,7 +23,8 @@ const (
 	maxObject  = maxPlain + (1 << 20)
 )
 
-// Chunk is a chunk of a backup: its name, and how long the object is.
+// Chunk is a chunk of a backup: its name, and how long the object was. One that was written
+// again since, by another compressor, has another length, and the same content.
 type Chunk struct {
 	Name Hash
 	Size int64
@@ -68,24 +72,27 @@ func (r *Repository) pack(room, content []byte) (object, next []byte, err error)
 	return object, b, err
 }
 
+// errChunk tells of a chunk that is there and cannot be used.
+var errChunk = errors.New("is damaged")
+
 // fetch reads a chunk of a backup and proves it.
 func (r *Repository) fetch(ctx context.Context, b *Backup, c Chunk) ([]byte, error) {
-	o, err := r.cfg.Place.Get(ctx, object(c.Name), c.Size)
+	o, err := r.cfg.Place.Get(ctx, object(c.Name), maxObject)
 	switch {
 	case errors.Is(err, place.ErrNotFound):
 		return nil, fmt.Errorf("chunk %s is missing", object(c.Name))
 	case errors.Is(err, place.ErrTooLarge):
-		return nil, fmt.Errorf("chunk %s is damaged: it is longer than %d bytes", object(c.Name), c.Size)
+		return nil, fmt.Errorf("chunk %s %w: it is longer than %d bytes", object(c.Name), errChunk, maxObject)
 	case err != nil:
 		return nil, err
 	}
 	r.cfg.Moved(int64(len(o)))
 	content, err := r.unpack(b, o)
 	if err != nil {
-		return nil, fmt.Errorf("chunk %s is damaged: %w", object(c.Name), err)
+		return nil, fmt.Errorf("chunk %s %w: %w", object(c.Name), errChunk, err)
 	}
 	if b.key.name(content) != c.Name {
-		return nil, fmt.Errorf("chunk %s is damaged: its content has another hash", object(c.Name))
+		return nil, fmt.Errorf("chunk %s %w: its content has another hash", object(c.Name), errChunk)
 	}
 	return content, nil
 }
@@ -119,39 +126,73 @@ func (r *Repository) there(ctx context.Context) (map[Hash]place.Object, error) {
 // named bounds how many of the things that are wrong an error names.
 const named = 3
 
-// Complete makes sure, without reading them, that all chunks of a backup are there and
-// as long as they were.
+// Complete makes sure that all chunks of a backup are there. It reads those alone that are
+// not as long as they were.
 func (r *Repository) Complete(ctx context.Context, b *Backup) error {
 	there, err := r.there(ctx)
 	if err != nil {
 		return err
 	}
-	return b.completeIn(there)
+	return r.completeIn(ctx, b, there)
 }
 
-func (b *Backup) completeIn(there map[Hash]place.Object) error {
-	var wrong []error
-	more := 0
+func (r *Repository) completeIn(ctx context.Context, b *Backup, there map[Hash]place.Object) error {
+	wrong, other := b.compare(there)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	var mu sync.Mutex
+	for _, c := range other {
+		group.Go(func() error {
+			_, err := r.fetch(ctx, b, c)
+			if !errors.Is(err, errChunk) {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			wrong = append(wrong, fmt.Errorf("%w: %w", err, c.another(there)))
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("backup %s: %w", b.ID, err)
+	}
+	return b.damaged(wrong)
+}
+
+// asWritten makes sure that all chunks are there as they were written, for who cannot read
+// them.
+func (b *Backup) asWritten(there map[Hash]place.Object) error {
+	wrong, other := b.compare(there)
+	for _, c := range other {
+		wrong = append(wrong, fmt.Errorf("chunk %s %w: %w", object(c.Name), errChunk, c.another(there)))
+	}
+	return b.damaged(wrong)
+}
+
+// compare tells which chunks are missing, and which are not as long as they were.
+func (b *Backup) compare(there map[Hash]place.Object) (missing []error, other []Chunk) {
 	for _, c := range b.chunks() {
-		o, ok := there[c.Name]
-		if ok && o.Size == c.Size {
-			continue
+		switch o, ok := there[c.Name]; {
+		case !ok:
+			missing = append(missing, fmt.Errorf("chunk %s is missing", object(c.Name)))
+		case o.Size != c.Size:
+			other = append(other, c)
 		}
-		if len(wrong) == named {
-			more++
-			continue
-		}
-		if !ok {
-			wrong = append(wrong, fmt.Errorf("chunk %s is missing", object(c.Name)))
-			continue
-		}
-		wrong = append(wrong, fmt.Errorf("chunk %s is damaged: it has %d bytes, and had %d", o.Name, o.Size, c.Size))
 	}
-	if more > 0 {
-		wrong = append(wrong, fmt.Errorf("and %d more", more))
+	return missing, other
+}
+
+func (c Chunk) another(there map[Hash]place.Object) error {
+	return fmt.Errorf("it has %d bytes, and had %d", there[c.Name].Size, c.Size)
+}
+
+// damaged is the error of a backup of which something is wrong.
+func (b *Backup) damaged(wrong []error) error {
+	if len(wrong) == 0 {
+		return nil
 	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("backup %s is damaged: %w", b.ID, errors.Join(wrong...))
+	if more := len(wrong) - named; more > 0 {
+		wrong = append(wrong[:named], fmt.Errorf("and %d more", more))
 	}
-	return nil
+	return fmt.Errorf("backup %s is damaged: %w", b.ID, errors.Join(wrong...))
 }

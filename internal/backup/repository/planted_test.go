@@ -109,6 +109,6 @@ func TestStaysEncrypted(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(dir, "backups", b.ID), nil, 0o600))
 	refused("behind a damaged one that nobody knows", false)
 	write(t, sealed, s, record("a", "1", 50))
-	write(t, allowed, state(100), record("a", "1", 50))
+	write(t, allowed, state(200), record("a", "1", 150))
 	refused("behind one that was to be in plain", false)
 }

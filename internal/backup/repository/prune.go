@@ -17,7 +17,8 @@ import (
 // of them may be killed. What is removed is never what another one counts on:
 //
 //   - Who makes a backup says so (pending/ID) before it looks at what is there, and
-//     counts on chunks that the last manifest names, or that are younger than keepFresh.
+//     counts on chunks that one of the last manifests names, or that are younger than
+//     keepFresh.
 //   - Who removes takes the manifests first, and then chunks that no manifest names
 //     and that are older than keepUnnamed; and these only if nobody makes a backup. A
 //     backup that began that long ago was killed. Now and then it looks again: who has

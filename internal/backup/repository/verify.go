@@ -21,7 +21,7 @@ func (r *Repository) Verify(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		b, err := r.Load(ctx, id)
 		if err == nil {
-			err = b.completeIn(there)
+			err = r.completeIn(ctx, b, there)
 		}
 		if err == nil {
 			err = r.verify(ctx, b, read)

@@ -80,7 +80,7 @@ func (r *Repository) Begin(ctx context.Context, s State) (_ *Writer, err error) 
 	if err := r.cfg.Place.Put(ctx, pendingPrefix+w.b.ID, []byte{'\n'}); err != nil {
 		return nil, err
 	}
-	if err := w.plan(ctx, last); err != nil {
+	if err := w.plan(ctx, ids); err != nil {
 		return nil, errors.Join(err, w.drop(context.WithoutCancel(ctx)))
 	}
 	w.group, w.ctx = errgroup.WithContext(ctx)
@@ -88,38 +88,47 @@ func (r *Repository) Begin(ctx context.Context, s State) (_ *Writer, err error) 
 	return w, nil
 }
 
-// plan finds out what is there, and whether the backup goes on from the last one.
-func (w *Writer) plan(ctx context.Context, last string) error {
+// looksBack bounds the manifests that are read for one that this machine has made.
+const looksBack = 16
+
+// plan finds out what is there, and which backup this one may go on from: the last one,
+// or, where several machines make encrypted ones, each under a key of its own, the last
+// under this one's.
+func (w *Writer) plan(ctx context.Context, ids []string) error {
 	there, err := w.r.there(ctx)
 	if err != nil {
 		return err
 	}
 	w.known, w.fresh = make(map[Hash]int64), w.r.fresh(there)
-	if last == "" {
-		return nil
+	for _, id := range slices.Backward(ids[max(0, len(ids)-looksBack):]) {
+		b, err := w.r.Head(ctx, id)
+		if errors.Is(err, errManifest) || errors.Is(err, ErrNoBackup) { // this one is good again
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if own, g := b.Generation(), w.state.Lineage.Generation(); g < own {
+			return fmt.Errorf("backup %s is of generation %d of the cluster, and the node is of generation %d: it was replaced", b.ID, own, g)
+		}
+		if b.Encrypted() == (w.state.Key != nil) && (!b.Encrypted() || b.prove(w.state.Key) == nil) {
+			w.count(b, there)
+			return nil
+		}
 	}
-	b, err := w.r.Head(ctx, last)
-	if errors.Is(err, errManifest) || errors.Is(err, ErrNoBackup) { // the next one is good again
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if own, g := b.Generation(), w.state.Lineage.Generation(); g < own {
-		return fmt.Errorf("backup %s is of generation %d of the cluster, and the node is of generation %d: it was replaced", b.ID, own, g)
-	}
-	if b.Encrypted() != (w.state.Key != nil) || b.Encrypted() && b.prove(w.state.Key) != nil {
-		return nil
-	}
+	return nil
+}
+
+// count counts on the chunks of a backup, and goes on from it if that can be.
+func (w *Writer) count(b *Backup, there map[Hash]place.Object) {
 	for _, c := range b.chunks() {
 		if o, ok := there[c.Name]; ok && o.Size == c.Size {
 			w.known[c.Name] = c.Size
 		}
 	}
-	if w.goesOn(b) && b.completeIn(there) == nil {
+	if w.goesOn(b) && b.asWritten(there) == nil {
 		w.from, w.b.From, w.b.BaseBytes = b, b.From, b.BaseBytes
 	}
-	return nil
 }
 
 // maxIncrements bounds the chunks of changes behind a base.
@@ -361,7 +370,11 @@ func (w *Writer) finish(ctx context.Context) (err error) {
 		return fmt.Errorf("the backup has %d chunks, too many for a manifest", len(w.b.chunks()))
 	}
 	// What somebody has removed meanwhile is missed here and not at a restore.
-	if err := w.r.Complete(ctx, w.b); err != nil {
+	there, err := w.r.there(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.b.asWritten(there); err != nil {
 		return fmt.Errorf("something has changed meanwhile, run it again: %w", err)
 	}
 	return w.r.cfg.Place.Put(ctx, backupsPrefix+w.b.ID, m)
