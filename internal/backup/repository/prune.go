@@ -71,7 +71,7 @@ func (r *Repository) older(ctx context.Context, keep int) ([]string, error) {
 	}
 	for i, id := range slices.Backward(ids) {
 		switch _, err := r.Head(ctx, id); {
-		case errors.Is(err, errManifest):
+		case errors.Is(err, errManifest) || errors.Is(err, ErrNoBackup): // somebody else has removed it
 			continue
 		case err != nil:
 			return nil, err
@@ -117,15 +117,9 @@ func (r *Repository) sweep(ctx context.Context, p *Pruned) error {
 	if err != nil {
 		return err
 	}
-	needed := make(map[Hash]bool)
-	for _, id := range ids {
-		b, err := r.Head(ctx, id)
-		if err != nil {
-			return fmt.Errorf("nothing but old manifests was removed: %w", err)
-		}
-		for _, c := range b.chunks() {
-			needed[c.Name] = true
-		}
+	needed, ids, err := r.needed(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("nothing but old manifests was removed: %w", err)
 	}
 	var old []place.Object
 	err = r.cfg.Place.List(ctx, chunksPrefix, func(o place.Object) error {
@@ -147,6 +141,25 @@ func (r *Repository) sweep(ctx context.Context, p *Pruned) error {
 		}
 	}
 	return nil
+}
+
+// needed are the chunks of those backups that are still there, whose ids are returned.
+func (r *Repository) needed(ctx context.Context, ids []string) (all map[Hash]bool, still []string, err error) {
+	all = make(map[Hash]bool)
+	for _, id := range ids {
+		b, err := r.Head(ctx, id)
+		if errors.Is(err, ErrNoBackup) { // somebody else has removed it
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, c := range b.chunks() {
+			all[c.Name] = true
+		}
+		still = append(still, id)
+	}
+	return all, still, nil
 }
 
 // removedAtOnce is how many chunks are removed between two looks.

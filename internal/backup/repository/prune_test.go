@@ -223,3 +223,55 @@ func TestPruneTakesWhatWasCutOff(t *testing.T) {
 	check(t, err)
 	check(t, r.Verify(t.Context(), []string{id}))
 }
+
+// vanishing is a place from which a manifest goes just before it is read for the nth time.
+type vanishing struct {
+	place.Place
+	name string
+	n    int
+}
+
+func (v *vanishing) Get(ctx context.Context, name string, most int64) ([]byte, error) {
+	if name == v.name {
+		if v.n--; v.n == 0 {
+			if err := v.Delete(ctx, name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v.Place.Get(ctx, name, most)
+}
+
+// TestPruneBesideAnother: a backup that another one removes meanwhile is none.
+func TestPruneBesideAnother(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ which, n, keep int }{
+		"as they are counted":    {1, 1, 2},
+		"as chunks are gathered": {1, 2, 2},
+		"the newest":             {2, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "depot")
+			r := open(t, dir)
+			var ids []string
+			for i := range 3 {
+				ids = append(ids, write(t, r, state(godwit.Revision(100*(i+1))), record("a", strings.Repeat("1", 1000), godwit.Revision(100*i+50))).ID)
+			}
+			v := &vanishing{place.NewDirectory(dir), "backups/" + ids[tt.which], tt.n}
+			pruner, err := repository.New(repository.Config{Place: v})
+			check(t, err)
+			defer pruner.Close()
+			_, err = pruner.Prune(t.Context(), tt.keep)
+			check(t, err)
+			if v.n > 0 {
+				t.Error("it did not go")
+			}
+			left, err := r.IDs(t.Context())
+			check(t, err)
+			if len(left) == 0 || slices.Contains(left, ids[tt.which]) {
+				t.Errorf("of %v there are %v", ids, left)
+			}
+			check(t, r.Verify(t.Context(), left))
+		})
+	}
+}
