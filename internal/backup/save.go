@@ -43,7 +43,8 @@ type SaveConfig struct {
 }
 
 // Save makes a backup of the node at cfg.URL in a repository: of a state at or after
-// the moment of the call, that is there whole or not at all.
+// the moment of the call, that is there whole or not at all. With a backup an error tells
+// of what failed once that was made.
 func Save(ctx context.Context, cfg SaveConfig) (*Saved, error) {
 	cfg.setDefaults()
 	sv := &saver{SaveConfig: cfg}
@@ -129,13 +130,13 @@ func (sv *saver) save(ctx context.Context, s *store.Store) (_ *Saved, err error)
 		return nil, err
 	}
 	b, err := w.End(ctx, sv.tell(ctx, s, view, w))
-	if err != nil {
+	if b == nil {
 		return nil, err
 	}
 	return &Saved{
 		ID: b.ID, Place: sv.Repository.String(), Cluster: b.Cluster, Revision: b.Revision, Generation: b.Generation(),
 		Keys: b.Keys, Bytes: b.Bytes, Stored: b.Stored(), Added: w.Added(),
-	}, nil
+	}, err
 }
 
 // tell tells the writer what the cache has, and the digest of it.

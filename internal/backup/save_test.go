@@ -394,3 +394,26 @@ func TestOnlyReadersRestore(t *testing.T) {
 	}
 	d.exact(w, next, added)
 }
+
+// keeping is a place in which what says that a backup is being made cannot be removed.
+type keeping struct{ place.Place }
+
+func (k keeping) Delete(ctx context.Context, name string) error {
+	if strings.HasPrefix(name, "pending/") {
+		return errors.New("access denied")
+	}
+	return k.Place.Delete(ctx, name)
+}
+
+// TestSavedAllTheSame: a backup that is made is told of, whatever fails behind that.
+func TestSavedAllTheSame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, filepath.Join(t.TempDir(), "data"))
+	w.put(w.namespace("birds"), "a", "1")
+	d := newDepot(t, keeping{place.NewDirectory(filepath.Join(t.TempDir(), "depot"))})
+	s, err := d.trySave(t.Context(), w, 1)
+	if s == nil || err == nil || !strings.Contains(err.Error(), "backup "+s.ID+" is made; ") || !strings.Contains(err.Error(), "access denied") {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	d.exact(w, s)
+}

@@ -309,7 +309,8 @@ func (w *Writer) release(content []byte) {
 func (w *Writer) SetDigest(h Hash) { w.b.Digest = h }
 
 // End writes what is left and the manifest, upon which the backup is there; unless
-// failed is an error, which it returns.
+// failed is an error, which it returns. With a backup an error tells of what failed once
+// that was made.
 func (w *Writer) End(ctx context.Context, failed error) (*Backup, error) {
 	if failed == nil {
 		failed = w.cut()
@@ -324,7 +325,10 @@ func (w *Writer) End(ctx context.Context, failed error) (*Backup, error) {
 	if err := w.finish(ctx); err != nil {
 		return nil, errors.Join(err, w.drop(context.WithoutCancel(ctx)))
 	}
-	return w.b, w.drop(ctx)
+	if err := w.drop(ctx); err != nil {
+		return w.b, fmt.Errorf("backup %s is made; %w", w.b.ID, err)
+	}
+	return w.b, nil
 }
 
 // list has the manifest list the chunks.
