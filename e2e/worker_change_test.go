@@ -160,6 +160,31 @@ func TestWorkerWaitsForItsNode(t *testing.T) {
 	r.says("KV MORE is namespace plain-MORE")
 }
 
+// TestWorkerWhoseNamespaceGoes deletes a Worker's namespace and revokes its token while it
+// runs: its next change has others.
+func TestWorkerWhoseNamespaceGoes(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	id := s.createNamespace("plain-KV")
+	p := plainProject(t)
+	r := startWorker(t, p.dir, "--url", "http://"+s.api, "--token", rootToken)
+	r.want("/kv", 200, "one")
+	if res, got, err := s.do(http.MethodDelete, s.kv("/namespaces/"+id), nil); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("delete the namespace: %v %s", err, got)
+	}
+	p.replace("version.js", `export const version = "two";`)
+	r.runs("two")
+	r.want("/kv", 200, "two")
+	for _, line := range workerTokens(s) {
+		if token, _, _ := strings.Cut(line, "\t"); !s.runs("token", "revoke", token) {
+			t.Errorf("cannot revoke %s", token)
+		}
+	}
+	p.replace("version.js", `export const version = "three";`)
+	r.runs("three")
+	r.want("/kv", 200, "three")
+}
+
 // TestWorkerWhoseStorageIsAway changes a Worker alone with its storage while that cannot be
 // had: nothing runs, which is told, and the newest code runs once the storage is back.
 func TestWorkerWhoseStorageIsAway(t *testing.T) {

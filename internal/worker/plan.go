@@ -189,6 +189,7 @@ func (p *project) close() {
 
 // plan connects the Workers with a node.
 func (p *project) plan(ctx context.Context, n *namespaces) (*plan, error) {
+	n.refresh(ctx)
 	made := &plan{}
 	var results []*bundle.Result
 	for _, s := range p.workers {
