@@ -103,10 +103,13 @@ func TestWorkerAssets(t *testing.T) {
 	mkdir(t, p.path("public"))
 	p.write("public/index.html", "<h1>app")
 	p.write("public/page.html", "page")
+	mkdir(t, p.path("public/_worker.js"))
+	p.write("public/_worker.js/index.js", "source")
 	r := startWorker(t, p.dir)
 	r.want("/", 200, "<h1>app")
 	r.want("/page", 200, "page")
 	r.want("/api/x", 200, `{"path":"/api/x","page":"page"}`)
+	r.want("/_worker.js/index.js", 200, "<h1>app")
 	if res, got := r.fetch(http.MethodGet, "/some/route", "", "Sec-Fetch-Mode", "navigate"); res.StatusCode != 200 || got != "<h1>app" {
 		t.Errorf("a route of the app: %d %s", res.StatusCode, got)
 	}
@@ -136,7 +139,7 @@ func TestWorkerPublishesNothingOfItsOwn(t *testing.T) {
 	p.write("wrangler.jsonc", `{ "name": "bare", "compatibility_date": "2026-01-01", "assets": { "directory": "." } }`)
 	p.write("index.html", "<h1>bare")
 	p.write(".assetsignore", "!.godwit\n!/sub/*\n!.env.example")
-	for _, name := range []string{".dev.vars", ".env", ".env.example"} {
+	for _, name := range []string{".dev.vars", ".env", ".env.example", "_worker.js"} {
 		p.write(name, "KEY=value\n")
 	}
 	mkdir(t, p.path("sub"))
@@ -147,11 +150,13 @@ func TestWorkerPublishesNothingOfItsOwn(t *testing.T) {
 		r.want("/", 200, "<h1>bare")
 		r.want("/sub/page", 200, "page")
 		r.want("/.env.example", 200, "KEY=value\n")
-		for _, name := range []string{state + "/node/root-token", state + "/objects.lock", ".dev.vars", ".env", "wrangler.jsonc"} {
+	p.write("sub/_worker.js", "page")
+		for _, name := range []string{state + "/node/root-token", state + "/objects.lock", ".dev.vars", ".env", "_worker.js", "wrangler.jsonc"} {
 			if _, err := os.Stat(p.path(name)); err != nil {
 				t.Error(err)
 			}
 			r.want((&url.URL{Path: "/" + name}).String(), 404, "")
+		r.want("/sub/_worker.js", 200, "page")
 			r.want((&url.URL{Path: "/sub/../" + name}).String(), 404, "")
 		}
 		r.cleanup()

@@ -5,9 +5,10 @@ import (
 	"unicode"
 )
 
-// withheldFirst are patterns of what an assets directory may hold by the way: secrets, a
-// repository, what wrangler dev stores. A .assetsignore may take them back.
-const withheldFirst = ".dev.vars*\n.env*\n.git\n.wrangler\n"
+// withheldFirst are patterns of what an assets directory may hold by the way: the Worker's
+// own source, secrets, a repository, what wrangler dev stores. A .assetsignore may take them
+// back.
+const withheldFirst = "/_worker.js\n.dev.vars*\n.env*\n.git\n.wrangler\n"
 
 // withheldLast is the pattern of godwit's own directory, wherever it is. It has the last
 // word.

@@ -28,7 +28,7 @@ func TestIgnored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `\\n.wrangler\\n!.env\\n!.godwit\\\\\\n.[gG][oO][dD][wW][iI][tT]\\n/[aA]-1/?[bB]??\xc3\xbc??\\n\"`
+	want := `/_worker.js\\n.dev.vars*\\n.env*\\n.git\\n.wrangler\\n!.env\\n!.godwit\\\\\\n.[gG][oO][dD][wW][iI][tT]\\n/[aA]-1/?[bB]??\xc3\xbc??\\n\"`
 	if !strings.Contains(string(text), want) {
 		t.Errorf("the configuration does not hold %s:\n%s", want, text)
 	}
