@@ -1,10 +1,22 @@
 package workerd
 
+import "io"
+
 // TextLiteral is a string as a configuration has it.
 func TextLiteral(s string) string { return string(encode(record{{"x", s}})[len(schema):]) }
 
 // ParseLine reads a line of workerd's log.
 func ParseLine(text, stream string) (Line, bool) { return parseLine(text, stream) }
+
+// Read returns what a workerd has said that listens.
+func Read(r io.Reader) (lines []Line) {
+	p := &Process{heard: true, log: func(l Line) { lines = append(lines, l) }}
+	p.read(r, "stderr")
+	return lines
+}
+
+// Whole makes JSON again of a line that was cut.
+func Whole(text string) string { return whole(text, 1) }
 
 // Platform is how npm calls this machine.
 func Platform() string { return platform() }

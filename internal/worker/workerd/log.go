@@ -2,14 +2,16 @@ package workerd
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 )
 
-// maxLine bounds a line of a log: what is longer comes in pieces.
-const maxLine = 64 << 10
+// maxLine bounds a line of a log. What is beyond is left out.
+const maxLine = 1 << 20
 
 // Line is something that a Worker, or workerd itself, has said.
 type Line struct {
@@ -20,23 +22,51 @@ type Line struct {
 
 // read takes what the process says until it ends.
 func (p *Process) read(r io.Reader, stream string) {
-	lines := bufio.NewReaderSize(r, maxLine)
+	in := bufio.NewReaderSize(r, 64<<10)
 	for {
-		text, err := lines.ReadSlice('\n')
-		if len(text) > 0 {
-			p.take(strings.TrimSuffix(string(text), "\n"), stream)
+		text, left, err := readLine(in)
+		if line, ok := parseLine(whole(text, left), stream); ok {
+			if left > 0 {
+				line.Text += fmt.Sprintf("\n[the line goes on for %d bytes]", left)
+			}
+			p.take(line)
 		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		if err != nil {
 			return
 		}
 	}
 }
 
-func (p *Process) take(text, stream string) {
-	line, ok := parseLine(text, stream)
-	if !ok {
-		return
+// readLine returns a line, and how many bytes of it are left out.
+func readLine(in *bufio.Reader) (line string, left int, err error) {
+	var text []byte
+	for {
+		piece, err := in.ReadSlice('\n')
+		piece = bytes.TrimSuffix(piece, []byte("\n"))
+		fits := min(len(piece), maxLine-len(text))
+		text = append(text, piece[:fits]...)
+		left += len(piece) - fits
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return string(text), left, err
+		}
 	}
+}
+
+// whole makes JSON again of a line whose end is left out: that of its last text, the message.
+// The cut may have gone through an escape, of up to six bytes.
+func whole(text string, left int) string {
+	if left == 0 || !strings.HasPrefix(text, "{") {
+		return text
+	}
+	for cut := range min(6, len(text)) {
+		if ended := text[:len(text)-cut] + `"}`; json.Valid([]byte(ended)) {
+			return ended
+		}
+	}
+	return text
+}
+
+func (p *Process) take(line Line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.heard {

@@ -114,6 +114,48 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// TestLongLines reads lines that are longer than what is read at once, and one that nobody
+// would want to keep.
+func TestLongLines(t *testing.T) {
+	const most = 1 << 20
+	said := func(message string) string { return `{"timestamp":1,"level":"log","message":"` + message + `"}` }
+	long, plain := strings.Repeat("A", 100_000), strings.Repeat("p", most)
+	longest := plain[:most-len(`{"timestamp":1,"level":"log","message":"`)]
+	log := []string{said("before"), said(long), plain, plain + "more", said(longest + "more"), said("after")}
+	want := []workerd.Line{
+		{Level: "log", Text: "before"}, {Level: "log", Text: long},
+		{Level: "error", Text: plain, Own: true},
+		{Level: "error", Text: plain + "\n[the line goes on for 4 bytes]", Own: true},
+		{Level: "log", Text: longest + "\n[the line goes on for 6 bytes]"},
+		{Level: "log", Text: "after"},
+	}
+	got := workerd.Read(strings.NewReader(strings.Join(log, "\n") + "\n"))
+	if len(got) != len(want) {
+		t.Fatalf("%d lines, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("line %d: %.60q… of %d bytes, own: %t; want %.60q… of %d", i, got[i].Text, len(got[i].Text), got[i].Own, want[i].Text, len(want[i].Text))
+		}
+	}
+}
+
+// TestWhole cuts a line anywhere in its message.
+func TestWhole(t *testing.T) {
+	const begin = `{"timestamp":1,"level":"log","message":"`
+	line := begin + `a\n\u00e9é\\\"\ud83d\ude00\\\\n`
+	for n := len(begin); n <= len(line); n++ {
+		if l, ok := workerd.ParseLine(workerd.Whole(line[:n]), "stderr"); !ok || l.Own || l.Level != "log" {
+			t.Errorf("%s: %+v", line[:n], l)
+		}
+	}
+	for _, text := range []string{"plain", `{"level":`, "{", ""} {
+		if got := workerd.Whole(text); got != text {
+			t.Errorf("%s becomes %s", text, got)
+		}
+	}
+}
+
 // TestFind finds the program where package managers put it, and never a script that
 // would only start it.
 func TestFind(t *testing.T) {
