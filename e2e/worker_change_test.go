@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -213,6 +214,35 @@ func TestWorkerWhoseStorageIsAway(t *testing.T) {
 	p.edit("index.js", `"three"`, `null.boom`) // and all is as it was
 	r.says("The code of before goes on.")
 	r.want("/count", 200, "3")
+}
+
+// TestWorkerBehindALink has a link to the project, which leads to another after a while: the
+// other one's code runs, with the data of before.
+func TestWorkerBehindALink(t *testing.T) {
+	t.Parallel()
+	first, second := plainProject(t), plainProject(t)
+	for _, p := range []*project{first, second} {
+		p.edit("index.js", `    return new Response(version);`, `    if (url.pathname === "/large") await env.KV.put("large", "x".repeat(2_000_000));
+    return new Response(version);`)
+	}
+	second.write("version.js", `export const version = "two";`)
+	current := filepath.Join(t.TempDir(), "current")
+	symlink(t, first.dir, current)
+	r := startWorker(t, current)
+	r.want("/kv", 200, "one")
+	symlink(t, second.dir, current+".new")
+	rename(t, current+".new", current)
+	r.runs("two")
+	r.want("/kv", 200, "two")
+	r.want("/large", 200, "two")
+	r.cleanup()
+	r.exited <- nil
+	if strings.Contains(r.log.String(), "without its seal") {
+		t.Errorf("the node was left as it should not be:\n%s", r.log)
+	}
+	if _, err := os.Stat(first.path(".godwit/node")); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestWorkerIsAskedByClientsAlone holds that nobody but clients asks the Worker: it

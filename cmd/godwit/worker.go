@@ -108,10 +108,12 @@ func (c *workerCmd) config(p *program) (worker.Config, error) {
 	if state, err = filepath.Abs(state); err != nil {
 		return worker.Config{}, err
 	}
+	named := state
+	state = worker.Resolved(named) // a link on the way may lead elsewhere later, as one to a release does
 	data, err := filepath.Abs(c.Data)
 	return worker.Config{
 		Configs: configs, Env: c.Env, Listen: c.Listen, Instances: c.Instances, Workerd: c.Workerd,
-		State: state, Nodes: []string{nodeDir(state), edgeDir(state)}, Data: data, Location: c.Location, TrustedProxies: trusted, PublicOnly: c.PublicOnly,
+		State: state, Nodes: []string{nodeDir(state), edgeDir(state)}, Data: []string{data, named}, Location: c.Location, TrustedProxies: trusted, PublicOnly: c.PublicOnly,
 		OTLPEndpoint: c.OTLPEndpoint, TraceRatio: c.TraceRatio,
 		Stdout: p.stdout, Stderr: p.stderr,
 	}, err

@@ -40,12 +40,13 @@ type Config struct {
 	Instances int
 	// Workerd is the program. Default: what Find finds.
 	Workerd string
-	// State is the directory for what outlives a run.
+	// State is the directory for what outlives a run, without links: where one leads may
+	// change while this runs.
 	State string
-	// Nodes are the directories of nodes that Connect may start, and Data is one that may
-	// be a node's: nothing of them is published. Default: none.
+	// Nodes are the directories of nodes that Connect may start, and Data are others that
+	// may be a node's, or lead to State: nothing of them is published. Default: none.
 	Nodes []string
-	Data  string
+	Data  []string
 	// Connect finds the node that has the namespaces, or starts it. It is called once
 	// the project is read.
 	Connect func(ctx context.Context) (Node, error)

@@ -15,11 +15,10 @@ type private struct {
 }
 
 func newPrivate(cfg *Config) private {
-	p := private{own: append(slices.Clone(cfg.Nodes), objectsDir(cfg.State), runsDir(cfg.State)), shared: []string{cfg.State}}
-	if cfg.Data != "" {
-		p.shared = append(p.shared, cfg.Data)
+	return private{
+		own:    append(slices.Clone(cfg.Nodes), objectsDir(cfg.State), runsDir(cfg.State)),
+		shared: append([]string{cfg.State}, cfg.Data...),
 	}
-	return p
 }
 
 func objectsDir(state string) string { return filepath.Join(state, "objects") }
@@ -57,7 +56,7 @@ func below(path, dir string) (paths []string) {
 	if err != nil {
 		return nil
 	}
-	for _, path := range []string{path, resolved(path)} {
+	for _, path := range []string{path, Resolved(path)} {
 		if rel, ok := relative(path, base); ok && !slices.Contains(paths, rel) {
 			paths = append(paths, rel)
 		}
@@ -79,8 +78,8 @@ func relative(path string, base os.FileInfo) (rel string, ok bool) {
 	}
 }
 
-// resolved is a path without links, as far as it is there.
-func resolved(path string) string {
+// Resolved is a path without links, as far as it is there.
+func Resolved(path string) string {
 	for at := path; ; at = filepath.Dir(at) {
 		rel, err := filepath.Rel(at, path)
 		if err != nil || at == filepath.Dir(at) {

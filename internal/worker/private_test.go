@@ -52,7 +52,7 @@ func TestPrivate(t *testing.T) {
 			}
 			cfg := worker.Config{State: at(test.state), Nodes: []string{filepath.Join(at(test.state), "node")}}
 			if test.data != "" {
-				cfg.Data = at(test.data)
+				cfg.Data = []string{at(test.data)}
 			}
 			withheld, err := worker.Private(cfg, at(test.dir))
 			if (err != nil) != test.refused {
