@@ -120,6 +120,12 @@ func TestWorkerAssets(t *testing.T) {
 		res, _ := r.fetch(http.MethodGet, "/page", "")
 		return res.Header.Get("X-Of") == "the file"
 	})
+	fifo(t, p.path("public/_redirects"))
+	r.says("wrangler.jsonc:5: assets.directory: " + p.path("public/_redirects") + " is not a file")
+	r.want("/page", 200, "another")
+	if err := os.Remove(p.path("public/_redirects")); err != nil {
+		t.Fatal(err)
+	}
 	p.edit("wrangler.jsonc", "  \"main\": \"index.js\",\n", "")
 	r.says("assets.binding: there is no Worker to bind to")
 	p.edit("wrangler.jsonc", "\"binding\": \"ASSETS\", ", "")

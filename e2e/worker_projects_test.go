@@ -179,11 +179,16 @@ exports.hash = hash;
 func TestWorkerSite(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "site")
+	mkdir(t, p.path("shared"))
+	p.write("shared/page.html", "<p>shared")
+	symlink(t, "../shared", p.path("public/linked"))
+	fifo(t, p.path("public/fifo"))
 	r := startWorker(t, p.dir, "--state", p.path("public/state"))
 	r.want("/", 200, "<h1>waders</h1>\n")
 	r.want("/state/node/root-token", 404, "not found")
 	r.want("/sub/", 200, "<h2>sub</h2>\n")
 	r.want("/x.draft", 404, "not found")
+	r.want("/linked/page.html", 200, "<p>shared")
 	res, got := r.fetch(http.MethodGet, "/raw.bin", "")
 	if got != "\x00\x01\xff\xfe" || res.Header.Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("raw.bin: %q %v", got, res.Header)

@@ -22,6 +22,11 @@ func Included(include, exclude []string, path string) bool {
 	return included(&wrangler.Site{Include: include, Exclude: exclude}, path)
 }
 
+// Manifest is what the files of a site are called, and what was looked at.
+func Manifest(s *wrangler.Site) (manifest map[string]string, looked []string, err error) {
+	return new(site).manifest(&wrangler.Worker{Site: s}, nil)
+}
+
 // Watch looks at files, and returns a function that waits until one has changed. With
 // deaf the system tells nothing.
 func Watch(paths []string, deaf bool) (wait func(ctx context.Context) error, end func()) {

@@ -53,7 +53,6 @@ type source struct {
 	site    site
 	assets  []string // what workerd is told of when it starts
 	files   map[string]string
-	dirs    []string // of the site
 }
 
 // load reads all configurations and builds what has changed. The paths that it looked
@@ -139,7 +138,7 @@ func (s *source) build(p *project) (err error) {
 	if a := s.config.Assets; a != nil {
 		s.assets = workerd.AssetFiles(a.Directory)
 		p.looked = append(p.looked, s.assets...)
-		if err := p.private.check(a.Directory); err != nil {
+		if err := errors.Join(p.private.check(a.Directory), workerd.CheckAssetFiles(a.Directory)); err != nil {
 			return a.Place.Problem("assets.directory: " + err.Error())
 		}
 	}
@@ -147,8 +146,9 @@ func (s *source) build(p *project) (err error) {
 		if err := p.private.check(site.Bucket); err != nil {
 			return site.Place.Problem("site.bucket: " + err.Error())
 		}
-		s.files, s.dirs, err = s.site.manifest(s.config, p.withheld(s.config, site.Bucket))
-		p.looked = append(p.looked, s.dirs...)
+		var looked []string
+		s.files, looked, err = s.site.manifest(s.config, p.withheld(s.config, site.Bucket))
+		p.looked = append(p.looked, looked...)
 	}
 	return err
 }

@@ -8,11 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,43 +43,25 @@ type summed struct {
 	key   string
 }
 
-// manifest returns what the site's files are called in KV, by their paths, and all
-// directories that they may lie in. What is withheld is none of them.
-func (s *site) manifest(w *wrangler.Worker, withheld []string) (manifest map[string]string, dirs []string, err error) {
+// manifest returns what the site's files are called in KV, by their paths, and all paths
+// that were looked at. What is withheld is none of them.
+func (s *site) manifest(w *wrangler.Worker, withheld []string) (manifest map[string]string, looked []string, err error) {
 	manifest = map[string]string{}
 	sums := map[string]summed{}
-	err = filepath.WalkDir(w.Site.Bucket, func(file string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(w.Site.Bucket, file)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		if d.IsDir() {
-			if rel != "." && (hidden(d.Name()) || slices.Contains(withheld, rel)) {
-				return filepath.SkipDir
-			}
-			dirs = append(dirs, file)
-			return nil
-		}
-		if hidden(d.Name()) || slices.Contains(withheld, rel) || !included(w.Site, rel) {
-			return nil
-		}
-		dirs = append(dirs, file) // its content is watched, too
+	files := siteFiles{site: w.Site, withheld: withheld, take: func(file, rel string) error {
 		key, err := s.key(file, rel, sums)
 		manifest[rel] = key
 		if err == nil && len(manifest) > maxAssets {
 			err = fmt.Errorf("more than %d files", maxAssets)
 		}
 		return err
-	})
+	}}
+	err = files.walk(w.Site.Bucket, "")
 	s.sums = sums
 	if err != nil {
 		err = w.Site.Place.Problem("site: " + err.Error())
 	}
-	return manifest, dirs, err
+	return manifest, files.looked, err
 }
 
 // hidden tells what wrangler leaves out, too.

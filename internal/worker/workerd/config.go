@@ -229,6 +229,17 @@ func AssetFiles(dir string) (paths []string) {
 	return paths
 }
 
+// CheckAssetFiles wants those that are there to be files: one who reads a pipe waits until
+// somebody writes.
+func CheckAssetFiles(dir string) error {
+	for _, path := range AssetFiles(dir) {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a file", path)
+		}
+	}
+	return nil
+}
+
 // maxAssetFile bounds each of them.
 const maxAssetFile = 1 << 20
 
