@@ -150,19 +150,19 @@ func TestWorkerPublishesNothingOfItsOwn(t *testing.T) {
 	}
 	mkdir(t, p.path("sub"))
 	p.write("sub/page.html", "page")
+	p.write("sub/_worker.js", "page")
 	check := func(state string, args ...string) {
 		t.Helper()
 		r := startWorker(t, append(args, p.dir)...)
 		r.want("/", 200, "<h1>bare")
 		r.want("/sub/page", 200, "page")
+		r.want("/sub/_worker.js", 200, "page")
 		r.want("/.env.example", 200, "KEY=value\n")
-	p.write("sub/_worker.js", "page")
 		for _, name := range []string{state + "/node/root-token", state + "/objects.lock", ".dev.vars", ".env", "_worker.js", "wrangler.jsonc"} {
 			if _, err := os.Stat(p.path(name)); err != nil {
 				t.Error(err)
 			}
 			r.want((&url.URL{Path: "/" + name}).String(), 404, "")
-		r.want("/sub/_worker.js", 200, "page")
 			r.want((&url.URL{Path: "/sub/../" + name}).String(), 404, "")
 		}
 		r.cleanup()
@@ -186,11 +186,17 @@ async function handle(request) {
   return new Response(await KV.get("greeting"));
 }
 `)
-	old.write("greet.js", "export const greet = (name) => `hello ${name}`;\n")
+	old.write("greet.js", "export const greet = (name) => `hello ${name.trim()}`;\n")
 	r := startWorker(t, old.dir)
 	if _, got := r.fetch(http.MethodPost, "/", "knot"); got != "hello knot" {
 		t.Errorf("the old form: %s", got)
 	}
+	old.write("greet.js", "export const greet = (name) => `hello ${name.boom()}`;\n")
+	r.says("changed code runs")
+	r.fetch(http.MethodPost, "/", "knot")
+	r.says("greet.js:1:46)")
+	old.write("greet.js", "\nnull.boom;\nexport const greet = 1;\n")
+	r.says("greet.js:2:6")
 	plain := newProject(t, "router")
 	plain.write("wrangler.toml", "main = 'src/index.mjs'\ncompatibility_date = '2026-01-01'\nno_bundle = true\n")
 	if err := os.Remove(plain.path("wrangler.jsonc")); err != nil {

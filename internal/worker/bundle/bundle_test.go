@@ -523,4 +523,25 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// TestTraceOfTheOldForm maps places in a script, which workerd calls by another name.
+func TestTraceOfTheOldForm(t *testing.T) {
+	w := project(t, "-- wrangler.toml --\nname = 'my-w'\nmain = 'index.js'\n-- index.js --\nimport { boom } from './boom';\naddEventListener('fetch', boom);\n-- boom.ts --\ninterface Away { a: 1 }\n\nexport function boom(a: Away): never {\n  throw new Error('boom');\n}\n")
+	_, r, err := build(t, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := 1 + strings.Count(strings.Split(string(r.Modules[0].Data), "new Error")[0], "\n")
+	at := filepath.Join(w.Dir, "boom.ts") + ":4:9"
+	for text, want := range map[string]string{
+		"    at boom (worker:my-w:" + itoa(line) + ":9)": "    at boom (" + at + ")",
+		"  at worker:my-w:" + itoa(line) + ":9":          "  at " + at,
+		"at worker:other:1:1":                            "at worker:other:1:1",
+		"at my-w.js:" + itoa(line) + ":9":                "at my-w.js:" + itoa(line) + ":9",
+	} {
+		if got := bundle.NewTrace(r).Map(text); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
+
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/go-sourcemap/sourcemap"
 )
@@ -27,13 +28,23 @@ func NewTrace(results ...*Result) *Trace {
 			continue
 		}
 		if c, err := sourcemap.Parse("", r.Map); err == nil { // else the places stay as they are
-			t.maps[r.Modules[0].Name] = &mapped{c, r.Dir}
+			t.maps[inStacks(r)] = &mapped{c, r.Dir}
 		}
 	}
 	return t
 }
 
-var inModule = regexp.MustCompile(`(^|[\s(])(?:file:///(?:bundle/)?)?([\w.-]+\.js):(\d+):(\d+)`)
+// inStacks is what workerd calls the main module. A script has no name of its own, so it
+// gets that of its service.
+func inStacks(r *Result) string {
+	name := r.Modules[0].Name
+	if r.ServiceWorker {
+		return "worker:" + strings.TrimSuffix(name, ".js")
+	}
+	return name
+}
+
+var inModule = regexp.MustCompile(`(^|[\s(])(?:file:///(?:bundle/)?)?([\w.-]+\.js|worker:[\w-]+):(\d+):(\d+)`)
 
 // Map replaces each place in a text that lies in a module.
 func (t *Trace) Map(text string) string {
