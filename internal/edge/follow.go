@@ -45,7 +45,7 @@ func (l *loop) run(ctx context.Context) error {
 		l.apply.mix()
 	}
 	for l.hold.pass(ctx) {
-		ready, err := l.visit(ctx, l.route.at)
+		steady, err := l.visit(ctx, l.route.at)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -59,7 +59,7 @@ func (l *loop) run(ctx context.Context) error {
 		if errors.Is(err, errHeld) {
 			continue
 		}
-		if !pause.For(ctx, l.route.lost(ready, err)) {
+		if !pause.For(ctx, l.route.lost(steady, err)) {
 			return nil
 		}
 	}
@@ -68,10 +68,10 @@ func (l *loop) run(ctx context.Context) error {
 
 // visit follows upstream i, or who it sends this node to, until that can go on no
 // longer, and tells whether it went well for a while.
-func (l *loop) visit(ctx context.Context, i int) (ready bool, err error) {
+func (l *loop) visit(ctx context.Context, i int) (steady bool, err error) {
 	c := l.clients[i]
 	for redirects, copies := 0, 0; ; {
-		ready, err = l.stream(ctx, c, i)
+		steady, err = l.stream(ctx, c, i)
 		var elsewhere *redirectError
 		var copied *copyError
 		switch {
@@ -91,7 +91,7 @@ func (l *loop) visit(ctx context.Context, i int) (ready bool, err error) {
 				return false, err
 			}
 		default:
-			return ready, err
+			return steady, err
 		}
 	}
 }

@@ -16,9 +16,9 @@ const (
 )
 
 // itinerary says which upstream comes next, and when: the first one after a
-// stream that was in order; else one after the other, with a pause after each
-// time round, twice as long as the one before. A quarter of it is chance, so that
-// nodes that were cut off together do not come back together.
+// stream that was steady, or once that is preferred; else one after the other, with
+// a pause after each time round, twice as long as the one before. A quarter of it is
+// chance, so that nodes that were cut off together do not come back together.
 type itinerary struct {
 	upstreams int
 	at        int
@@ -27,14 +27,17 @@ type itinerary struct {
 }
 
 // lost takes how following upstream at ended, and returns for how long to wait
-// before the next attempt. ready: the stream was in order for a while.
-func (t *itinerary) lost(ready bool, err error) time.Duration {
-	if ready {
+// before the next attempt. steady: the stream was in order for a while.
+func (t *itinerary) lost(steady bool, err error) time.Duration {
+	if steady {
 		t.pause, t.worth = 0, false
+	}
+	switch {
+	case steady && errors.Is(err, errStale):
 		t.at = (t.at + 1) % t.upstreams
-		if !errors.Is(err, errStale) {
-			t.at = 0
-		}
+		return 0
+	case steady, errors.Is(err, errPreferred):
+		t.at = 0
 		return 0
 	}
 	t.worth = t.worth || !unwelcome(err)
@@ -75,4 +78,29 @@ func (p *patience) over(age time.Duration, now time.Time) bool {
 	p.next = min(max(2*p.next, firstPatience), lastPatience)
 	p.until = now.Add(p.next)
 	return true
+}
+
+// returns bounds how often an upstream is left because one that is preferred answers
+// again: that may soon fail once more.
+type returns struct {
+	from  int // the upstream left last
+	until time.Time
+	next  time.Duration
+}
+
+const firstReturn = time.Minute
+
+// may takes which upstream is followed, and tells whether to leave it.
+func (r *returns) may(index int, now time.Time) bool {
+	if index < r.from { // where it went to it has stayed
+		*r = returns{}
+	}
+	return !now.Before(r.until)
+}
+
+// went notes that an upstream is left.
+func (r *returns) went(index int, now time.Time) {
+	r.from = index
+	r.next = min(max(2*r.next, firstReturn), lastPatience)
+	r.until = now.Add(r.next)
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/godwitkv/godwit/internal/feed"
@@ -20,6 +21,7 @@ const (
 // generation of the log. Whoever is asked hears what generation this node has
 // followed: where a node knows of two centres, both come to know of it.
 func (l *loop) prefer(ctx context.Context) error {
+	var back returns
 	next := time.NewTimer(preferFirst)
 	defer next.Stop()
 	for first := true; ; {
@@ -34,7 +36,12 @@ func (l *loop) prefer(ctx context.Context) error {
 			continue
 		}
 		next.Reset(preferEvery)
-		if why := l.elsewhere(ctx, s.index, !first); why != nil {
+		may := back.may(s.index, time.Now())
+		why := l.elsewhere(ctx, s.index, may && !first)
+		if errors.Is(why, errPreferred) {
+			back.went(s.index, time.Now())
+		}
+		if why != nil {
 			s.cancel(why)
 		}
 		first = false

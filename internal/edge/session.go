@@ -12,9 +12,9 @@ import (
 	"github.com/godwitkv/godwit/internal/feed"
 )
 
-// steady is for how long a stream is in order before its end means that
-// something happened to it, and not that it never worked.
-const steady = time.Second
+// steadyAfter is for how long a stream is in order before its end means that
+// something happened to it, and not that its upstream is no good.
+const steadyAfter = 20 * time.Second
 
 // session is one stream, or one walk, from its Hello on.
 type session struct {
@@ -35,7 +35,7 @@ type session struct {
 
 // stream follows one stream of c's to its end, and tells whether it was in order
 // for a while. The error says why it ended.
-func (l *loop) stream(ctx context.Context, c *feed.Client, index int) (ready bool, err error) {
+func (l *loop) stream(ctx context.Context, c *feed.Client, index int) (steady bool, err error) {
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -49,8 +49,12 @@ func (l *loop) stream(ctx context.Context, c *feed.Client, index int) (ready boo
 			err = left
 		}
 	}
+	steady = !since.IsZero() && time.Since(since) >= steadyAfter
+	if steady {
+		l.status.steady()
+	}
 	l.end(s, err)
-	return !since.IsZero() && time.Since(since) >= steady, err
+	return steady, err
 }
 
 // frames opens the stream and takes its frames. It returns since when the stream
@@ -174,8 +178,9 @@ func (l *loop) inOrder(s *session) {
 		return
 	}
 	l.full = false
-	l.status.following()
-	l.log.Info("following upstream", logUpstream, s.client.URL(), logRevision, uint64(l.apply.position))
+	if l.status.following(s.client.URL()) {
+		l.log.Info("following upstream", logUpstream, s.client.URL(), logRevision, uint64(l.apply.position))
+	}
 }
 
 // end notes that the stream is over, and whether its upstream still answers.

@@ -56,7 +56,7 @@ type board struct {
 
 	mu   sync.Mutex
 	now  Status
-	told map[string]time.Time // when which kind of problem was logged
+	told map[string]time.Time // when what was logged
 }
 
 func newBoard(log *slog.Logger) *board { return &board{log: log, told: make(map[string]time.Time)} }
@@ -77,12 +77,30 @@ func (b *board) connected(url string) (moved bool) {
 	return moved
 }
 
-// following notes that all is well.
-func (b *board) following() {
+// following notes that all is well, and tells whether that is to be logged: once a
+// minute, as long as no problem with the upstream was logged meanwhile.
+func (b *board) following(url string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now.Problem = ""
+	return b.tell(url)
+}
+
+// steady notes that a stream was in order for a while: problems from now on are new
+// ones.
+func (b *board) steady() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	clear(b.told)
+}
+
+// tell tells whether to log what is to be logged once a minute. It needs the lock.
+func (b *board) tell(what string) bool {
+	if last, ok := b.told[what]; ok && time.Since(last) < repeatEvery {
+		return false
+	}
+	b.told[what] = time.Now()
+	return true
 }
 
 func (b *board) lag(n int64) {
@@ -108,11 +126,9 @@ func (b *board) lost(url string, err error) {
 	b.mu.Lock()
 	b.now.Connected = false
 	b.now.Problem = url + ": " + err.Error()
-	kind := url + " " + kindOf(err)
-	last, ok := b.told[kind]
-	again := !ok || time.Since(last) >= repeatEvery
+	again := b.tell(url + " " + kindOf(err))
 	if again {
-		b.told[kind] = time.Now()
+		delete(b.told, url) // that it is followed again is news
 	}
 	b.mu.Unlock()
 	if again {

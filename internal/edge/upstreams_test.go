@@ -347,3 +347,71 @@ func TestStaleness(t *testing.T) {
 		}
 	})
 }
+
+// TestUnsteady: an upstream that fails some time after each Ready is left for the next
+// one, and is tried again ever more seldom, though it is preferred.
+func TestUnsteady(t *testing.T) {
+	world(t, func(t *testing.T) {
+		net := newNetwork()
+		first, second := startUpstream(t, net, "first"), startUpstream(t, net, "second")
+		n := start(t, options{net: net, at: 100, upstream: []*upstream{first, second}})
+		defer n.stop()
+		visits, s := 0, (*stream)(nil) // of the second, while that is followed
+		for began := time.Now(); time.Since(began) < 20*time.Minute; {
+			if s != nil {
+				second.beats(s, 100, time.Second)
+			}
+			if s != nil && first.idle() {
+				continue
+			}
+			if f := first.next(); !follows(f) { // it only looked
+				continue
+			} else if first.beats(f, 100, 2*time.Second); !f.over() {
+				close(f.out)
+			}
+			visits++
+			for s = second.next(); !follows(s); s = second.next() {
+			}
+		}
+		if visits < 3 || visits > 8 {
+			t.Errorf("%d visits in twenty minutes", visits)
+		}
+	})
+}
+
+// follows answers a stream, and tells whether its follower has come to stay.
+func follows(s *stream) bool {
+	if !s.over() {
+		s.send(hello(100))
+	}
+	if !s.over() {
+		s.send(ready(100), &feed.Heartbeat{Revision: 100})
+	}
+	return !s.over()
+}
+
+// TestUnsteadyAlone: where there is no other upstream, one that fails some time after
+// each Ready is followed again soon, and the log does not fill up.
+func TestUnsteadyAlone(t *testing.T) {
+	world(t, func(t *testing.T) {
+		n, u, s := following(t, options{at: 100})
+		defer n.stop()
+		lines := n.logs.Count("following upstream")
+		for range 40 {
+			u.beats(s, 100, 2*time.Second)
+			close(s.out)
+			left := time.Now()
+			s = u.next()
+			if took := time.Since(left); took > time.Second {
+				t.Fatalf("it took %v to come back", took)
+			}
+			s.send(hello(100), ready(100))
+		}
+		if n.Status().Problem != "" || !n.Exact() {
+			t.Errorf("status %+v", n.Status())
+		}
+		if got := n.logs.Count("following upstream") - lines; got < 2 || got > 8 {
+			t.Errorf("%d log lines in two minutes", got)
+		}
+	})
+}
