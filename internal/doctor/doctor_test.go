@@ -195,6 +195,22 @@ func TestFindings(t *testing.T) {
 
 // TestHostileAddress holds that a shell which is given the advice runs nothing that a
 // node has told for its address.
+// TestDamagedIsNoStandstill: a node with damaged values takes writes and follows, and what
+// it complains of is not explained by what else may be wrong.
+func TestDamagedIsNoStandstill(t *testing.T) {
+	d := well()
+	d.Nodes[0].Status.Scrub.Unmended, d.Nodes[0].Status.Problem = 1, "values are damaged"
+	means := ""
+	for _, f := range d.Findings() {
+		if f.Check == "standing" && f.Level == doctor.Problem {
+			means = f.Means
+		}
+	}
+	if !strings.Contains(means, "values that it cannot read") {
+		t.Errorf("it means: %s", means)
+	}
+}
+
 func TestHostileAddress(t *testing.T) {
 	for address, want := range map[string]string{
 		"https://lhr:1":             " https://lhr:1",

@@ -151,7 +151,7 @@ func standingOf(_ *Deployment, n *Node) *Finding {
 	case s.Problem != "":
 		return &Finding{
 			Level: Problem, Check: check, Found: s.Problem,
-			Means: "it takes no writes, does not follow, or decides by a time that is not now; what it has it goes on to serve",
+			Means: "it takes no writes, does not follow, decides by a time that is not now, or has values that it cannot read; all else that it has it goes on to serve",
 			Do:    "see docs/operations.md for this line, and the node's log",
 		}
 	}
