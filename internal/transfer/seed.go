@@ -67,6 +67,7 @@ func readBounded(name string) ([]byte, error) {
 }
 
 func parseSeed(name string, text []byte) (tree map[string]any, err error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // with which some editors begin a file
 	if !strings.EqualFold(filepath.Ext(name), ".json") {
 		if err := toml.Unmarshal(text, &tree); err != nil {
 			var wrong *toml.DecodeError
@@ -84,8 +85,11 @@ func parseSeed(name string, text []byte) (tree map[string]any, err error) {
 	if err == nil && dec.More() {
 		err = errors.New("something follows the fixture")
 	}
+	at := int(dec.InputOffset())
+	if err == nil {
+		at, err = refuseTwice(text)
+	}
 	if err != nil {
-		at := int(dec.InputOffset())
 		if wrong := new(json.SyntaxError); errors.As(err, &wrong) {
 			at = int(wrong.Offset)
 		}

@@ -65,7 +65,10 @@ func TestReadSeeds(t *testing.T) {
 		{Key: "short", Value: []byte("Limosa")},
 		{Key: "waders/godwit", Value: []byte("Limosa"), Metadata: []byte(`{"a<b":[1.5,true,"x"],"legs":2}`), TTL: 5400},
 	}}, {Title: "empty"}}
-	for name, text := range map[string]string{"fixture.toml": seedTOML, "fixture.json": seedJSON} {
+	for name, text := range map[string]string{
+		"fixture.toml": seedTOML, "fixture.json": seedJSON,
+		"marked.toml": "\ufeff" + seedTOML, "marked.json": "\ufeff" + seedJSON,
+	} {
 		got, err := seed(t, name, text)
 		check(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -108,6 +111,9 @@ func TestReadSeedsRefuses(t *testing.T) {
 		"{\"namespaces\":{}} {}":    "fixture.json: line 1: something follows the fixture",
 		"[]":                        "fixture.json: line 1: ",
 		strings.Repeat("[", 100000): "fixture.json: line 1: ",
+		"{\"namespaces\":{\"n\":{\"keys\":{\"k\":\"1\",\n\"l\":\"k\",\n\"\\u006b\":\"2\"}}}}":  `fixture.json: line 3: "k" is there twice`,
+		"{\"namespaces\":{}, \"namespaces\":{}}":                                               `fixture.json: line 1: "namespaces" is there twice`,
+		"{\"namespaces\":{\"n\":{\"keys\":{\"k\":{\"json\":[{\"a\":1},{\"a\":1,\"a\":2}]}}}}}": `fixture.json: line 1: "a" is there twice`,
 	} {
 		if _, err := seed(t, "fixture.json", text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40s: got %v, want %s", text, err, want)
