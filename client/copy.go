@@ -49,10 +49,13 @@ func (kv *KV) Copy(ctx context.Context, target string, o CopyOptions) (Copied, e
 		return sum, err
 	}
 	to, err := kv.c.KV(target).asked(ctx)
-	if err != nil {
+	switch {
+	case err == nil:
+		target = to.id
+	case !errors.Is(err, ErrNamespaceNotFound): // the server says whether it is that, or out of reach
 		return sum, err
 	}
-	spec := copyJSON{Prefix: &o.Prefix, ToNamespace: to.id, ToPrefix: o.ToPrefix, IfAbsent: o.IfAbsent}
+	spec := copyJSON{Prefix: &o.Prefix, ToNamespace: target, ToPrefix: o.ToPrefix, IfAbsent: o.IfAbsent}
 	for {
 		page, err := kv.copyPage(ctx, spec)
 		if err != nil {

@@ -157,7 +157,10 @@ export class KV {
   }
 
   async copy(target, options = {}) {
-    const to = await this.client.currentId(targetRef(target), options);
+    const to = await this.client.currentId(targetRef(target), options).catch((e) => {
+      if (e.code === "namespace_not_found") return target; // the server says whether it is that, or out of reach
+      throw e;
+    });
     const kv = new KV(this.client, await this.client.namespaceId(this.namespace, options), this.shared);
     return copy((body) => kv.#copyPage(body, options), to, options);
   }
