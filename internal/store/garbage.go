@@ -13,6 +13,9 @@ import (
 
 // sweepGarbage removes the files of blobs that none has named for the grace.
 func (s *Store) sweepGarbage(ctx context.Context) error {
+	if err := s.redateGarbage(ctx); err != nil {
+		return err
+	}
 	c := chunks{s, []byte{prefixGarbage}}
 	upper := binary.BigEndian.AppendUint64([]byte{prefixGarbage}, uint64(s.cfg.Now().Unix()+1))
 	for ctx.Err() == nil {
@@ -27,6 +30,29 @@ func (s *Store) sweepGarbage(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// redateGarbage has the grace count from now where it would end later than any that
+// begins now, by another grace at least: the clock was ahead, and is put right. How much of
+// it is over nobody knows.
+func (s *Store) redateGarbage(ctx context.Context) error {
+	now, grace := s.cfg.Now(), s.cfg.BlobGrace
+	prefix := []byte{prefixGarbage}
+	lower := binary.BigEndian.AppendUint64(prefix, uint64(now.Add(2*grace).Unix()+1))
+	return s.deleteRange(ctx, lower, successor(prefix), func(b *pebble.Batch, k, v []byte) error {
+		id, err := garbageID(k)
+		if err != nil {
+			return err
+		}
+		return errors.Join(b.Delete(k, nil), b.Set(appendGarbageKey(nil, now.Add(grace).Unix(), id), v, nil))
+	})
+}
+
+func garbageID(key []byte) (id godwit.BlobID, err error) {
+	if len(key) != 1+8+idLen {
+		return id, fmt.Errorf("read garbage row: %w", ErrCorrupt)
+	}
+	return godwit.BlobID(key[9:]), nil
+}
+
 func (s *Store) removeGarbage(rows []row) error {
 	if err := s.syncLog(); err != nil {
 		return err
@@ -34,10 +60,11 @@ func (s *Store) removeGarbage(rows []row) error {
 	b := s.db.NewBatch()
 	defer b.Close()
 	for _, r := range rows {
-		if len(r.key) != 1+8+idLen {
-			return fmt.Errorf("read garbage row: %w", ErrCorrupt)
+		id, err := garbageID(r.key)
+		if err != nil {
+			return err
 		}
-		if err := errors.Join(s.removeUnnamed(godwit.BlobID(r.key[9:]), r.value), b.Delete(r.key, nil)); err != nil {
+		if err := errors.Join(s.removeUnnamed(id, r.value), b.Delete(r.key, nil)); err != nil {
 			return err
 		}
 	}

@@ -145,6 +145,30 @@ func TestBlobGrace(t *testing.T) {
 	d.healthy()
 }
 
+// TestBlobGraceAfterClockAhead: the file of a value that was deleted while the clock was
+// ahead goes within the grace once the clock is right.
+func TestBlobGraceAfterClockAhead(t *testing.T) {
+	const ahead = 10 * 365 * 24 * time.Hour
+	d := newDisk(t, store.Config{InlineBytes: 100, BlobGrace: 10 * time.Second})
+	value := strings.Repeat("x", 70_000)
+	d.write(d.putBlob(ns1, "deleted", value), d.putBlob(ns1, "kept", value))
+	d.clock.advance(ahead)
+	d.write(del(ns1, "deleted"))
+	d.clock.advance(-ahead)
+	for _, tt := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 2}, {9 * time.Second, 2}, {time.Second, 1}} {
+		d.clock.advance(tt.after)
+		d.sweep()
+		if got := d.blobFiles(); len(got) != tt.want {
+			t.Errorf("%v later: %d files, want %d", tt.after, len(got), tt.want)
+		}
+	}
+	d.wantValue(ns1, "kept", value)
+	d.healthy()
+}
+
 // TestOrphans: an upload that no record names is gone after reopening; one that
 // is named, or waits for its grace, is not.
 func TestOrphans(t *testing.T) {
