@@ -103,9 +103,13 @@ func (c *copyCmd) look(ctx context.Context, p *program, source transfer.Source, 
 	if err != nil {
 		return err
 	}
+	now, err := transfer.Clock(ctx, to)
+	if err != nil {
+		return err
+	}
 	counts := new(transfer.Progress)
 	say := p.say("check", c.Quiet, counts, total, counts.Keys.Load)
-	err = transfer.Look(ctx, source, transfer.Options{Progress: counts, Now: nowSeconds})
+	err = transfer.Look(ctx, source, transfer.Options{Progress: counts, Now: transfer.Seconds(now)})
 	say.close(err)
 	if err != nil {
 		return err
@@ -124,8 +128,12 @@ func (c *copyCmd) copy(ctx context.Context, p *program, source *transfer.Server,
 	if _, err := transfer.EnsureNamespace(ctx, to, c.Target); err != nil {
 		return err
 	}
-	counts := new(transfer.Progress)
+	now, err := transfer.Clock(ctx, to)
+	if err != nil {
+		return err
+	}
+	o := transfer.Options{Progress: new(transfer.Progress), Now: transfer.Seconds(now)}
 	of := fmt.Sprintf("copy of %s at %s to %s at %s, prefix %q", c.Source, c.FromURL, c.Target, c.URL, c.Prefix)
-	target := &transfer.ServerTarget{KV: to.KV(c.Target), Progress: counts, Now: nowSeconds}
-	return c.run(ctx, p, "copy", c.Checkpoint, of, source, target, counts, total)
+	target := &transfer.ServerTarget{KV: to.KV(c.Target), Progress: o.Progress, Now: o.Now}
+	return c.run(ctx, p, "copy", c.Checkpoint, of, source, target, o, total)
 }

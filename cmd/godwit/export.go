@@ -31,29 +31,34 @@ func (c *exportCmd) Run(ctx context.Context, p *program) error {
 	if err := c.usage(); err != nil {
 		return wrongUsage{err}
 	}
-	kv, err := c.open()
+	cl, err := c.client()
 	if err != nil {
 		return err
 	}
+	kv := cl.KV(c.Namespace)
 	total, err := c.count(ctx, kv)
 	if err != nil {
 		return err
 	}
+	now, err := transfer.Clock(ctx, cl)
+	if err != nil {
+		return err
+	}
 	source := &transfer.Server{KV: kv, Prefix: c.Prefix, Strong: c.Strong}
-	counts := new(transfer.Progress)
+	o := transfer.Options{Progress: new(transfer.Progress), Now: transfer.Seconds(now)}
 	switch {
 	case c.DryRun:
-		return c.look(ctx, p, source, total)
+		return c.look(ctx, p, source, o, total)
 	case c.To == "lines":
-		return c.lines(ctx, p, source, total)
+		return c.lines(ctx, p, source, o, total)
 	case c.To == "dir":
-		return c.toDir(ctx, p, source, counts, total)
+		return c.toDir(ctx, p, source, o, total)
 	}
 	cf, err := c.cloudflare()
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, p, source, &transfer.CloudflareTarget{Cloudflare: cf, Progress: counts, Now: nowSeconds}, counts, total)
+	return c.run(ctx, p, source, &transfer.CloudflareTarget{Cloudflare: cf, Progress: o.Progress, Now: o.Now}, o, total)
 }
 
 func (c *exportCmd) usage() error {
@@ -73,10 +78,10 @@ func (c *exportCmd) usage() error {
 }
 
 // look says what an export would write.
-func (c *exportCmd) look(ctx context.Context, p *program, source transfer.Source, total int64) error {
-	counts := new(transfer.Progress)
+func (c *exportCmd) look(ctx context.Context, p *program, source transfer.Source, o transfer.Options, total int64) error {
+	counts := o.Progress
 	say := p.say("check", c.Quiet, counts, total, counts.Keys.Load)
-	err := transfer.Look(ctx, source, transfer.Options{Progress: counts, Now: nowSeconds})
+	err := transfer.Look(ctx, source, o)
 	say.close(err)
 	if err != nil {
 		return err
@@ -88,15 +93,15 @@ func (c *exportCmd) look(ctx context.Context, p *program, source transfer.Source
 }
 
 // lines writes lines.
-func (c *exportCmd) lines(ctx context.Context, p *program, source *transfer.Server, total int64) error {
+func (c *exportCmd) lines(ctx context.Context, p *program, source *transfer.Server, o transfer.Options, total int64) error {
 	out, from, err := c.output(p)
 	if err != nil {
 		return err
 	}
 	source.From = from
-	counts := new(transfer.Progress)
+	counts := o.Progress
 	say := p.say("export", c.Quiet, counts, total, counts.Keys.Load)
-	err = transfer.Write(ctx, source, out, counts, nowSeconds)
+	err = transfer.Write(ctx, source, out, counts, o.Now)
 	if c.Output != "" {
 		err = errors.Join(err, transfer.CloseOutput(out))
 	}
@@ -134,10 +139,10 @@ func (c *exportCmd) count(ctx context.Context, kv *client.KV) (int64, error) {
 }
 
 // toDir writes files.
-func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Server, counts *transfer.Progress, total int64) (err error) {
+func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Server, o transfer.Options, total int64) (err error) {
 	var lossy atomic.Int64
 	target := &transfer.DirTarget{
-		Name: c.Dir, Prefix: c.Prefix, Progress: counts,
+		Name: c.Dir, Prefix: c.Prefix, Progress: o.Progress,
 		Lossy:   func(string) { lossy.Add(1) },
 		Collide: func(a, b string) { fmt.Fprintf(p.stderr, "differ in case only: %q and %q\n", a, b) },
 	}
@@ -145,7 +150,7 @@ func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Serv
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	err = c.run(ctx, p, source, target, counts, total)
+	err = c.run(ctx, p, source, target, o, total)
 	if n := lossy.Load(); n > 0 {
 		fmt.Fprintf(p.stderr, "keys that had metadata or an expiration, which files do not keep: %d\n", n)
 	}
@@ -153,7 +158,7 @@ func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Serv
 }
 
 // run writes into another store.
-func (c *exportCmd) run(ctx context.Context, p *program, source *transfer.Server, target transfer.Target, counts *transfer.Progress, total int64) error {
+func (c *exportCmd) run(ctx context.Context, p *program, source *transfer.Server, target transfer.Target, o transfer.Options, total int64) error {
 	of := fmt.Sprintf("export of %s at %s to %s %s%s, prefix %q", c.Namespace, c.URL, c.To, c.Dir, c.CloudflareNamespace, c.Prefix)
-	return c.transferring.run(ctx, p, "export", c.Checkpoint, of, source, target, counts, total)
+	return c.transferring.run(ctx, p, "export", c.Checkpoint, of, source, target, o, total)
 }

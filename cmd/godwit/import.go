@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/transfer"
@@ -38,7 +39,11 @@ func (c *importCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	in, err := c.input(ctx, p)
+	now, err := transfer.Clock(ctx, cl)
+	if err != nil {
+		return err
+	}
+	in, err := c.input(ctx, p, now)
 	if err != nil {
 		return err
 	}
@@ -126,7 +131,7 @@ func (c *importCmd) look(ctx context.Context, p *program, cl *client.Client, in 
 // pass reads everything and writes nothing.
 func (c *importCmd) pass(ctx context.Context, p *program, in *input) error {
 	say := p.say("check", c.Quiet, in.counts, in.total, in.done)
-	err := transfer.Look(ctx, in.source, transfer.Options{Progress: in.counts, Now: nowSeconds})
+	err := transfer.Look(ctx, in.source, transfer.Options{Progress: in.counts, Now: in.now})
 	say.close(err)
 	return err
 }
@@ -141,12 +146,12 @@ func (c *importCmd) write(ctx context.Context, p *program, cl *client.Client, in
 	if _, err := transfer.EnsureNamespace(ctx, cl, c.Namespace); err != nil {
 		return err
 	}
-	o := transfer.Options{Concurrency: c.Concurrency, Progress: in.counts, Now: nowSeconds}
+	o := transfer.Options{Concurrency: c.Concurrency, Progress: in.counts, Now: in.now}
 	if c.checkpoint != nil {
 		o.OnMark = c.checkpoint.Note
 	}
 	say := p.say("import", c.Quiet, in.counts, in.total, in.done)
-	err := transfer.Run(ctx, in.source, &transfer.ServerTarget{KV: cl.KV(c.Namespace), Progress: in.counts, Now: nowSeconds}, o)
+	err := transfer.Run(ctx, in.source, &transfer.ServerTarget{KV: cl.KV(c.Namespace), Progress: in.counts, Now: in.now}, o)
 	say.close(err)
 	return c.ended(err)
 }
@@ -195,13 +200,14 @@ type input struct {
 	counts *transfer.Progress
 	total  int64 // of what done counts; 0: not known
 	done   func() int64
+	now    func() int64 // the server's clock
 	close  func()
 }
 
 // input settles on what to read, and where to begin.
-func (c *importCmd) input(ctx context.Context, p *program) (*input, error) {
+func (c *importCmd) input(ctx context.Context, p *program, now func() time.Time) (*input, error) {
 	counts := new(transfer.Progress)
-	in := &input{counts: counts, done: counts.Keys.Load, close: func() {}}
+	in := &input{counts: counts, done: counts.Keys.Load, now: transfer.Seconds(now), close: func() {}}
 	var from transfer.Mark
 	if c.Checkpoint != "" && !c.DryRun {
 		var err error
@@ -224,7 +230,7 @@ func (c *importCmd) input(ctx context.Context, p *program) (*input, error) {
 		}
 		in.source = transfer.Under{Source: m, Prefix: c.Prefix}
 	case "redis":
-		in.source = &transfer.Redis{URL: c.Files[0], Prefix: c.Prefix, Progress: counts, Skip: skip}
+		in.source = &transfer.Redis{URL: c.Files[0], Prefix: c.Prefix, Progress: counts, Skip: skip, Now: now}
 	case "dir":
 		in.source = &transfer.Dir{Name: c.Files[0], Prefix: c.Prefix, Progress: counts, Skip: skip}
 	default:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/transfer"
@@ -54,9 +55,10 @@ func (c *seedCmd) seed(ctx context.Context, p *program, cl *client.Client, s *tr
 		if _, err := transfer.EnsureNamespace(ctx, cl, s.Title); err != nil {
 			return err
 		}
+		now := transfer.Seconds(time.Now) // a fixture has times to live alone
 		counts := new(transfer.Progress)
-		o := transfer.Options{Concurrency: c.Concurrency, Progress: counts, Now: nowSeconds}
-		if err := transfer.Run(ctx, transfer.Given(items), &transfer.ServerTarget{KV: kv, Progress: counts, Now: nowSeconds}, o); err != nil {
+		o := transfer.Options{Concurrency: c.Concurrency, Progress: counts, Now: now}
+		if err := transfer.Run(ctx, transfer.Given(items), &transfer.ServerTarget{KV: kv, Progress: counts, Now: now}, o); err != nil {
 			return err
 		}
 	}

@@ -19,8 +19,9 @@ type transferring struct {
 
 // run writes what is in a namespace to a target, and goes on where a checkpoint says, if
 // there is to be one.
-func (t *transferring) run(ctx context.Context, p *program, what, file, of string, source *transfer.Server, target transfer.Target, counts *transfer.Progress, total int64) error {
-	o := transfer.Options{Concurrency: t.Concurrency, Progress: counts, Now: nowSeconds}
+func (t *transferring) run(ctx context.Context, p *program, what, file, of string, source *transfer.Server, target transfer.Target, o transfer.Options, total int64) error {
+	counts := o.Progress
+	o.Concurrency = t.Concurrency
 	var checkpoint *transfer.Checkpoint
 	if file != "" {
 		var err error
@@ -136,8 +137,6 @@ func (p *program) would(counts *transfer.Progress) string {
 	}
 	return text
 }
-
-func nowSeconds() int64 { return time.Now().Unix() }
 
 // stopped says how far a transfer has come that went wrong.
 func stopped(err error, how func(done transfer.Mark) string) error {

@@ -24,6 +24,7 @@ type Redis struct {
 	Prefix   string
 	Progress *Progress
 	Skip     func(what string) // told of each key that is no string, or cannot be a key here
+	Now      func() time.Time  // the target's clock; nil: this machine's
 }
 
 var _ Source = (*Redis)(nil)
@@ -143,10 +144,17 @@ func (r *Redis) skip(what string) {
 	r.Skip(what)
 }
 
+func (r *Redis) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
+
 // values reads values, with how long they have to live.
 func (r *Redis) values(ctx context.Context, c *redis.Client, keys []redisString) ([]Item, error) {
 	values, lives := make([]*redis.StringCmd, len(keys)), make([]*redis.DurationCmd, len(keys))
-	now := time.Now()
+	now := r.now()
 	_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, k := range keys {
 			values[i], lives[i] = p.Get(ctx, k.key), p.PTTL(ctx, k.key)
