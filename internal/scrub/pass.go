@@ -78,12 +78,17 @@ func (s *Scrubber) untilDue() (wait time.Duration, due bool) {
 	return min(max(wait, 0), farAway), wait <= 0
 }
 
-// due is when the pass after those of n begins.
+// due is when the pass after those of n begins: now, where n is of a clock that was ahead
+// and is put right, as nobody knows how long ago that was.
 func (s *Scrubber) due(n *note) time.Time {
+	from, wait := n.Since, min(s.cfg.Every, firstAfter)
 	if n.Last != nil {
-		return time.Unix(n.Last.Began, 0).Add(s.cfg.Every)
+		from, wait = n.Last.Began, s.cfg.Every
 	}
-	return time.Unix(n.Since, 0).Add(min(s.cfg.Every, firstAfter))
+	if now := s.cfg.Now(); from > now.Unix() {
+		return now
+	}
+	return time.Unix(from, 0).Add(wait)
 }
 
 // begin notes a new pass, unless one is under way.

@@ -374,6 +374,36 @@ func TestSchedule(t *testing.T) {
 	})
 }
 
+// TestScheduleAfterClockAhead: what was noted while the clock was ahead holds up no pass
+// once it is right.
+func TestScheduleAfterClockAhead(t *testing.T) {
+	for name, passes := range map[string]bool{"a pass": true, "the first start": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var ahead atomic.Int64
+				ahead.Store(int64(30 * 24 * time.Hour))
+				w := newWorld(t, true)
+				w.close()
+				w.mem = store.NewCrashFS()
+				w.cfg.Every = 2 * time.Hour
+				w.cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+				w.open()
+				w.put("a", 10_000)
+				if passes {
+					w.pass()
+				}
+				ahead.Store(0)
+				time.Sleep(90 * time.Minute)
+				synctest.Wait()
+				st := w.scrub.Status()
+				if began := time.Unix(st.LastBegan, 0); st.LastEnded == 0 || began.After(time.Now()) || st.Next != began.Add(w.cfg.Every).Unix() {
+					t.Errorf("%+v", st)
+				}
+			})
+		})
+	}
+}
+
 // TestRate: a pass takes as long as its bytes at its rate, whatever the machine.
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
