@@ -66,7 +66,7 @@ func New() *Recorder {
 
 // Record counts a request of a namespace.
 func (r *Recorder) Record(ns godwit.NamespaceID, q Request) {
-	minute := q.At.Unix() / 60
+	minute := minuteOf(q.At)
 	s := (*r.series.Load())[ns]
 	if s == nil {
 		if s = r.add(ns, minute); s == nil {
@@ -74,7 +74,7 @@ func (r *Recorder) Record(ns godwit.NamespaceID, q Request) {
 		}
 	}
 	sl := s.live[minute&1].Load()
-	if sl == nil || sl.minute < minute {
+	if sl == nil || sl.minute < minute || sl.minute > minute+hourMinutes {
 		sl = s.begin(minute, r.shards)
 	}
 	i := 0
@@ -83,6 +83,10 @@ func (r *Recorder) Record(ns godwit.NamespaceID, q Request) {
 	}
 	sl.shards[i][q.Action].record(&q)
 }
+
+// minuteOf is the minute of a time, since 1970: before that, where a clock may be that
+// nobody has set, the first one.
+func minuteOf(t time.Time) int64 { return max(t.Unix()/60, 1) }
 
 // add makes room for a namespace; nil if there is none.
 func (r *Recorder) add(ns godwit.NamespaceID, minute int64) *series {
@@ -120,6 +124,6 @@ func (r *Recorder) Report(ns godwit.NamespaceID, now time.Time) (hour, day [Acti
 	if s == nil {
 		return hour, day, len(all) < MaxNamespaces
 	}
-	hour, day = s.report(now.Unix() / 60)
+	hour, day = s.report(minuteOf(now))
 	return hour, day, true
 }

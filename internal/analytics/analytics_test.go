@@ -201,3 +201,41 @@ func BenchmarkRecord(b *testing.B) {
 		}
 	})
 }
+
+// TestBefore1970: a clock that nobody has set counts, and so does one that is put right.
+func TestBefore1970(t *testing.T) {
+	r := analytics.New()
+	for _, at := range []time.Time{time.Unix(-1, 0), time.Unix(-100*365*24*60*60, 0), start} {
+		for i := range 200 {
+			at := at.Add(time.Duration(i) * time.Minute)
+			r.Record(one, analytics.Request{At: at, Keys: 1})
+			if hour, _ := counts(t, r, one, at, analytics.Read); hour.Requests == 0 {
+				t.Fatalf("at %v nothing is counted", at)
+			}
+		}
+	}
+	if hour, day := counts(t, r, one, start.Add(199*time.Minute), analytics.Read); hour.Requests != 60 || day.Requests != 200 {
+		t.Errorf("%d in the hour, %d in the day", hour.Requests, day.Requests)
+	}
+}
+
+// TestAfterClockAhead: what was counted while the clock was ahead is forgotten once it is
+// right; what was counted before is not, unless there was no room for both.
+func TestAfterClockAhead(t *testing.T) {
+	const ahead = 10 * 365 * 24 * time.Hour
+	for minutes, before := range map[int]uint64{1: 30, 2: 30, 300: 0} { // ahead
+		r, now := analytics.New(), start
+		record := func(n int, off time.Duration) {
+			for range n {
+				now = now.Add(time.Minute)
+				r.Record(one, analytics.Request{At: now.Add(off), Keys: 1})
+			}
+		}
+		record(30, 0)
+		record(minutes, ahead)
+		record(300, 0)
+		if hour, day := counts(t, r, one, now, analytics.Read); hour.Requests != 60 || day.Requests != 300+before {
+			t.Errorf("%d ahead: %d in the hour, %d in the day", minutes, hour.Requests, day.Requests)
+		}
+	}
+}

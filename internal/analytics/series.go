@@ -150,11 +150,14 @@ func (c *cell) add(o *cell) {
 }
 
 // begin has a minute counted in. The slot that it takes the place of is of two minutes
-// ago at least: nobody counts in it any more. If the clock was put back, a later
-// minute goes on.
+// ago at least: nobody counts in it any more. If the clock was put back by less than an
+// hour, a later minute goes on.
 func (s *series) begin(minute int64, shards int) *slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.last.Load() > minute+hourMinutes {
+		s.forgetAfter(minute)
+	}
 	at := &s.live[minute&1]
 	if old := at.Load(); old != nil {
 		if old.minute >= minute {
@@ -166,6 +169,25 @@ func (s *series) begin(minute int64, shards int) *slot {
 	at.Store(next)
 	s.last.Store(minute)
 	return next
+}
+
+// forgetAfter forgets what was counted in later minutes: the clock was ahead.
+func (s *series) forgetAfter(minute int64) {
+	for i := range s.live {
+		if sl := s.live[i].Load(); sl != nil && sl.minute > minute {
+			s.live[i].Store(nil)
+		}
+	}
+	for i, sl := range s.minutes {
+		if sl != nil && sl.minute > minute {
+			s.minutes[i] = nil
+		}
+	}
+	for i, t := range s.hours {
+		if t != nil && t.at*hourMinutes > minute {
+			s.hours[i] = nil
+		}
+	}
 }
 
 // keep keeps a minute that is over, and sums the one up whose place it takes.
