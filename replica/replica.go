@@ -135,7 +135,7 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 func (r *Replica) open(ctx context.Context) (err error) {
 	r.clock = edge.NewClock(time.Now)
 	sc := store.Config{
-		Dir: memoryDir, Now: r.clock.Now, Logger: r.cfg.Logger, Metrics: r.cfg.Metrics,
+		Dir: memoryDir, Now: r.clock.Now, Sure: r.clock.Sure, Logger: r.cfg.Logger, Metrics: r.cfg.Metrics,
 		CacheBytes: r.cfg.CacheBytes, Follower: true,
 	}
 	if r.cfg.Dir == "" {

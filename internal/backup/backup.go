@@ -210,7 +210,7 @@ func (c *Config) compareGeneration(ctx context.Context, h *feed.Hello) error {
 func (c *Config) follow(ctx context.Context, source *source) (err error) {
 	clock := edge.NewClock(c.Now)
 	sc := c.store()
-	sc.Now, sc.Logger = clock.Now, c.Logger
+	sc.Now, sc.Sure, sc.Logger = clock.Now, clock.Sure, c.Logger
 	s, err := store.Open(ctx, sc)
 	if err != nil {
 		return err

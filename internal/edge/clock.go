@@ -9,23 +9,53 @@ import (
 	"github.com/godwitkv/godwit/internal/store"
 )
 
-// Clock is this machine's clock, corrected by the upstream's.
+// Clock is this machine's clock until the upstream has told its time, and from then on the
+// upstream's, which goes on whatever becomes of the machine's.
 type Clock struct {
 	local  func() time.Time
-	offset atomic.Int64 // nanoseconds to add
+	offset atomic.Int64         // nanoseconds to add to local, until something is told
+	told   atomic.Pointer[told] // nil: nothing is yet
 }
 
-// NewClock returns a clock that is not corrected yet.
+// told is a time of the upstream's, and when it was that.
+type told struct{ time, at time.Time }
+
+// NewClock returns a clock to which nothing was told yet.
 func NewClock(local func() time.Time) *Clock { return &Clock{local: local} }
 
 // Now is the corrected time.
-func (c *Clock) Now() time.Time { return c.local().Add(time.Duration(c.offset.Load())) }
+func (c *Clock) Now() time.Time {
+	if t := c.told.Load(); t != nil {
+		return t.time.Add(time.Since(t.at))
+	}
+	return c.local().Add(time.Duration(c.offset.Load()))
+}
 
-// Offset is what is added to the machine's clock.
-func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
+// Sure is the time by what the upstream has told since the start; zero: it has not. What
+// the machine knows by itself, and what was true before, may be wrong by years.
+func (c *Clock) Sure() time.Time {
+	if c.told.Load() == nil {
+		return time.Time{}
+	}
+	return c.Now()
+}
 
-// Correct sets what is added to the machine's clock.
-func (c *Clock) Correct(offset time.Duration) { c.offset.Store(int64(offset)) }
+// Offset is by how much the time is later than by the machine's clock.
+func (c *Clock) Offset() time.Duration {
+	if c.told.Load() == nil {
+		return time.Duration(c.offset.Load())
+	}
+	return c.Now().Sub(c.local().Round(0))
+}
+
+// Correct goes on from the machine's clock, to which so much is added.
+func (c *Clock) Correct(offset time.Duration) {
+	c.offset.Store(int64(offset))
+	c.told.Store(nil)
+}
+
+// tell goes on from a time of the upstream's.
+func (c *Clock) tell(now time.Time) { c.told.Store(&told{now.Round(0), time.Now()}) }
 
 const (
 	smallOffset = 10 * time.Millisecond  // is left alone
@@ -45,19 +75,28 @@ func (l *loop) correct(clock int64, round time.Duration) error {
 		return nil
 	}
 	c := l.cfg.Clock
-	was := c.Offset()
-	least := time.UnixMilli(clock).Sub(c.local())
-	offset := min(max(was, least), least+round)
-	if (offset - was).Abs() > round/2 {
-		offset = least + round/2
+	now := c.Now().Round(0)
+	least := time.UnixMilli(clock).Sub(now)
+	by := min(max(0, least), least+round)
+	if by.Abs() > round/2 {
+		by = least + round/2
 	}
-	if (offset - was).Abs() < smallOffset {
-		return nil
+	if by.Abs() < smallOffset {
+		by = 0
 	}
-	c.Correct(offset)
-	if offset.Abs() > largeOffset && was.Abs() <= largeOffset {
+	if by != 0 || c.told.Load() == nil {
+		c.tell(now.Add(by))
+	}
+	return l.keepOffset(c.Offset())
+}
+
+// keepOffset notes how far apart the two clocks are, whichever of them was set.
+func (l *loop) keepOffset(offset time.Duration) error {
+	far := offset.Abs() > largeOffset
+	if far && !l.far {
 		l.log.Warn("this machine's clock is far from the upstream's, whose time is taken", slog.Duration(logOffset, offset))
 	}
+	l.far = far
 	if (offset - l.offset).Abs() < keptOffset {
 		return nil
 	}
@@ -66,8 +105,7 @@ func (l *loop) correct(clock int64, round time.Duration) error {
 }
 
 // clockNote is where the correction stands that a start without an upstream goes
-// on with. By its own clock such a node would hide entries at the wrong second,
-// and sweep them: an entry that was swept too early is gone.
+// on with: by its own clock such a node would hide entries at the wrong second.
 const clockNote = "clock"
 
 func (a *applier) keepOffset(offset time.Duration) error {

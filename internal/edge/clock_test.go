@@ -111,3 +111,63 @@ func TestClockBeforeTheFirstCopy(t *testing.T) {
 		})
 	}
 }
+
+// TestClockIsSetRight: that the machine's clock is put right, or jumps, neither drops nor
+// shows what the upstream's time does not, with an upstream or without.
+func TestClockIsSetRight(t *testing.T) {
+	for name, tc := range map[string]struct{ skew, jump time.Duration }{
+		"it was behind":            {-time.Hour, time.Hour},
+		"it was ahead":             {time.Hour, -time.Hour},
+		"it is ahead":              {0, 24 * time.Hour},
+		"it was in another decade": {75 * 365 * 24 * time.Hour, -75 * 365 * 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world(t, func(t *testing.T) {
+				n, u, s := following(t, options{at: 100, skew: tc.skew})
+				defer n.stop()
+				tell := func(seconds int, clock func() int64) {
+					for range seconds {
+						s.send(&feed.Heartbeat{Revision: 102, Ping: u.lastReport().Ping, Clock: clock()})
+						time.Sleep(time.Second)
+					}
+				}
+				now, nothing := func() int64 { return time.Now().UnixMilli() }, func() int64 { return 0 }
+				soon, later := put(ns1, "soon", "v", 101), put(ns1, "later", "v", 102)
+				soon.Expiration, later.Expiration = time.Now().Unix()+20, time.Now().Unix()+2000
+				s.send(&feed.Records{Prev: 100, Revision: 102, Records: []godwit.Record{soon, later}})
+				tell(1, now)
+				n.jump.Store(int64(tc.jump))
+				tell(10, nothing)
+				n.holdsKey(ns1, "soon", true)
+				n.holds(ns1, "later=v soon=v")
+				tell(15, nothing)
+				n.holds(ns1, "later=v")
+				tell(1, now)
+				if got := n.clock.Offset(); got != -tc.skew-tc.jump {
+					t.Errorf("offset %v, want %v", got, -tc.skew-tc.jump)
+				}
+			})
+		})
+	}
+}
+
+// TestNothingEndsUnheard: a node that starts while its upstream is away hides by its own
+// clock what that says has ended, and drops none of it: the clock may be put right.
+func TestNothingEndsUnheard(t *testing.T) {
+	world(t, func(t *testing.T) {
+		o := options{at: 100, fs: store.NewMemFS()}
+		n, _, s := following(t, o)
+		session := put(ns1, "session", "v", 101)
+		session.Expiration = time.Now().Unix() + 3600
+		s.send(&feed.Records{Prev: 100, Revision: 101, Records: []godwit.Record{session}})
+		n.stop()
+		o.at, o.net, o.skew = 0, newNetwork(), 2*time.Hour
+		o.upstream = []*upstream{startUpstream(t, o.net, "gone")}
+		n = start(t, o)
+		defer n.stop()
+		time.Sleep(10 * time.Second)
+		n.holdsKey(ns1, "session", false)
+		n.jump.Store(int64(-2 * time.Hour))
+		n.holds(ns1, "session=v")
+	})
+}

@@ -24,7 +24,7 @@ import (
 
 // Config is what an edge needs. Store, Clock, Upstreams and Token are required.
 type Config struct {
-	Store     *store.Store // opened with Follower, and Clock.Now
+	Store     *store.Store // opened with Follower, Clock.Now and Clock.Sure
 	Clock     *Clock
 	Upstreams []string // URLs, in order of preference
 	Token     string

@@ -341,6 +341,7 @@ type node struct {
 	t     testing.TB
 	store *store.Store
 	clock *edge.Clock
+	jump  atomic.Int64 // of the machine's clock
 	logs  *logtest.Buffer
 
 	metrics *prometheus.Registry
@@ -383,7 +384,7 @@ type options struct {
 func openStore(t testing.TB, o options, clock *edge.Clock) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), store.Config{
-		Dir: "/data", FS: o.fs, Now: clock.Now, Follower: true, InlineBytes: 1024, DiskReserve: o.reserve,
+		Dir: "/data", FS: o.fs, Now: clock.Now, Sure: clock.Sure, Follower: true, InlineBytes: 1024, DiskReserve: o.reserve,
 		CacheBytes: max(o.cache, 8<<20), HotBytes: 1 << 20,
 	})
 	if err != nil {
@@ -413,7 +414,7 @@ func start(t testing.TB, o options) *node {
 		o.fs = store.NewMemFS()
 	}
 	n := &node{t: t, logs: new(logtest.Buffer)}
-	n.clock = edge.NewClock(func() time.Time { return time.Now().Add(o.skew) })
+	n.clock = edge.NewClock(func() time.Time { return time.Now().Add(o.skew + time.Duration(n.jump.Load())) })
 	n.store = openStore(t, o, n.clock)
 	if o.at != 0 {
 		seed(t, n.store, o.at, o.carries)

@@ -76,7 +76,7 @@ func (s *Store) sweepHistory(ns godwit.NamespaceID, fn func(*Tx, *namespaceHisto
 // dropEnded drops a chunk of the versions that ended before the namespace's time, in the
 // order in which they did.
 func (tx *Tx) dropEnded(ns godwit.NamespaceID, h *namespaceHistory, c *chunks) (more bool, err error) {
-	before := tx.s.cfg.Now().Add(-tx.s.historySpan(ns, h.policy.Span)).UnixMilli()
+	before := tx.s.cfg.Sure().Add(-tx.s.historySpan(ns, h.policy.Span)).UnixMilli()
 	more, err = c.each(successor(appendNS(nil, prefixEnded, ns)), func(k, row []byte) error {
 		_, _, r, err := cutEndedKey(k)
 		if err != nil || len(row) < 8 {

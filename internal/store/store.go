@@ -36,6 +36,7 @@ type Config struct {
 	Dir         string
 	FS          FS                    // default: the machine's
 	Now         func() time.Time      // corrected clock; default: time.Now
+	Sure        func() time.Time      // a time that has come for sure: what ends later is kept, though it is hidden by Now; default: Now
 	Logger      *slog.Logger          // default: none
 	Metrics     prometheus.Registerer // default: none
 	InlineBytes int                   // longest value kept beside its key; default godwit.DefaultInlineBytes
@@ -98,6 +99,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Sure == nil {
+		c.Sure = c.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

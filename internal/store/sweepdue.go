@@ -23,11 +23,12 @@ type dueRow struct {
 	id  entryID
 }
 
-// sweepDue handles all rows of x up to now, a chunk at a time.
+// sweepDue handles all rows of x up to a time that has come for sure, a chunk at a time:
+// what is dropped too early is gone, at this node and no other.
 func (s *Store) sweepDue(ctx context.Context) error {
 	c := chunks{s, []byte{prefixDue}}
 	for ctx.Err() == nil {
-		rows, more, err := c.takeDue(s.cfg.Now().Unix())
+		rows, more, err := c.takeDue(s.cfg.Sure().Unix())
 		if err == nil && len(rows) > 0 {
 			err = s.sweepRows(rows)
 		}
@@ -40,7 +41,7 @@ func (s *Store) sweepDue(ctx context.Context) error {
 
 // takeDue returns a chunk of the rows of x up to now.
 func (c *chunks) takeDue(now int64) (rows []dueRow, more bool, err error) {
-	upper := binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(now+1))
+	upper := binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(max(now+1, 0)))
 	more, err = c.each(upper, func(k, _ []byte) error {
 		due, ns, key, ok := cutDueKey(k)
 		if !ok {
