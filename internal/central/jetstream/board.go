@@ -25,7 +25,7 @@ type board struct {
 	trouble  string        // why the stream is not followed; "": it is
 	logged   time.Time     // when that was logged last
 	down     *godwit.Error // why no writes are taken
-	skew     time.Duration // of this machine's clock against the stream's, where that is too much
+	skew     time.Duration // of this machine's clock against the cluster's, where that is too much
 	verdicts [state.TooLate + 1]int64
 	errands
 }
@@ -80,8 +80,8 @@ func (b *board) full(is bool) {
 
 func (b *board) isFull() bool { return b.room.Load() }
 
-// clock notes by how much this machine's clock was ahead of the stream's when a
-// batch left that took so long to come back.
+// clock notes by how much this machine's clock was ahead of the cluster's, of which was
+// heard after so long.
 func (b *board) clock(ahead, took time.Duration) {
 	skew := time.Duration(0)
 	if ahead > state.MaxAhead || ahead < -state.MaxAhead-took {
@@ -109,6 +109,13 @@ func (b *board) clockIsOff() bool {
 	return b.skew != 0
 }
 
+func side(skew time.Duration) string {
+	if skew < 0 {
+		return "behind"
+	}
+	return "ahead of"
+}
+
 // Problem says why the member is not as it should be, "" if it is.
 func (m *Member) Problem() string {
 	b := &m.board
@@ -118,7 +125,7 @@ func (m *Member) Problem() string {
 	case b.room.Load():
 		return "the disk is full: nothing is applied until there is room"
 	case b.skew != 0:
-		return fmt.Sprintf("this machine's clock is %v ahead of the cluster's", b.skew.Round(time.Second))
+		return fmt.Sprintf("this machine's clock is %v %s the cluster's", b.skew.Abs().Round(time.Second), side(b.skew))
 	case b.trouble != "":
 		return b.trouble
 	case b.brims.Load():

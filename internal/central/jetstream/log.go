@@ -7,6 +7,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/central/gather"
 	"github.com/godwitkv/godwit/internal/planted"
+	"github.com/godwitkv/godwit/internal/state"
 )
 
 // errDiskFull refuses all writes of a member that has stopped applying: it could
@@ -27,6 +28,8 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 		return nil, errDiskFull
 	case m.board.isLogFull():
 		return nil, errLogFull
+	case m.ahead() > state.MaxAhead:
+		return nil, errClock
 	case gather.Puts(txs) && m.store.DiskFull():
 		return nil, godwit.ErrDiskFull
 	case m.store.Stalled():

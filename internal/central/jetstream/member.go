@@ -14,6 +14,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/planted"
+	"github.com/godwitkv/godwit/internal/steady"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -59,6 +60,10 @@ type Config struct {
 	// member must not go on to hold what the log's namespaces do. nil: it may.
 	MayHold func() error
 
+	// Yield has another of the stream's servers lead it, if this machine's does: the
+	// leader's clock is the log's, and this machine's is wrong. nil: nobody is told.
+	Yield func()
+
 	// Fenced is told that a later generation has taken the log over, and that nothing
 	// is written here any more.
 	Fenced func(by uint64)
@@ -76,6 +81,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.MayHold == nil {
 		c.MayHold = func() error { return nil }
+	}
+	if c.Yield == nil {
+		c.Yield = func() {}
 	}
 	if c.Formats == 0 {
 		c.Formats = LastFormat
@@ -124,6 +132,10 @@ type Member struct {
 	trimmedAt  time.Time // upkeep's own
 	padding    padding   // likewise
 	formatSent time.Time // upkeep's own
+	yielded    time.Time // beat's own
+
+	steady *steady.Clock
+	common atomic.Pointer[common]
 
 	applying sync.Mutex // held to change the store, and place
 	place    Place      // up to where the stream is applied
@@ -159,7 +171,8 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 	m := &Member{cfg: cfg, store: cfg.Store, log: cfg.Logger, caughtUp: make(chan struct{}), failed: make(chan error, 1)}
 	m.fresh.start = time.Now()
 	m.board.log = cfg.Logger
-	m.proposer = newProposer(cfg.Stream, cfg.Now, m.board.writes)
+	m.steady = steady.New(cfg.Now)
+	m.proposer = newProposer(cfg.Stream, m.batchTime, m.board.writes)
 	m.chunks = newAssembler(cfg.Store)
 	var err error
 	if m.place, err = readPlace(cfg.Store); err != nil {

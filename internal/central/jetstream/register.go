@@ -78,6 +78,7 @@ func (m *Member) beat(ctx context.Context) error {
 		p := m.pulse()
 		m.roster.hear(p)
 		m.cfg.Registry.Tell(p)
+		m.compareClocks()
 		if err := m.judge(); err != nil {
 			return err
 		}

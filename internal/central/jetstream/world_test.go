@@ -94,6 +94,14 @@ func (c *cluster) add(name string) *member {
 
 func (m *member) now() time.Time { return time.Now().Add(time.Duration(m.skew.Load())) }
 
+// sure is what the store drops by.
+func (m *member) sure() time.Time {
+	if r := m.running.Load(); r != nil {
+		return r.Sure()
+	}
+	return time.Time{}
+}
+
 func (m *member) start() {
 	m.c.t.Helper()
 	m.open()
@@ -113,7 +121,7 @@ func (m *member) open() {
 		m.disk = m.fs
 	}
 	s, err := store.Open(context.Background(), store.Config{
-		Dir: "/data", FS: m.disk, Now: m.clock.Now, Follower: true, History: true, InlineBytes: 1024, DiskReserve: -1,
+		Dir: "/data", FS: m.disk, Now: m.clock.Now, Sure: m.sure, Follower: true, History: true, InlineBytes: 1024, DiskReserve: -1,
 		CacheBytes: 1 << 20, HotBytes: 64 << 10,
 	})
 	if err != nil {

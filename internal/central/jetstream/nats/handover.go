@@ -18,10 +18,7 @@ func (s *Server) handOver() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTimeout)
 	defer cancel()
-	for _, stream := range []string{streamName(s.cfg.Cluster), bucketStream(s.cfg.Cluster)} {
-		// An error says that there is nothing to hand over.
-		_ = s.server.JetStreamStepdownStream(server.DEFAULT_GLOBAL_ACCOUNT, stream)
-	}
+	s.Yield()
 	if s.server.JetStreamIsLeader() {
 		_ = s.asAdmin(ctx, server.JSApiLeaderStepDown, nil, nil)
 	}
@@ -33,6 +30,14 @@ func (s *Server) handOver() {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// Yield has others lead the streams that this server leads, and goes on.
+func (s *Server) Yield() {
+	for _, stream := range []string{streamName(s.cfg.Cluster), bucketStream(s.cfg.Cluster)} {
+		// An error says that there is nothing to hand over.
+		_ = s.server.JetStreamStepdownStream(server.DEFAULT_GLOBAL_ACCOUNT, stream)
 	}
 }
 

@@ -305,3 +305,22 @@ func testHandOver(t *testing.T, w *world) {
 		t.Error(err)
 	}
 }
+
+// TestYield: a server that is to yield the lead does, and another has it, while writes go
+// on.
+func TestYield(t *testing.T) {
+	t.Parallel()
+	w := prepare(t, 3)
+	a, b := w.start("n1"), w.start("n2")
+	w.wait(w.start("n3"))
+	w.wait(a)
+	w.wait(b)
+	w.lead(a, "n2")
+	b.server.Yield()
+	w.until("another leads", func() bool {
+		status, err := a.stream.Status(t.Context())
+		return err == nil && status.Leader != "" && nodeOf(status.Leader) != "n2"
+	})
+	writer := w.again(a, nats.DefaultTimeout)
+	w.until("writes go on", func() bool { return send(writer.stream, "text") == nil })
+}
