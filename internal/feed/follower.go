@@ -179,5 +179,5 @@ func (f *follower) beatIfDue(ping uint64, age time.Duration) error {
 	if ping != 0 {
 		f.echoed = ping
 	}
-	return f.send(&Heartbeat{Revision: f.at, Age: age, Ping: ping, Clock: f.s.cfg.Now().UnixMilli()})
+	return f.send(&Heartbeat{Revision: f.at, Age: age, Ping: ping, Clock: f.s.clock()})
 }

@@ -116,7 +116,7 @@ func (o *outgoing) hello() error {
 	h := &Hello{
 		Cluster: st.Cluster(), Account: o.s.account(), Lineage: st.Lineage(), Purged: st.Purged(),
 		Revision: o.s.ring.position(), Owner: o.s.cfg.Owner, Carries: o.filter.Filter, Session: o.session,
-		Clock: o.s.cfg.Now().UnixMilli(),
+		Clock: o.s.clock(),
 	}
 	if o.s.cfg.Self != nil {
 		h.Location = clipText(o.s.cfg.Self().Location)

@@ -56,7 +56,9 @@ type ServerConfig struct {
 	MaxReconciles int // walks at once; default 4
 	RingBytes     int // of recent batches; default 64 MiB
 
-	Now     func() time.Time
+	Now func() time.Time
+	// Sure is the time that followers are told, and go by; zero: nothing is. nil: Now.
+	Sure    func() time.Time
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -64,6 +66,9 @@ type ServerConfig struct {
 func (c *ServerConfig) setDefaults() {
 	if c.Outranked == nil {
 		c.Outranked = func(uint64) {}
+	}
+	if c.Sure == nil {
+		c.Sure = c.Now
 	}
 	if c.MaxFollowers <= 0 {
 		c.MaxFollowers = 1024
@@ -75,6 +80,9 @@ func (c *ServerConfig) setDefaults() {
 		c.RingBytes = 64 << 20
 	}
 }
+
+// clock is the time that a follower is told, unix milliseconds; 0: nothing.
+func (s *Server) clock() int64 { return max(s.cfg.Sure().UnixMilli(), 0) }
 
 // maxLimitedFollowers is how many streams there are at once of one token that is limited
 // to namespaces.

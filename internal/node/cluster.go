@@ -149,7 +149,12 @@ func connectShared(ctx context.Context, c *Config, cfg nats.Config, replicas int
 		conn.Close()
 		return nil, err
 	}
+	var yield func() // another's servers have their own clocks
+	if cfg.Server != nil {
+		yield = cfg.Server.Yield
+	}
 	return &Shared{
+		Yield:    yield,
 		Stream:   stream,
 		Registry: nats.NewRegistry(nats.RegistryConfig{Conn: conn, Cluster: c.Cluster, Replicas: replicas, Logger: c.Logger}),
 		Close: func() error {

@@ -16,6 +16,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/scrub"
+	"github.com/godwitkv/godwit/internal/steady"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -179,6 +180,9 @@ type Config struct {
 	// Metrics takes the node's metrics; each node needs one of its own.
 	// Default: a new one.
 	Metrics *prometheus.Registry
+	// Doubt is for how long a jump of a centre's clock is not believed. Default: a
+	// minute.
+	Doubt time.Duration
 	// Observer is told what goes on inside. Default: none.
 	Observer *Observer
 }
@@ -219,6 +223,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.Doubt == 0 {
+		c.Doubt = steady.Doubt
 	}
 	if c.Observer == nil {
 		c.Observer = newObserver()

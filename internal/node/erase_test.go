@@ -64,7 +64,7 @@ func TestEraseAtEveryNode(t *testing.T) {
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	dir := t.TempDir()
 	centreCfg := onDisk(dir)
-	centreCfg.Now, centreCfg.RootToken = now, rootToken
+	centreCfg.Now, centreCfg.RootToken, centreCfg.Doubt = now, rootToken, time.Second
 	centre := open(t, centreCfg)
 	cfg := edgeConfig(centre.APIURL())
 	cfg.Now = now

@@ -27,6 +27,7 @@ import (
 	"github.com/godwitkv/godwit/internal/edge"
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/scrub"
+	"github.com/godwitkv/godwit/internal/steady"
 	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/trace"
 	"github.com/godwitkv/godwit/internal/trace/export"
@@ -63,6 +64,7 @@ type Node struct {
 	id      string // of this process, in the tree of nodes
 	started time.Time
 	clock   *edge.Clock // corrected at an edge
+	steady  *steady.Clock
 
 	store    *store.Store
 	origin   origin
@@ -118,7 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	cfg.setDefaults()
 	n := &Node{
-		cfg: cfg, id: newID(), started: cfg.Now(), clock: edge.NewClock(cfg.Now), rootByFlag: cfg.RootToken != "",
+		cfg: cfg, id: newID(), started: cfg.Now(), clock: edge.NewClock(cfg.Now), steady: steady.New(cfg.Now, cfg.Doubt), rootByFlag: cfg.RootToken != "",
 		refreshes: newRefreshes(), ready: make(chan struct{}), again: make(chan struct{}, 1),
 	}
 	n.root, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -201,6 +203,21 @@ func (n *Node) openLog(ctx context.Context) error {
 // now is the time, corrected by the upstream's at an edge.
 func (n *Node) now() time.Time { return n.clock.Now() }
 
+// sure is a time that has come for sure, whatever becomes of this machine's clock; zero:
+// none is known to have.
+func (n *Node) sure() time.Time {
+	switch {
+	case n.cfg.edge():
+		return n.clock.Sure()
+	case !n.cfg.member():
+		return n.steady.Now()
+	}
+	if m := n.member.Load(); m != nil {
+		return m.Sure()
+	}
+	return time.Time{}
+}
+
 // openRootToken reads the root token, or makes one, if none was given.
 func (n *Node) openRootToken() error {
 	if n.rootByFlag {
@@ -246,7 +263,7 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	n.store, err = store.Open(ctx, store.Config{
-		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Follower: n.cfg.follows(), History: n.cfg.member(),
+		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Sure: n.sure, Follower: n.cfg.follows(), History: n.cfg.member(),
 		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, InlineBytes: n.cfg.InlineBytes, DiskReserve: n.cfg.DiskReserve, CacheBytes: n.cfg.CacheBytes,
 		Retention: n.cfg.Retention, WipeAbove: n.cfg.WipeAbove, Keys: n.cfg.EncryptionKeys,
 	})

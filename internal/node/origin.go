@@ -38,7 +38,7 @@ func (n *Node) openFollowers() {
 		Store: n.store, Reader: &n.origin, Log: &n.origin, Uploader: &n.origin,
 		Catalog: n.catalog.Load, Limits: n.cfg.Limits, Owner: !n.cfg.edge(), Shared: n.cfg.member(), Place: n.placeOf,
 		Outranked: n.outranked, Exact: n.exact, Age: n.age, Carries: n.carries, Self: n.self, Requests: n.answered,
-		Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
+		Now: n.now, Sure: n.sure, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})
 	n.hub = watch.New(watch.Config{
 		Store: n.store, Follower: n.cfg.follows(), Now: n.now, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
@@ -62,7 +62,7 @@ func (n *Node) answered() uint64 { return n.service.Answered() }
 // openCentre starts the log, and the catalog behind it. Records that come
 // before the catalog is there are in the store when it reads it.
 func (n *Node) openCentre(ctx context.Context) error {
-	log, err := embedded.Open(ctx, embedded.Config{Store: n.store, Now: n.now, Logger: n.cfg.Logger})
+	log, err := embedded.Open(ctx, embedded.Config{Store: n.store, Now: n.sure, Logger: n.cfg.Logger})
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}

@@ -22,6 +22,8 @@ type Shared struct {
 	Registry jetstream.Registry
 	// Close ends both, after the member.
 	Close func() error
+	// Yield is that of jetstream.Config.
+	Yield func()
 
 	// TrimWindow, TrimCap and CompareEvery are those of jetstream.Config.
 	TrimWindow, TrimCap int64
@@ -70,7 +72,7 @@ func (n *Node) openMember(ctx context.Context) error {
 		},
 		TrimWindow: shared.TrimWindow, TrimCap: shared.TrimCap, CompareEvery: shared.CompareEvery,
 		Join: joiner.Join, JoinProgress: joiner.Progress,
-		MayHold: n.mayHold,
+		MayHold: n.mayHold, Yield: shared.Yield,
 		Serving: func(ctx context.Context) error { return n.settleIn(ctx, shared.Registry) }, Fenced: n.tellFenced,
 		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics,
 	})

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-const (
-	// slack is how far the machine's clock may be from where it was to be without
-	// having jumped.
-	slack = 10 * time.Second
-	// doubt is how long a jump has to last to be believed.
-	doubt = time.Minute
-)
+// slack is how far the machine's clock may be from where it was to be without having
+// jumped.
+const slack = 10 * time.Second
+
+// Doubt is for how long a jump is not believed where nothing else was said.
+const Doubt = time.Minute
 
 // Clock is the machine's clock, but for jumps. One that is set ahead for a moment makes
 // nothing of what goes by this one happen early, and what happens late then can be made up
 // for.
 type Clock struct {
 	machine func() time.Time
+	doubt   time.Duration
 
 	mu     sync.Mutex
 	time   time.Time // of the machine, when it was last believed
@@ -28,9 +28,10 @@ type Clock struct {
 	jumped time.Time // since when it is not believed, in the same way; zero: it is
 }
 
-// New returns a clock that believes what the machine's says now.
-func New(machine func() time.Time) *Clock {
-	return &Clock{machine: machine, time: machine(), at: time.Now()}
+// New returns a clock that believes what the machine's says now, and later a jump of it
+// that has lasted so long.
+func New(machine func() time.Time, doubt time.Duration) *Clock {
+	return &Clock{machine: machine, doubt: doubt, time: machine(), at: time.Now()}
 }
 
 // Now is the machine's time, or, for as long as a jump is not believed, the earlier of
@@ -41,7 +42,7 @@ func (c *Clock) Now() time.Time {
 	now, machine := time.Now(), c.machine()
 	without := c.time.Add(now.Sub(c.at))
 	switch {
-	case apart(machine, without) <= slack, !c.jumped.IsZero() && now.Sub(c.jumped) >= doubt:
+	case apart(machine, without) <= slack, !c.jumped.IsZero() && now.Sub(c.jumped) >= c.doubt:
 		c.time, c.at, c.jumped = machine, now, time.Time{}
 		return machine
 	case c.jumped.IsZero():

@@ -17,7 +17,7 @@ func TestJumps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				off := time.Duration(0)
-				c := steady.New(func() time.Time { return time.Now().Add(off).Round(0) })
+				c := steady.New(func() time.Time { return time.Now().Add(off).Round(0) }, steady.Doubt)
 				ahead := func() time.Duration { return c.Now().Sub(time.Now().Round(0)) }
 				time.Sleep(time.Hour)
 				if got := ahead(); got != 0 {
@@ -47,7 +47,7 @@ func TestJumps(t *testing.T) {
 func TestJumpAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		off := time.Duration(0)
-		c := steady.New(func() time.Time { return time.Now().Add(off).Round(0) })
+		c := steady.New(func() time.Time { return time.Now().Add(off).Round(0) }, steady.Doubt)
 		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 			off = jump
 			c.Now()

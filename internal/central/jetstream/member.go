@@ -171,7 +171,7 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 	m := &Member{cfg: cfg, store: cfg.Store, log: cfg.Logger, caughtUp: make(chan struct{}), failed: make(chan error, 1)}
 	m.fresh.start = time.Now()
 	m.board.log = cfg.Logger
-	m.steady = steady.New(cfg.Now)
+	m.steady = steady.New(cfg.Now, steady.Doubt)
 	m.proposer = newProposer(cfg.Stream, m.batchTime, m.board.writes)
 	m.chunks = newAssembler(cfg.Store)
 	var err error
