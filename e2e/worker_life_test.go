@@ -301,7 +301,7 @@ func TestWorkerRefuses(t *testing.T) {
 		"no configuration":   {func(p *project) []string { _ = os.Remove(p.path("wrangler.jsonc")); return nil }, "no wrangler.json, wrangler.jsonc, wrangler.toml in ", 1},
 		"no JSON":            {func(p *project) []string { p.write("wrangler.jsonc", "{\n  \"name\": \"x\",\n  main\n}"); return nil }, `wrangler.jsonc:3: not JSON: `, 1},
 		"no main":            {func(p *project) []string { p.edit("wrangler.jsonc", "index.js", "index.mjs"); return nil }, "main: stat ", 1},
-		"no environment":     {func(*project) []string { return []string{"--env", "prod"} }, `there is no environment "prod": it has none`, 1},
+		"no environment":     {func(p *project) []string { p.edit("wrangler.jsonc", "\n}", "\n  \"env\": {},\n}"); return []string{"--env", "prod"} }, `there is no environment "prod": it has none`, 1},
 		"R2":                 {func(p *project) []string { p.edit("wrangler.jsonc", "\n}", "\n  \"r2_buckets\": [{}],\n}"); return nil }, "wrangler.jsonc:6: r2_buckets: godwit has no R2", 1},
 		"a missing workerd":  {func(p *project) []string { _ = os.Remove(p.path("node_modules")); return nil }, `npm install workerd`, 1},
 		"no such workerd":    {func(*project) []string { return []string{"--workerd", "/nowhere/workerd"} }, "find workerd: lstat /nowhere", 1},

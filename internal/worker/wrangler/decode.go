@@ -1,11 +1,13 @@
 package wrangler
 
 import (
+	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Bounds of names and lists.
@@ -21,7 +23,8 @@ type decoder struct {
 	top   *node
 	env   string
 	made  bool           // by a build, for one environment
-	own   *node          // the environment's table; nil: none is asked for
+	own   *node          // the environment's table; nil: none is asked for, or bare
+	bare  bool           // one is asked for of a file without any
 	bound map[string]int // the line of each binding
 }
 
@@ -63,22 +66,23 @@ func (d *decoder) findEnvironment() {
 	if all != nil && !d.expect("env", all, tableKind) || d.env == "" {
 		return
 	}
+	if d.bare = all == nil; d.bare {
+		d.note(0, fmt.Sprintf("there is no environment %q: the file has none, and its top is taken", d.env))
+		return
+	}
 	if d.own = all.get(d.env); d.own != nil {
 		d.table("env."+d.env, d.own)
 		return
 	}
 	var known []string
-	if all != nil {
-		for _, m := range all.members {
-			known = append(known, m.name)
-		}
+	for _, m := range all.members {
+		known = append(known, m.name)
 	}
-	line := 0
 	there := "it has none"
 	if len(known) > 0 {
-		line, there = all.line, "it has "+strings.Join(known, ", ")
+		there = "it has " + strings.Join(known, ", ")
 	}
-	d.add(line, "there is no environment %q: %s", d.env, there)
+	d.add(all.line, "there is no environment %q: %s", d.env, there)
 }
 
 // field returns what holds for a key in the environment, nil if nothing does.
@@ -154,10 +158,9 @@ func (d *decoder) note(line int, text string) {
 func (d *decoder) place(n *node) Place { return Place{d.file, n.line} }
 
 var (
-	workerName   = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_-]*$`)
-	notWorker    = regexp.MustCompile(`[^a-zA-Z0-9_-]+`)
-	calendarDate = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
-	flagName     = regexp.MustCompile(`^[a-z0-9_]+$`)
+	workerName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_-]*$`)
+	notWorker  = regexp.MustCompile(`[^a-zA-Z0-9_-]+`)
+	flagName   = regexp.MustCompile(`^[a-z0-9_]+$`)
 )
 
 // identity reads what the Worker is called and what it is.
@@ -172,15 +175,15 @@ func (d *decoder) identity() {
 	case !workerName.MatchString(d.w.Name) || len(d.w.Name) > maxNameBytes:
 		d.add(d.lineOf("name"), "name: %.80q is not up to %d letters, digits, \"-\" and \"_\"", d.w.Name, maxNameBytes)
 	}
-	if d.own != nil && d.own.get("name") == nil {
+	if d.bare || d.own != nil && d.own.get("name") == nil {
 		d.w.Name += "-" + d.env
 	}
 	if d.w.Main = withExtension(d.path("main")); filepath.Ext(d.w.Main) == ".py" {
 		d.add(d.lineOf("main"), "main: godwit runs no Python Workers")
 	}
 	d.w.CompatibilityDate = d.text("compatibility_date")
-	if date := d.w.CompatibilityDate; date != "" && !calendarDate.MatchString(date) {
-		d.add(d.lineOf("compatibility_date"), "compatibility_date: %.40q is not of the form 2026-01-31", date)
+	if date := d.w.CompatibilityDate; date != "" && !isDate(date) {
+		d.add(d.lineOf("compatibility_date"), "compatibility_date: %.40q is no day of the form 2026-01-31", date)
 	}
 	d.w.CompatibilityFlags = d.texts("compatibility_flags", d.field("compatibility_flags"))
 	for _, flag := range d.w.CompatibilityFlags {
@@ -188,6 +191,11 @@ func (d *decoder) identity() {
 			d.add(d.lineOf("compatibility_flags"), "compatibility_flags: %.80q is no flag", flag)
 		}
 	}
+}
+
+func isDate(text string) bool {
+	_, err := time.Parse(time.DateOnly, text)
+	return err == nil
 }
 
 // sources are the extensions that a source may be named without, in esbuild's order.

@@ -146,6 +146,9 @@ func (d *decoder) rules() {
 			d.add(n.line, "rules: godwit has no modules of type %.40q, only %q", typ, moduleTypes)
 			continue
 		}
+		if n.get("globs") == nil {
+			d.add(n.line, `rules: "globs" is missing`)
+		}
 		more := n.get("fallthrough")
 		all = append(all, Rule{
 			Type: ModuleType(typ), Globs: d.globs("rules.globs", n.get("globs")),

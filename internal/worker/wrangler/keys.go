@@ -85,7 +85,7 @@ var notInherited = map[string]bool{
 	"secrets_store_secrets": true, "send_email": true, "services": true,
 	"stream": true, "streaming_tail_consumers": true, "tail_consumers": true,
 	"unsafe": true, "unsafe_hello_world": true, "vars": true, "vectorize": true,
-	"vpc_networks": true, "vpc_services": true, "worker_loaders": true, "workflows": true,
+	"version_metadata": true, "vpc_networks": true, "vpc_services": true, "worker_loaders": true, "workflows": true,
 }
 
 // ofTheTop are the keys that only the top of a file may have.

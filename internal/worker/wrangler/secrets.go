@@ -74,8 +74,16 @@ func (w *Worker) boundTo(name string) string {
 			return "a Durable Object namespace"
 		}
 	}
+	for _, b := range w.Blobs {
+		if b.Binding == name {
+			return "a blob"
+		}
+	}
 	if w.Assets != nil && w.Assets.Binding == name {
 		return "the assets"
+	}
+	if w.Version == name {
+		return "the version's metadata"
 	}
 	return ""
 }
@@ -144,7 +152,7 @@ var assignment = regexp.MustCompile("(?m)^[ \t]*(?:export[ \t]+)?([\\w.-]+)(?:[ 
 // parseEnv reads NAME=value lines. What it complains of is never shown: it may be a
 // secret.
 func parseEnv(p *problems, text string) map[string]string {
-	text = strings.TrimPrefix(text, "\ufeff")
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(text, "\ufeff"))
 	all := map[string]string{}
 	index, end := newLines([]byte(text)), 0
 	for _, m := range assignment.FindAllStringSubmatchIndex(text, -1) {
@@ -176,11 +184,11 @@ func checkSkipped(p *problems, index lines, text string, from, to int) {
 }
 
 func unquote(s string) string {
-	if len(s) < 2 || s[0] != s[len(s)-1] || !strings.ContainsRune("'\"`", rune(s[0])) {
-		return s
+	inner := s
+	if len(s) >= 2 && s[0] == s[len(s)-1] && strings.ContainsRune("'\"`", rune(s[0])) {
+		inner = s[1 : len(s)-1]
 	}
-	inner := s[1 : len(s)-1]
-	if s[0] == '"' {
+	if strings.HasPrefix(s, `"`) { // also where the quote does not end, as dotenv has it
 		inner = strings.NewReplacer(`\n`, "\n", `\r`, "\r").Replace(inner)
 	}
 	return inner

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
@@ -167,6 +168,26 @@ func TestByteOrderMark(t *testing.T) {
 		if err != nil || filepath.Base(w.Main) != "a.js" {
 			t.Errorf("%s: %v, main is %q", name, err, w.Main)
 		}
+	}
+}
+
+// TestLineEnds reads secrets as editors on Windows write them, and what npm's dotenv makes of
+// a text whose quote does not end.
+func TestLineEnds(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "wrangler.toml"), "main = 'a.js'\n")
+	write(t, filepath.Join(dir, ".dev.vars"), "A=a\r\nKEY=\"begin\r\nend\"\r\n# B=b\r\nC=c\rD=\"un\\nclosed\r\n")
+	w, err := wrangler.Load(wrangler.Found{File: filepath.Join(dir, "wrangler.toml")}, wrangler.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, v := range w.Vars {
+		got[v.Name] = v.Text
+	}
+	want := map[string]string{"A": "a", "KEY": "begin\nend", "C": "c", "D": "\"un\nclosed"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("secrets (-want +got):\n%s", diff)
 	}
 }
 
