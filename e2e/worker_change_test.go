@@ -139,6 +139,9 @@ func TestWorkerKeepsWhatRuns(t *testing.T) {
 	p.replace("version.js", `export const version = "two";`)
 	r.runs("two")
 	load.end()
+	p.edit("wrangler.jsonc", "2026-01-01", "2099-01-01")
+	r.says("wrangler.jsonc: compatibility_date: this workerd knows none after 20")
+	r.want("/kv", 200, "two")
 }
 
 // TestWorkerWaitsForItsNode changes a Worker so that it needs its node, which is away: it

@@ -297,11 +297,14 @@ func TestWorkerRefuses(t *testing.T) {
 		want   string
 		code   int
 	}{
-		"a bundle error":     {func(p *project) []string { p.write("version.js", "export const version"); return nil }, `version.js:1:14: The constant "version" must be initialized`, 1},
-		"no configuration":   {func(p *project) []string { _ = os.Remove(p.path("wrangler.jsonc")); return nil }, "no wrangler.json, wrangler.jsonc, wrangler.toml in ", 1},
-		"no JSON":            {func(p *project) []string { p.write("wrangler.jsonc", "{\n  \"name\": \"x\",\n  main\n}"); return nil }, `wrangler.jsonc:3: not JSON: `, 1},
-		"no main":            {func(p *project) []string { p.edit("wrangler.jsonc", "index.js", "index.mjs"); return nil }, "main: stat ", 1},
-		"no environment":     {func(p *project) []string { p.edit("wrangler.jsonc", "\n}", "\n  \"env\": {},\n}"); return []string{"--env", "prod"} }, `there is no environment "prod": it has none`, 1},
+		"a bundle error":   {func(p *project) []string { p.write("version.js", "export const version"); return nil }, `version.js:1:14: The constant "version" must be initialized`, 1},
+		"no configuration": {func(p *project) []string { _ = os.Remove(p.path("wrangler.jsonc")); return nil }, "no wrangler.json, wrangler.jsonc, wrangler.toml in ", 1},
+		"no JSON":          {func(p *project) []string { p.write("wrangler.jsonc", "{\n  \"name\": \"x\",\n  main\n}"); return nil }, `wrangler.jsonc:3: not JSON: `, 1},
+		"no main":          {func(p *project) []string { p.edit("wrangler.jsonc", "index.js", "index.mjs"); return nil }, "main: stat ", 1},
+		"no environment": {func(p *project) []string {
+			p.edit("wrangler.jsonc", "\n}", "\n  \"env\": {},\n}")
+			return []string{"--env", "prod"}
+		}, `there is no environment "prod": it has none`, 1},
 		"R2":                 {func(p *project) []string { p.edit("wrangler.jsonc", "\n}", "\n  \"r2_buckets\": [{}],\n}"); return nil }, "wrangler.jsonc:6: r2_buckets: godwit has no R2", 1},
 		"a missing workerd":  {func(p *project) []string { _ = os.Remove(p.path("node_modules")); return nil }, `npm install workerd`, 1},
 		"no such workerd":    {func(*project) []string { return []string{"--workerd", "/nowhere/workerd"} }, "find workerd: lstat /nowhere", 1},
@@ -318,7 +321,10 @@ func TestWorkerRefuses(t *testing.T) {
 			p.edit("wrangler.jsonc", "\n}", "\n  \"durable_objects\": { \"bindings\": [{ \"name\": \"A\", \"class_name\": \"Away\" }] },\n}")
 			return nil
 		}, "wrangler.jsonc:6: durable_objects: ", 1},
-		"another date": {func(p *project) []string { p.edit("wrangler.jsonc", "2026-01-01", "2099-01-01"); return nil }, "workerd did not start: ", 1},
+		"no such flag": {func(p *project) []string {
+			p.edit("wrangler.jsonc", "\n}", "\n  \"compatibility_flags\": [\"of_nobody\"],\n}")
+			return nil
+		}, "workerd did not start: ", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

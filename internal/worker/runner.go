@@ -306,6 +306,9 @@ func (r *Runner) tellNotes() {
 		for _, n := range s.config.Notes {
 			r.told.warn("%v", n)
 		}
+		if date := s.config.CompatibilityDate; date > r.date {
+			r.told.warn("%s: compatibility_date: this workerd knows none after %s, which is taken for %s", s.config.File, r.date, date)
+		}
 		for _, w := range s.built.Warnings {
 			r.told.warn("%s", w)
 		}

@@ -155,8 +155,9 @@ func (w *writer) worker(k *Worker) {
 	w.add(k.service(), field{"worker", body})
 }
 
+// date is that of a Worker, or the newest that workerd knows where it says none or a later.
 func (w *writer) date(k *Worker) string {
-	if k.CompatibilityDate == "" {
+	if k.CompatibilityDate == "" || k.CompatibilityDate > w.cfg.DefaultDate {
 		return w.cfg.DefaultDate
 	}
 	return k.CompatibilityDate

@@ -91,6 +91,25 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// TestConfigOfALaterDate gives a Worker of a later date than workerd's the newest there is.
+func TestConfigOfALaterDate(t *testing.T) {
+	built := &bundle.Result{Modules: []bundle.Module{{Name: "a.js", Type: wrangler.ESModule}}}
+	for date, want := range map[string]string{"": "2026-11-17", "2026-01-01": "2026-01-01", "2026-11-17": "2026-11-17", "2026-11-18": "2026-11-17"} {
+		w := workerd.Worker{Worker: &wrangler.Worker{Name: "a", Main: "a.js", CompatibilityDate: date}, Built: built}
+		path, err := (&workerd.Config{Dir: t.TempDir(), DefaultDate: "2026-11-17", Workers: []workerd.Worker{w}}).Write()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), `compatibilityDate = "`+want+`"`) {
+			t.Errorf("of %q: not of %s:\n%s", date, want, text)
+		}
+	}
+}
+
 // TestLog reads what workerd says.
 func TestLog(t *testing.T) {
 	type told struct {
