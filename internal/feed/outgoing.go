@@ -44,6 +44,7 @@ type outgoing struct {
 	plain, short []byte    // scratch
 	spare        int       // large frames that are not worth compressing
 	wrote        time.Time // something, last
+	late         time.Time // when the receiver has taken nothing in for too long
 
 	mu      sync.Mutex
 	leaving bool // the stream is to end soon, whatever the receiver does
@@ -137,16 +138,14 @@ func (o *outgoing) renew() error {
 // end sends why the stream ends, unless nobody is there to hear it, and returns
 // that in a word.
 func (o *outgoing) end(ctx context.Context, err error) string {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
 	var end *End
 	switch {
-	case errors.As(err, &end):
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.As(context.Cause(ctx), &end):
+	case o.tookNothing(err): // the server ends ctx for it, as if the receiver had left
 		return EndSlow.String() // what is left of the connection takes no End
 	case ctx.Err() != nil, errors.Is(err, errWrite):
 		return "left"
+	case errors.As(err, &end):
 	default:
 		o.s.cfg.Logger.Error("stream failed", slog.String(logError, err.Error()))
 		end = &End{EndClosing, "this node has a fault"}
@@ -155,6 +154,12 @@ func (o *outgoing) end(ctx context.Context, err error) string {
 		_ = o.flush() // the stream is over either way
 	}
 	return end.Reason.String()
+}
+
+// tookNothing tells that err is of a receiver that took nothing in for too long. A
+// deadline before that is one of a stream that was to end anyway.
+func (o *outgoing) tookNothing(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(o.late)
 }
 
 // errWrite is the error of a connection that takes no more.
@@ -222,7 +227,8 @@ func (o *outgoing) allow() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.leaving {
-		_ = o.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+		o.late = time.Now().Add(writeTimeout)
+		_ = o.control.SetWriteDeadline(o.late)
 	}
 }
 

@@ -243,6 +243,23 @@ func (s *served) metric(name string) (sum float64) {
 	return sum
 }
 
+// ended is how many streams have ended for a reason.
+func (s *served) ended(reason string) (n float64) {
+	s.t.Helper()
+	families, err := s.metrics.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "godwit_feed_streams_ended_total" && m.GetLabel()[0].GetValue() == reason {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
+
 func put(ns godwit.NamespaceID, key, value string) godwit.Transaction {
 	return godwit.Transaction{Mutations: []godwit.Mutation{{Op: godwit.OpPut, Namespace: ns, Key: key, Value: godwit.Value{Inline: []byte(value)}}}}
 }

@@ -367,6 +367,9 @@ func TestSlowReaders(t *testing.T) {
 		if n := s.metric("godwit_feed_followers"); n != 1 {
 			t.Errorf("%v followers are left, want the one that reads", n)
 		}
+		if n := s.ended("slow"); n != 1 {
+			t.Errorf("%v streams ended as slow, want 1", n)
+		}
 	})
 }
 
