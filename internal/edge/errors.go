@@ -41,7 +41,7 @@ var kinds = []struct {
 	answers bool
 }{
 	{errGap, true}, {errFrame, true}, {wire.ErrMalformed, true}, {errDiskFull, true}, {errSlow, true},
-	{errSuspended, true}, {errStale, true}, {errPreferred, true}, {errReconciles, true}, {errItself, true},
+	{errSuspended, true}, {errStale, true}, {feed.ErrNowhere, true}, {errPreferred, true}, {errReconciles, true}, {errItself, true},
 	{errSilent, false}, {errCluster, false}, {errOlder, false}, {errNewer, false}, {errBehind, false}, {errClosing, false}, {errRevoked, false},
 	{errRefused, false}, {errRedirects, false},
 }

@@ -80,8 +80,8 @@ func (l *loop) elsewhere(ctx context.Context, index int, preferred bool) error {
 }
 
 // wouldDo asks an upstream whether its log is of a later generation and, if it is to
-// wait for that, whether it could be followed now: it takes the store's position and
-// is fresh itself.
+// wait for that, whether it could be followed now: it takes the store's position, soon
+// says Ready and is fresh itself.
 func (l *loop) wouldDo(ctx context.Context, c *feed.Client, wait bool) (newer, would bool) {
 	ctx, cancel := context.WithTimeout(ctx, silent)
 	defer cancel()
@@ -93,7 +93,7 @@ func (l *loop) wouldDo(ctx context.Context, c *feed.Client, wait bool) (newer, w
 		return false, false
 	}
 	defer st.Close()
-	for {
+	for ready := false; ; {
 		f, err := st.Next()
 		if err != nil {
 			return false, false
@@ -107,8 +107,12 @@ func (l *loop) wouldDo(ctx context.Context, c *feed.Client, wait bool) (newer, w
 			if g > own || !wait {
 				return g > own, false
 			}
+		case *feed.Ready:
+			ready = true
 		case *feed.Heartbeat:
-			return false, f.Age <= staleAfter
+			if ready {
+				return false, f.Age <= staleAfter
+			}
 		case *feed.End:
 			return false, false
 		}

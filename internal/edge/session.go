@@ -28,6 +28,8 @@ type session struct {
 	greeted bool            // its Hello has come
 	id      uint64          // names the stream in reports
 	head    godwit.Revision // the highest that the upstream was heard to hold
+	sent    godwit.Revision // up to where it has sent what there is
+	headway feed.Headway
 
 	mu    sync.Mutex
 	ended bool
@@ -74,6 +76,7 @@ func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err err
 				return since, err
 			}
 		}
+		asked := time.Now()
 		silence.listen()
 		f, err := st.Next()
 		silence.pause()
@@ -82,6 +85,11 @@ func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err err
 				err = io.ErrUnexpectedEOF
 			}
 			return since, err
+		}
+		if further := s.further(f); since.IsZero() {
+			if err := s.headway.Heard(time.Since(asked), further); err != nil {
+				return since, err
+			}
 		}
 		if err := l.awaitBound(ctx, f); err != nil {
 			return since, err
@@ -94,6 +102,23 @@ func (l *loop) frames(ctx context.Context, s *session) (since time.Time, err err
 			l.inOrder(s)
 		}
 	}
+}
+
+// further tells whether a frame brings the stream further towards its first Ready.
+// Of what does not pass the filter heartbeats alone tell.
+func (s *session) further(f feed.Frame) bool {
+	to := s.sent
+	switch f := f.(type) {
+	case *feed.Ready:
+		return true
+	case *feed.Records:
+		to = f.Revision
+	case *feed.Heartbeat:
+		to = f.Revision
+	}
+	is := to > s.sent
+	s.sent = max(s.sent, to)
+	return is
 }
 
 func (l *loop) request() feed.FollowRequest {

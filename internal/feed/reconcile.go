@@ -155,7 +155,7 @@ func (r *Reconcile) open(ctx context.Context) (*walk, error) {
 		n.setLineage(r.Store.Lineage())
 	}
 	for range maxOpenings {
-		w := &walk{Reconcile: r, note: n}
+		w := &walk{Reconcile: r, note: n, told: time.Now()}
 		if w.stream, err = r.Client.Walk(ctx, WalkRequest{
 			After: n.place(), Heads: !n.takesAll(), Namespaces: r.Namespaces, MaxValue: r.MaxValue,
 			Jurisdictions: r.Jurisdictions,

@@ -15,6 +15,7 @@ const (
 	commitEntries = 10_000
 	commitBytes   = 4 << 20
 	noteEvery     = time.Second // where nothing differs
+	tellEvery     = time.Minute // in the log
 )
 
 // installer brings chunks in, in order.
@@ -147,11 +148,21 @@ func (i *installer) commit() error {
 		return fmt.Errorf("commit what was reconciled: %w", err)
 	}
 	i.noted = time.Now()
+	if i.noted.Sub(i.told) >= tellEvery {
+		i.told = i.noted
+		i.Logger.Info("reconcile: under way", i.attributes()...)
+	}
 	if i.Progress != nil {
 		i.progress.Bytes = i.received()
 		i.Progress(i.progress)
 	}
 	return nil
+}
+
+// attributes describe how far the walk came in the log.
+func (i *installer) attributes() []any {
+	p := &i.progress
+	return append(i.walk.attributes(), []any{"keys", p.Keys, "taken", p.Taken, "dropped", p.Dropped}...)
 }
 
 func (i *installer) rollback() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,6 +28,7 @@ type walk struct {
 
 	note         *resumption  // as of the next commit
 	fetchedBytes atomic.Int64 // beside the stream
+	told         time.Time    // when the log was last told how far it is
 }
 
 // received is how many bytes have come so far.
@@ -126,9 +128,15 @@ func compareNamespaces(a, b godwit.NamespaceID) int { return bytes.Compare(a[:],
 // read turns pages into chunks until the last one.
 func (w *walk) read(ctx context.Context, group *errgroup.Group, out chan<- *chunk) error {
 	cut := &cutter{walk: w, group: group, out: out, after: w.note.place()}
+	var headway Headway
 	for {
+		asked := time.Now()
 		f, err := w.stream.Next()
 		if err != nil {
+			return err
+		}
+		p, ok := f.(*Page)
+		if err := headway.Heard(time.Since(asked), ok && len(p.Records) > 0); err != nil {
 			return err
 		}
 		switch f := f.(type) {
