@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/feed"
@@ -34,6 +35,7 @@ type applier struct {
 	inRound  bool            // parts of a round are in, and its Ready is still to come
 	heard    bool            // an upstream of this process has said Ready since the last reconcile
 	mixed    bool            // Config.Mixed was told, and Config.Exact was not since
+	unmet    time.Time       // since when the stream is in order and the store is not exact all the same; zero: it is not so
 
 	tx     *store.Tx // the open group; nil: none
 	behind bool      // the group brings in parts of later states, or the store has some
@@ -132,7 +134,7 @@ func (a *applier) check(f *feed.Records) error {
 	if !f.Round && f.Prev != a.position {
 		return fmt.Errorf("%w: a frame goes on from revision %d, and the store is at %d", errGap, f.Prev, a.position)
 	}
-	if f.Revision < f.Prev || f.Revision > godwit.MaxRevision {
+	if f.Revision < f.Prev || !a.hello.MayReach(f.Revision, a.position) {
 		return fmt.Errorf("%w: a frame from revision %d to %d", errFrame, f.Prev, f.Revision)
 	}
 	last, puts := f.Prev, false
@@ -177,7 +179,7 @@ func (a *applier) mix() {
 
 // ready ends a round: all up to f.Revision is in.
 func (a *applier) ready(f *feed.Ready) error {
-	if f.Revision < a.position || f.Revision > godwit.MaxRevision {
+	if f.Revision < a.position || !a.hello.MayReach(f.Revision, a.position) {
 		return fmt.Errorf("%w: ready at revision %d, and the store is at %d", errFrame, f.Revision, a.position)
 	}
 	a.inRound, a.heard = false, true
@@ -186,7 +188,14 @@ func (a *applier) ready(f *feed.Ready) error {
 	if err := a.reach(tx, f.Revision); err != nil {
 		return err
 	}
-	return a.commit()
+	if err := a.commit(); err != nil {
+		return err
+	}
+	a.unmet = time.Time{}
+	if !a.edge.follow.exact() {
+		a.unmet = time.Now()
+	}
+	return nil
 }
 
 // full tells that the open group is to be committed though more has arrived.
@@ -253,7 +262,7 @@ func (a *applier) settle() error {
 
 // leave ends what a stream has begun: whole frames stay.
 func (a *applier) leave() error {
-	a.inRound = false
+	a.inRound, a.unmet = false, time.Time{}
 	if err := a.commit(); err != nil {
 		return err
 	}

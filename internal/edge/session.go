@@ -158,6 +158,9 @@ func (l *loop) frame(s *session, f feed.Frame) error {
 		if err := l.apply.commit(); err != nil {
 			return err
 		}
+		if err := l.apply.meet(f); err != nil {
+			return err
+		}
 		return l.heartbeat(s, f)
 	default:
 		return fmt.Errorf("%w: a %T", errFrame, f)

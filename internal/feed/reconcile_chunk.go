@@ -205,10 +205,27 @@ func (c *cutter) step(ctx context.Context, s step) error {
 	return nil
 }
 
+// checkReach tells whether a page can be of a state of the upstream's log: neither it
+// nor what is in it is from the future. The store would wait for such a revision for ever.
+func (w *walk) checkReach(p *Page) error {
+	if !w.hello.MayReach(p.Revision, 0) {
+		return broken(fmt.Errorf("%w: a page of revision %d, far beyond the upstream's log", wire.ErrMalformed, p.Revision))
+	}
+	for i := range p.Records {
+		if r := p.Records[i].Revision; r > p.Revision {
+			return broken(fmt.Errorf("%w: an entry of revision %d in a page of %d", wire.ErrMalformed, r, p.Revision))
+		}
+	}
+	return nil
+}
+
 // check tells whether a page is one that can follow those before it.
 func (c *cutter) check(p *Page) error {
-	if _, ok := c.hello.Lineage.At(p.Revision); !ok || p.Revision > godwit.MaxRevision {
+	if _, ok := c.hello.Lineage.At(p.Revision); !ok {
 		return broken(fmt.Errorf("%w: a page of revision %d, which is on no epoch", wire.ErrMalformed, p.Revision))
+	}
+	if err := c.checkReach(p); err != nil {
+		return err
 	}
 	if p.Heads == c.note.takesAll() {
 		return broken(fmt.Errorf("%w: a page with heads alone: %t", wire.ErrMalformed, p.Heads))

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -72,7 +73,7 @@ func (w *walk) fetch(ctx context.Context, places []store.Place) (*answer, error)
 		}
 		a.last = placeOf(&page.Records[len(page.Records)-1])
 	}
-	return a, checkAnswer(page.Page, places)
+	return a, cmp.Or(w.checkReach(page.Page), checkAnswer(page.Page, places))
 }
 
 // checkAnswer tells whether a page holds entries at some of the places, in order.

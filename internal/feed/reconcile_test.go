@@ -15,6 +15,7 @@ import (
 	"github.com/godwitkv/godwit/internal/feed"
 	"github.com/godwitkv/godwit/internal/store"
 	"github.com/godwitkv/godwit/internal/store/storetest"
+	"github.com/godwitkv/godwit/internal/wire"
 )
 
 func TestFirstCopy(t *testing.T) {
@@ -470,6 +471,16 @@ func TestUpstreamThatMisbehaves(t *testing.T) {
 				p.Revision = 1
 			}
 		}, "no epoch"},
+		"an entry that is newer than its page": {func(f feed.Frame) {
+			if p, ok := f.(*feed.Page); ok && len(p.Records) > 3 {
+				p.Records[3].Revision = p.Revision + 1
+			}
+		}, "an entry of revision"},
+		"a page from the future": {func(f feed.Frame) {
+			if p, ok := f.(*feed.Page); ok {
+				p.Revision = godwit.MaxRevision
+			}
+		}, "far beyond"},
 		"an empty lineage": {func(f feed.Frame) {
 			if h, ok := f.(*feed.Hello); ok {
 				h.Lineage = nil
@@ -500,6 +511,32 @@ func TestUpstreamThatMisbehaves(t *testing.T) {
 			c.wantCopy(up)
 		})
 	}
+}
+
+// TestAnswerFromTheFuture: what is fetched by its place is no newer than the log either.
+func TestAnswerFromTheFuture(t *testing.T) {
+	up, w, c := twins(t, 30)
+	up.churn(rand.New(rand.NewPCG(1, 1)), 20)
+	for name, lie := range map[string]func(*feed.Page){
+		"entry": func(p *feed.Page) { p.Records[0].Revision = p.Revision + 1 },
+		"page":  func(p *feed.Page) { p.Revision = godwit.MaxRevision },
+	} {
+		w.edit = func(f feed.Frame) {
+			if p, ok := f.(*feed.Page); ok && !p.Heads {
+				lie(p)
+			}
+		}
+		if _, err := c.run(); godwit.CodeOf(err) != godwit.CodeUnavailable || !errors.Is(err, wire.ErrMalformed) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	w.edit = nil
+	done := c.reconcile()
+	if done.Highest != up.Revision() {
+		t.Errorf("highest %d, the centre is at %d", done.Highest, up.Revision())
+	}
+	c.follow(up, feed.Filter{})
+	c.wantCopy(up)
 }
 
 // TestUpstreamWithoutALineage: it takes nothing from a copy.

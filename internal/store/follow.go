@@ -178,7 +178,7 @@ func (tx *Tx) writeMixed() {
 		tx.beginHistories()
 	}
 	switch {
-	case tx.mixed && (!was || tx.ahead > tx.s.ahead):
+	case tx.mixed && (!was || tx.ahead != tx.s.ahead):
 		tx.row = appendPair(tx.row[:0], uint64(tx.ahead), 0)
 		tx.set(metaMixed, tx.row)
 	case was && !tx.mixed:

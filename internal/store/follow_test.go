@@ -395,6 +395,25 @@ func TestRewind(t *testing.T) {
 	d.healthy()
 }
 
+// TestRewindBelowTheFuture: once what was ahead of the log is gone, the store waits for
+// it no longer, in the next process either.
+func TestRewindBelowTheFuture(t *testing.T) {
+	d := newFollower(t, store.Config{})
+	d.write(put(ns1, "a", "1"))
+	d.catchUp(at(1<<50, put(ns1, "b", "x")))
+	d.wantState(1, true)
+	d.tx(func(tx *store.Tx) error {
+		err := tx.Remove(store.Place{Namespace: ns1, Key: "b"})
+		tx.Rewind(1)
+		return err
+	})
+	d.reopen()
+	d.wantState(1, true)
+	d.reach(2)
+	d.wantState(2, false)
+	d.healthy()
+}
+
 // TestRewindOverDelete: an entry stays in the index at a revision that the lost log gave
 // to a delete of the same key.
 func TestRewindOverDelete(t *testing.T) {
