@@ -351,6 +351,37 @@ func TestRolledBackMidway(t *testing.T) {
 	c.wantCopy(up)
 }
 
+// TestWalkOfAnotherFirstRevision: the upstream that a walk began with said that the epoch
+// began a revision earlier than it did. What came of it goes, and so has to come again.
+func TestWalkOfAnotherFirstRevision(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		t.Run(fmt.Sprintf("first copy %t", first), func(t *testing.T) {
+			up := newCentre(t)
+			up.fill(100)
+			w := newWalker(up)
+			c := newTwin(t, up.clock, w)
+			if !first {
+				c.reconcile()
+				c.follow(up, feed.Filter{})
+				up.churn(rand.New(rand.NewPCG(1, 1)), 50)
+			}
+			w.pages, w.edit = 2, func(f feed.Frame) {
+				if h, ok := f.(*feed.Hello); ok {
+					h.Lineage = slices.Clone(h.Lineage)
+					h.Lineage[0].First--
+				}
+			}
+			if _, err := c.run(); err == nil {
+				t.Fatal("it was not cut off")
+			}
+			w.pages, w.edit = 0, nil
+			c.reconcile()
+			c.follow(up, feed.Filter{})
+			c.wantCopy(up)
+		})
+	}
+}
+
 // TestPartialCopy: what is not carried is neither taken nor dropped.
 func TestPartialCopy(t *testing.T) {
 	up, _, c := twins(t, 100)

@@ -82,10 +82,11 @@ func (w *walk) take(h *Hello) error {
 }
 
 // plan fits the note to the upstream. It returns nil if the walk can go on as it
-// was opened, else what another one is to be opened by.
+// was opened, else what another one is to be opened by. It cannot where what it has
+// brought in is of another log by now: forgetLost removes it, before the noted place too.
 func (w *walk) plan() *resumption {
 	n, h := w.note, w.hello
-	if n.Cluster != "" && n.continues(h) && (w.common > 0 || n.takesAll()) {
+	if n.Cluster != "" && n.continues(h) && w.others > n.Highest.Revision && (w.common > 0 || n.takesAll()) {
 		return nil
 	}
 	fresh := &resumption{
