@@ -40,11 +40,11 @@ func samples() map[string]feed.Frame {
 			Carries: feed.Filter{Jurisdictions: []string{"eu", "us"}},
 		},
 		"hello-generation": &feed.Hello{
-			Cluster: "c", Lineage: append(lineage[:2:2], godwit.Epoch{ID: godwit.EpochID{3}, First: 900, After: 800, Generation: 1_700_000_000_000}),
+			Cluster: "00112233445566778899aabbccddeeff", Lineage: append(lineage[:2:2], godwit.Epoch{ID: godwit.EpochID{3}, First: 900, After: 800, Generation: 1_700_000_000_000}),
 			Revision: 1000, Owner: true, Carries: feed.Filter{Jurisdictions: []string{}},
 		},
 		"hello-partial": &feed.Hello{
-			Cluster: "c", Lineage: godwit.Lineage{}, Carries: feed.Filter{
+			Cluster: "00112233445566778899aabbccddeeff", Lineage: godwit.Lineage{}, Carries: feed.Filter{
 				Namespaces: []godwit.NamespaceID{{1}, {2}}, MaxValue: 1024, Jurisdictions: []string{"eu"},
 			},
 		},
@@ -164,24 +164,35 @@ func TestFramesThatAreRefused(t *testing.T) {
 		return frames(t, &h)
 	}
 	for name, b := range map[string][]byte{
-		"unknown kind":            sealed(9, 0, nil),
-		"too much known":          sealed(8, 0, []byte{0xff, 0xff, 0x03}),
-		"proposer cut":            sealed(8, 0, []byte{1, 2, 3, 4}),
-		"state without place":     sealed(7, 0, make([]byte, 18)),
-		"place too long":          frames(t, &feed.State{Place: make([]byte, 4097)}),
-		"no kind":                 sealed(0, 0, nil),
-		"unknown flag":            sealed(3, 2, []byte{1, 1, 1}),
-		"too long":                {0xff, 0xff, 0xff, 0xff, 3, 0, 0, 0, 0, 0},
-		"not compressed":          sealed(3, 1, []byte{1, 1, 1}),
-		"more than a frame":       sealed(3, 0, []byte{1, 1, 1, 1}),
-		"records out of thin":     sealed(2, 0, append([]byte{1, 2, 3, 0}, 0xff, 0xff, 0x03)),
-		"neither yes nor no":      sealed(2, 0, []byte{1, 2, 3, 2, 0}),
-		"unknown page flag":       sealed(6, 0, []byte{1, 1, 4, 0}),
-		"unknown version":         sealed(1, 0, []byte{2}),
-		"another version":         sealed(1, 0, append([]byte{5}, frames(t, samples()["hello-generation"])[feed.HeadBytes+1:]...)),
-		"an old version":          sealed(1, 0, append([]byte{3}, frames(t, samples()["hello-generation"])[feed.HeadBytes+1:]...)),
-		"generations back":        hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2, Generation: 6}, {First: 3, Generation: 5}} }),
-		"generation too high":     hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2, Generation: godwit.MaxGeneration + 1}} }),
+		"unknown kind":             sealed(9, 0, nil),
+		"too much known":           sealed(8, 0, []byte{0xff, 0xff, 0x03}),
+		"proposer cut":             sealed(8, 0, []byte{1, 2, 3, 4}),
+		"state without place":      sealed(7, 0, make([]byte, 18)),
+		"place too long":           frames(t, &feed.State{Place: make([]byte, 4097)}),
+		"no kind":                  sealed(0, 0, nil),
+		"unknown flag":             sealed(3, 2, []byte{1, 1, 1}),
+		"too long":                 {0xff, 0xff, 0xff, 0xff, 3, 0, 0, 0, 0, 0},
+		"not compressed":           sealed(3, 1, []byte{1, 1, 1}),
+		"more than a frame":        sealed(3, 0, []byte{1, 1, 1, 1}),
+		"records out of thin":      sealed(2, 0, append([]byte{1, 2, 3, 0}, 0xff, 0xff, 0x03)),
+		"neither yes nor no":       sealed(2, 0, []byte{1, 2, 3, 2, 0}),
+		"unknown page flag":        sealed(6, 0, []byte{1, 1, 4, 0}),
+		"unknown version":          sealed(1, 0, []byte{2}),
+		"another version":          sealed(1, 0, append([]byte{5}, frames(t, samples()["hello-generation"])[feed.HeadBytes+1:]...)),
+		"an old version":           sealed(1, 0, append([]byte{3}, frames(t, samples()["hello-generation"])[feed.HeadBytes+1:]...)),
+		"generations back":         hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2, Generation: 6}, {First: 3, Generation: 5}} }),
+		"generation too high":      hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2, Generation: godwit.MaxGeneration + 1}} }),
+		"generation not asked for": hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2, Generation: godwit.MaxGeneration/2 + 1}} }),
+		"epoch without a first":    hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 0}} }),
+		"epoch before the last":    hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 5}, {First: 9, After: 4}} }),
+		"too many epochs":          hello(func(h *feed.Hello) { h.Lineage = manyEpochs(1<<16 + 1) }),
+		"no cluster":               hello(func(h *feed.Hello) { h.Cluster = "" }),
+		"another cluster's name":   hello(func(h *feed.Hello) { h.Cluster = strings.Repeat("x", 32) }),
+		"a cluster in capitals":    hello(func(h *feed.Hello) { h.Cluster = strings.Repeat("A", 32) }),
+		"a long cluster":           hello(func(h *feed.Hello) { h.Cluster = strings.Repeat("a", 34) }),
+		"gone, and never expired": frames(t, &feed.Records{Prev: 1, Revision: 2, Records: []godwit.Record{{
+			Mutation: godwit.Mutation{Op: godwit.OpPut, Namespace: godwit.NamespaceID{1}, Key: "k"}, Revision: 2, Swept: true,
+		}}}),
 		"epochs out of order":     hello(func(h *feed.Hello) { h.Lineage = godwit.Lineage{{First: 2}, {First: 2}} }),
 		"namespaces unordered":    hello(func(h *feed.Hello) { h.Carries.Namespaces = []godwit.NamespaceID{{2}, {1}} }),
 		"namespaces twice":        hello(func(h *feed.Hello) { h.Carries.Namespaces = []godwit.NamespaceID{{2}, {2}} }),
@@ -196,6 +207,24 @@ func TestFramesThatAreRefused(t *testing.T) {
 		if f, err := feed.ReadFrame(bytes.NewReader(b)); !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("%s: %+v, %v", name, f, err)
 		}
+	}
+}
+
+// manyEpochs is a lineage in order.
+func manyEpochs(n int) godwit.Lineage {
+	l := make(godwit.Lineage, n)
+	for i := range l {
+		l[i] = godwit.Epoch{ID: godwit.EpochID{byte(i), byte(i >> 8), byte(i >> 16)}, First: godwit.Revision(i + 1)}
+	}
+	return l
+}
+
+// TestLongLineage: a centre that was started anew again and again is followed.
+func TestLongLineage(t *testing.T) {
+	want := &feed.Hello{Cluster: strings.Repeat("ab", 16), Lineage: manyEpochs(1 << 16), Carries: feed.Filter{Jurisdictions: []string{}}}
+	got, err := feed.ReadFrame(bytes.NewReader(frames(t, want)))
+	if diff := cmp.Diff(feed.Frame(want), got); err != nil || diff != "" {
+		t.Errorf("error %v, (-sent +got):\n%.1000s", err, diff)
 	}
 }
 

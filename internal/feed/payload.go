@@ -2,6 +2,7 @@ package feed
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -26,9 +27,10 @@ import (
 //	Known      count{proposer:16 number time} count{request:16 revision time} {index sums}
 const (
 	helloVersion   = 4 // whoever knows only versions before it takes what is left out for absent
+	clusterBytes   = 16
 	maxTextBytes   = 256
 	maxMessageText = 4096
-	maxEpochs      = 1 << 20
+	maxEpochs      = 1 << 16 // a start each ten seconds, for a week
 	maxCarries     = 1 << 16 // namespaces
 
 	maxJurisdictions    = 16
@@ -205,6 +207,10 @@ func decodeRecords(d *wire.Decoder) []godwit.Record {
 		if wire.DecodeRecord(d, &r); d.Bad() {
 			return nil
 		}
+		if r.Swept && r.Expiration == 0 { // it is gone since it has expired
+			d.Fail()
+			return nil
+		}
 		records = append(records, r)
 	}
 	return records
@@ -225,7 +231,7 @@ func decodeHello(d *wire.Decoder) *Hello {
 	if d.Byte() != helloVersion {
 		d.Fail()
 	}
-	h := &Hello{Cluster: string(d.Counted(maxTextBytes)), Account: string(d.Counted(maxTextBytes))}
+	h := &Hello{Cluster: decodeCluster(d), Account: string(d.Counted(maxTextBytes))}
 	h.Lineage = decodeLineage(d)
 	h.Purged, h.Revision, h.Owner = d.Revision(), d.Revision(), decodeBool(d)
 	h.Carries = decodeFilter(d)
@@ -233,6 +239,15 @@ func decodeHello(d *wire.Decoder) *Hello {
 	h.Location = string(d.Counted(maxTextBytes))
 	h.Clock = d.Int()
 	return h
+}
+
+// decodeCluster takes the id of a cluster, in the one way that it is written.
+func decodeCluster(d *wire.Decoder) string {
+	text := string(d.Counted(maxTextBytes))
+	if id, err := hex.DecodeString(text); err != nil || len(id) != clusterBytes || hex.EncodeToString(id) != text {
+		d.Fail()
+	}
+	return text
 }
 
 func decodeLineage(d *wire.Decoder) godwit.Lineage {
@@ -246,14 +261,19 @@ func decodeLineage(d *wire.Decoder) godwit.Lineage {
 		copy(l[i].ID[:], d.Bytes(int64(len(l[i].ID))))
 		l[i].First, l[i].After = d.Revision(), d.Revision()
 		l[i].Generation = uint64(d.Int())
-		if l[i].After >= max(l[i].First, 1) || l[i].Generation > godwit.MaxGeneration {
+		if l[i].After >= l[i].First || l[i].Generation > maxAskedGeneration {
 			d.Fail()
 		}
-		if i > 0 && (l[i].First <= l[i-1].First || l[i].Generation < l[i-1].Generation) {
+		if i > 0 && !follows(l[i], l[i-1]) {
 			d.Fail()
 		}
 	}
 	return l
+}
+
+// follows tells whether an epoch may come behind another one.
+func follows(e, last godwit.Epoch) bool {
+	return e.First > last.First && (e.After == 0 || e.After >= last.First) && e.Generation >= last.Generation
 }
 
 func decodeFilter(d *wire.Decoder) (f Filter) {
