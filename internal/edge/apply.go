@@ -30,6 +30,7 @@ type applier struct {
 	store *store.Store
 	note  note
 	hello *feed.Hello // of the stream that is applied
+	off   bool        // its log cannot be followed from where the store is: only its End is to come
 
 	position godwit.Revision // with the open group
 	inRound  bool            // parts of a round are in, and its Ready is still to come
@@ -129,8 +130,19 @@ func (a *applier) reach(tx *store.Tx, r godwit.Revision) error {
 	return nil
 }
 
+// checkOff tells whether anything of the log is to be taken of this upstream.
+func (a *applier) checkOff() error {
+	if a.off {
+		return fmt.Errorf("%w: it cannot go on from revision %d, and goes on", errFrame, a.position)
+	}
+	return nil
+}
+
 // check tells whether a frame continues what is here.
 func (a *applier) check(f *feed.Records) error {
+	if err := a.checkOff(); err != nil {
+		return err
+	}
 	if !f.Round && f.Prev != a.position {
 		return fmt.Errorf("%w: a frame goes on from revision %d, and the store is at %d", errGap, f.Prev, a.position)
 	}
@@ -179,6 +191,9 @@ func (a *applier) mix() {
 
 // ready ends a round: all up to f.Revision is in.
 func (a *applier) ready(f *feed.Ready) error {
+	if err := a.checkOff(); err != nil {
+		return err
+	}
 	if f.Revision < a.position || !a.hello.MayReach(f.Revision, a.position) {
 		return fmt.Errorf("%w: ready at revision %d, and the store is at %d", errFrame, f.Revision, a.position)
 	}

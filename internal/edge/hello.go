@@ -18,6 +18,7 @@ func (a *applier) greet(h *feed.Hello) error {
 		return err
 	}
 	a.hello = h
+	a.off = a.note.Reconciling != "" || !h.Lineage.Holds(position(a.store))
 	if a.note.Reconciling != "" {
 		return nil
 	}

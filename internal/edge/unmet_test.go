@@ -41,6 +41,39 @@ func TestFrameFromTheFuture(t *testing.T) {
 	}
 }
 
+// TestOffTheLineage: whoever cannot go on from where the store is ends the stream, and
+// sends nothing that is to be taken.
+func TestOffTheLineage(t *testing.T) {
+	other := hello(120)
+	other.Lineage = godwit.Lineage{{ID: godwit.EpochID{7}, First: 10}}
+	for name, tt := range map[string]struct {
+		at    godwit.Revision
+		hello *feed.Hello
+		then  feed.Frame
+	}{
+		"ready of another log":   {100, other, ready(120)},
+		"records of another log": {100, other, batch(100, put(ns1, "a", "x", 110))},
+		"ready for nothing":      {0, hello(120), ready(120)},
+		"round for nothing":      {0, hello(120), round(0, put(ns1, "a", "x", 110))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world(t, func(t *testing.T) {
+				net := newNetwork()
+				u := startUpstream(t, net, "centre")
+				n := start(t, options{net: net, at: tt.at, upstream: []*upstream{u}})
+				defer n.stop()
+				s := u.next()
+				s.send(tt.hello, tt.then)
+				if !s.over() || n.Exact() {
+					t.Errorf("the stream is over: %t, status %+v", s.over(), n.Status())
+				}
+				n.at(tt.at)
+				n.holds(ns1, "")
+			})
+		})
+	}
+}
+
 // TestEpochFarAbove: a new epoch may begin far above all before it.
 func TestEpochFarAbove(t *testing.T) {
 	world(t, func(t *testing.T) {

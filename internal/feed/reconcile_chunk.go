@@ -234,7 +234,7 @@ func (c *cutter) check(p *Page) error {
 	for i := range p.Records {
 		r := &p.Records[i]
 		place := placeOf(r)
-		if r.Op != godwit.OpPut || before != nil && comparePlaces(*before, place) >= 0 || !c.hello.Carries.Carries(r.Namespace) {
+		if r.Op != godwit.OpPut || r.Swept || before != nil && comparePlaces(*before, place) >= 0 || !c.hello.Carries.Carries(r.Namespace) {
 			return broken(fmt.Errorf("%w: an entry that is out of place in a page", wire.ErrMalformed))
 		}
 		before = &place

@@ -83,7 +83,7 @@ func checkAnswer(p *Page, places []store.Place) error {
 		for len(places) > 0 && comparePlaces(places[0], place) < 0 {
 			places = places[1:]
 		}
-		if len(places) == 0 || places[0] != place || p.Records[i].Op != godwit.OpPut {
+		if len(places) == 0 || places[0] != place || p.Records[i].Op != godwit.OpPut || p.Records[i].Swept {
 			return broken(fmt.Errorf("%w: an entry that was not asked for", wire.ErrMalformed))
 		}
 		places = places[1:]

@@ -512,6 +512,12 @@ func TestUpstreamThatMisbehaves(t *testing.T) {
 				p.Revision = godwit.MaxRevision
 			}
 		}, "far beyond"},
+		"an entry whose value is gone": {func(f feed.Frame) {
+			if p, ok := f.(*feed.Page); ok && len(p.Records) > 3 {
+				p.Records[3].Swept, p.Records[3].Expiration = true, 1
+				p.Records[3].Value, p.Records[3].Metadata = godwit.Value{}, nil
+			}
+		}, "out of place"},
 		"an empty lineage": {func(f feed.Frame) {
 			if h, ok := f.(*feed.Hello); ok {
 				h.Lineage = nil
@@ -551,6 +557,10 @@ func TestAnswerFromTheFuture(t *testing.T) {
 	for name, lie := range map[string]func(*feed.Page){
 		"entry": func(p *feed.Page) { p.Records[0].Revision = p.Revision + 1 },
 		"page":  func(p *feed.Page) { p.Revision = godwit.MaxRevision },
+		"gone": func(p *feed.Page) {
+			r := &p.Records[0]
+			r.Swept, r.Expiration, r.Value, r.Metadata = true, 1, godwit.Value{}, nil
+		},
 	} {
 		w.edit = func(f feed.Frame) {
 			if p, ok := f.(*feed.Page); ok && !p.Heads {
