@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/store"
@@ -155,7 +156,7 @@ func (r *Reconcile) open(ctx context.Context) (*walk, error) {
 		n.setLineage(r.Store.Lineage())
 	}
 	for range maxOpenings {
-		w := &walk{Reconcile: r, note: n, told: time.Now()}
+		w := &walk{Reconcile: r, note: n, room: semaphore.NewWeighted(aheadBytes), told: time.Now()}
 		if w.stream, err = r.Client.Walk(ctx, WalkRequest{
 			After: n.place(), Heads: !n.takesAll(), Namespaces: r.Namespaces, MaxValue: r.MaxValue,
 			Jurisdictions: r.Jurisdictions,

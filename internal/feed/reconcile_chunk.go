@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	chunksAhead  = 3   // wait between the upstream and the disk; what differs is fetched for all of them at once
-	pagesAhead   = 8   // the same where nothing stands here: while some are synced the next ones come
-	chunkFetches = 512 // places fetched by one request
+	chunksAhead  = 3       // wait between the upstream and the disk; what differs is fetched for all of them at once
+	pagesAhead   = 8       // the same where nothing stands here: while some are synced the next ones come
+	aheadBytes   = 8 << 20 // of entries wait, if that is less; one chunk may be of more
+	entryBytes   = 256     // about what an entry takes in memory beside its bytes
+	chunkFetches = 512     // places fetched by one request
 	chunkSteps   = 10_000
 )
 
@@ -28,7 +30,8 @@ type chunk struct {
 	fetching fetching        // of the steps
 	upTo     *store.Place    // all up to here is done with it; nil: the page was empty
 	keys     int64           // looked at for it
-	bytes    int             // of every
+	bytes    int             // of every, and of the records of steps, in memory
+	room     int64           // of what may wait that it takes
 	last     bool            // no chunk follows
 }
 
@@ -58,7 +61,7 @@ func (c *cutter) page(ctx context.Context, p *Page) error {
 	if c.note.Blank {
 		c.current.every = p.Records
 		for i := range p.Records {
-			c.current.bytes += sizeOf(&p.Records[i])
+			c.current.bytes += weightOf(&p.Records[i])
 		}
 	} else if err := c.compare(ctx, p); err != nil {
 		return err
@@ -73,13 +76,21 @@ func (c *cutter) page(ctx context.Context, p *Page) error {
 
 func sizeOf(r *godwit.Record) int { return len(r.Key) + len(r.Metadata) + len(r.Value.Inline) }
 
+// weightOf is about what an entry takes in memory: of many that are small, most is not
+// their bytes.
+func weightOf(r *godwit.Record) int { return sizeOf(r) + entryBytes }
+
 func (c *cutter) begin(state godwit.Position) {
 	c.current = &chunk{state: state}
 }
 
-// send has what differs fetched, and hands the chunk on.
+// send has what differs fetched, and hands the chunk on once there is room for it.
 func (c *cutter) send(ctx context.Context) error {
 	k := c.current
+	k.room = min(int64(k.bytes), aheadBytes)
+	if err := c.room.Acquire(ctx, k.room); err != nil {
+		return err
+	}
 	if places := k.fetching.places; len(places) > 0 {
 		answers := make(chan *answer, 1)
 		k.fetching.answers = answers
@@ -190,6 +201,9 @@ func (c *cutter) want(ctx context.Context, r *godwit.Record) error {
 // step adds a step to the chunk, and begins another one once it is full.
 func (c *cutter) step(ctx context.Context, s step) error {
 	c.current.steps = append(c.current.steps, s)
+	if s.record != nil {
+		c.current.bytes += weightOf(s.record)
+	}
 	if s.fetch {
 		c.current.fetching.places = append(c.current.fetching.places, s.place)
 	}

@@ -44,6 +44,7 @@ func (w *walk) installAll(ctx context.Context, chunks <-chan *chunk) error {
 }
 
 func (i *installer) install(ctx context.Context, c *chunk) error {
+	i.room.Release(c.room)
 	i.note.saw(c.state)
 	for n := range c.steps {
 		if err := i.carryOut(ctx, c, &c.steps[n]); err != nil {

@@ -2,6 +2,7 @@ package feed_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -22,9 +24,11 @@ import (
 type generated struct {
 	t        testing.TB
 	keys     int
+	perPage  int // 0: 16
 	value    []byte
 	together atomic.Int64 // requests for places that are being answered
 	most     atomic.Int64
+	sent     atomic.Int64 // pages of walks
 }
 
 var generatedLog = godwit.Lineage{{ID: godwit.EpochID{1}, First: 10}}
@@ -48,7 +52,7 @@ func (g *generated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.places(w, r)
 		return
 	}
-	heads, perPage := r.URL.Query().Get("heads") == "1", 16
+	heads, perPage := r.URL.Query().Get("heads") == "1", cmp.Or(g.perPage, 16)
 	if heads {
 		perPage = 3000
 	}
@@ -62,6 +66,7 @@ func (g *generated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write(frames(g.t, p)); err != nil {
 			return
 		}
+		g.sent.Add(1)
 	}
 }
 
@@ -145,6 +150,57 @@ func TestReconcileInBoundedMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRunsOfSmallEntries: a run of a first copy is not of so many entries that what each
+// takes beside its bytes counts for more than they do.
+func TestRunsOfSmallEntries(t *testing.T) {
+	g := &generated{t: t, keys: 120_000, perPage: 3000, value: []byte("v")}
+	s, err := store.Open(context.Background(), store.Config{Dir: "/data", FS: store.NewMemFS(), Follower: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var taken, most int64
+	r := feed.Reconcile{
+		Store: s, Client: client(t, g), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Progress: func(p feed.Progress) { most, taken = max(most, p.Taken-taken), p.Taken },
+	}
+	if _, err := r.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if taken != int64(g.keys) || most > 40_000 {
+		t.Errorf("%d were taken, %d of them at once", taken, most)
+	}
+}
+
+// TestLargePagesWaitByTheirBytes: as long as nothing is brought in, no more is taken from
+// the upstream than a few pages as large as they may be.
+func TestLargePagesWaitByTheirBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &generated{t: t, keys: 12 * 16, perPage: 16, value: bytes.Repeat([]byte("v"), 512<<10)}
+		s, err := store.Open(context.Background(), store.Config{Dir: "/data", FS: store.NewMemFS(), Follower: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		var sent int64
+		r := feed.Reconcile{
+			Store: s, Client: client(t, g), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			Progress: func(feed.Progress) {
+				if sent == 0 {
+					synctest.Wait()
+					sent = g.sent.Load()
+				}
+			},
+		}
+		if _, err := r.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if sent > 7 || g.sent.Load() != 12 {
+			t.Errorf("%d pages of %d were taken in before the first was brought in", sent, g.sent.Load())
+		}
+	})
 }
 
 func liveHeap() uint64 {

@@ -68,6 +68,7 @@ func (r *runs) next(chunks <-chan *chunk) (*chunk, error) {
 // gather begins a run with a chunk, if it is not better to wait for the next: for noteEvery
 // at the most.
 func (r *runs) gather(c *chunk) error {
+	r.room.Release(c.room)
 	r.waiting = append(r.waiting, c)
 	r.bytes += c.bytes
 	if r.bytes < store.RunBytes && time.Since(r.noted) < noteEvery && !c.last {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/wire"
@@ -26,9 +27,10 @@ type walk struct {
 	common godwit.Revision // below it, what has the same revision has the same content
 	others godwit.Revision // from it on, what has the same revision may be something else
 
-	note         *resumption  // as of the next commit
-	fetchedBytes atomic.Int64 // beside the stream
-	told         time.Time    // when the log was last told how far it is
+	note         *resumption         // as of the next commit
+	room         *semaphore.Weighted // for entries that wait to be brought in, in bytes
+	fetchedBytes atomic.Int64        // beside the stream
+	told         time.Time           // when the log was last told how far it is
 }
 
 // received is how many bytes have come so far.
