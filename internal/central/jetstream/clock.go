@@ -71,15 +71,15 @@ func (m *Member) compareClocks() {
 	}
 }
 
-// Sure is a time that has come by the clocks of most members and by this machine's; zero:
-// that is not known.
+// Sure is the time by this machine's clock, unless that is far from most members': then
+// it is theirs. Zero: that is not known.
 func (m *Member) Sure() time.Time {
 	t, ok := m.common.Load().most()
 	if !ok {
 		return time.Time{}
 	}
-	if own := m.steady.Now(); own.Before(t) {
-		return own
+	if own := m.steady.Now(); own.Sub(t).Abs() <= state.MaxAhead {
+		return own // to the second in which entries end
 	}
 	return t
 }
