@@ -17,6 +17,7 @@ import (
 // s3 is a place in a bucket, under a prefix of names.
 type s3 struct {
 	client *minio.Client
+	net    *network
 	bucket string
 	prefix string // empty, or ends with a slash
 }
@@ -44,8 +45,12 @@ func openS3(address string, cfg Config) (Place, error) {
 	if cfg.S3Endpoint != "" {
 		lookup = minio.BucketLookupPath
 	}
+	n, err := newNetwork(secure)
+	if err != nil {
+		return nil, fmt.Errorf("use %s: %w", address, err)
+	}
 	c, err := minio.New(endpoint, &minio.Options{
-		Creds: credentialsOf(cfg), Secure: secure, Region: cfg.S3Region, BucketLookup: lookup,
+		Creds: credentialsOf(cfg), Secure: secure, Region: cfg.S3Region, BucketLookup: lookup, Transport: n,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("use %s: %w", address, err)
@@ -53,7 +58,7 @@ func openS3(address string, cfg Config) (Place, error) {
 	if prefix != "" {
 		prefix += "/"
 	}
-	return &s3{client: c, bucket: bucket, prefix: prefix}, nil
+	return &s3{client: c, net: n, bucket: bucket, prefix: prefix}, nil
 }
 
 // parseEndpoint takes a URL apart into what the library wants.
@@ -78,15 +83,17 @@ func credentialsOf(cfg Config) *credentials.Credentials {
 
 func (s *s3) String() string { return "s3://" + s.bucket + "/" + strings.TrimSuffix(s.prefix, "/") }
 
-// Put implements Place. The library tries again what may succeed then. The sum that goes
-// along has the service refuse what was changed on its way: any service knows that one.
+// Put implements Place. The sum that goes along has the service refuse what was changed on
+// its way: any service knows that one.
 func (s *s3) Put(ctx context.Context, name string, b []byte) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	_, err := s.client.PutObject(ctx, s.bucket, s.prefix+name, bytes.NewReader(b), int64(len(b)),
-		minio.PutObjectOptions{ContentType: "application/octet-stream", DisableMultipart: true, SendContentMd5: true})
-	return s.failed("put", name, err)
+	return s.failed("put", name, s.net.again(ctx, func() error {
+		_, err := s.client.PutObject(ctx, s.bucket, s.prefix+name, bytes.NewReader(b), int64(len(b)),
+			minio.PutObjectOptions{ContentType: "application/octet-stream", DisableMultipart: true, SendContentMd5: true})
+		return err
+	}))
 }
 
 // Get implements Place.
@@ -94,12 +101,16 @@ func (s *s3) Get(ctx context.Context, name string, most int64) ([]byte, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	o, err := s.client.GetObject(ctx, s.bucket, s.prefix+name, minio.GetObjectOptions{})
-	if err != nil {
-		return nil, s.failed("get", name, err)
-	}
-	defer func() { _ = o.Close() }()
-	b, err := readUpTo(o, name, 0, most) // to ask for its size would be a request
+	var b []byte
+	err := s.net.again(ctx, func() error {
+		o, err := s.client.GetObject(ctx, s.bucket, s.prefix+name, minio.GetObjectOptions{})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = o.Close() }()
+		b, err = readUpTo(o, name, 0, most) // to ask for its size would be a request
+		return err
+	})
 	if errors.Is(err, ErrTooLarge) {
 		return nil, err
 	}
@@ -108,18 +119,43 @@ func (s *s3) Get(ctx context.Context, name string, most int64) ([]byte, error) {
 
 // List implements Place.
 func (s *s3) List(ctx context.Context, prefix string, fn func(Object) error) error {
+	l := &list{s3: s, prefix: prefix, fn: fn, inOrder: true}
+	err := s.net.again(ctx, func() error { return l.goOn(ctx) })
+	if l.ended != nil {
+		return l.ended
+	}
+	return s.failed("list", prefix, err)
+}
+
+// list is a list that is told, and goes on where it was cut off.
+type list struct {
+	*s3
+	prefix  string
+	fn      func(Object) error
+	last    string // the key that was told last
+	inOrder bool   // each key was behind the one before, as S3 says, so what is left is known
+	ended   error  // fn's, or one that is for good
+}
+
+// goOn tells what is behind the last key.
+func (l *list) goOn(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx) // ends the library's goroutine
 	defer cancel()
-	for o := range s.client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true}) {
+	for o := range l.client.ListObjects(ctx, l.bucket, minio.ListObjectsOptions{Prefix: l.s3.prefix + l.prefix, Recursive: true, StartAfter: l.last}) {
 		if o.Err != nil {
-			return s.failed("list", prefix, o.Err)
+			if !l.inOrder {
+				l.ended = l.failed("list", l.prefix, o.Err)
+				return nil
+			}
+			return o.Err
 		}
-		name, ok := strings.CutPrefix(o.Key, s.prefix)
+		l.inOrder, l.last = l.inOrder && o.Key > l.last, o.Key
+		name, ok := strings.CutPrefix(o.Key, l.s3.prefix)
 		if !ok || !valid(name) {
 			continue
 		}
-		if err := fn(Object{name, o.Size, o.LastModified}); err != nil {
-			return err
+		if l.ended = l.fn(Object{name, o.Size, o.LastModified}); l.ended != nil {
+			return nil
 		}
 	}
 	return ctx.Err()
@@ -130,7 +166,9 @@ func (s *s3) Delete(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	return s.failed("remove", name, s.client.RemoveObject(ctx, s.bucket, s.prefix+name, minio.RemoveObjectOptions{}))
+	return s.failed("remove", name, s.net.again(ctx, func() error {
+		return s.client.RemoveObject(ctx, s.bucket, s.prefix+name, minio.RemoveObjectOptions{})
+	}))
 }
 
 // failed is the error of an operation, in words for who gave the address.
