@@ -131,7 +131,7 @@ func TestFrontWorkerEnds(t *testing.T) {
 func TestFrontWholeBody(t *testing.T) {
 	server := oneAnswer(t, func(r *http.Request, conn net.Conn) {
 		body, _ := io.ReadAll(r.Body)
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	})
 	conn := tell(t, server, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none"+
 		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
