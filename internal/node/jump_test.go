@@ -12,7 +12,8 @@ import (
 )
 
 // TestJumpKeepsEntries: a clock that is ahead for a moment hides what would have ended by
-// then, and nothing is dropped for that, at the centre and at an edge.
+// then, and nothing is dropped for that, at the centre and at edges, one of which comes
+// meanwhile and is told the time.
 func TestJumpKeepsEntries(t *testing.T) {
 	t.Parallel()
 	check := func(err error) {
@@ -47,11 +48,12 @@ func TestJumpKeepsEntries(t *testing.T) {
 	}
 	_, err = at.KV(ns.ID).Put(t.Context(), "other", strings.NewReader("v"), client.PutOptions{})
 	check(err)
+	late := connect(t, openReady(t, opened(edgeConfig(centre.APIURL()))), rootToken)
 	for _, s := range stores {
 		check(s.Sweep(t.Context()))
 	}
 	ahead.Store(0)
-	for _, c := range []*client.Client{at, near} {
+	for _, c := range []*client.Client{at, near, late} {
 		_, err = c.KV(ns.ID).Get(t.Context(), "soon", client.Strong())
 		check(err)
 	}
