@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 // The library tries again what fails before an answer has begun, for a few seconds. What
@@ -85,20 +87,16 @@ func (c *moving) Write(b []byte) (n int, err error) {
 
 // again tries something until it succeeds, or fails for good.
 func (n *network) again(ctx context.Context, try func() error) error {
-	began, pause := time.Now(), firstPause
+	began, wait := time.Now(), firstPause
 	for range attempts - 1 {
 		err := try()
 		if err == nil || ctx.Err() != nil || !n.mayPass(err) || time.Since(began) > goesOnFor {
 			return err
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if !pause.For(ctx, wait) {
 			return ctx.Err()
 		}
-		pause *= 2
+		wait *= 2
 	}
 	return try()
 }

@@ -1,7 +1,7 @@
 // Package place owns where the objects of backups lie: names with bytes, in a
 // directory or at an S3-compatible address.
 //
-// It knows nothing of what is in them, and imports nothing of the module.
+// It knows nothing of what is in them, and imports internal/pause alone of the module.
 package place
 
 import (
