@@ -71,7 +71,7 @@ func (r *Repository) older(ctx context.Context, keep int) ([]string, error) {
 	}
 	for i, id := range slices.Backward(ids) {
 		switch _, err := r.Head(ctx, id); {
-		case errors.Is(err, errManifest) || errors.Is(err, ErrNoBackup): // somebody else has removed it
+		case errors.Is(err, errManifest) || errors.Is(err, ErrNoBackup): // the second: somebody else has removed it
 			continue
 		case err != nil:
 			return nil, err
