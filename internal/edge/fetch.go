@@ -18,6 +18,10 @@ const (
 	fetchers   = 4
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 5 * time.Second
+
+	// tellFailures is how often a value may fail before that is worth a warning: half a
+	// minute, where it is the only one.
+	tellFailures = 50
 )
 
 // rescan asks for a scan of the store for values that are not here.
@@ -99,13 +103,21 @@ func (v *values) fetchLoop(ctx context.Context) error {
 			wait = firstRetry
 			continue
 		}
-		v.queue.retry(w)
-		v.log.Debug("fetch value", logError, err.Error())
+		v.failed(w, err)
 		if !pause.For(ctx, wait-rand.N(wait/4)) {
 			return nil
 		}
 		wait = min(2*wait, lastRetry)
 	}
+}
+
+// failed puts back a value that did not come.
+func (v *values) failed(w want, err error) {
+	log, text := v.log.Debug, "fetch value"
+	if v.queue.retry(w) == tellFailures {
+		log, text = v.log.Warn, "a value does not come: it is asked for again and again"
+	}
+	log(text, logNamespace, w.ns.String(), logRevision, uint64(w.revision), logError, err.Error())
 }
 
 // prefetch fetches a value unless nobody wants it any more.
@@ -204,11 +216,13 @@ func (q *queue) stuck(often int) bool {
 	return len(q.all) > 0
 }
 
-// retry puts back a value that was taken and did not come.
-func (q *queue) retry(w want) {
+// retry puts back a value that was taken and did not come. It returns how often that
+// has happened.
+func (q *queue) retry(w want) (failures int) {
 	defer q.changed.tell()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.all[w.blob.ID]++
 	q.waiting = append(q.waiting, w)
+	return q.all[w.blob.ID]
 }

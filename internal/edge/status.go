@@ -14,12 +14,13 @@ import (
 
 // Log keys.
 const (
-	logError    = "error"
-	logNext     = "next"
-	logOffset   = "offset"
-	logReason   = "reason"
-	logRevision = "revision"
-	logUpstream = "upstream"
+	logError     = "error"
+	logNamespace = "namespace"
+	logNext      = "next"
+	logOffset    = "offset"
+	logReason    = "reason"
+	logRevision  = "revision"
+	logUpstream  = "upstream"
 )
 
 // Status is how the edge stands to its upstream.

@@ -103,6 +103,38 @@ func TestValuesAreFetched(t *testing.T) {
 	})
 }
 
+// TestValueThatNeverComes: that the upstream does not have what an entry names is told
+// once, and it is asked for until it does.
+func TestValueThatNeverComes(t *testing.T) {
+	world(t, func(t *testing.T) {
+		n, u, s := following(t, options{at: 100})
+		defer n.stop()
+		rec := u.putBlob("a", 5000, 101)
+		u.mu.Lock()
+		text := u.values["a"]
+		u.values["a"] = bytes.Repeat([]byte("x"), 5000)
+		u.mu.Unlock()
+		s.send(batch(100, rec))
+		const line = "level=WARN msg=\"a value does not come: it is asked for again and again\" "
+		u.beats(s, 101, 5*time.Second)
+		if told := n.logs.Count(line); told != 0 {
+			t.Errorf("told %d times at once", told)
+		}
+		u.beats(s, 101, 10*time.Minute)
+		if told := n.logs.Count(line); told != 1 || n.Status().Missing != 1 {
+			t.Errorf("told %d times, %d are missing; log: %s", told, n.Status().Missing, n.logs)
+		}
+		u.mu.Lock()
+		u.values["a"] = text
+		u.mu.Unlock()
+		u.beats(s, 101, 10*time.Second)
+		if n.Status().Missing != 0 {
+			t.Errorf("%d are missing", n.Status().Missing)
+		}
+		n.wantRead("a", 5000)
+	})
+}
+
 // TestReadersShareAFetch: however many wait for a value, it is fetched once.
 func TestReadersShareAFetch(t *testing.T) {
 	world(t, func(t *testing.T) {
