@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -150,6 +149,25 @@ func TestDiskFullToTheBrim(t *testing.T) {
 func TestBackupDiskFull(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 24)
+	s := withValues(t)
+	wantRoomAsked(t, s, disk, "backup", filepath.Join(disk, "copy"))
+}
+
+// TestRestoreDiskFull restores onto a disk that is too small, from either kind of backup:
+// nothing is left there, and it can be done again once there is room.
+func TestRestoreDiskFull(t *testing.T) {
+	t.Parallel()
+	s := withValues(t)
+	for _, to := range []string{"", "file:"} {
+		backup := to + filepath.Join(t.TempDir(), "backup")
+		s.command("backup", "--cache-dir", t.TempDir(), backup)
+		disk := smallDisk(t, 24)
+		wantRoomAsked(t, s, disk, "restore", backup, filepath.Join(disk, "data"))
+	}
+}
+
+// withValues is a server with more than a small disk holds.
+func withValues(t *testing.T) *server {
 	s := startServer(t)
 	id := s.createNamespace("filling")
 	for i := range 40 {
@@ -158,19 +176,19 @@ func TestBackupDiskFull(t *testing.T) {
 			t.Fatal(res, err)
 		}
 	}
-	backup := func() (string, error) {
-		cmd := exec.CommandContext(t.Context(), clients.godwit, "backup", filepath.Join(disk, "copy"))
-		cmd.Env = append(os.Environ(), "GODWIT_URL=http://"+s.api, "GODWIT_TOKEN="+rootToken)
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	if out, err := backup(); err == nil || !strings.Contains(out, "the disk is full: make room, and run it again") {
+	return s
+}
+
+// wantRoomAsked runs a command that finds no room on a disk, and again once there is some.
+func wantRoomAsked(t *testing.T, s *server, disk string, args ...string) {
+	t.Helper()
+	if out, err := s.try(args...); err == nil || !strings.Contains(out, "the disk is full: make room, and run it again") {
 		t.Errorf("onto a full disk: %v\n%s", err, out)
 	}
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=200m"); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := backup(); err != nil {
+	if out, err := s.try(args...); err != nil {
 		t.Errorf("with room: %v\n%s", err, out)
 	}
 }

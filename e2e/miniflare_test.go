@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -72,25 +71,6 @@ func TestMiniflareImport(t *testing.T) {
 	if err == nil || !strings.Contains(out, `holds several namespaces, ["14106a8eaaef0ee5d24baf017fc91f36" "birds"]: say which`) {
 		t.Errorf("got %v: %s", err, out)
 	}
-}
-
-// godwit runs a command as a client of the server and returns what it writes.
-func (s *server) godwit(t *testing.T, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(clients.godwit, append(args, "--url", "http://"+s.api, "--token", rootToken)...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("godwit %s: %v\n%s", args, err, stderr.String())
-	}
-	return string(out)
-}
-
-// try is godwit for a command that may fail; what it says on standard error too.
-func (s *server) try(args ...string) (string, error) {
-	out, err := exec.Command(clients.godwit, append(args, "--url", "http://"+s.api, "--token", rootToken)...).CombinedOutput()
-	return string(out), err
 }
 
 // treeOf tells of all files below a directory, and of what is in them.

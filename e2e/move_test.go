@@ -3,20 +3,10 @@ package e2e_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// command runs godwit, which is to succeed.
-func (s *server) command(args ...string) {
-	s.t.Helper()
-	out, err := exec.CommandContext(s.t.Context(), clients.godwit, args...).CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("godwit %v: %v\n%s", args, err, out)
-	}
-}
 
 // TestCentreIsLost has a centre lost after a backup, and restored elsewhere: its
 // edges follow that by another --upstream, reconcile what differs, and nothing of
@@ -40,7 +30,7 @@ func TestCentreIsLost(t *testing.T) {
 	put(centre, "large", strings.Repeat("x", 200_000))
 	edges := []*server{startEdge(t, centre), startEdge(t, centre)}
 	backup := filepath.Join(t.TempDir(), "backup")
-	centre.command("backup", backup, "--url", "http://"+centre.api, "--token", rootToken)
+	centre.command("backup", backup)
 	put(centre, "k", "lost")
 	put(centre, "lost", "lost")
 	for _, e := range edges {

@@ -241,30 +241,12 @@ func (s *server) environment(home string) []string {
 	}
 }
 
-// runs tells whether a client command against the server succeeds.
-func (s *server) runs(args ...string) bool {
-	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), clients.godwit, args...)
-	cmd.Env = append(os.Environ(), "GODWIT_URL=http://"+s.api, "GODWIT_TOKEN="+rootToken)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		s.t.Logf("godwit %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-	return err == nil
-}
-
 // createToken returns a token that may do this in one namespace.
 func (s *server) createToken(permission, namespace string) string {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), clients.godwit, "token", "create", "--json", "--permission", permission, "--namespaces", namespace)
-	cmd.Env = append(os.Environ(), "GODWIT_URL=http://"+s.api, "GODWIT_TOKEN="+rootToken)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		s.t.Fatalf("godwit token create: %v", err)
-	}
+	out := s.godwit(s.t, "token", "create", "--json", "--permission", permission, "--namespaces", namespace)
 	var made struct{ Token string }
-	if err := json.Unmarshal(out, &made); err != nil || made.Token == "" {
+	if err := json.Unmarshal([]byte(out), &made); err != nil || made.Token == "" {
 		s.t.Fatalf("godwit token create printed %q: %v", out, err)
 	}
 	return made.Token

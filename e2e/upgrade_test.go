@@ -163,7 +163,7 @@ func (o *oldData) backUp(d olddata.Directory, s *server) {
 		return
 	}
 	backups := o.backups(d)
-	s.command(append(args, "--url", "http://"+s.api, "--token", rootToken)...)
+	s.command(args...)
 	s.command(append([]string{"backup", "verify", old}, o.identity(d)...)...)
 	if got := o.backups(d); d.Kind == olddata.Repository && (backups != 2 || got != 3) {
 		o.t.Errorf("%s: %d backups, then %d, want 2 and 3", d.Name, backups, got)

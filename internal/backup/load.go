@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/godwitkv/godwit/internal/backup/repository"
@@ -40,27 +37,9 @@ func Load(ctx context.Context, r *repository.Repository, id, dir string, keys *s
 	l := &loader{r: r, b: b, cfg: cfg}
 	was, err := l.load(ctx)
 	if err != nil {
-		return nil, errors.Join(err, undo())
+		return nil, errors.Join(roomless(dir, err), undo())
 	}
 	return promote(ctx, storeIn(dir, keys), was)
-}
-
-// willFill returns what takes back all that is made in a directory from now on.
-func willFill(dir string) (undo func() error, err error) {
-	_, err = os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return func() error { return os.RemoveAll(dir) }, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look at %s: %w", dir, err)
-	}
-	return func() error {
-		names, err := os.ReadDir(dir)
-		for _, name := range names {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, name.Name())))
-		}
-		return err
-	}, nil
 }
 
 type loader struct {
