@@ -193,8 +193,6 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// TestHostileAddress holds that a shell which is given the advice runs nothing that a
-// node has told for its address.
 // TestDamagedIsNoStandstill: a node with damaged values takes writes and follows, and what
 // it complains of is not explained by what else may be wrong.
 func TestDamagedIsNoStandstill(t *testing.T) {
@@ -211,6 +209,29 @@ func TestDamagedIsNoStandstill(t *testing.T) {
 	}
 }
 
+// TestScrubFromTheFuture: by whose clock a pass ended is said where it would be in the
+// future by the other.
+func TestScrubFromTheFuture(t *testing.T) {
+	for ended, want := range map[time.Duration]string{
+		-time.Hour:      "which ended 1h0m0s ago",
+		719 * time.Hour: "which ended by the node's clock at " + now.Add(719*time.Hour).UTC().Format(time.RFC3339),
+	} {
+		d := well()
+		d.Nodes[0].Status.Scrub.LastEnded = now.Add(ended).Unix()
+		found := ""
+		for _, f := range d.Findings() {
+			if f.Check == "scrub" && f.Node == "fra" {
+				found = f.Found
+			}
+		}
+		if !strings.HasSuffix(found, want) {
+			t.Errorf("ended %v from now: found %q, want it to end in %q", ended, found, want)
+		}
+	}
+}
+
+// TestHostileAddress holds that a shell which is given the advice runs nothing that a
+// node has told for its address.
 func TestHostileAddress(t *testing.T) {
 	for address, want := range map[string]string{
 		"https://lhr:1":             " https://lhr:1",
