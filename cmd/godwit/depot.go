@@ -64,12 +64,11 @@ func (o *opens) repository(address string, moved func(int64)) (*repository.Repos
 
 // readIdentities reads a file of identities. Its errors repeat nothing of it.
 func readIdentities(file string) ([]age.Identity, error) {
-	f, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read age identities: %w", err)
 	}
-	defer func() { _ = f.Close() }()
-	ids, err := age.ParseIdentities(f)
+	ids, err := age.ParseIdentities(strings.NewReader(strings.Join(keyLines(string(text)), "\n")))
 	if err != nil {
 		return nil, fmt.Errorf("%s is no file of age identities: each line is AGE-SECRET-KEY-1..., or a comment behind #", file)
 	}
@@ -84,34 +83,38 @@ type recipients struct {
 
 // read returns the recipients and what names them; nil if there are none.
 func (r *recipients) read() (all []age.Recipient, readers *[sha256.Size]byte, err error) {
-	text := strings.Join(r.AgeRecipient, "\n")
+	lines := keyLines(strings.Join(r.AgeRecipient, "\n"))
 	if r.AgeRecipientsFile != "" {
 		b, err := os.ReadFile(r.AgeRecipientsFile)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read age recipients: %w", err)
 		}
-		text += "\n" + string(b)
+		lines = append(lines, keyLines(string(b))...)
 	}
 	if len(r.AgeRecipient) == 0 && r.AgeRecipientsFile == "" {
 		return nil, nil, nil
 	}
-	all, err = age.ParseRecipients(strings.NewReader(text))
+	all, err = age.ParseRecipients(strings.NewReader(strings.Join(lines, "\n")))
 	if err != nil {
 		return nil, nil, wrongUsage{fmt.Errorf("an age recipient is age1..., one a line: %w", err)}
 	}
-	return all, namesOf(text), nil
+	return all, namesOf(lines), nil
 }
 
-// namesOf is a hash of the recipients in a text, in any order.
-func namesOf(text string) *[sha256.Size]byte {
-	var names []string
-	for line := range strings.Lines(text) {
+// keyLines returns the keys in a text, one a line: without comments, blank lines, the
+// byte order mark that some editors begin a file with, and indentation.
+func keyLines(text string) (keys []string) {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			names = append(names, line)
+			keys = append(keys, line)
 		}
 	}
-	slices.Sort(names)
-	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(names), "\n")))
+	return keys
+}
+
+// namesOf is a hash of recipients, in any order.
+func namesOf(keys []string) *[sha256.Size]byte {
+	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(slices.Sorted(slices.Values(keys))), "\n")))
 	return &sum
 }
 
