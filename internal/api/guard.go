@@ -17,6 +17,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/pause"
 )
 
 const (
@@ -164,12 +165,7 @@ func (g *guard) failed(ctx context.Context, addr netip.Addr, err error) error {
 		return errGuessing()
 	}
 	defer g.release(s)
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	pause.For(ctx, delay)
 	return err
 }
 
