@@ -5,7 +5,7 @@ BIN     := bin
 DATA    ?= godwit-data
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: ip proxies chromium pictures redis shells systemd packaging run cluster demo test chaos simulate planted bench bench-large bench-deps lint build cross fuzz tools e2e-deps js-deps reproducible release-snapshot release-files clean
+.PHONY: pictures packaging run cluster demo test chaos simulate planted bench bench-large lint build cross fuzz tools deps debian e2e-deps js-deps reproducible release-snapshot release-files clean
 
 ## run: build godwit and start a node with its store in ./godwit-data (needs Go alone)
 run: build
@@ -26,7 +26,9 @@ demo: build
 	@exec $(BIN)/world -godwit $(BIN)/godwit
 
 ## test: install what the tests need, then run all of them
-test: lint reproducible fuzz e2e-deps js-deps planted packaging
+test:
+	@$(MAKE) --no-print-directory -j4 lint reproducible deps
+	@$(MAKE) --no-print-directory fuzz planted packaging
 	$(GO) test -race -timeout 40m -skip $(CHAOS)'|'$(KILLS) ./...
 	$(GO) test -timeout 15m -run $(KILLS) ./cmd/godwit
 	$(GO) test -timeout 15m -run $(CHAOS) ./e2e
@@ -43,6 +45,7 @@ KILLS := '^TestKillOf'
 ## chaos: what happens to a cluster's members, again and again
 ROUNDS ?= 10
 chaos: e2e-deps
+	@tools/debian.sh ip
 	$(GO) test -timeout 90m -run $(CHAOS) -v ./e2e -args -chaos.rounds $(ROUNDS)
 
 ## simulate: SEEDS whole worlds from seed FROM on; fails when a promise broke in one
@@ -58,7 +61,8 @@ planted:
 	$(GO) test -tags planted -run TestPlantedBugsAreFound ./internal/simulation
 
 ## bench: compare with nginx, Redis, etcd, NATS and miniflare in one run
-bench: build e2e-deps bench-deps
+bench: build e2e-deps
+	@tools/debian.sh nginx redis-server etcd wrk
 	$(GO) run ./bench
 
 bench-large: build
@@ -79,60 +83,33 @@ FUZZTIME ?= 1s
 fuzz:
 	@tools/fuzz.sh $(FUZZTIME)
 
-## e2e-deps: the real clients, as e2e/package-lock.json pins them
+## deps: what tests need that is not of Go
+deps: debian e2e-deps js-deps
+
+# ip makes the networks that tests cut; nginx and caddy are what users put in front of
+# edges; shells are asked what they complete, and mandoc reads the manual; systemd runs the
+# package.
+debian:
+	@tools/debian.sh ip nginx caddy chromium redis-server zsh fish mandoc man groff script \
+		promtool systemd-analyze systemd-nspawn dbus-daemon
+
+# e2e-deps are the real clients, as e2e/package-lock.json pins them.
 e2e-deps: e2e/node_modules/.package-lock.json
 e2e/node_modules/.package-lock.json: e2e/package-lock.json
 	cd e2e && npm ci --ignore-scripts --no-audit --no-fund
 
-## js-deps: what the tests of clients/js need, as its package-lock.json pins them
+# js-deps are what the tests of clients/js need, as its package-lock.json pins them.
 js-deps: clients/js/node_modules/.package-lock.json
 clients/js/node_modules/.package-lock.json: clients/js/package-lock.json
 	cd clients/js && npm ci --ignore-scripts --no-audit --no-fund
 
-# ip makes the networks that tests cut.
-test chaos: ip
-ip:
-	@command -v ip > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq iproute2; }
-
-# proxies are what users put in front of edges.
-test: proxies
-proxies:
-	@{ command -v nginx && command -v caddy; } > /dev/null || \
-		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light caddy; }
-# chromium is the browser that looks at the dashboard.
-test: chromium
-chromium:
-	@command -v chromium > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq chromium; }
-
 ## pictures: take those of README.md and docs/dashboard.md anew, from nodes that run
-pictures: e2e-deps chromium
+pictures: e2e-deps
+	@tools/debian.sh chromium
 	$(GO) test -count=1 -timeout 5m -tags pictures -run '^TestDashboardPictures$$' ./e2e
 
-# shells are asked what they complete, and mandoc reads the manual.
-test: shells
-shells:
-	@{ command -v zsh && command -v fish && command -v mandoc && command -v man && command -v groff && command -v script; } > /dev/null || \
-		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq zsh fish mandoc man-db groff bsdutils; }
-
-# redis is what an import is tested with.
-test: redis
-redis:
-	@command -v redis-server > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq redis-server; }
-
-## bench-deps: what godwit is measured beside
-bench-deps:
-	@{ command -v nginx && command -v redis-server && command -v etcd && command -v wrk; } > /dev/null || \
-		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq nginx-light redis-server etcd-server wrk; }
-
-# systemd runs the package.
-packaging release-snapshot: systemd
-systemd:
-	@{ command -v systemd-analyze && command -v systemd-nspawn && command -v dbus-daemon && command -v man; } > /dev/null || \
-		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq systemd systemd-container dbus man-db; }
-
 ## packaging: what a server is set up with is well formed, and a systemd runs the package
-packaging: proxies release-files $(BIN)/nfpm
-	@command -v promtool > /dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends prometheus; }
+packaging: debian release-files $(BIN)/nfpm
 	@mkdir -p $(BIN)
 	@sed 's,=godwit ,=/bin/true ,' packaging/systemd/godwit.service > $(BIN)/godwit.service
 	systemd-analyze verify --man=no $(BIN)/godwit.service
@@ -146,21 +123,24 @@ packaging: proxies release-files $(BIN)/nfpm
 # The flags of a release: .goreleaser.yaml has the same.
 RELEASED := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
 
-## cross: the binary builds for every system we name
+# One system and one processor that tests do not run on: what is compiled for them serves
+# both of these. A release's builds are compiled by goreleaser.
+FOREIGN := GOOS=darwin GOARCH=arm64
+
+## cross: the binary builds for macOS and arm64
 cross:
 	@mkdir -p $(BIN)
-	GOOS=darwin GOARCH=arm64 $(RELEASED) -o /dev/null ./cmd/godwit
-	GOOS=linux GOARCH=arm64 $(RELEASED) -o $(BIN)/godwit-linux-arm64 ./cmd/godwit
+	$(FOREIGN) $(RELEASED) -o $(BIN)/godwit-foreign ./cmd/godwit
 
 ## reproducible: another directory makes the same bytes (with GOCACHE=DIR, of packages compiled anew)
 reproducible: cross
 	@again=$$(mktemp -d) && trap "rm -rf $$again" EXIT && \
 		git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $$again && cd $$again && \
-		GOOS=linux GOARCH=arm64 $(RELEASED) -o again ./cmd/godwit && \
-		cmp again $(CURDIR)/$(BIN)/godwit-linux-arm64 && sha256sum again
+		$(FOREIGN) $(RELEASED) -o again ./cmd/godwit && \
+		cmp again $(CURDIR)/$(BIN)/godwit-foreign && sha256sum again
 
 ## release-snapshot: what a release has, but the images, into dist/; publishes nothing
-release-snapshot: $(BIN)/goreleaser $(BIN)/cyclonedx-gomod
+release-snapshot: debian $(BIN)/goreleaser $(BIN)/cyclonedx-gomod
 	$(BIN)/goreleaser check
 	$(BIN)/goreleaser release --snapshot --clean --skip=docker
 	$(GO) test -count=1 -run TestRelease ./packaging -dist $(CURDIR)/dist

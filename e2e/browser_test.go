@@ -40,7 +40,7 @@ func startChromium(t *testing.T) context.Context {
 		stop()
 	})
 	if err := chromedp.Do(ctx); err != nil { // its life is this context's
-		t.Fatalf("start chromium (make chromium installs it): %v", err)
+		t.Fatalf("start chromium (make debian installs it): %v", err)
 	}
 	return ctx
 }

@@ -207,7 +207,7 @@ func startProxy(t *testing.T, address, name string, args ...string) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s, which make proxies installs: %v", name, err)
+		t.Fatalf("start %s, which make debian installs: %v", name, err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)

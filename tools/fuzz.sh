@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # fuzz.sh TIME: runs every fuzz target for TIME, such as 3s. `go test -fuzz` would link
-# a package's tests again for each of its targets, which takes longer than they run.
+# a package's tests again for each of its targets, which takes longer than they run, and
+# compile all that they import, the standard library too, to be guided by it: here
+# godwit's own packages guide.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=$1
@@ -11,7 +13,9 @@ trap 'rm -f "$log"; kill $(jobs -p) 2> /dev/null || true' EXIT # what is being b
 
 binary() { echo "$out/${1//\//-}.test"; }
 
-build() { go test -c -fuzz . -o "$(binary "$1")" "./$1"; }
+guided="-gcflags=$(go list -m)/...=-d=libfuzzer"
+
+build() { go test -c "$guided" -o "$(binary "$1")" "./$1"; }
 
 # run runs a target of a package's test binary in its directory.
 run() {
