@@ -61,12 +61,20 @@ func (c *Catalog) Resolve(ctx context.Context, ref []byte) (*godwit.Namespace, e
 // ResolveNow is Resolve of ref as all changes have it that were acknowledged before, at
 // any node: a title may have come to be another namespace's. Errors: as Resolve.
 func (c *Catalog) ResolveNow(ctx context.Context, ref []byte) (*godwit.Namespace, error) {
-	if _, ok := parseID(ref); !ok && c.cfg.Refresh != nil {
+	if id, ok := parseID(ref); ok {
+		if ns := c.KnownNamespace(id); ns != nil {
+			return ns, nil // an id stays the namespace's
+		}
+	}
+	if c.cfg.Refresh != nil {
 		if err := c.refresh(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return c.Resolve(ctx, ref)
+	if ns, ok := c.index.Load().resolve(ref); ok {
+		return ns, nil
+	}
+	return nil, godwit.ErrNamespaceNotFound
 }
 
 func (i *index) resolve(ref []byte) (*godwit.Namespace, bool) {

@@ -56,7 +56,7 @@ func (c *Catalog) refresh(ctx context.Context) error {
 	if err := c.cfg.Refresh(ctx); err != nil {
 		return &godwit.Error{
 			Code: godwit.CodeUnavailable, Err: err,
-			Message: "What stands here of namespaces may be old, and the upstream that knows better cannot be asked.",
+			Message: "Which namespace is meant cannot be told: the node that decides cannot be asked now. Try again.",
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/godwitkv/godwit"
@@ -145,11 +146,18 @@ func TestUnknownNamespaceIsWaitedFor(t *testing.T) {
 }
 
 // TestTitleThatIsAnothersNow: what is asked for as it is now waits for what upstream has,
-// also where the title is known here; an id does not.
+// also where the title is known here, and only once where it is known nowhere; an id does
+// not.
 func TestTitleThatIsAnothersNow(t *testing.T) {
+	for name, title := range map[string]string{"a word": "birds", "one that looks like an id": strings.Repeat("0123456789abcdef", 2)} {
+		t.Run(name, func(t *testing.T) { testTitleThatIsAnothersNow(t, title) })
+	}
+}
+
+func testTitleThatIsAnothersNow(t *testing.T, title string) {
 	source := newMemory()
 	up := open(t, source)
-	was := create(t, up, "birds")
+	was := create(t, up, title)
 	refreshed := 0
 	var c *catalog.Catalog
 	c = openFollower(t, newMemory(), new(centre), func(context.Context) error {
@@ -161,20 +169,26 @@ func TestTitleThatIsAnothersNow(t *testing.T) {
 	if _, err := up.RenameNamespace(t.Context(), was.ID, "owls", godwit.RequestKey{}); err != nil {
 		t.Fatal(err)
 	}
-	is := create(t, up, "birds")
-	if ns, err := c.Resolve(t.Context(), []byte("birds")); err != nil || ns.ID != was.ID {
+	is := create(t, up, title)
+	if ns, err := c.Resolve(t.Context(), []byte(title)); err != nil || ns.ID != was.ID {
 		t.Errorf("as known here: %v, %v", ns, err)
 	}
 	if ns, err := c.ResolveNow(t.Context(), []byte(was.ID.String())); err != nil || ns.ID != was.ID || refreshed > 0 {
 		t.Errorf("by its id: %v, %v, %d refreshes", ns, err, refreshed)
 	}
-	if ns, err := c.ResolveNow(t.Context(), []byte("birds")); err != nil || ns.ID != is.ID || refreshed != 1 {
+	if ns, err := c.ResolveNow(t.Context(), []byte(title)); err != nil || ns.ID != is.ID || refreshed != 1 {
 		t.Errorf("now: %v, %v, %d refreshes", ns, err, refreshed)
 	}
+	_, err := c.ResolveNow(t.Context(), []byte("none"))
+	if wantCode(t, "none", err, godwit.CodeNamespaceNotFound); refreshed != 2 {
+		t.Errorf("one that is known nowhere: %d refreshes", refreshed-1)
+	}
 	away := openFollower(t, source, new(centre), func(context.Context) error { return godwit.ErrNoUpstream })
-	_, err := away.ResolveNow(t.Context(), []byte("birds"))
+	_, err = away.ResolveNow(t.Context(), []byte(title))
 	wantCode(t, "while the upstream is away", err, godwit.CodeUnavailable)
-	if ns, err := up.ResolveNow(t.Context(), []byte("birds")); err != nil || ns.ID != is.ID {
+	if ns, err := up.ResolveNow(t.Context(), []byte(title)); err != nil || ns.ID != is.ID {
 		t.Errorf("where it is decided: %v, %v", ns, err)
 	}
+	_, err = up.ResolveNow(t.Context(), []byte("none"))
+	wantCode(t, "none, where it is decided", err, godwit.CodeNamespaceNotFound)
 }
