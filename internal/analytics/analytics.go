@@ -20,7 +20,8 @@ import (
 )
 
 // MaxNamespaces is how many are counted at once: one takes up to 70 KB. One that
-// comes later is counted once another was idle for a day.
+// comes later is counted once another was idle for a day, or was counted by a clock that was
+// ahead.
 const MaxNamespaces = 512
 
 // Action is what was asked for.
@@ -101,7 +102,8 @@ func (r *Recorder) add(ns godwit.NamespaceID, minute int64) *series {
 	}
 	next := make(map[godwit.NamespaceID]*series, len(old)+1)
 	for id, s := range old {
-		if len(old) < MaxNamespaces || s.last.Load() > minute-dayMinutes {
+		last := s.last.Load()
+		if len(old) < MaxNamespaces || last > minute-dayMinutes && last <= minute+hourMinutes {
 			next[id] = s
 		}
 	}

@@ -16,6 +16,12 @@ var (
 	start = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
+// numbered is one of many namespaces.
+func numbered(i int) (ns godwit.NamespaceID) {
+	binary.BigEndian.PutUint32(ns[:], uint32(i+1))
+	return ns
+}
+
 // counts are what a window says of one action.
 func counts(t *testing.T, r *analytics.Recorder, ns godwit.NamespaceID, now time.Time, a analytics.Action) (hour, day analytics.Totals) {
 	t.Helper()
@@ -146,28 +152,24 @@ func TestManyAtOnce(t *testing.T) {
 // TestNamespacesAreBounded counts more namespaces than there is room for.
 func TestNamespacesAreBounded(t *testing.T) {
 	r := analytics.New()
-	id := func(i int) (ns godwit.NamespaceID) {
-		binary.BigEndian.PutUint32(ns[:], uint32(i+1))
-		return ns
-	}
 	for i := range analytics.MaxNamespaces {
-		r.Record(id(i), analytics.Request{At: start, Keys: 1})
+		r.Record(numbered(i), analytics.Request{At: start, Keys: 1})
 	}
-	late := id(analytics.MaxNamespaces)
+	late := numbered(analytics.MaxNamespaces)
 	r.Record(late, analytics.Request{At: start.Add(time.Hour), Keys: 1})
 	if _, _, ok := r.Report(late, start.Add(time.Hour)); ok {
 		t.Error("one too many is counted")
 	}
-	if hour, _ := counts(t, r, id(7), start, analytics.Read); hour.Requests != 1 {
+	if hour, _ := counts(t, r, numbered(7), start, analytics.Read); hour.Requests != 1 {
 		t.Errorf("another: %d requests", hour.Requests)
 	}
-	r.Record(id(7), analytics.Request{At: start.Add(20 * time.Hour), Keys: 1})
+	r.Record(numbered(7), analytics.Request{At: start.Add(20 * time.Hour), Keys: 1})
 	tomorrow := start.Add(25 * time.Hour)
 	r.Record(late, analytics.Request{At: tomorrow, Keys: 1})
 	if hour, _ := counts(t, r, late, tomorrow, analytics.Read); hour.Requests != 1 {
 		t.Errorf("once others were idle for a day: %d requests", hour.Requests)
 	}
-	if _, day := counts(t, r, id(7), tomorrow, analytics.Read); day.Requests != 1 {
+	if _, day := counts(t, r, numbered(7), tomorrow, analytics.Read); day.Requests != 1 {
 		t.Errorf("one that was in use: %d requests", day.Requests)
 	}
 }
@@ -237,5 +239,40 @@ func TestAfterClockAhead(t *testing.T) {
 		if hour, day := counts(t, r, one, now, analytics.Read); hour.Requests != 60 || day.Requests != 300+before {
 			t.Errorf("%d ahead: %d in the hour, %d in the day", minutes, hour.Requests, day.Requests)
 		}
+	}
+}
+
+// TestIdleAfterClockAhead: what was counted while the clock was ahead is in no report once
+// it is right, also of a namespace that nobody asks for any more.
+func TestIdleAfterClockAhead(t *testing.T) {
+	const ahead = 10 * 365 * 24 * time.Hour
+	for _, minutes := range []int{1, 3, 300} { // counted in, kept, and summed up to hours
+		r := analytics.New()
+		for i := range minutes {
+			r.Record(one, analytics.Request{At: start.Add(ahead + time.Duration(i)*time.Minute), Keys: 1})
+		}
+		hour, day := counts(t, r, one, start.Add(48*time.Hour), analytics.Read)
+		if hour.Requests != 0 || day.Requests != 0 {
+			t.Errorf("%d minutes ahead: %d in the hour, %d in the day", minutes, hour.Requests, day.Requests)
+		}
+	}
+}
+
+// TestRoomAfterClockAhead: namespaces that were counted while the clock was ahead leave
+// room for others once it is right.
+func TestRoomAfterClockAhead(t *testing.T) {
+	r := analytics.New()
+	for i := range analytics.MaxNamespaces {
+		r.Record(numbered(i), analytics.Request{At: start.Add(time.Hour), Keys: 1})
+	}
+	late := numbered(analytics.MaxNamespaces)
+	r.Record(late, analytics.Request{At: start, Keys: 1})
+	if _, _, ok := r.Report(late, start); ok {
+		t.Error("by a clock put back by an hour others are forgotten")
+	}
+	before := start.Add(-2 * time.Hour)
+	r.Record(late, analytics.Request{At: before, Keys: 1})
+	if hour, _ := counts(t, r, late, before, analytics.Read); hour.Requests != 1 {
+		t.Errorf("by a clock put back by three hours: %d requests", hour.Requests)
 	}
 }

@@ -214,11 +214,15 @@ func (s *series) sumUp(t *tally) {
 }
 
 // report sums up the 60 minutes, and the 24 hours, that end with a minute. Hours that
-// have been summed up are in the day if they began in it.
+// have been summed up are in the day if they began in it. What began over an hour later was
+// counted while the clock was ahead.
 func (s *series) report(now int64) (hour, day [Actions]Totals) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	add := func(t *tally, began int64) {
+		if began > now+hourMinutes {
+			return
+		}
 		for a := range t.totals {
 			if began > now-dayMinutes {
 				day[a].add(&t.totals[a])
