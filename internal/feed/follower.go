@@ -34,7 +34,8 @@ type follower struct {
 	ping    atomic.Uint64
 	pinged  chan struct{}        // holds one when a ping came
 	sent    atomic.Uint64        // at, for the tree
-	told    atomic.Pointer[Node] // the last report
+	told    atomic.Pointer[Node] // the last report; nil: none was kept
+	size    int                  // of told; needs s.mu held
 	batches []*batch             // scratch
 }
 

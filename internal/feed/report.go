@@ -8,8 +8,13 @@ import (
 	"net/http"
 )
 
-// Report tells the upstream how this node is. The stream echoes it.
+// reportHeadBytes is what a report takes beside the nodes in it, at most.
+const reportHeadBytes = 256
+
+// Report tells the upstream how this node is. The stream echoes it. Of the nodes behind
+// this one those are left out for which the upstream has no room.
 func (c *Client) Report(ctx context.Context, r Report) error {
+	r.Followers = Bounded(Node{r.Follower, r.Followers}, maxReportBytes-reportHeadBytes).Followers
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode report: %w", err)

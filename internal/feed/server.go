@@ -113,6 +113,7 @@ type Server struct {
 	streams   map[*outgoing]struct{} // admitted
 	followers map[uint64]*follower   // by session
 	walkers   map[uint64]*follower   // the same of those that are being copied to
+	told      toldBytes              // by followers and walkers
 	suspended bool
 	suspends  int  // how often that was
 	fenced    *End // why no stream is taken any more; nil: they are
@@ -130,7 +131,7 @@ func NewServer(cfg ServerConfig) *Server {
 		proposals: room.New(maxProposalsBytes),
 		walks:     room.New(int64(cfg.MaxReconciles)), metrics: m, serves: endpoints(),
 		streams: make(map[*outgoing]struct{}), followers: make(map[uint64]*follower),
-		walkers: make(map[uint64]*follower), gone: make(chan struct{}),
+		walkers: make(map[uint64]*follower), told: toldBytes{tokens: make(map[string]int)}, gone: make(chan struct{}),
 	}
 	s.paces.requests = cfg.Requests
 	m.register(s)
@@ -240,6 +241,11 @@ func (s *Server) dismiss(o *outgoing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.streams, o)
+	for _, f := range []*follower{s.followers[o.session], s.walkers[o.session]} {
+		if f != nil {
+			s.forget(f)
+		}
+	}
 	delete(s.followers, o.session)
 	delete(s.walkers, o.session)
 	s.ifGone()

@@ -465,21 +465,24 @@ func TestReports(t *testing.T) {
 		if len(got) != 1 || got[0].ID != "a" || len(got[0].Location) > 256 || count(got) > 4100 || depth(got) > 10 {
 			t.Errorf("%d nodes, %d deep; location of %d bytes", count(got), depth(got), len(got[0].Location))
 		}
+		report(t, s.client(secret), feed.Report{Session: session, Ping: 2, Followers: make([]feed.Node, 90_000)}, true)
+		if got := s.server.Followers(); count(got) != 1+4096 {
+			t.Errorf("%d of many nodes are kept", count(got))
+		}
 		for name, tc := range map[string]struct {
 			token  string
 			report feed.Report
 		}{
-			"no such stream":  {secret, feed.Report{Session: session + 1}},
-			"another's":       {rootToken, feed.Report{Session: session}},
-			"may not follow":  {reader, feed.Report{Session: session}},
-			"longer than may": {secret, feed.Report{Session: session, Followers: make([]feed.Node, 90_000)}},
+			"no such stream": {secret, feed.Report{Session: session + 1}},
+			"another's":      {rootToken, feed.Report{Session: session}},
+			"may not follow": {reader, feed.Report{Session: session}},
 		} {
 			if err := s.client(tc.token).Report(t.Context(), tc.report); err == nil {
 				t.Errorf("%s: taken", name)
 			}
 		}
 		_ = st.Close()
-		time.Sleep(time.Second) // for the connection on which too much was sent
+		synctest.Wait()
 		if got := s.server.Followers(); len(got) != 0 {
 			t.Errorf("followers that left: %+v", got)
 		}

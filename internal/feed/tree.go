@@ -24,17 +24,27 @@ func (s *Server) serveReport(w http.ResponseWriter, r *http.Request, p *catalog.
 	if err := mayFollow(p); err != nil {
 		return err
 	}
-	var rep Report
+	malformed := godwit.Errorf(godwit.CodeInvalidRequest, "The report is malformed, or over %d bytes.", maxReportBytes)
+	var rep struct {
+		Report
+		Followers json.RawMessage `json:"followers"`
+	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReportBytes)).Decode(&rep); err != nil {
-		return godwit.Errorf(godwit.CodeInvalidRequest, "The report is malformed, or over %d bytes.", maxReportBytes)
+		return malformed
 	}
 	f := s.follower(rep.Session)
 	if f == nil || f.principal.Token.ID != p.Token.ID {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "There is no such stream.")
 	}
 	left := maxReportNodes
-	node := Node{NodeInfo: rep.Follower.clip(), Followers: clipNodes(rep.Followers, maxReportDepth, &left)}
-	f.told.Store(&node)
+	if p.Limited() != "" {
+		left = maxLimitedReportNodes
+	}
+	behind, err := readNodes(rep.Followers, maxReportDepth, &left)
+	if err != nil {
+		return malformed
+	}
+	s.tell(f, Node{rep.Follower.clip(), behind})
 	if rep.Ping > f.ping.Load() && rep.Ping <= maxPing {
 		f.ping.Store(rep.Ping)
 		select {
@@ -71,21 +81,6 @@ func (n NodeInfo) clip() NodeInfo {
 		n.Jurisdictions[i] = clipText(n.Jurisdictions[i])
 	}
 	return n
-}
-
-func clipNodes(nodes []Node, depth int, left *int) []Node {
-	if depth == 0 {
-		return nil
-	}
-	kept := make([]Node, 0, min(len(nodes), *left))
-	for i := range nodes {
-		if *left == 0 {
-			break
-		}
-		*left--
-		kept = append(kept, Node{nodes[i].clip(), clipNodes(nodes[i].Followers, depth-1, left)})
-	}
-	return kept
 }
 
 // Followers are those that follow this node now or are being copied to, and those

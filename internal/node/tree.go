@@ -46,8 +46,13 @@ func (n *Node) advertised() string {
 }
 
 // tree is this node with those that follow it; whole: all nodes, if those above or
-// beside this one show them to whose credential is in ctx.
+// beside this one show them to whose credential is in ctx. Of too many those are left out
+// that are far from the top.
 func (n *Node) tree(ctx context.Context, whole bool) feed.Node {
+	return feed.Bounded(n.fullTree(ctx, whole), feed.MaxTreeBytes)
+}
+
+func (n *Node) fullTree(ctx context.Context, whole bool) feed.Node {
 	own := feed.Node{NodeInfo: n.self(), Followers: n.feed.Followers()}
 	switch {
 	case n.cfg.edge():
