@@ -88,7 +88,8 @@ func Draw(t *testing.T, tree map[string]any) (out Drawn) {
 	if err := json.Unmarshal(text, &root); err != nil {
 		t.Fatal(err)
 	}
-	d, others := draw(flatten(nil, &root, nil, 0))
+	rows, _ := nodeRows(&root)
+	d, others := draw(rows)
 	out.View = d.View
 	for _, n := range d.Nodes {
 		r := dotSize * d.Unit

@@ -104,22 +104,67 @@ func (d *Dashboard) nodes(c *call) (page overviewPage, err error) {
 		return page, err
 	}
 	if page.Status.Tree != nil {
-		page.Rows = flatten(nil, page.Status.Tree, nil, 0)
-		page.More = len(page.Rows) >= maxTreeRows
+		page.Rows, page.More = nodeRows(page.Status.Tree)
 	}
 	return page, nil
 }
 
+// nodeRows are a tree's nodes as they are shown. More: nodes were left out.
+func nodeRows(root *treeNode) (rows []treeRow, more bool) {
+	shown, more := nearest(root)
+	return flatten(nil, shown, root, nil, 0), more
+}
+
+// nearest are the nodes of a tree that are shown: those near its root. More: there are
+// others.
+func nearest(root *treeNode) (shown map[*treeNode]bool, more bool) {
+	shown = make(map[*treeNode]bool)
+	level := []*treeNode{root}
+	for range maxTreeDepth + 1 {
+		var below []*treeNode
+		for _, n := range level {
+			if len(shown) == maxTreeRows {
+				return shown, true
+			}
+			shown[n] = true
+			for i := range n.Followers {
+				below = append(below, &n.Followers[i])
+			}
+		}
+		level = below
+	}
+	return shown, len(level) > 0
+}
+
 // flatten appends a node and those that follow it, each below the one it follows.
-func flatten(rows []treeRow, n, above *treeNode, depth int) []treeRow {
-	if len(rows) >= maxTreeRows || depth > maxTreeDepth {
+func flatten(rows []treeRow, shown map[*treeNode]bool, n, above *treeNode, depth int) []treeRow {
+	if !shown[n] {
 		return rows
 	}
 	rows = append(rows, treeRow{*n, depth, above})
 	for i := range n.Followers {
-		rows = flatten(rows, &n.Followers[i], n, depth+1)
+		rows = flatten(rows, shown, &n.Followers[i], n, depth+1)
 	}
 	return rows
+}
+
+// findNode finds a node in a tree by its id; nil: it is not there.
+func findNode(root *treeNode, id string) *treeRow {
+	level := []treeRow{{*root, 0, nil}}
+	for len(level) > 0 && id != "" {
+		var below []treeRow
+		for i := range level {
+			r := &level[i]
+			if r.ID == id {
+				return r
+			}
+			for j := range r.Followers {
+				below = append(below, treeRow{r.Followers[j], r.Depth + 1, &r.treeNode})
+			}
+		}
+		level = below
+	}
+	return nil
 }
 
 // samplesAnswer is what the charts are drawn of.

@@ -114,15 +114,14 @@ func (d *Dashboard) nodePage(c *call) (*nodePage, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range nodes.Rows {
-		if r.ID != c.query.Get("id") || r.ID == "" {
-			continue
+	if root := nodes.Status.Tree; root != nil {
+		if r := findNode(root, c.query.Get("id")); r != nil {
+			page := &nodePage{treeRow: *r, Web: webAddress(r.URL)}
+			for i := range r.Followers[:min(len(r.Followers), maxTreeRows)] {
+				page.Below = append(page.Below, treeRow{r.Followers[i], r.Depth + 1, &page.treeNode})
+			}
+			return page, nil
 		}
-		page := &nodePage{treeRow: r, Web: webAddress(r.URL)}
-		for i := range r.Followers {
-			page.Below = append(page.Below, treeRow{r.Followers[i], r.Depth + 1, &page.treeNode})
-		}
-		return page, nil
 	}
 	return nil, &problem{
 		status: http.StatusNotFound, title: "No such node",
