@@ -19,6 +19,9 @@ import (
 // sessionLife is how long a session lasts, whatever is done in it.
 const sessionLife = 12 * time.Hour
 
+// clockSlack is how far back the clock may be put while a session lasts.
+const clockSlack = time.Minute
+
 // session is who looks at the pages. It lives in a cookie, and nowhere else.
 type session struct {
 	ID      []byte `json:"i"`           // random; what the token of its forms is made of
@@ -104,7 +107,7 @@ func (s *sealer) set(w http.ResponseWriter, r *http.Request, name, value string,
 }
 
 // of returns the session that a request is part of. Error: errNoSession, for one that
-// is past its time, too.
+// is past its time, or was begun by a clock that was ahead, too.
 func (s *sealer) of(r *http.Request) (*session, error) { return s.open(r, true) }
 
 // visit returns the session, without a token, of who looks at the sign-in. Error:
@@ -126,7 +129,9 @@ func (s *sealer) open(r *http.Request, signedIn bool) (*session, error) {
 		return nil, errNoSession
 	}
 	one := new(session)
-	if json.Unmarshal(text, one) != nil || one.Expires <= s.now().Unix() || signedIn != (one.Token != "") {
+	now := s.now()
+	if json.Unmarshal(text, one) != nil || signedIn != (one.Token != "") ||
+		one.Expires <= now.Unix() || one.Expires > now.Add(sessionLife+clockSlack).Unix() {
 		return nil, errNoSession
 	}
 	return one, nil

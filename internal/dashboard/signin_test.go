@@ -180,6 +180,24 @@ func TestSessionEnds(t *testing.T) {
 	}
 }
 
+// TestSessionsOfAClockAhead: one that was begun by a clock far ahead is none once the
+// clock is right.
+func TestSessionsOfAClockAhead(t *testing.T) {
+	clock := apitest.NewClock()
+	now := time.Now()
+	clock.Set(now.Add(365 * 24 * time.Hour))
+	n := openNode(t, func(cfg *node.Config) { cfg.Now = clock.Now })
+	b := signedIn(t, n, rootToken)
+	b.contains(b.get("/dashboard/namespaces"), 200)
+	clock.Set(now)
+	if got := b.get("/dashboard/namespaces"); got.status != http.StatusSeeOther {
+		t.Errorf("got %d", got.status)
+	}
+	b = signedIn(t, n, rootToken)
+	clock.Set(now.Add(-30 * time.Second)) // as clocks are put right every day
+	b.contains(b.get("/dashboard/namespaces"), 200)
+}
+
 func TestSignInIsLimited(t *testing.T) {
 	n := openNode(t)
 	b := newBrowser(t, n)
