@@ -58,6 +58,6 @@ func (d *Dashboard) liveEvents(c *call) error {
 	if last := c.Header.Get("Last-Event-ID"); last != "" {
 		r.Header.Set("Last-Event-ID", last)
 	}
-	d.cfg.API.ServeHTTP(c.w, r.WithContext(ctx))
+	d.cfg.API.ServeHTTP(&eventsWriter{w: c.w, header: make(http.Header)}, r.WithContext(ctx))
 	return nil
 }
