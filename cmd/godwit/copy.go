@@ -41,44 +41,48 @@ func (c *copyCmd) Run(ctx context.Context, p *program) error {
 			return err
 		}
 	}
-	kv := from.KV(c.Source)
-	total, err := c.count(ctx, from, to)
+	id, err := from.NamespaceID(ctx, c.Source)
 	if err != nil {
+		return err
+	}
+	kv := from.KV(id)
+	total, err := c.count(ctx, kv)
+	if err != nil {
+		return err
+	}
+	target, err := transfer.FindNamespace(ctx, to, c.Target)
+	if err != nil {
+		return err
+	}
+	if err := c.differ(ctx, from, to, id, target); err != nil {
 		return err
 	}
 	source := &transfer.Server{KV: kv, Prefix: c.Prefix, Strong: c.Strong}
 	if c.DryRun {
-		return c.look(ctx, p, source, to, total)
+		return c.look(ctx, p, source, to, target, total)
 	}
-	return c.copy(ctx, p, source, to, total)
+	return c.copy(ctx, p, source, to, target, total)
 }
 
-// count is how many keys there are, 0 if that would have to be counted. A namespace is
-// not copied into itself.
-func (c *copyCmd) count(ctx context.Context, from, to *client.Client) (int64, error) {
-	n, err := from.KV(c.Source).Count(ctx, client.CountOptions{})
-	if err != nil {
+// count is how many keys there are, 0 if that would have to be counted.
+func (c *copyCmd) count(ctx context.Context, kv *client.KV) (int64, error) {
+	n, err := kv.Count(ctx, client.CountOptions{})
+	if err != nil || c.Prefix != "" {
 		return 0, err
 	}
-	a, err := from.NamespaceID(ctx, c.Source)
-	if err != nil {
-		return 0, err
-	}
-	b, err := to.NamespaceID(ctx, c.Target)
-	if err != nil && !errors.Is(err, client.ErrNamespaceNotFound) {
-		return 0, err
-	}
+	return n.Keys, nil
+}
+
+// differ holds that a namespace is not copied into itself.
+func (c *copyCmd) differ(ctx context.Context, from, to *client.Client, source, target string) error {
 	same, err := c.sameCluster(ctx, from, to)
 	switch {
 	case err != nil:
-		return 0, err
-	case a == b && same:
-		return 0, wrongUsage{errors.New("both are the same namespace")}
+		return err
+	case source == target && same:
+		return wrongUsage{errors.New("both are the same namespace")}
 	}
-	if c.Prefix != "" {
-		return 0, nil
-	}
-	return n.Keys, nil
+	return nil
 }
 
 // sameCluster tells whether two nodes have the same data.
@@ -98,11 +102,7 @@ func (c *copyCmd) sameCluster(ctx context.Context, from, to *client.Client) (boo
 }
 
 // look says what would be copied.
-func (c *copyCmd) look(ctx context.Context, p *program, source transfer.Source, to *client.Client, total int64) error {
-	has, err := transfer.HasNamespace(ctx, to, c.Target)
-	if err != nil {
-		return err
-	}
+func (c *copyCmd) look(ctx context.Context, p *program, source transfer.Source, to *client.Client, target string, total int64) error {
 	now, err := transfer.Clock(ctx, to)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (c *copyCmd) look(ctx context.Context, p *program, source transfer.Source, 
 		return err
 	}
 	text := p.would(counts)
-	if !has {
+	if target == "" {
 		text += fmt.Sprintf(", and make the namespace %s", printable(c.Target))
 	}
 	if _, err := fmt.Fprintln(p.stdout, text); err != nil {
@@ -124,9 +124,11 @@ func (c *copyCmd) look(ctx context.Context, p *program, source transfer.Source, 
 	return nil
 }
 
-func (c *copyCmd) copy(ctx context.Context, p *program, source *transfer.Server, to *client.Client, total int64) error {
-	if _, err := transfer.EnsureNamespace(ctx, to, c.Target); err != nil {
-		return err
+func (c *copyCmd) copy(ctx context.Context, p *program, source *transfer.Server, to *client.Client, into string, total int64) (err error) {
+	if into == "" {
+		if into, err = transfer.EnsureNamespace(ctx, to, c.Target); err != nil {
+			return err
+		}
 	}
 	now, err := transfer.Clock(ctx, to)
 	if err != nil {
@@ -134,6 +136,6 @@ func (c *copyCmd) copy(ctx context.Context, p *program, source *transfer.Server,
 	}
 	o := transfer.Options{Progress: new(transfer.Progress), Now: transfer.Seconds(now)}
 	of := fmt.Sprintf("copy of %s at %s to %s at %s, prefix %q", c.Source, c.FromURL, c.Target, c.URL, c.Prefix)
-	target := &transfer.ServerTarget{KV: to.KV(c.Target), Progress: o.Progress, Now: o.Now}
+	target := &transfer.ServerTarget{KV: to.KV(into), Progress: o.Progress, Now: o.Now}
 	return c.run(ctx, p, "copy", c.Checkpoint, of, source, target, o, total)
 }

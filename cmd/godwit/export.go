@@ -35,7 +35,11 @@ func (c *exportCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	kv := cl.KV(c.Namespace)
+	id, err := cl.NamespaceID(ctx, c.Namespace)
+	if err != nil {
+		return err
+	}
+	kv := cl.KV(id)
 	total, err := c.count(ctx, kv)
 	if err != nil {
 		return err

@@ -111,7 +111,7 @@ func (c *importCmd) of() string {
 
 // look says what an import would do.
 func (c *importCmd) look(ctx context.Context, p *program, cl *client.Client, in *input) error {
-	has, err := transfer.HasNamespace(ctx, cl, c.Namespace)
+	id, err := transfer.FindNamespace(ctx, cl, c.Namespace)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (c *importCmd) look(ctx context.Context, p *program, cl *client.Client, in 
 		return stopped(err, func(transfer.Mark) string { return "all before is good" })
 	}
 	text := p.would(in.counts)
-	if !has {
+	if id == "" {
 		text += fmt.Sprintf(", and make the namespace %s", printable(c.Namespace))
 	}
 	if _, err := fmt.Fprintln(p.stdout, text); err != nil {
@@ -143,7 +143,8 @@ func (c *importCmd) write(ctx context.Context, p *program, cl *client.Client, in
 			return err
 		}
 	}
-	if _, err := transfer.EnsureNamespace(ctx, cl, c.Namespace); err != nil {
+	id, err := transfer.EnsureNamespace(ctx, cl, c.Namespace)
+	if err != nil {
 		return err
 	}
 	o := transfer.Options{Concurrency: c.Concurrency, Progress: in.counts, Now: in.now}
@@ -151,7 +152,7 @@ func (c *importCmd) write(ctx context.Context, p *program, cl *client.Client, in
 		o.OnMark = c.checkpoint.Note
 	}
 	say := p.say("import", c.Quiet, in.counts, in.total, in.done)
-	err := transfer.Run(ctx, in.source, &transfer.ServerTarget{KV: cl.KV(c.Namespace), Progress: in.counts, Now: in.now}, o)
+	err = transfer.Run(ctx, in.source, &transfer.ServerTarget{KV: cl.KV(id), Progress: in.counts, Now: in.now}, o)
 	say.close(err)
 	return c.ended(err)
 }

@@ -39,26 +39,28 @@ func (c *seedCmd) Run(ctx context.Context, p *program) error {
 
 // seed writes one namespace, and of it what differs.
 func (c *seedCmd) seed(ctx context.Context, p *program, cl *client.Client, s *transfer.Seed) error {
-	has, err := transfer.HasNamespace(ctx, cl, s.Title)
+	id, err := transfer.FindNamespace(ctx, cl, s.Title)
 	if err != nil {
 		return err
 	}
-	kv, items := cl.KV(s.Title), s.Items
-	if has {
-		if items, err = transfer.Differing(ctx, kv, items); err != nil {
+	items := s.Items
+	if id != "" {
+		if items, err = transfer.Differing(ctx, cl.KV(id), items); err != nil {
 			return err
 		}
 	}
 	done := "would write"
 	if !c.DryRun {
 		done = "wrote"
-		if _, err := transfer.EnsureNamespace(ctx, cl, s.Title); err != nil {
-			return err
+		if id == "" {
+			if id, err = transfer.EnsureNamespace(ctx, cl, s.Title); err != nil {
+				return err
+			}
 		}
 		now := transfer.Seconds(time.Now) // a fixture has times to live alone
 		counts := new(transfer.Progress)
 		o := transfer.Options{Concurrency: c.Concurrency, Progress: counts, Now: now}
-		if err := transfer.Run(ctx, transfer.Given(items), &transfer.ServerTarget{KV: kv, Progress: counts, Now: now}, o); err != nil {
+		if err := transfer.Run(ctx, transfer.Given(items), &transfer.ServerTarget{KV: cl.KV(id), Progress: counts, Now: now}, o); err != nil {
 			return err
 		}
 	}

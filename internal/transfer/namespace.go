@@ -8,35 +8,36 @@ import (
 	"github.com/godwitkv/godwit/client"
 )
 
-// HasNamespace tells whether there is a namespace with an id or title.
-func HasNamespace(ctx context.Context, c *client.Client, ref string) (bool, error) {
-	_, err := c.Settings(ctx, ref)
+// FindNamespace returns the id of the namespace with an id or title, "" if there is none.
+// A transfer is told it, and not the title: that may come to be another namespace's
+// meanwhile.
+func FindNamespace(ctx context.Context, c *client.Client, ref string) (id string, err error) {
+	if id, err = c.NamespaceID(ctx, ref); err == nil {
+		_, err = c.Settings(ctx, id) // nobody was asked about an id
+	}
 	switch {
 	case errors.Is(err, client.ErrNamespaceNotFound):
-		return false, nil
+		return "", nil
 	case err != nil:
-		return false, fmt.Errorf("look for namespace: %w", err)
+		return "", fmt.Errorf("look for namespace: %w", err)
 	}
-	return true, nil
+	return id, nil
 }
 
-// EnsureNamespace makes a namespace with a title if there is none, and tells whether it
-// did. One that is named by an id cannot be made: ErrNamespaceNotFound.
-func EnsureNamespace(ctx context.Context, c *client.Client, ref string) (made bool, err error) {
-	switch has, err := HasNamespace(ctx, c, ref); {
-	case err != nil, has:
-		return false, err
+// EnsureNamespace is FindNamespace, and makes a namespace with a title if there is none.
+// One that is named by an id cannot be made: ErrNamespaceNotFound.
+func EnsureNamespace(ctx context.Context, c *client.Client, ref string) (id string, err error) {
+	switch id, err := FindNamespace(ctx, c, ref); {
+	case err != nil, id != "":
+		return id, err
 	case isID(ref):
-		return false, fmt.Errorf("%w: %q is an id, and a namespace is made by a title", client.ErrNamespaceNotFound, ref)
+		return "", fmt.Errorf("%w: %q is an id, and a namespace is made by a title", client.ErrNamespaceNotFound, ref)
 	}
-	_, err = c.CreateNamespace(ctx, ref, client.NamespaceOptions{})
-	switch {
-	case errors.Is(err, client.ErrNamespaceExists):
-		return false, nil // somebody else just did
-	case err != nil:
-		return false, fmt.Errorf("create namespace: %w", err)
+	made, _, err := c.EnsureNamespace(ctx, ref, client.NamespaceOptions{})
+	if err != nil {
+		return "", fmt.Errorf("create namespace: %w", err)
 	}
-	return true, nil
+	return made.ID, nil
 }
 
 // isID tells whether a name is an id: 32 hexadecimal characters.

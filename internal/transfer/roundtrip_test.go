@@ -267,21 +267,26 @@ func TestTargetFails(t *testing.T) {
 func TestEnsureNamespace(t *testing.T) {
 	c := serve(t, "there")
 	for _, tt := range []struct {
-		ref  string
-		made bool
-		err  error
+		ref   string
+		there bool
+		err   error
 	}{
-		{"there", false, nil}, {"new", true, nil}, {"new", false, nil}, {"14106a8eaaef0ee5d24baf017fc91f36", false, client.ErrNamespaceNotFound},
+		{"there", true, nil}, {"new", false, nil}, {"new", true, nil}, {"14106a8eaaef0ee5d24baf017fc91f36", false, client.ErrNamespaceNotFound},
 		{strings.Repeat("x", 600), false, client.ErrInvalid},
 	} {
-		made, err := transfer.EnsureNamespace(t.Context(), c, tt.ref)
-		if made != tt.made || !errors.Is(err, tt.err) {
-			t.Errorf("%.40s: %v, %v", tt.ref, made, err)
+		found, err := transfer.FindNamespace(t.Context(), c, tt.ref)
+		if (found != "") != tt.there || err != nil {
+			t.Errorf("%.40s: found %q, %v", tt.ref, found, err)
 		}
-	}
-	ids, err := c.Namespaces(t.Context())
-	check(t, err)
-	if made, err := transfer.EnsureNamespace(t.Context(), c, ids[0].ID); made || err != nil {
-		t.Errorf("%v, %v", made, err)
+		id, err := transfer.EnsureNamespace(t.Context(), c, tt.ref)
+		if !errors.Is(err, tt.err) || (id == "") != (err != nil) || found != "" && id != found {
+			t.Errorf("%.40s: %q, %v", tt.ref, id, err)
+		}
+		if err != nil {
+			continue
+		}
+		if again, err := transfer.EnsureNamespace(t.Context(), c, id); again != id || err != nil {
+			t.Errorf("%s: %q, %v", id, again, err)
+		}
 	}
 }
