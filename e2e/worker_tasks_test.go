@@ -128,7 +128,7 @@ func TestWorkerTaskBesideStorage(t *testing.T) {
 }
 
 // TestWorkerTasksOfManyChanges changes the code again and again: of what was replaced, only
-// the newest lives on for its tasks.
+// the two newest live on for their tasks.
 func TestWorkerTasksOfManyChanges(t *testing.T) {
 	t.Parallel()
 	p := taskProject(t)

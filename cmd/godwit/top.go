@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/godwitkv/godwit/internal/pause"
 	"github.com/godwitkv/godwit/internal/top"
 )
 
@@ -48,9 +49,7 @@ func (c *topCmd) Run(ctx context.Context, p *program) error {
 func (c *topCmd) once(ctx context.Context, p *program, w *top.Watch) error {
 	f := w.Look(ctx)
 	if f.Err == nil {
-		select {
-		case <-time.After(time.Duration(c.Every)):
-		case <-ctx.Done():
+		if !pause.For(ctx, time.Duration(c.Every)) {
 			return nil
 		}
 		f = w.Look(ctx)

@@ -1,4 +1,4 @@
-import { pinned } from "./kv.js";
+import { current } from "./kv.js";
 
 /**
  * Deletes all keys of a prefix, which may be "", page by page.
@@ -7,7 +7,7 @@ import { pinned } from "./kv.js";
  * @param {string} prefix
  */
 export async function clear(namespace, prefix) {
-  const kv = await pinned(namespace);
+  const kv = await current(namespace);
   let cursor;
   do {
     const page = await kv.scanPage({ prefix, limit: 10_000, cursor });

@@ -125,7 +125,7 @@ export class KV {
     /** @type {KV | undefined} */
     let kv; // a position is of one namespace, whoever has its title later
     const open = async (query, headers, signal) => {
-      kv ??= await pinned(this, { signal, timeout: options.timeout });
+      kv ??= await current(this, { signal, timeout: options.timeout });
       return kv.#native({ path: "/watch", query, headers }, { signal, timeout: options.timeout }, async (res) => res);
     };
     return watch(open, this.client.transport, options);
@@ -151,7 +151,7 @@ export class KV {
   }
 
   async #clear(what, options) {
-    const kv = await pinned(this, options);
+    const kv = await current(this, options);
     const { revision } = await kv.#native({ op: "CLEAR", path: "/clear", body: jsonBody(what) }, options);
     return { revision };
   }
@@ -212,13 +212,13 @@ export class KV {
 
   async restorePage(options = {}) {
     const call = { op: "RESTORE", path: "/restore", body: jsonBody(restoreBody(options)), reads: options.dryRun === true };
-    const kv = await pinned(this, options);
+    const kv = await current(this, options);
     const { keys, cursor } = await kv.#native(call, options);
     return { keys, cursor: cursor || undefined };
   }
 
   async *restore(options = {}) {
-    const kv = await pinned(this, options);
+    const kv = await current(this, options);
     yield* pages(options, async (o) => {
       const { keys, cursor } = await kv.restorePage(o);
       return { found: keys, cursor };
@@ -365,7 +365,7 @@ export class KV {
  * @param {KV} kv
  * @param {any} [options]
  */
-export async function pinned(kv, options) {
+export async function current(kv, options) {
   return new KV(kv.client, await kv.client.currentId(kv.namespace, options), kv.shared);
 }
 

@@ -12,8 +12,8 @@ const tellEvery = time.Minute
 
 // lead is by how much the log's time is ahead of the clock, where that is too much; 0: it is
 // not. The log's time never goes back: what a clock that was ahead made of it, it stays until
-// the clock is there too, over restarts as well. By it keys have expired that reads, which go
-// by the clock, still show.
+// the clock is there too, over restarts as well. By it writes take keys for expired that reads
+// still show, which go by the clock.
 func (l *Log) lead() time.Duration {
 	ahead := time.UnixMilli(l.cfg.Store.Time()).Sub(l.cfg.Now())
 	if ahead <= state.MaxAhead {

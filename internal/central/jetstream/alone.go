@@ -21,8 +21,7 @@ const (
 func (m *Member) standAlone(ctx context.Context) error {
 	var waited, alone time.Duration
 	for !m.fresh.known() {
-		pause.For(ctx, lookEvery)
-		if ctx.Err() != nil {
+		if !pause.For(ctx, lookEvery) {
 			return nil
 		}
 		waited, alone = waited+lookEvery, alone+lookEvery
