@@ -29,10 +29,13 @@ demo: build
 test:
 	@$(MAKE) --no-print-directory -j4 lint reproducible deps
 	@$(MAKE) --no-print-directory fuzz planted packaging
-	$(GO) test -race -timeout 40m -skip $(CHAOS)'|'$(KILLS) ./...
-	$(GO) test -timeout 15m -run $(KILLS) ./cmd/godwit
-	$(GO) test -timeout 15m -run $(CHAOS) ./e2e
+	$(TEST) -race -timeout 40m -skip $(CHAOS)'|'$(KILLS) ./...
+	$(TEST) -timeout 15m -run $(KILLS) ./cmd/godwit
+	$(TEST) -timeout 15m -run $(CHAOS) ./e2e
 	@$(MAKE) --no-print-directory simulate SEEDS=200
+
+# lint vets all packages, and their tests.
+TEST := $(GO) test -vet=off
 
 # What happens to three members is measured against bounds of time, so nothing else
 # runs beside it.
@@ -58,7 +61,7 @@ simulate:
 
 ## planted: bugs planted on purpose are found by the simulation
 planted:
-	$(GO) test -tags planted -run TestPlantedBugsAreFound ./internal/simulation
+	$(TEST) -tags planted -run TestPlantedBugsAreFound ./internal/simulation
 
 ## bench: compare with nginx, Redis, etcd, NATS and miniflare in one run
 bench: build e2e-deps
