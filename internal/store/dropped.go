@@ -73,7 +73,7 @@ func (s *Store) sweepDropped(ctx context.Context) error {
 
 func (s *Store) dropBlobs(ctx context.Context, ns godwit.NamespaceID) error {
 	lower := appendNS(nil, prefixBlob, ns)
-	return s.deleteRange(ctx, lower, successor(lower), func(b *pebble.Batch, k, _ []byte) error {
+	return s.rewriteRange(ctx, lower, successor(lower), func(b *pebble.Batch, k, _ []byte) error {
 		_, id, err := cutBlobKey(k)
 		if err != nil {
 			return err
@@ -84,7 +84,7 @@ func (s *Store) dropBlobs(ctx context.Context, ns godwit.NamespaceID) error {
 
 func (s *Store) dropDues(ctx context.Context, gone map[godwit.NamespaceID]bool) error {
 	lower, upper := []byte{prefixDue}, []byte{prefixDue + 1}
-	return s.deleteRange(ctx, lower, upper, func(b *pebble.Batch, k, _ []byte) error {
+	return s.rewriteRange(ctx, lower, upper, func(b *pebble.Batch, k, _ []byte) error {
 		if _, ns, _, ok := cutDueKey(k); !ok || !gone[ns] {
 			return nil
 		}

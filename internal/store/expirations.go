@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -86,7 +85,7 @@ type dues struct {
 func (v *View) dues(ns godwit.NamespaceID, prefix string, after Expiry, upTo, delay int64) (*dues, error) {
 	it, err := v.snap.NewIter(&pebble.IterOptions{
 		LowerBound: appendDueKey(nil, after.At+delay, ns, ""),
-		UpperBound: binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(upTo+1+delay)),
+		UpperBound: secondKey(prefixDue, upTo+1+delay),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open iterator: %w", err)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -17,7 +16,7 @@ func (s *Store) sweepGarbage(ctx context.Context) error {
 		return err
 	}
 	c := chunks{s, []byte{prefixGarbage}}
-	upper := binary.BigEndian.AppendUint64([]byte{prefixGarbage}, uint64(s.cfg.Now().Unix()+1))
+	upper := secondKey(prefixGarbage, s.cfg.Now().Unix()+1)
 	for ctx.Err() == nil {
 		rows, more, err := c.take(upper)
 		if err == nil && len(rows) > 0 {
@@ -35,9 +34,8 @@ func (s *Store) sweepGarbage(ctx context.Context) error {
 // it is over nobody knows.
 func (s *Store) redateGarbage(ctx context.Context) error {
 	now, grace := s.cfg.Now(), s.cfg.BlobGrace
-	prefix := []byte{prefixGarbage}
-	lower := binary.BigEndian.AppendUint64(prefix, uint64(now.Add(2*grace).Unix()+1))
-	return s.deleteRange(ctx, lower, successor(prefix), func(b *pebble.Batch, k, v []byte) error {
+	lower := secondKey(prefixGarbage, now.Add(2*grace).Unix()+1)
+	return s.rewriteRange(ctx, lower, []byte{prefixGarbage + 1}, func(b *pebble.Batch, k, v []byte) error {
 		id, err := garbageID(k)
 		if err != nil {
 			return err

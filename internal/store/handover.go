@@ -82,8 +82,8 @@ func (v *View) SweptAhead(ctx context.Context, now int64, fn func(*godwit.Record
 	if from >= to {
 		return nil
 	}
-	lower := binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(from))
-	upper := binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(to))
+	lower := secondKey(prefixDue, from)
+	upper := secondKey(prefixDue, to)
 	rows := 0
 	return scanRange(v.snap, lower, upper, func(k, row []byte) error {
 		if rows++; rows%checkEvery == 0 && ctx.Err() != nil {

@@ -147,6 +147,12 @@ func appendDueKey(b []byte, due int64, ns godwit.NamespaceID, key string) []byte
 	return append(append(b, ns[:]...), key...)
 }
 
+// secondKey is before all keys of a prefix that begin with a second from this one on, in
+// unix seconds. Before 1970, where a clock may be that nobody has set, it is before all.
+func secondKey(prefix byte, second int64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{prefix}, uint64(max(second, 0)))
+}
+
 func appendBlobKey(b []byte, ns godwit.NamespaceID, id godwit.BlobID) []byte {
 	return append(appendNS(b, prefixBlob, ns), id[:]...)
 }

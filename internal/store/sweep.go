@@ -114,9 +114,9 @@ func (s *Store) syncLog() error {
 	return nil
 }
 
-// deleteRange lets fn gather deletions for the rows of a range, and commits them
-// in batches of bounded size.
-func (s *Store) deleteRange(ctx context.Context, lower, upper []byte, fn func(b *pebble.Batch, k, v []byte) error) error {
+// rewriteRange lets fn gather changes of the rows of a range, and commits them in
+// batches of bounded size.
+func (s *Store) rewriteRange(ctx context.Context, lower, upper []byte, fn func(b *pebble.Batch, k, v []byte) error) error {
 	const most = 256 << 10
 	rows := 0
 	b := s.db.NewBatch()

@@ -169,6 +169,26 @@ func TestBlobGraceAfterClockAhead(t *testing.T) {
 	d.healthy()
 }
 
+// TestBlobGraceBefore1970: a clock that nobody has set ends no grace, nor does it end where
+// that clock is put right.
+func TestBlobGraceBefore1970(t *testing.T) {
+	const back = 100 * 365 * 24 * time.Hour
+	d := newDisk(t, store.Config{InlineBytes: 100, BlobGrace: 10 * time.Second})
+	d.write(d.putBlob(ns1, "deleted", strings.Repeat("x", 70_000)))
+	d.write(del(ns1, "deleted"))
+	for _, tt := range []struct {
+		after time.Duration
+		want  int
+	}{{-back, 1}, {9 * time.Second, 1}, {back, 1}, {10 * time.Second, 0}} {
+		d.clock.advance(tt.after)
+		d.sweep()
+		if got := d.blobFiles(); len(got) != tt.want {
+			t.Errorf("%v later: %d files, want %d", tt.after, len(got), tt.want)
+		}
+	}
+	d.healthy()
+}
+
 // TestOrphans: an upload that no record names is gone after reopening; one that
 // is named, or waits for its grace, is not.
 func TestOrphans(t *testing.T) {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -41,7 +40,7 @@ func (s *Store) sweepDue(ctx context.Context) error {
 
 // takeDue returns a chunk of the rows of x up to now.
 func (c *chunks) takeDue(now int64) (rows []dueRow, more bool, err error) {
-	upper := binary.BigEndian.AppendUint64([]byte{prefixDue}, uint64(max(now+1, 0)))
+	upper := secondKey(prefixDue, now+1)
 	more, err = c.each(upper, func(k, _ []byte) error {
 		due, ns, key, ok := cutDueKey(k)
 		if !ok {
