@@ -68,8 +68,8 @@ func (c *Comparison) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", c.B.Name, err)
 	}
-	if a.ID == b.ID {
-		return fmt.Errorf("%s and %s are the same node", c.A.Name, c.B.Name)
+	if a.ID == b.ID && a.ID != "" { // older versions say none
+		return fmt.Errorf("%s and %s are the same node: give the address of another one", c.A.Name, c.B.Name)
 	}
 	c.lineage = a.ClusterID == b.ClusterID && a.Generation == b.Generation
 	pairs, err := c.namespaces(ctx)

@@ -82,8 +82,25 @@ func TestCompareWithItself(t *testing.T) {
 		A: transfer.Node{Client: connect(t, n), Name: "a"}, B: transfer.Node{Client: garbling(t, n.APIURL(), "x", "x"), Name: "b"},
 		Report: func(transfer.Difference) {}, Progress: new(transfer.Progress),
 	}
-	if err := c.Run(t.Context()); err == nil || err.Error() != "a and b are the same node" {
+	if err := c.Run(t.Context()); err == nil || err.Error() != "a and b are the same node: give the address of another one" {
 		t.Errorf("it was compared with itself: %v", err)
+	}
+}
+
+// TestCompareOlderNodes: two nodes that say of no id are not the same one for that.
+func TestCompareOlderNodes(t *testing.T) {
+	older := func() *client.Client {
+		n := open(t)
+		s, err := connect(t, n).Status(t.Context())
+		check(t, err)
+		return garbling(t, n.APIURL(), `"id":"`+s.ID+`"`, `"unknown":""`)
+	}
+	a, b := older(), older()
+	if s, err := a.Status(t.Context()); err != nil || s.ID != "" {
+		t.Fatalf("an older node of id %q, %v", s.ID, err)
+	}
+	if found, _ := compare(t, a, b); len(found) > 0 {
+		t.Errorf("found %v", found)
 	}
 }
 
