@@ -51,3 +51,10 @@ func (e *Edge) Fresh(most time.Duration) bool {
 	d, ok := e.follow.age()
 	return ok && d <= most
 }
+
+// Comeback bounds how often an upstream is left for one that is preferred.
+type Comeback struct{ comeback }
+
+func (c *Comeback) Due(now time.Time) bool           { return c.due(now) }
+func (c *Comeback) Follows(index int, now time.Time) { c.follows(index, now) }
+func (c *Comeback) Leaves(index int, now time.Time)  { c.leaves(index, now) }

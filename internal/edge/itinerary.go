@@ -80,27 +80,29 @@ func (p *patience) over(age time.Duration, now time.Time) bool {
 	return true
 }
 
-// returns bounds how often an upstream is left because one that is preferred answers
+// comeback bounds how often an upstream is left because one that is preferred answers
 // again: that may soon fail once more.
-type returns struct {
-	from  int // the upstream left last
-	until time.Time
-	next  time.Duration
+type comeback struct {
+	from int // the upstream left last
+	left time.Time
+	next time.Duration // until it, or one that comes after it, may be left again
 }
 
 const firstReturn = time.Minute
 
-// may takes which upstream is followed, and tells whether to leave it.
-func (r *returns) may(index int, now time.Time) bool {
-	if index < r.from { // where it went to it has stayed
-		*r = returns{}
+// due tells whether an upstream may be left.
+func (c *comeback) due(now time.Time) bool { return now.Sub(c.left) >= c.next }
+
+// follows notes which upstream is followed. One that was gone back to is good if it is
+// still followed once it might be left again.
+func (c *comeback) follows(index int, now time.Time) {
+	if index < c.from && c.due(now) {
+		*c = comeback{}
 	}
-	return !now.Before(r.until)
 }
 
-// went notes that an upstream is left.
-func (r *returns) went(index int, now time.Time) {
-	r.from = index
-	r.next = min(max(2*r.next, firstReturn), lastPatience)
-	r.until = now.Add(r.next)
+// leaves notes that an upstream is left.
+func (c *comeback) leaves(index int, now time.Time) {
+	c.from, c.left = index, now
+	c.next = min(max(2*c.next, firstReturn), lastPatience)
 }

@@ -21,7 +21,7 @@ const (
 // generation of the log. Whoever is asked hears what generation this node has
 // followed: where a node knows of two centres, both come to know of it.
 func (l *loop) prefer(ctx context.Context) error {
-	var back returns
+	var back comeback
 	next := time.NewTimer(preferFirst)
 	defer next.Stop()
 	for first := true; ; {
@@ -36,10 +36,10 @@ func (l *loop) prefer(ctx context.Context) error {
 			continue
 		}
 		next.Reset(preferEvery)
-		may := back.may(s.index, time.Now())
-		why := l.elsewhere(ctx, s.index, may && !first)
+		back.follows(s.index, time.Now())
+		why := l.elsewhere(ctx, s.index, back.due(time.Now()) && !first)
 		if errors.Is(why, errPreferred) {
-			back.went(s.index, time.Now())
+			back.leaves(s.index, time.Now())
 		}
 		if why != nil {
 			s.cancel(why)

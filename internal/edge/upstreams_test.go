@@ -379,6 +379,38 @@ func TestUnsteady(t *testing.T) {
 	})
 }
 
+// TestComeback: what an upstream that is preferred has cost is not forgotten by a look that
+// falls into a short visit of it; it is once it is followed for long.
+func TestComeback(t *testing.T) {
+	var c edge.Comeback
+	now := time.Now()
+	for _, tt := range []struct {
+		after time.Duration
+		index int
+		leave bool // may the upstream be left
+	}{
+		{0, 1, true},
+		{time.Second, 0, false},
+		{time.Second, 1, false},
+		{time.Minute, 1, true},
+		{time.Minute, 1, false},
+		{time.Minute, 1, true},
+		{4 * time.Minute, 0, true}, // it has stayed
+		{time.Second, 1, true},
+		{time.Minute, 1, true}, // as at first
+	} {
+		now = now.Add(tt.after)
+		c.Follows(tt.index, now)
+		due := c.Due(now)
+		if due != tt.leave {
+			t.Errorf("%v later at %d: to be left: %t", tt.after, tt.index, due)
+		}
+		if due && tt.index > 0 {
+			c.Leaves(tt.index, now)
+		}
+	}
+}
+
 // follows answers a stream, and tells whether its follower has come to stay.
 func follows(s *stream) bool {
 	if !s.over() {
