@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -30,12 +31,17 @@ type lineDecoder struct {
 	isBase64 bool
 }
 
+// likeServers takes for JSON what servers take for metadata: a name twice in an object,
+// and in a string the escape of half a character. Bytes that are no UTF-8 are refused
+// field by field.
+var likeServers = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
 // decode reads an item from a line. Nothing of the item points into it. It takes what
 // appendLine writes and what Cloudflare's bulk API takes, but no field that it does not
 // know and none twice: a typing mistake must not lose an expiration.
 func (d *lineDecoder) decode(line []byte) (Item, error) {
 	d.text = *bytes.NewBuffer(line)
-	d.json.Reset(&d.text, jsontext.AllowDuplicateNames(true)) // of metadata
+	d.json.Reset(&d.text, likeServers...)
 	d.it, d.fields, d.value, d.isBase64 = Item{}, 0, nil, false
 	if err := d.item(); err != nil {
 		return Item{}, fault(err)
@@ -157,7 +163,12 @@ func text(name string, raw jsontext.Value) ([]byte, error) {
 	if raw.Kind() != jsontext.KindString {
 		return nil, fmt.Errorf("the field %q is not a string", name)
 	}
-	return jsontext.AppendUnquote(make([]byte, 0, len(raw)), raw)
+	b, err := jsontext.AppendUnquote(make([]byte, 0, len(raw)), raw)
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return nil, fmt.Errorf("the field %q is not Unicode: %w", name, syntax.Err)
+	}
+	return b, err
 }
 
 func boolean(name string, raw jsontext.Value) (bool, error) {
@@ -192,8 +203,11 @@ func metadata(raw jsontext.Value) (json.RawMessage, error) {
 	if raw.Kind() == jsontext.KindNull {
 		return nil, nil
 	}
+	if !utf8.Valid(raw) {
+		return nil, errors.New(`the field "metadata" is not UTF-8`)
+	}
 	raw = raw.Clone()
-	if err := raw.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
+	if err := raw.Compact(likeServers...); err != nil {
 		return nil, fmt.Errorf(`the field "metadata" is not JSON: %w`, err)
 	}
 	return json.RawMessage(raw), nil

@@ -148,7 +148,7 @@ var oddKeys = []string{
 // oddMetadata are all kinds of JSON.
 var oddMetadata = []string{
 	"", `{"a":[1,2.50,{"b":null}],"u":"é🤓"}`, `"text \"quoted\" \\ \u0041\n"`, `0`, `-1.5e300`, `12345678901234567890.10`, `false`, `true`, `[]`, `{}`, `""`,
-	`"` + strings.Repeat("m", 1022) + `"`, `[[[[1]]]]`,
+	`"` + strings.Repeat("m", 1022) + `"`, `[[[[1]]]]`, `"half an emoji: \ud83d"`, `{"\udc00":1}`,
 }
 
 // many keys do not fit on one page.
