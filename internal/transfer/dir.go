@@ -76,11 +76,18 @@ func (r *dirReader) visit(name string, d fs.DirEntry, err error) error {
 		return fmt.Errorf("read directory: %w", err)
 	case r.ctx.Err() != nil:
 		return context.Cause(r.ctx)
-	case d.IsDir(), r.escaped && name == dirMark:
+	case name == ".", r.escaped && name == dirMark:
+		return nil
+	case r.escaped && strings.HasPrefix(path.Base(name), "."): // no key's: such as what put was writing as it was killed
+		r.skip(name, "is not of the export")
+		if d.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	case d.IsDir():
 		return nil
 	case !d.Type().IsRegular():
-		r.Progress.Skipped.Add(1)
-		r.Skip(fmt.Sprintf("%s is no file", path.Join(r.Name, name)))
+		r.skip(name, "is no file")
 		return nil
 	}
 	it, err := r.item(name, d)
@@ -97,6 +104,11 @@ func (r *dirReader) visit(name string, d fs.DirEntry, err error) error {
 		return errLeft
 	}
 	return nil
+}
+
+func (r *dirReader) skip(name, why string) {
+	r.Progress.Skipped.Add(1)
+	r.Skip(path.Join(r.Name, name) + " " + why)
 }
 
 func (r *dirReader) item(name string, d fs.DirEntry) (Item, error) {

@@ -127,6 +127,28 @@ func TestDirRoundTrip(t *testing.T) {
 	}
 }
 
+// TestDirOfCutOffExport: what an export was writing as it was killed is no key, nor is what
+// else stands there under a name that no export gives.
+func TestDirOfCutOffExport(t *testing.T) {
+	c := serve(t, "from", "to")
+	_, err := c.KV("from").BulkPut(t.Context(), []client.Pair{{Key: "photos/a.jpg", Value: []byte("whole")}, {Key: ".b.jpg.new", Value: []byte("a key")}})
+	check(t, err)
+	dir := filepath.Join(t.TempDir(), "out")
+	toDir(t, c.KV("from"), dir, "")
+	check(t, os.WriteFile(filepath.Join(dir, "photos", ".b.jpg.new"), []byte("ha"), 0o600))
+	check(t, os.Mkdir(filepath.Join(dir, ".git"), 0o700))
+	check(t, os.WriteFile(filepath.Join(dir, ".git", "HEAD"), []byte("ref"), 0o600))
+	counts, skipped, err := fromDir(t, c.KV("to"), dir, "")
+	check(t, err)
+	if diff := cmp.Diff(values(t, c.KV("from")), values(t, c.KV("to"))); diff != "" {
+		t.Errorf("(-from +to)\n%s", diff)
+	}
+	want := []string{dir + "/.git is not of the export", dir + "/photos/.b.jpg.new is not of the export"}
+	if diff := cmp.Diff(want, skipped); diff != "" || counts.Skipped.Load() != 2 {
+		t.Errorf("skipped %d:\n%s", counts.Skipped.Load(), diff)
+	}
+}
+
 // TestDirOfSomebodys takes the names of files as they are, and follows no link.
 func TestDirOfSomebodys(t *testing.T) {
 	c := serve(t, "to")
