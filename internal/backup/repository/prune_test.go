@@ -3,6 +3,7 @@ package repository_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,6 +65,34 @@ func TestPruneLooksAgain(t *testing.T) {
 		t.Fatalf("removed %+v", p)
 	}
 	check(t, r.Verify(t.Context(), []string{again.ID}))
+}
+
+// twiceTold is a place whose list tells each object twice, as one of S3 may that is asked
+// again from its beginning.
+type twiceTold struct{ place.Place }
+
+func (p twiceTold) List(ctx context.Context, prefix string, fn func(place.Object) error) error {
+	return errors.Join(p.Place.List(ctx, prefix, fn), p.Place.List(ctx, prefix, fn))
+}
+
+// TestPruneCountsOnce: a backup that a place tells of twice is one of those that are kept.
+func TestPruneCountsOnce(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "depot")
+	r := open(t, dir)
+	for i := range 4 {
+		write(t, r, state(100), record("a", fmt.Sprint(i), 50))
+	}
+	pruner, err := repository.New(repository.Config{Place: twiceTold{place.NewDirectory(dir)}})
+	check(t, err)
+	defer pruner.Close()
+	p, err := pruner.Prune(t.Context(), 3)
+	check(t, err)
+	ids, err := r.IDs(t.Context())
+	check(t, err)
+	if p.Backups != 1 || len(ids) != 3 {
+		t.Errorf("of 4 backups %d were removed and %d are left, want 3", p.Backups, len(ids))
+	}
 }
 
 // TestVerifyNamesEach: of a damaged value that several backups have, each is told.

@@ -197,7 +197,8 @@ func (r *Repository) Claim(ctx context.Context, cluster string) error {
 	return r.cfg.Place.Put(ctx, IdentityName, append(b, '\n'))
 }
 
-// IDs are those of all backups, oldest first.
+// IDs are those of all backups, oldest first, each once: a list that a place begins again
+// may tell of one twice.
 func (r *Repository) IDs(ctx context.Context) (ids []string, err error) {
 	err = r.cfg.Place.List(ctx, backupsPrefix, func(o place.Object) error {
 		if id := strings.TrimPrefix(o.Name, backupsPrefix); validID(id) {
@@ -206,7 +207,7 @@ func (r *Repository) IDs(ctx context.Context) (ids []string, err error) {
 		return nil
 	})
 	slices.Sort(ids)
-	return ids, err
+	return slices.Compact(ids), err
 }
 
 // ErrNoBackup tells that there is no backup of an id, or none at all.
