@@ -111,6 +111,9 @@ func (d *lineDecoder) field() error {
 		d.it.Expiration, err = seconds(name, raw)
 	case "expiration_ttl":
 		d.it.TTL, err = seconds(name, raw)
+		if err == nil && d.it.TTL > maxTTL {
+			err = fmt.Errorf(`the field %q is over %d, the limit: "expiration" takes later times`, name, maxTTL)
+		}
 	}
 	return err
 }

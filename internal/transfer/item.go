@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"time"
 	"unicode/utf8"
 
 	"github.com/godwitkv/godwit/client"
@@ -21,6 +23,8 @@ const (
 	// maxSeconds bounds times and spans of time: beyond the year 36000 there is no
 	// need for any.
 	maxSeconds = 1 << 40
+	// maxTTL is how many seconds of time to live a client can tell a server: 292 years.
+	maxTTL = math.MaxInt64 / int64(time.Second)
 )
 
 // Item is a key with all that is under it.

@@ -153,18 +153,18 @@ func (r *Redis) now() time.Time {
 
 // values reads values, with how long they have to live.
 func (r *Redis) values(ctx context.Context, c *redis.Client, keys []redisString) ([]Item, error) {
-	values, lives := make([]*redis.StringCmd, len(keys)), make([]*redis.DurationCmd, len(keys))
+	values, lives := make([]*redis.StringCmd, len(keys)), make([]*redis.Cmd, len(keys))
 	now := r.now()
 	_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, k := range keys {
-			values[i], lives[i] = p.Get(ctx, k.key), p.PTTL(ctx, k.key)
+			values[i], lives[i] = p.Get(ctx, k.key), p.Do(ctx, "PTTL", k.key) // PTTL's result holds no more than 292 years
 		}
 		return nil
 	})
 	items := make([]Item, 0, len(keys))
 	for i, k := range keys {
 		value, verr := values[i].Bytes()
-		life, lerr := lives[i].Result()
+		life, lerr := lives[i].Int64()
 		switch {
 		case errors.Is(verr, redis.Nil):
 			continue
@@ -174,13 +174,19 @@ func (r *Redis) values(ctx context.Context, c *redis.Client, keys []redisString)
 		case verr != nil || lerr != nil:
 			return nil, fmt.Errorf("ask Redis for values: %w", errors.Join(verr, lerr, err))
 		}
-		it := Item{Key: k.key, Value: value}
-		if life > 0 {
-			it.Expiration = now.Add(life).Unix()
-		} else if life == -2 {
+		if life == -2 {
 			continue // it expired between the two
 		}
-		items = append(items, it)
+		items = append(items, Item{Key: k.key, Value: value, Expiration: redisEnd(now, life)})
 	}
 	return items, nil
+}
+
+// redisEnd is when a key expires that has so many milliseconds to live; 0, never, for
+// none, and for what is beyond all expirations.
+func redisEnd(now time.Time, life int64) int64 {
+	if life <= 0 || life > maxSeconds*1000-now.UnixMilli() {
+		return 0
+	}
+	return (now.UnixMilli() + life) / 1000
 }

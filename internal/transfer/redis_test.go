@@ -42,6 +42,9 @@ func startRedis(t *testing.T) (url string, c *redis.Client) {
 	return "unix://:the-password@" + socket + "?db=3", c
 }
 
+// centuries are seconds that no time.Duration holds.
+const centuries = 18446745000
+
 // TestRedis takes strings out of a real Redis, with how long they live, and names what
 // is none.
 func TestRedis(t *testing.T) {
@@ -62,6 +65,9 @@ func TestRedis(t *testing.T) {
 	want["large"] = entry{Value: string(large)}
 	check(t, r.Set(ctx, "expires", "v", time.Hour).Err())
 	check(t, r.Set(ctx, "soon", "v", 5*time.Second).Err())
+	check(t, r.Do(ctx, "SET", "late", "v", "EX", centuries).Err())
+	check(t, r.Do(ctx, "SET", "never", "v", "EX", int64(1)<<50).Err())
+	want["never"] = entry{Value: "v"}
 	check(t, r.RPush(ctx, "a list", "v").Err())
 	check(t, r.HSet(ctx, "a hash", "f", "v").Err())
 	check(t, r.Set(ctx, "bytes \xff", "v", 0).Err())
@@ -77,7 +83,11 @@ func TestRedis(t *testing.T) {
 	if e := got["expires"].Expiration - now(); e < 3500 || e > 3601 {
 		t.Errorf("it expires in %d s", e)
 	}
+	if e := got["late"].Expiration - now(); e < centuries-100 || e > centuries+1 {
+		t.Errorf("what ends in %d s expires in %d s", int64(centuries), e)
+	}
 	delete(got, "expires")
+	delete(got, "late")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%.2000s", diff)
 	}
