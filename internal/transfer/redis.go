@@ -17,7 +17,7 @@ const redisKeys = 1000
 // redisHeld is how many bytes of values are asked for at once, but for one value.
 const redisHeld = 8 << 20
 
-// Redis is the source of a Redis database's strings. A key that is there all the while
+// Redis is the source of the strings of a Redis database, or of all of a Redis Cluster. A key that is there all the while
 // is given, perhaps twice; of one that is written meanwhile, some value it had.
 type Redis struct {
 	URL      string // redis://[user:password@]host:port[/database]
@@ -32,34 +32,51 @@ var _ Source = (*Redis)(nil)
 // Batches implements [Source].
 func (r *Redis) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
+		redis.SetLogger(silence{}) // what goes wrong is returned, too
 		o, err := redis.ParseURL(r.URL)
 		if err != nil {
 			yield(Batch{}, errors.New("Redis's URL is not of the form redis://host:port/database")) //nolint:staticcheck // a name
 			return
 		}
-		o.DisableIdentity = true
-		dial := redis.NewDialer(o)
-		o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &redisConn{Conn: conn}, nil
-		}
-		redis.SetLogger(silence{}) // what goes wrong is returned, too
-		c := redis.NewClient(o)
+		c := redisClient(*o)
 		defer func() { _ = c.Close() }()
-		for cursor := uint64(0); ; {
-			keys, next, err := c.Scan(ctx, cursor, redisPattern(r.Prefix), redisKeys).Result()
-			if err != nil {
-				yield(Batch{}, fmt.Errorf("scan Redis: %w", err))
-				return
-			}
-			if !r.give(ctx, c, keys, yield) || next == 0 {
-				return
-			}
-			cursor = next
+		shares, err := redisShares(ctx, c)
+		if err == nil && shares == nil {
+			err = r.scan(ctx, c, yield)
+		} else if err == nil {
+			err = r.scanCluster(ctx, c, *o, shares, yield)
 		}
+		if err != nil && !errors.Is(err, errLeft) {
+			yield(Batch{}, err)
+		}
+	}
+}
+
+// redisClient connects with bounds.
+func redisClient(o redis.Options) *redis.Client {
+	o.DisableIdentity = true
+	dial := redis.NewDialer(&o)
+	o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &redisConn{Conn: conn}, nil
+	}
+	return redis.NewClient(&o)
+}
+
+// scan gives all keys that one Redis has.
+func (r *Redis) scan(ctx context.Context, c *redis.Client, yield func(Batch, error) bool) error {
+	for cursor := uint64(0); ; {
+		keys, next, err := c.Scan(ctx, cursor, redisPattern(r.Prefix), redisKeys).Result()
+		if err != nil {
+			return fmt.Errorf("scan Redis: %w", err)
+		}
+		if err := r.give(ctx, c, keys, yield); err != nil || next == 0 {
+			return err
+		}
+		cursor = next
 	}
 }
 
@@ -82,8 +99,8 @@ func redisPattern(prefix string) string {
 	return string(append(pattern, '*'))
 }
 
-// give reads keys and hands them on, and tells whether to go on.
-func (r *Redis) give(ctx context.Context, c *redis.Client, keys []string, yield func(Batch, error) bool) bool {
+// give reads keys and hands them on. Error: errLeft, if nobody wants more.
+func (r *Redis) give(ctx context.Context, c *redis.Client, keys []string, yield func(Batch, error) bool) error {
 	strings, err := r.sizes(ctx, c, keys)
 	for err == nil && len(strings) > 0 {
 		n, held := 0, int64(0)
@@ -93,14 +110,11 @@ func (r *Redis) give(ctx context.Context, c *redis.Client, keys []string, yield 
 		}
 		var b Batch
 		if b.Items, err = r.values(ctx, c, strings[:n]); err == nil && !yield(b, nil) {
-			return false
+			return errLeft
 		}
 		strings = strings[n:]
 	}
-	if err != nil {
-		yield(Batch{}, err)
-	}
-	return err == nil
+	return err
 }
 
 // redisString is a key with how long its value is.

@@ -67,7 +67,7 @@ func lyingRedis(t *testing.T, scan, get string) string {
 func answerLies(c net.Conn, scan, get string) {
 	defer func() { _ = c.Close() }()
 	answers := map[string]string{
-		"HELLO": "-ERR unknown command\r\n", "CLIENT": "+OK\r\n", "SCAN": scan,
+		"HELLO": "-ERR unknown command\r\n", "CLIENT": "+OK\r\n", "INFO": "+cluster_enabled:0\r\n", "SCAN": scan,
 		"TYPE": "+string\r\n", "STRLEN": ":1\r\n", "GET": get, "PTTL": "",
 	}
 	for words := bufio.NewScanner(c); words.Scan(); {

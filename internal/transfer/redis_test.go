@@ -20,26 +20,38 @@ import (
 func startRedis(t *testing.T) (url string, c *redis.Client) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", t.TempDir(), "--requirepass", "the-password")
+	c = redis.NewClient(&redis.Options{Network: "unix", Addr: socket, Password: "the-password", DB: 3, MaxRetries: -1})
+	runRedis(t, c, "--port", "0", "--unixsocket", socket)
+	return "unix://:the-password@" + socket + "?db=3", c
+}
+
+// runRedis runs a Redis until the test ends, and waits until a client, which it closes
+// then, gets an answer.
+func runRedis(t *testing.T, c *redis.Client, args ...string) {
+	t.Helper()
+	cmd := exec.Command("redis-server", append(args, "--save", "", "--dir", t.TempDir(), "--requirepass", "the-password")...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start redis-server, which the tests need (make redis): %v", err)
 	}
 	t.Cleanup(func() {
+		_ = c.Close()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	c = redis.NewClient(&redis.Options{Network: "unix", Addr: socket, Password: "the-password", DB: 3, MaxRetries: -1})
-	t.Cleanup(func() { _ = c.Close() })
+	awaitRedis(t, "redis-server does not answer", func() bool { return c.Ping(t.Context()).Err() == nil })
+}
+
+func awaitRedis(t *testing.T, what string, there func() bool) {
+	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); c.Ping(t.Context()).Err() != nil; <-tick.C {
+	for deadline := time.Now().Add(30 * time.Second); !there(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("redis-server does not answer: %s", out.String())
+			t.Fatal(what)
 		}
 	}
-	return "unix://:the-password@" + socket + "?db=3", c
 }
 
 // centuries are seconds that no time.Duration holds.
@@ -108,7 +120,7 @@ func TestRedis(t *testing.T) {
 	}
 	for url, want := range map[string]string{
 		"http://x":                          "not of the form redis://",
-		"redis://:secret@127.0.0.1:1/0":     "scan Redis: ",
+		"redis://:secret@127.0.0.1:1/0":     "ask Redis for its cluster: ",
 		strings.Replace(url, "the", "a", 1): "WRONGPASS",
 	} {
 		source.URL = url
