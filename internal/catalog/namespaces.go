@@ -28,6 +28,20 @@ func (c *Catalog) Namespace(ctx context.Context, id godwit.NamespaceID) (*godwit
 	return nil, godwit.ErrNamespaceNotFound
 }
 
+// NamespaceNow is Namespace as all changes have it that were acknowledged before, at any
+// node. Errors: as Namespace.
+func (c *Catalog) NamespaceNow(ctx context.Context, id godwit.NamespaceID) (*godwit.Namespace, error) {
+	if c.cfg.Refresh != nil {
+		if err := c.refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if ns := c.KnownNamespace(id); ns != nil {
+		return ns, nil
+	}
+	return nil, godwit.ErrNamespaceNotFound
+}
+
 // KnownNamespace returns the namespace with this id as far as this node's own copy knows,
 // or nil. It does not wait.
 func (c *Catalog) KnownNamespace(id godwit.NamespaceID) *godwit.Namespace {

@@ -192,3 +192,35 @@ func testTitleThatIsAnothersNow(t *testing.T, title string) {
 	_, err = up.ResolveNow(t.Context(), []byte("none"))
 	wantCode(t, "none, where it is decided", err, godwit.CodeNamespaceNotFound)
 }
+
+// TestNamespaceAsItIsNow: one that is known here is waited for, too, where it is asked for
+// as it is now.
+func TestNamespaceAsItIsNow(t *testing.T) {
+	source := newMemory()
+	up := open(t, source)
+	ns := create(t, up, "birds")
+	refreshed := 0
+	var c *catalog.Catalog
+	c = openFollower(t, newMemory(), new(centre), func(context.Context) error {
+		refreshed++
+		c.Apply(source.records)
+		return nil
+	})
+	c.Apply(source.records)
+	if _, err := up.RenameNamespace(t.Context(), ns.ID, "owls", godwit.RequestKey{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.NamespaceNow(t.Context(), ns.ID); err != nil || got.Title != "owls" || refreshed != 1 {
+		t.Errorf("got %v, %v, %d refreshes", got, err, refreshed)
+	}
+	_, err := c.NamespaceNow(t.Context(), godwit.NamespaceID{1})
+	if wantCode(t, "none", err, godwit.CodeNamespaceNotFound); refreshed != 2 {
+		t.Errorf("one that is known nowhere: %d refreshes", refreshed-1)
+	}
+	away := openFollower(t, source, new(centre), func(context.Context) error { return godwit.ErrNoUpstream })
+	_, err = away.NamespaceNow(t.Context(), ns.ID)
+	wantCode(t, "while the upstream is away", err, godwit.CodeUnavailable)
+	if got, err := up.NamespaceNow(t.Context(), ns.ID); err != nil || got.Title != "owls" {
+		t.Errorf("where it is decided: %v, %v", got, err)
+	}
+}

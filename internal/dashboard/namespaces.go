@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/godwitkv/godwit"
@@ -81,81 +80,10 @@ func (d *Dashboard) restPath(id string) string {
 type namespacePage struct {
 	NS       *godwit.Namespace
 	Settings settingsForm
-	Title    string // as it came in, or is
+	Was      settingsForm // the settings that the form was filled from
+	Title    string       // as it came in, or is
 	Problem  string
 	Where    string // the form that the problem is of
-}
-
-// settingsForm is godwit.Settings as text, "" where the node's own value is in force.
-type settingsForm struct {
-	MinExpirationTTL, MinCacheTTL, WritesPerKey, Consistency string
-
-	History, EraseWithin, MaxKeys, MaxBytes, RequestsPerSecond string
-}
-
-func formOf(s godwit.Settings) settingsForm {
-	return settingsForm{
-		whole(s.MinExpirationTTL), whole(s.MinCacheTTL), decimal(s.WritesPerKey), s.Consistency,
-		s.History, s.EraseWithin, whole(s.MaxKeys), whole(s.MaxBytes), decimal(s.RequestsPerSecond),
-	}
-}
-
-func whole(n *int64) string {
-	if n == nil {
-		return ""
-	}
-	return strconv.FormatInt(*n, 10)
-}
-
-func decimal(n *float64) string {
-	if n == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*n, 'f', -1, 64)
-}
-
-// formOfSettings reads the form as a browser sent it.
-func formOfSettings(get func(string) string) settingsForm {
-	given := func(name string) string { return strings.TrimSpace(get(name)) }
-	return settingsForm{
-		given("min_expiration_ttl"), given("min_cache_ttl"), given("writes_per_key"), given("consistency"),
-		given("history"), given("erase_within"), given("max_keys"), given("max_bytes"), given("requests_per_second"),
-	}
-}
-
-// patch is the body that puts the form's settings in place of those that are.
-func (f settingsForm) patch() (map[string]any, error) {
-	body := make(map[string]any)
-	for name, text := range map[string]string{
-		"min_expiration_ttl": f.MinExpirationTTL, "min_cache_ttl": f.MinCacheTTL, "max_keys": f.MaxKeys, "max_bytes": f.MaxBytes,
-	} {
-		body[name] = nil
-		if text == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "%s is a whole number.", name)
-		}
-		body[name] = n
-	}
-	for name, text := range map[string]string{"writes_per_key": f.WritesPerKey, "requests_per_second": f.RequestsPerSecond} {
-		body[name] = nil
-		if text == "" {
-			continue
-		}
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || n != n || n-n != 0 { // neither NaN nor infinite
-			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "%s is a number.", name)
-		}
-		body[name] = n
-	}
-	for name, text := range map[string]string{"consistency": f.Consistency, "history": f.History, "erase_within": f.EraseWithin} {
-		if body[name] = nil; text != "" {
-			body[name] = text
-		}
-	}
-	return body, nil
 }
 
 func (d *Dashboard) aboutNamespace(c *call) error {
@@ -163,11 +91,17 @@ func (d *Dashboard) aboutNamespace(c *call) error {
 	if err != nil {
 		return err
 	}
-	d.showNamespace(c, namespacePage{NS: ns, Title: ns.Title, Settings: formOf(ns.Settings)}, 0)
+	d.showNamespace(c, namespacePage{NS: ns, Title: ns.Title}, 0)
 	return nil
 }
 
+// showNamespace shows the page about a namespace, with its settings as they are unless
+// the page has some that came in.
 func (d *Dashboard) showNamespace(c *call, page namespacePage, status int) {
+	if page.Settings == nil {
+		page.Was = formOf(page.NS.Settings)
+		page.Settings = page.Was
+	}
 	d.show(c, "namespace", view{Status: status, Title: "Settings of " + shown(page.NS.Title), Section: "namespaces", Body: page})
 }
 
@@ -178,25 +112,9 @@ func (d *Dashboard) renameNamespace(c *call) error {
 	}
 	title := c.PostForm.Get("title")
 	if err := d.ask(c, http.MethodPut, d.restPath(ns.ID.String()), map[string]string{"title": title}, nil); err != nil {
-		return d.refuseNamespace(c, namespacePage{NS: ns, Title: title, Settings: formOf(ns.Settings), Where: "rename"}, err)
+		return d.refuseNamespace(c, namespacePage{NS: ns, Title: title, Where: "rename"}, err)
 	}
 	return c.seeOther(address("namespace", "ns", ns.ID.String(), "done", "ns-renamed"))
-}
-
-func (d *Dashboard) setNamespace(c *call) error {
-	ns, err := d.namespace(c, godwit.PermissionAdmin)
-	if err != nil {
-		return err
-	}
-	form := formOfSettings(c.PostForm.Get)
-	body, err := form.patch()
-	if err == nil {
-		err = d.ask(c, http.MethodPatch, "/godwit/v1/namespaces/"+ns.ID.String()+"/settings", body, nil)
-	}
-	if err != nil {
-		return d.refuseNamespace(c, namespacePage{NS: ns, Title: ns.Title, Settings: form, Where: "settings"}, err)
-	}
-	return c.seeOther(address("namespace", "ns", ns.ID.String(), "done", "ns-set"))
 }
 
 // deleteNamespace asks for the title, typed: nothing brings the keys back.
@@ -211,7 +129,7 @@ func (d *Dashboard) deleteNamespace(c *call) error {
 		err = d.ask(c, http.MethodDelete, d.restPath(ns.ID.String()), nil, nil)
 	}
 	if err != nil {
-		return d.refuseNamespace(c, namespacePage{NS: ns, Title: ns.Title, Settings: formOf(ns.Settings), Where: "delete"}, err)
+		return d.refuseNamespace(c, namespacePage{NS: ns, Title: ns.Title, Where: "delete"}, err)
 	}
 	return c.seeOther(address("namespaces", "done", "ns-deleted"))
 }

@@ -30,12 +30,16 @@ func TestNamespaces(t *testing.T) {
 	if got := b.post("/dashboard/namespace/settings"+q(id), "min_expiration_ttl", "5", "writes_per_key", "2.5", "consistency", "strong", "history", "10", "erase_within", "24h"); got.status != 303 {
 		t.Errorf("settings: %d %s", got.status, got.body)
 	}
-	b.contains(b.get("/dashboard/namespace"+q(id)), 200, `value="5"`, `value="2.5"`, `value="strong" selected`, `name="history" value="10"`, `name="erase_within" value="24h"`)
-	b.contains(b.post("/dashboard/namespace/settings"+q(id), "min_expiration_ttl", "soon"), 400, "min_expiration_ttl is a whole number", `value="soon"`)
-	b.contains(b.post("/dashboard/namespace/settings"+q(id), "writes_per_key", "NaN"), 400, "writes_per_key is a number")
-	b.contains(b.post("/dashboard/namespace/settings"+q(id), "writes_per_key", "-1"), 400, "writes_per_key must be")
-	b.contains(b.post("/dashboard/namespace/settings"+q(id), "erase_within", "1m"), 400, "erase_within", `value="1m"`)
-	if got := b.post("/dashboard/namespace/settings" + q(id)); got.status != 303 {
+	page := b.get("/dashboard/namespace" + q(id))
+	b.contains(page, 200, `value="5"`, `value="2.5"`, `value="strong" selected`, `name="history" value="10"`, `name="erase_within" value="24h"`)
+	refused := func(name, text string) answer {
+		return b.post("/dashboard/namespace/settings"+q(id), settingsFields(page.body, "consistency", "strong", name, text)...)
+	}
+	b.contains(refused("min_expiration_ttl", "soon"), 400, "min_expiration_ttl is a whole number", `value="soon"`)
+	b.contains(refused("writes_per_key", "NaN"), 400, "writes_per_key is a number")
+	b.contains(refused("writes_per_key", "-1"), 400, "writes_per_key must be")
+	b.contains(refused("erase_within", "1m"), 400, "erase_within", `value="1m"`)
+	if got := b.post("/dashboard/namespace/settings"+q(id), settingsFields(page.body, "consistency", "", "min_expiration_ttl", "", "writes_per_key", "", "history", "", "erase_within", "")...); got.status != 303 {
 		t.Errorf("settings taken away: %d", got.status)
 	}
 	if page := b.get("/dashboard/namespace" + q(id)); strings.Contains(page.body, "selected") || strings.Contains(page.body, `value="24h"`) {
