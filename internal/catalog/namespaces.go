@@ -272,7 +272,25 @@ func (c *Catalog) SetNamespace(ctx context.Context, id godwit.NamespaceID, s god
 // its id is not. requestKey may be zero. Errors: ErrNamespaceNotFound, those of
 // Log.Propose.
 func (c *Catalog) DeleteNamespace(ctx context.Context, id godwit.NamespaceID, requestKey godwit.RequestKey) error {
+	return c.deleteIf(ctx, id, requestKey, func(*godwit.Namespace) error { return nil })
+}
+
+// DeleteTitled is DeleteNamespace of one that has this title when it is decided: it may
+// have come to be another's. Error: CodePreconditionFailed.
+func (c *Catalog) DeleteTitled(ctx context.Context, id godwit.NamespaceID, title string, requestKey godwit.RequestKey) error {
+	return c.deleteIf(ctx, id, requestKey, func(ns *godwit.Namespace) error {
+		if ns.Title != title {
+			return godwit.Errorf(godwit.CodePreconditionFailed, "The namespace has another title now. Nothing was deleted.")
+		}
+		return nil
+	})
+}
+
+func (c *Catalog) deleteIf(ctx context.Context, id godwit.NamespaceID, requestKey godwit.RequestKey, check func(*godwit.Namespace) error) error {
 	_, err := c.change(ctx, id, requestKey, func(ns *godwit.Namespace) (godwit.Transaction, error) {
+		if err := check(ns); err != nil {
+			return godwit.Transaction{}, err
+		}
 		return godwit.Transaction{
 			Conditions: []godwit.Condition{unchanged(NamespaceKey(id), ns.Revision)},
 			Mutations: []godwit.Mutation{

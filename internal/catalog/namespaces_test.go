@@ -223,12 +223,33 @@ func TestSetNamespace(t *testing.T) {
 func TestDeleteNamespace(t *testing.T) {
 	c := open(t, newMemory())
 	ns := create(t, c, "a")
-	wantCode(t, "delete", c.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}), 0)
+	wantCode(t, "delete what has another title", c.DeleteTitled(t.Context(), ns.ID, "b", godwit.RequestKey{}), godwit.CodePreconditionFailed)
+	wantCode(t, "look up", func() error { _, err := c.Namespace(t.Context(), ns.ID); return err }(), 0)
+	wantCode(t, "delete", c.DeleteTitled(t.Context(), ns.ID, "a", godwit.RequestKey{}), 0)
 	wantCode(t, "again", c.DeleteNamespace(t.Context(), ns.ID, godwit.RequestKey{}), godwit.CodeNamespaceNotFound)
 	_, err := c.Namespace(t.Context(), ns.ID)
 	wantCode(t, "look up", err, godwit.CodeNamespaceNotFound)
-	if again := create(t, c, "a"); again.ID == ns.ID {
+	again := create(t, c, "a")
+	if again.ID == ns.ID {
 		t.Error("the id was given twice")
+	}
+	wantCode(t, "delete whatever its title", c.DeleteNamespace(t.Context(), again.ID, godwit.RequestKey{}), 0)
+}
+
+// TestDeleteWhatIsRenamedMeanwhile holds that the title is that of the moment in which it
+// is decided.
+func TestDeleteWhatIsRenamedMeanwhile(t *testing.T) {
+	m := newMemory()
+	c := open(t, m)
+	ns := create(t, c, "old")
+	m.before = func() {
+		if _, err := c.RenameNamespace(t.Context(), ns.ID, "live", godwit.RequestKey{}); err != nil {
+			t.Errorf("rename in between: %v", err)
+		}
+	}
+	wantCode(t, "delete", c.DeleteTitled(t.Context(), ns.ID, "old", godwit.RequestKey{}), godwit.CodePreconditionFailed)
+	if ns, err := c.Namespace(t.Context(), ns.ID); err != nil || ns.Title != "live" {
+		t.Errorf("got %v, %v", ns, err)
 	}
 }
 

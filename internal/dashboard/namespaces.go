@@ -3,6 +3,7 @@ package dashboard
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -117,7 +118,8 @@ func (d *Dashboard) renameNamespace(c *call) error {
 	return c.seeOther(address("namespace", "ns", ns.ID.String(), "done", "ns-renamed"))
 }
 
-// deleteNamespace asks for the title, typed: nothing brings the keys back.
+// deleteNamespace asks for the title, typed: nothing brings the keys back. It must be the
+// title where that is decided, too: what this node knows may be old.
 func (d *Dashboard) deleteNamespace(c *call) error {
 	ns, err := d.namespace(c, godwit.PermissionAdmin)
 	if err != nil {
@@ -126,9 +128,12 @@ func (d *Dashboard) deleteNamespace(c *call) error {
 	if typed := c.PostForm.Get("confirm"); typed != ns.Title && typed != shown(ns.Title) {
 		err = godwit.Errorf(godwit.CodeInvalidRequest, "This is not the title. Nothing was deleted.")
 	} else {
-		err = d.ask(c, http.MethodDelete, d.restPath(ns.ID.String()), nil, nil)
+		err = d.ask(c, http.MethodDelete, "/godwit/v1/namespaces/"+ns.ID.String()+"?title="+url.QueryEscape(ns.Title), nil, nil)
 	}
 	if err != nil {
+		if now, err := d.cfg.Service.Catalog().NamespaceNow(c.Context(), ns.ID); err == nil {
+			ns = now
+		}
 		return d.refuseNamespace(c, namespacePage{NS: ns, Title: ns.Title, Where: "delete"}, err)
 	}
 	return c.seeOther(address("namespaces", "done", "ns-deleted"))

@@ -130,9 +130,13 @@ func (h *Handler) renameNamespace(r *request) (any, error) {
 	return h.sized(ns), nil
 }
 
-// deleteNamespace deletes a namespace with all its keys.
+// deleteNamespace deletes a namespace with all its keys, if it has the title in the query.
 func (h *Handler) deleteNamespace(r *request) (any, error) {
 	request, err := requestID(r)
+	if err != nil {
+		return nil, err
+	}
+	query, err := parseQuery(r.Request, "title")
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +144,11 @@ func (h *Handler) deleteNamespace(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, h.cfg.Service.Catalog().DeleteNamespace(r.Context(), id, api.DeleteRequestKey(request, id))
+	key := api.DeleteRequestKey(request, id)
+	if query.Has("title") {
+		return struct{}{}, h.cfg.Service.Catalog().DeleteTitled(r.Context(), id, query.Get("title"), key)
+	}
+	return struct{}{}, h.cfg.Service.Catalog().DeleteNamespace(r.Context(), id, key)
 }
 
 // doomed is the id of the namespace to delete: also of one that is not there any
