@@ -184,9 +184,11 @@ func TestTokens(t *testing.T) {
 		t.Error("the secret is shown again")
 	}
 	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "write", "reach", "some"), 400, "Select the namespaces", "kept name")
-	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "all"), 400, "permission is", "kept name")
-	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "read", "days", "0"), 400, "1 to 3650 days", "kept name")
-	b.contains(b.post("/dashboard/tokens", "name", strings.Repeat("n", 300), "permission", "read"), 400, "at most 256")
+	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "write", "reach", "all", "ns", ns), 400, "would be for all", "kept name", `value="`+ns+`" checked`)
+	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "write"), 400, "for all namespaces or for some", "kept name")
+	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "all", "reach", "all"), 400, "permission is", "kept name")
+	b.contains(b.post("/dashboard/tokens", "name", "kept name", "permission", "read", "reach", "all", "days", "0"), 400, "1 to 3650 days", "kept name")
+	b.contains(b.post("/dashboard/tokens", "name", strings.Repeat("n", 300), "permission", "read", "reach", "all"), 400, "at most 256")
 	for range 205 {
 		token(t, n, godwit.PermissionRead)
 	}

@@ -47,6 +47,7 @@ type tokenForm struct {
 	Name       string
 	Permission string
 	Some       bool // for the namespaces picked alone
+	All        bool // for all namespaces
 	Picked     map[string]bool
 	Days       string
 }
@@ -118,7 +119,7 @@ func (d *Dashboard) createToken(c *call) error {
 	}
 	form := tokenForm{
 		Name: c.PostForm.Get("name"), Permission: c.PostForm.Get("permission"), Days: c.PostForm.Get("days"),
-		Some: c.PostForm.Get("reach") == "some", Picked: make(map[string]bool),
+		Some: c.PostForm.Get("reach") == "some", All: c.PostForm.Get("reach") == "all", Picked: make(map[string]bool),
 	}
 	for _, id := range c.PostForm["ns"] {
 		form.Picked[id] = true
@@ -139,7 +140,12 @@ func (d *Dashboard) createToken(c *call) error {
 // body is the request that the form asks for. Error: CodeInvalidRequest.
 func (f *tokenForm) body(now time.Time) (map[string]any, error) {
 	body := map[string]any{"name": f.Name, "permission": f.Permission}
-	if f.Some {
+	switch {
+	case !f.Some && len(f.Picked) > 0:
+		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "Namespaces are selected, but the token would be for all. Choose \"Only these\", or select none.")
+	case f.Some == f.All:
+		return nil, godwit.Errorf(godwit.CodeInvalidRequest, "Say whether the token is for all namespaces or for some.")
+	case f.Some:
 		if len(f.Picked) == 0 {
 			return nil, godwit.Errorf(godwit.CodeInvalidRequest, "Select the namespaces that the token is for, or make it for all.")
 		}

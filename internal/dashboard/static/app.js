@@ -35,6 +35,10 @@
   document.addEventListener("change", (e) => {
     if (e.target.id === "pick-all") for (const t of ticks()) t.checked = e.target.checked;
     if (e.target.id === "pick-all" || e.target.name === "pick") tell();
+    if (e.target.type === "checkbox" && e.target.name === "ns" && e.target.checked) {
+      const some = $("input[name=reach][value=some]", e.target.form);
+      if (some) some.checked = true;
+    }
     if (e.target.type === "file" && e.target.dataset.names) {
       const name = document.getElementById(e.target.dataset.names);
       if (name && !name.value && e.target.files[0]) name.value = e.target.files[0].name;
