@@ -128,9 +128,9 @@ func (d *Dashboard) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", d.front)
 	mux.HandleFunc("POST /dashboard/sign-in", d.signIn)
+	mux.HandleFunc("POST /dashboard/sign-out", d.signOut)
 	mux.HandleFunc("GET /dashboard/assets/{name}", d.serveAsset)
 	for pattern, do := range map[string]action{
-		"POST /dashboard/sign-out":           (*Dashboard).signOut,
 		"GET /dashboard/pulse":               (*Dashboard).pulse,
 		"GET /dashboard/namespaces":          (*Dashboard).namespaces,
 		"POST /dashboard/namespaces":         (*Dashboard).createNamespace,

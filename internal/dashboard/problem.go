@@ -87,7 +87,7 @@ func (d *Dashboard) fail(c *call, err error) {
 	d.log(c.Request, p)
 	if c.principal == nil {
 		// Who it is could not be found out just now: the session stays.
-		d.write(c.w, c.Request, p.status, "plain", view{Title: p.title, Body: p.text})
+		d.write(c.w, c.Request, p.status, "plain", view{Title: p.title, CSRF: d.seal().formToken(c.session), Body: p.text})
 		return
 	}
 	d.show(c, "problem", view{Status: p.status, Title: p.title, Body: problemPage{p.text, missing(c, err), d.back(c)}})

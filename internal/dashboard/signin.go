@@ -100,10 +100,21 @@ func (d *Dashboard) authenticate(w http.ResponseWriter, r *http.Request, token s
 	return err
 }
 
-// signOut has the browser forget the session.
-func (d *Dashboard) signOut(c *call) error {
-	d.seal().take(c.w, c.Request)
-	return c.seeOther("/")
+// signOut has the browser forget the session. It takes nothing but the session: whether its
+// token is good cannot always be asked.
+func (d *Dashboard) signOut(w http.ResponseWriter, r *http.Request) {
+	one, err := d.seal().of(r)
+	if err != nil {
+		d.leadToSignIn(w, r)
+		return
+	}
+	c := &call{Request: r, w: w, session: one, query: r.URL.Query()}
+	if err := d.checkPost(c); err != nil {
+		d.fail(c, err)
+		return
+	}
+	d.seal().take(w, r)
+	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 // localPath is next if it leads to a page of ours, else "".
