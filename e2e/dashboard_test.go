@@ -47,6 +47,9 @@ func TestDashboard(t *testing.T) {
 	t.Run("two editors", func(t *testing.T) {
 		dashboardConflict(t, newTab(chromium, t, s), newTab(chromium, t, s), s)
 	})
+	t.Run("a session that ends", func(t *testing.T) {
+		dashboardEnded(t, newTab(chromium, t, s), newTab(chromium, t, s), s)
+	})
 	t.Run("many keys", func(t *testing.T) { dashboardManyKeys(t, newTab(chromium, t, s), s) })
 	t.Run("live", func(t *testing.T) { dashboardLive(t, newTab(chromium, t, s), newTab(chromium, t, s), s) })
 	t.Run("export and import", func(t *testing.T) { dashboardData(t, newTab(chromium, t, s), s) })

@@ -21,6 +21,7 @@ type call struct {
 	session   *session
 	principal *catalog.Principal
 	query     url.Values
+	outdated  bool // the form is from a page of another session: it may be shown again, and no more
 }
 
 // signedIn has an action carried out for who is signed in, after a form's token was
@@ -53,7 +54,8 @@ func (d *Dashboard) signedIn(do action) http.HandlerFunc {
 }
 
 // checkPost checks that a POST comes from a page of this session. Of forms with a file,
-// which are read as they come, the token is left to who reads it.
+// which are read as they come, the token is left to who reads it. A text to save from a page
+// of an earlier session is let through as outdated.
 func (d *Dashboard) checkPost(c *call) error {
 	if c.Method == http.MethodGet || c.Method == http.MethodHead {
 		return nil
@@ -67,7 +69,12 @@ func (d *Dashboard) checkPost(c *call) error {
 	if err := parseForm(c.w, c.Request, maxFormBytes); err != nil {
 		return err
 	}
-	return d.checkFormToken(c.session, c.PostForm.Get("csrf"))
+	given := c.PostForm.Get("csrf")
+	err := d.checkFormToken(c.session, given)
+	if err != nil && c.URL.Path == savePath && d.seal().formTokenOfAny(given) {
+		c.outdated, err = true, nil
+	}
+	return err
 }
 
 // checkOrigin refuses what another site's page sends. Browsers that do not say where
@@ -124,6 +131,7 @@ func (d *Dashboard) leadToSignIn(w http.ResponseWriter, r *http.Request) {
 	case r.Header.Get("HX-Request") != "":
 		w.Header().Set("HX-Redirect", "/?ended=1")
 		w.WriteHeader(http.StatusUnauthorized)
+	case r.Method == http.MethodPost && r.URL.Path == savePath && d.keepText(w, r):
 	case r.URL.Path == samplesPath || r.URL.Path == liveEventsPath || r.URL.Path == progressPath:
 		http.Error(w, "Sign in.", http.StatusUnauthorized)
 	default:

@@ -142,7 +142,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 		"POST /dashboard/keys/delete":        (*Dashboard).deleteKeys,
 		"GET /dashboard/key":                 (*Dashboard).key,
 		"GET /dashboard/key/new":             (*Dashboard).newKey,
-		"POST /dashboard/key/save":           (*Dashboard).saveKey,
+		"POST " + savePath:                   (*Dashboard).saveKey,
 		"POST " + uploadPath:                 (*Dashboard).upload,
 		"POST /dashboard/key/delete":         (*Dashboard).deleteKey,
 		"GET /dashboard/value":               (*Dashboard).download,

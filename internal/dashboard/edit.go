@@ -130,6 +130,9 @@ func (d *Dashboard) saveKey(c *call) error {
 	if page.Key == "" {
 		page.New, page.Key = true, c.PostForm.Get("key")
 	}
+	if c.outdated {
+		return d.refuseKey(c, page, errOutdated())
+	}
 	if c.PostForm.Get("do") == "format" {
 		return d.formatKey(c, page)
 	}

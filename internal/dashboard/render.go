@@ -29,6 +29,7 @@ type view struct {
 	Admin  bool   // may administer the account as a whole
 	Node   nodeStatus
 	Notice string // what was done just now
+	Posted bool   // a form was sent that is shown again: what is in it may be nowhere else
 }
 
 // parsePages makes the pages of their templates, each with the layout around it.
@@ -77,6 +78,7 @@ func (d *Dashboard) show(c *call, page string, v view) {
 	v.Admin = c.may(godwit.PermissionAdmin, nil)
 	v.Node = d.nodeStatus(c)
 	v.Notice = notices()[c.query.Get("done")]
+	v.Posted = c.Method == http.MethodPost
 	d.write(c.w, c.Request, v.Status, page, v)
 }
 

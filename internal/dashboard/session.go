@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -137,13 +138,27 @@ func (s *sealer) open(r *http.Request, signedIn bool) (*session, error) {
 	return one, nil
 }
 
-// formToken is what every form of a session carries, and no other page can know.
+// formToken is what every form of a session carries, and no other page can know: the
+// session's id, and what proves that this node gave it to who has signed in, or has not.
 func (s *sealer) formToken(one *session) string {
 	mac := hmac.New(sha256.New, s.form)
+	if one.Token == "" {
+		mac.Write([]byte("front "))
+	} else {
+		mac.Write([]byte("pages "))
+	}
 	mac.Write(one.ID)
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(one.ID) + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 func (s *sealer) formTokenFits(one *session, given string) bool {
 	return hmac.Equal([]byte(given), []byte(s.formToken(one)))
+}
+
+// formTokenOfAny tells whether a form is from a page of anyone who has signed in, also in a
+// session that has ended.
+func (s *sealer) formTokenOfAny(given string) bool {
+	text, _, _ := strings.Cut(given, ".")
+	id, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && s.formTokenFits(&session{ID: id, Token: "any"}, given)
 }

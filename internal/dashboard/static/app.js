@@ -19,6 +19,29 @@
   document.addEventListener("htmx:timeout", () => away(true));
   document.addEventListener("htmx:afterOnLoad", () => away(false));
 
+  // A page on which something was typed stays when the session ends, and says so. Others
+  // are led away.
+  const typed = (f) => {
+    if (f.type === "hidden" || f.type === "submit") return false;
+    if (f.type === "checkbox" || f.type === "radio") return f.checked !== f.defaultChecked;
+    if (f.type === "file") return f.files.length > 0;
+    if (f.type === "textarea" || f.defaultValue !== undefined) return f.value !== f.defaultValue;
+    const was = [...f.options].findIndex((o) => o.defaultSelected);
+    return f.selectedIndex !== Math.max(was, 0);
+  };
+  const unsaved = () => $("main[data-unsaved]") ||
+    [...document.querySelectorAll("main form[method=post] :is(input, textarea, select)")].some(typed);
+  const ended = $("#ended");
+  document.addEventListener("htmx:beforeOnLoad", (e) => {
+    if (!ended) return;
+    if (e.detail.xhr.status !== 401) {
+      ended.hidden = true;
+    } else if (unsaved()) {
+      e.preventDefault();
+      ended.hidden = false;
+    }
+  });
+
   // Selected keys are counted, and can be selected all at once.
   const ticks = () => [...document.querySelectorAll("input[name=pick]")];
   const tell = () => {
