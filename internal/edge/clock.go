@@ -6,56 +6,63 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/godwitkv/godwit/internal/steady"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
 // Clock is this machine's clock until the upstream has told its time, and from then on the
-// upstream's, which goes on whatever becomes of the machine's.
+// upstream's, which goes on whatever the machine's is set to. While the machine is suspended
+// it stands: it is behind by so much then, until the upstream is heard again.
 type Clock struct {
-	local  func() time.Time
-	offset atomic.Int64         // nanoseconds to add to local, until something is told
-	told   atomic.Pointer[told] // nil: nothing is yet
+	local func() time.Time
+	base  atomic.Pointer[base]
 }
 
-// told is a time of the upstream's, and when it was that.
-type told struct{ time, at time.Time }
+// base is what a clock goes on from.
+type base struct {
+	told   *steady.Told  // a time of the upstream's; nil: nothing was told yet
+	offset time.Duration // to add to the machine's time until then
+}
 
 // NewClock returns a clock to which nothing was told yet.
-func NewClock(local func() time.Time) *Clock { return &Clock{local: local} }
+func NewClock(local func() time.Time) *Clock {
+	c := &Clock{local: local}
+	c.base.Store(new(base))
+	return c
+}
 
 // Now is the corrected time.
 func (c *Clock) Now() time.Time {
-	if t := c.told.Load(); t != nil {
-		return t.time.Add(time.Since(t.at))
+	b := c.base.Load()
+	if b.told != nil {
+		return b.told.Now()
 	}
-	return c.local().Add(time.Duration(c.offset.Load()))
+	return c.local().Add(b.offset)
 }
 
 // Sure is the time by what the upstream has told since the start; zero: it has not. What
 // the machine knows by itself, and what was true before, may be wrong by years.
 func (c *Clock) Sure() time.Time {
-	if c.told.Load() == nil {
-		return time.Time{}
+	if b := c.base.Load(); b.told != nil {
+		return b.told.Now()
 	}
-	return c.Now()
+	return time.Time{}
 }
 
 // Offset is by how much the time is later than by the machine's clock.
 func (c *Clock) Offset() time.Duration {
-	if c.told.Load() == nil {
-		return time.Duration(c.offset.Load())
+	b := c.base.Load()
+	if b.told != nil {
+		return b.told.Now().Sub(c.local().Round(0))
 	}
-	return c.Now().Sub(c.local().Round(0))
+	return b.offset
 }
 
 // Correct goes on from the machine's clock, to which so much is added.
-func (c *Clock) Correct(offset time.Duration) {
-	c.offset.Store(int64(offset))
-	c.told.Store(nil)
-}
+func (c *Clock) Correct(offset time.Duration) { c.base.Store(&base{offset: offset}) }
 
 // tell goes on from a time of the upstream's.
-func (c *Clock) tell(now time.Time) { c.told.Store(&told{now.Round(0), time.Now()}) }
+func (c *Clock) tell(now time.Time) { c.base.Store(&base{told: new(steady.Tell(now))}) }
 
 const (
 	smallOffset = 10 * time.Millisecond  // is left alone
@@ -84,7 +91,7 @@ func (l *loop) correct(clock int64, round time.Duration) error {
 	if by.Abs() < smallOffset {
 		by = 0
 	}
-	if by != 0 || c.told.Load() == nil {
+	if by != 0 || c.Sure().IsZero() {
 		c.tell(now.Add(by))
 	}
 	return l.keepOffset(c.Offset())
@@ -92,13 +99,11 @@ func (l *loop) correct(clock int64, round time.Duration) error {
 
 // keepOffset notes how far apart the two clocks are, whichever of them was set.
 func (l *loop) keepOffset(offset time.Duration) error {
-	far := offset.Abs() > largeOffset
-	if far && !l.far {
-		l.log.Warn("this machine's clock is far from the upstream's, whose time is taken", slog.Duration(logOffset, offset))
-	}
-	l.far = far
 	if (offset - l.offset).Abs() < keptOffset {
 		return nil
+	}
+	if offset.Abs() > largeOffset && l.offset.Abs() <= largeOffset {
+		l.log.Warn("this machine's clock is far from the upstream's, whose time is taken", slog.Duration(logOffset, offset))
 	}
 	l.offset = offset
 	return l.apply.keepOffset(offset)

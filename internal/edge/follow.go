@@ -25,7 +25,6 @@ type loop struct {
 	patience patience
 	full     bool          // the disk was when a stream was given up last
 	offset   time.Duration // of the clock, as the store keeps it
-	far      bool          // it is large
 }
 
 func newLoop(e *Edge) (*loop, error) {
@@ -37,7 +36,7 @@ func newLoop(e *Edge) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loop{Edge: e, apply: a, route: itinerary{upstreams: len(e.clients)}, offset: offset, far: offset.Abs() > largeOffset}, nil
+	return &loop{Edge: e, apply: a, route: itinerary{upstreams: len(e.clients)}, offset: offset}, nil
 }
 
 // run ends with ctx, or with the error that ends the edge.

@@ -1,4 +1,4 @@
-// Package steady owns a clock that a jump of the machine's does not move at once.
+// Package steady owns clocks that a jump of the machine's does not move at once, or never.
 //
 // It imports nothing of the module.
 package steady
@@ -23,15 +23,14 @@ type Clock struct {
 	doubt   time.Duration
 
 	mu     sync.Mutex
-	time   time.Time // of the machine, when it was last believed
-	at     time.Time // when that was, by what no jump moves
-	jumped time.Time // since when it is not believed, in the same way; zero: it is
+	last   Told      // the machine's time, when it was last believed
+	jumped time.Time // since when it is not believed; zero: it is
 }
 
 // New returns a clock that believes what the machine's says now, and later a jump of it
 // that has lasted so long.
 func New(machine func() time.Time, doubt time.Duration) *Clock {
-	return &Clock{machine: machine, doubt: doubt, time: machine(), at: time.Now()}
+	return &Clock{machine: machine, doubt: doubt, last: Tell(machine())}
 }
 
 // Now is the machine's time, or, for as long as a jump is not believed, the earlier of
@@ -40,19 +39,16 @@ func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, machine := time.Now(), c.machine()
-	without := c.time.Add(now.Sub(c.at))
+	without := c.last.Now()
 	switch {
-	case apart(machine, without) <= slack, !c.jumped.IsZero() && now.Sub(c.jumped) >= c.doubt:
-		c.time, c.at, c.jumped = machine, now, time.Time{}
+	case machine.Round(0).Sub(without).Abs() <= slack, !c.jumped.IsZero() && now.Sub(c.jumped) >= c.doubt:
+		c.last, c.jumped = Told{machine.Round(0), now}, time.Time{}
 		return machine
 	case c.jumped.IsZero():
 		c.jumped = now
 	}
-	if machine.Round(0).Before(without.Round(0)) {
+	if machine.Round(0).Before(without) {
 		return machine
 	}
 	return without
 }
-
-// apart is how far two times are from each other, whatever else they carry.
-func apart(a, b time.Time) time.Duration { return a.Round(0).Sub(b.Round(0)).Abs() }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/steady"
 )
 
 // Clock asks a server what time it is, and returns its clock: by that its keys end, and
@@ -17,8 +18,7 @@ func Clock(ctx context.Context, c *client.Client) (func() time.Time, error) {
 	if s.TimeMS == 0 {
 		return time.Now, nil
 	}
-	told, at := time.Now(), time.UnixMilli(s.TimeMS+s.ClockOffsetMS)
-	return func() time.Time { return at.Add(time.Since(told)) }, nil
+	return steady.Tell(time.UnixMilli(s.TimeMS + s.ClockOffsetMS)).Now, nil
 }
 
 // Seconds is a clock in unix seconds.
