@@ -146,7 +146,7 @@ func (m *Member) passBatch(msg Message, kind byte, rest []byte) error {
 // member's clock was ahead of the stream's when the batch left, or less.
 func (m *Member) hear(since time.Time, ahead time.Duration) {
 	m.fresh.hear(since)
-	if _, ok := m.common.Load().judge(); !ok {
+	if _, ok := m.told.Load().ofThree(); !ok {
 		m.board.clock(ahead, time.Since(since))
 	}
 	if m.serving.CompareAndSwap(false, true) {

@@ -80,8 +80,8 @@ func (b *board) full(is bool) {
 
 func (b *board) isFull() bool { return b.room.Load() }
 
-// clock notes by how much this machine's clock was ahead of the cluster's, of which was
-// heard after so long.
+// clock notes by how much this machine's clock was ahead of the cluster's, as it was up to
+// took ago.
 func (b *board) clock(ahead, took time.Duration) {
 	skew := time.Duration(0)
 	if ahead > state.MaxAhead || ahead < -state.MaxAhead-took {
@@ -109,7 +109,8 @@ func (b *board) clockIsOff() bool {
 	return b.skew != 0
 }
 
-func side(skew time.Duration) string {
+// against says on which side of another clock one with this skew is.
+func against(skew time.Duration) string {
 	if skew < 0 {
 		return "behind"
 	}
@@ -125,7 +126,7 @@ func (m *Member) Problem() string {
 	case b.room.Load():
 		return "the disk is full: nothing is applied until there is room"
 	case b.skew != 0:
-		return fmt.Sprintf("this machine's clock is %v %s the cluster's", b.skew.Abs().Round(time.Second), side(b.skew))
+		return fmt.Sprintf("this machine's clock is %v %s the cluster's", b.skew.Abs().Round(time.Second), against(b.skew))
 	case b.trouble != "":
 		return b.trouble
 	case b.brims.Load():

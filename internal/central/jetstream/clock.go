@@ -5,62 +5,62 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/internal/state"
+	"github.com/godwitkv/godwit/internal/steady"
 )
 
 // yieldEvery is how often a server is to give its lead away whose clock is wrong.
 const yieldEvery = 5 * time.Second
 
-// common is the time as members tell it: the lower of the middle two of their clocks, of
-// which one may be wrong by years.
-type common struct {
-	time, at time.Time // it was this when that was
-	told, of int       // by so many of so many members
+// membersTime is the time as members tell it: the lower of the middle two of their clocks,
+// of which one may be wrong by years.
+type membersTime struct {
+	steady.Told
+	clocks, of int // told by so many of so many members
 }
 
-// now is the time, and false if it was told too long ago.
-func (c *common) now() (time.Time, bool) {
-	if c == nil {
+// known is the time, and false if it was told too long ago.
+func (t *membersTime) known() (time.Time, bool) {
+	if t == nil {
 		return time.Time{}, false
 	}
-	since := time.Since(c.at)
-	return c.time.Add(since), since < presentFor
+	return t.Now(), time.Since(t.At) < presentFor
 }
 
-// most is the time if most members tell it.
-func (c *common) most() (time.Time, bool) {
-	now, ok := c.now()
-	return now, ok && 2*c.told > c.of
+// ofMajority is the time if most members tell it.
+func (t *membersTime) ofMajority() (time.Time, bool) {
+	now, ok := t.known()
+	return now, ok && 2*t.clocks > t.of
 }
 
-// judge is the time if so many tell it that one of them is known to be wrong.
-func (c *common) judge() (time.Time, bool) {
-	now, ok := c.now()
-	return now, ok && c.told > 2
+// ofThree is the time if so many tell it that one of them is known to be wrong.
+func (t *membersTime) ofThree() (time.Time, bool) {
+	now, ok := t.known()
+	return now, ok && t.clocks > 2
 }
 
 // clocks is what members tell of the time now.
-func (r *roster) clocks() *common {
+func (r *roster) clocks() *membersTime {
 	now := time.Now()
 	members := r.members()
-	c := &common{at: now, of: len(members)}
 	var clocks []int64
 	for i := range members {
 		if p := &members[i]; p.present(now) {
 			clocks = append(clocks, p.pulse.Clock+now.Sub(p.at).Milliseconds())
 		}
 	}
-	if c.told = len(clocks); c.told > 0 {
+	t := &membersTime{Told: steady.Told{At: now}, clocks: len(clocks), of: len(members)}
+	if len(clocks) > 0 {
 		slices.Sort(clocks)
-		c.time = time.UnixMilli(clocks[(c.told-1)/2])
+		t.Time = time.UnixMilli(clocks[(len(clocks)-1)/2])
 	}
-	return c
+	return t
 }
 
 // compareClocks finds out what the time is by most, and whether this machine's clock says
 // so too.
 func (m *Member) compareClocks() {
-	m.common.Store(m.roster.clocks())
-	t, ok := m.common.Load().judge()
+	m.told.Store(m.roster.clocks())
+	t, ok := m.told.Load().ofThree()
 	if !ok {
 		return // the stream's time is what there is: see hear
 	}
@@ -74,7 +74,7 @@ func (m *Member) compareClocks() {
 // Sure is the time by this machine's clock, unless that is far from most members': then
 // it is theirs. Zero: that is not known.
 func (m *Member) Sure() time.Time {
-	t, ok := m.common.Load().most()
+	t, ok := m.told.Load().ofMajority()
 	if !ok {
 		return time.Time{}
 	}
@@ -84,13 +84,11 @@ func (m *Member) Sure() time.Time {
 	return t
 }
 
-// ahead is by how much this machine's clock is ahead of most members', where that is known.
-func (m *Member) ahead() time.Duration {
-	t, ok := m.common.Load().judge()
-	if !ok {
-		return 0
-	}
-	return m.cfg.Now().Sub(t)
+// farAhead is the time as most members tell it, where that is known and this machine's
+// clock is too far ahead of it.
+func (m *Member) farAhead(now time.Time) (time.Time, bool) {
+	t, ok := m.told.Load().ofThree()
+	return t, ok && now.Sub(t) > state.MaxAhead
 }
 
 // batchTime is the time of a batch that leaves: by a clock that is far ahead of most
@@ -98,8 +96,8 @@ func (m *Member) ahead() time.Duration {
 // has that clock too.
 func (m *Member) batchTime() time.Time {
 	now := m.cfg.Now()
-	if ahead := m.ahead(); ahead > state.MaxAhead {
-		return now.Add(-ahead)
+	if t, far := m.farAhead(now); far {
+		return t
 	}
 	return now
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/central/gather"
 	"github.com/godwitkv/godwit/internal/planted"
-	"github.com/godwitkv/godwit/internal/state"
 )
 
 // errDiskFull refuses all writes of a member that has stopped applying: it could
@@ -23,12 +22,13 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 	if len(txs) == 0 {
 		return nil, nil
 	}
+	_, ahead := m.farAhead(m.cfg.Now())
 	switch {
 	case m.board.isFull():
 		return nil, errDiskFull
 	case m.board.isLogFull():
 		return nil, errLogFull
-	case m.ahead() > state.MaxAhead:
+	case ahead:
 		return nil, errClock
 	case gather.Puts(txs) && m.store.DiskFull():
 		return nil, godwit.ErrDiskFull

@@ -134,8 +134,8 @@ type Member struct {
 	formatSent time.Time // upkeep's own
 	yielded    time.Time // beat's own
 
-	steady *steady.Clock
-	common atomic.Pointer[common]
+	steady *steady.Clock               // this machine's
+	told   atomic.Pointer[membersTime] // what members said last
 
 	applying sync.Mutex // held to change the store, and place
 	place    Place      // up to where the stream is applied
