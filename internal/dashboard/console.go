@@ -250,14 +250,29 @@ func (d *Dashboard) consoleVersions(c *call, a *consoleView, cmd *command) error
 	if err != nil {
 		return err
 	}
-	page, err := d.versionsPage(c, a.NS, a.Key, "")
-	if err != nil {
-		return err
+	var off bool
+	for cursor := ""; ; {
+		page, err := d.versionsPage(c, a.NS, a.Key, cursor)
+		if err != nil {
+			return err
+		}
+		off = page.Off
+		a.Versions = append(a.Versions, page.Rows...)
+		cursor, a.More = page.Cursor, page.Cursor != ""
+		if !a.More || len(a.Versions) >= limit {
+			break
+		}
 	}
-	a.More = page.Next != "" || len(page.Rows) > limit
-	a.Versions = page.Rows[:min(limit, len(page.Rows))]
-	if a.Text = plural(int64(len(a.Versions)), "version"); len(page.Rows) == 0 && page.Off {
+	if len(a.Versions) > limit {
+		a.Versions, a.More = a.Versions[:limit], true
+	}
+	switch {
+	case len(a.Versions) == 0 && off:
 		a.Text = "The namespace keeps no history."
+	case a.More:
+		a.Text = plural(int64(len(a.Versions)), "version") + ", and more"
+	default:
+		a.Text = plural(int64(len(a.Versions)), "version")
 	}
 	return nil
 }

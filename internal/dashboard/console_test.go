@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -41,7 +42,7 @@ func TestConsole(t *testing.T) {
 	b.contains(b.run(ns, "count --prefix=a/"), 200, "2 keys")
 	b.contains(b.run(ns, "put a/knot mistake"), 200)
 	b.contains(b.run(ns, "versions a/knot"), 200, "2 versions", "replaced", "current")
-	b.contains(b.run(ns, "versions a/knot --limit 1"), 200, "1 version<")
+	b.contains(b.run(ns, "versions a/knot --limit 1"), 200, "1 version, and more<")
 	b.contains(b.run(ns, "undelete a/knot"), 409, "nothing was put back")
 	b.contains(b.run(ns, "delete a/knot"), 200, "Deleted")
 	b.contains(b.run(ns, "get a/knot"), 404, "There is no such key", `>get a/knot</textarea>`)
@@ -170,4 +171,21 @@ func TestAccess(t *testing.T) {
 		t.Error("an administrator of all may not do all")
 	}
 	b.contains(b.get("/dashboard/access?id=none"), 404, "No such token")
+}
+
+// TestConsoleVersions: a limit over what a page has is reached, and what is left out is
+// told.
+func TestConsoleVersions(t *testing.T) {
+	n := openNode(t)
+	ns := remembering(t, n, "birds")
+	for i := range 60 {
+		put(t, n, ns, "k", fmt.Sprint(i))
+	}
+	b := signedIn(t, n, rootToken)
+	for command, want := range map[string]string{
+		"versions k": "20 versions, and more<", "versions k --limit 55": "55 versions, and more<",
+		"versions k --limit 60": "60 versions<", "versions k --limit 100": "60 versions<",
+	} {
+		b.contains(b.run(ns, command), 200, want)
+	}
 }

@@ -14,6 +14,34 @@ import (
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
+// FoundKeys is a page of keys as it is found. Links are parameters of other pages.
+type FoundKeys struct {
+	Keys       []string
+	Prev, Next url.Values // nil: there is none
+	Cut        bool
+}
+
+// FindKeys finds the page of keys that parameters name.
+func (d *Dashboard) FindKeys(t *testing.T, ns *godwit.Namespace, q url.Values) FoundKeys {
+	t.Helper()
+	page := &keysPage{NS: ns, Prefix: q.Get("prefix")}
+	at := place{q.Get("prefix"), q.Get("from"), q.Get("before"), q.Get("cursor")}
+	found, err := d.find(t.Context(), page, at, godwit.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := FoundKeys{Cut: page.Cut}
+	for i := range found {
+		out.Keys = append(out.Keys, found[i].Key)
+	}
+	for link, into := range map[string]*url.Values{page.Prev: &out.Prev, page.Next: &out.Next} {
+		if u, err := url.Parse(link); err == nil && link != "" {
+			*into = u.Query()
+		}
+	}
+	return out
+}
+
 // Samples returns the times of the samples that are kept behind the first n, and of how
 // many.
 func (d *Dashboard) Samples(n uint64) (times []int64, count uint64) {

@@ -28,7 +28,8 @@ type keysPage struct {
 	Prev      string // address of the page before; "": there is none
 	Next      string
 	Start     bool // it begins with the first key
-	Cut       bool // many were looked at and few found: there may be more
+	Cut       bool // many were looked at and few found: the search goes on from there
+	Back      bool // it goes on towards the first key
 	Stale     bool
 	Elsewhere bool
 	CanWrite  bool
@@ -50,6 +51,7 @@ type place struct {
 	prefix string
 	from   string // the first key of the page may be this one
 	before string // the page's last key is the last before this one
+	cursor string // a search for the page goes on here
 }
 
 func (d *Dashboard) keys(c *call) error {
@@ -57,7 +59,8 @@ func (d *Dashboard) keys(c *call) error {
 	if err != nil {
 		return err
 	}
-	page, err := d.keysPage(c, ns, place{c.query.Get("prefix"), c.query.Get("from"), c.query.Get("before")})
+	q := c.query
+	page, err := d.keysPage(c, ns, place{q.Get("prefix"), q.Get("from"), q.Get("before"), q.Get("cursor")})
 	if err != nil {
 		return err
 	}
@@ -93,59 +96,92 @@ func (d *Dashboard) keysPage(c *call, ns *godwit.Namespace, at place) (*keysPage
 
 // find returns the entries of a page, and notes on it what there is beside them.
 func (d *Dashboard) find(ctx context.Context, page *keysPage, at place, opts godwit.ReadOptions) ([]godwit.Entry, error) {
-	link := func(name, key string) string {
-		return address("keys", "ns", page.NS.ID.String(), "prefix", at.prefix, name, key)
-	}
 	if at.before != "" {
-		found, _, err := d.gather(ctx, page, at, opts)
+		found, cursor, err := d.gather(ctx, page, at, opts)
 		if err != nil {
 			return nil, err
 		}
-		if len(found) > pageKeys {
-			found = found[:pageKeys]
-			slices.Reverse(found)
-			page.Prev, page.Next = link("before", found[0].Key), link("from", at.before)
-			return found, nil
+		if len(found) > pageKeys || cursor != "" || at.cursor != "" {
+			return page.upwards(at, found, cursor), nil
 		}
-		at.from, at.before = "", "" // it is the first page: show it whole
+		at = place{prefix: at.prefix} // it is the first page: show it whole
 	}
-	found, more, err := d.gather(ctx, page, at, opts)
+	found, cursor, err := d.gather(ctx, page, at, opts)
 	if err != nil {
 		return nil, err
 	}
-	page.Start, page.Cut = at.from == "", more && len(found) <= pageKeys
-	if len(found) > pageKeys {
-		page.Next = link("from", found[pageKeys].Key)
+	return page.downwards(at, found, cursor), nil
+}
+
+// downwards notes what there is beside a page that was searched for in order.
+func (p *keysPage) downwards(at place, found []godwit.Entry, cursor string) []godwit.Entry {
+	p.Start, p.Cut = at.from == "" && at.cursor == "", cursor != ""
+	switch {
+	case len(found) > pageKeys:
+		p.Next = p.link("from", found[pageKeys].Key)
 		found = found[:pageKeys]
+	case p.Cut:
+		p.Next = p.link("from", at.from, "cursor", cursor)
 	}
 	switch {
-	case at.from == "":
+	case p.Start:
 	case len(found) > 0:
-		page.Prev = link("before", found[0].Key)
+		p.Prev = p.link("before", found[0].Key)
+	case at.cursor != "":
+		p.Prev = p.link("from", at.from) // where the search began
 	default:
-		page.Prev = link("before", at.from)
+		p.Prev = p.link("before", at.from)
 	}
-	return found, nil
+	return found
+}
+
+// upwards notes what there is beside a page that was searched for from its last key to
+// its first, as found is.
+func (p *keysPage) upwards(at place, found []godwit.Entry, cursor string) []godwit.Entry {
+	p.Cut = cursor != ""
+	p.Back = p.Cut
+	p.Next = p.link("from", at.before)
+	if at.cursor != "" {
+		p.Next = p.link("before", at.before) // where the search began
+		if len(found) > 0 {
+			p.Next = p.link("from", found[0].Key)
+		}
+	}
+	switch {
+	case len(found) > pageKeys:
+		found = found[:pageKeys]
+		p.Prev = p.link("before", found[pageKeys-1].Key)
+	case p.Cut:
+		p.Prev = p.link("before", at.before, "cursor", cursor)
+	}
+	slices.Reverse(found)
+	return found
+}
+
+// link is the address of another page of the same search.
+func (p *keysPage) link(pairs ...string) string {
+	return address("keys", append([]string{"ns", p.NS.ID.String(), "prefix", p.Prefix}, pairs...)...)
 }
 
 // gather scans until there is one entry more than a page takes, or there are no more,
-// or long enough.
-func (d *Dashboard) gather(ctx context.Context, page *keysPage, at place, opts godwit.ReadOptions) (found []godwit.Entry, more bool, err error) {
+// or long enough: then the cursor goes on.
+func (d *Dashboard) gather(ctx context.Context, page *keysPage, at place, opts godwit.ReadOptions) (found []godwit.Entry, cursor string, err error) {
 	scan := &godwit.Scan{Start: at.from, End: at.before, Reverse: at.before != ""}
-	q := godwit.ListQuery{Prefix: at.prefix, Limit: pageKeys + 1, Scan: scan}
+	q := godwit.ListQuery{Prefix: at.prefix, Limit: pageKeys + 1, Scan: scan, Cursor: at.cursor}
 	for range maxScans {
 		part, err := d.cfg.Service.List(ctx, page.NS, q, opts)
 		if err != nil {
-			return nil, false, err
+			return nil, "", err
 		}
 		page.Stale = page.Stale || part.Served.Status == godwit.StatusStale
 		found = append(found, part.Entries...)
 		if len(found) > pageKeys || !part.More {
-			return found, false, nil
+			return found, "", nil
 		}
 		q.Cursor = part.Cursor
+		q.Limit = pageKeys + 1 - len(found)
 	}
-	return found, true, nil
+	return found, q.Cursor, nil
 }
 
 func rowOf(e *godwit.Entry, now time.Time) keyRow {

@@ -28,6 +28,7 @@ type versionsPage struct {
 	Rows     []versionRow
 	Since    string // revision from which on all there were are here
 	Next     string // address of older ones; "": there are none
+	Cursor   string // of the same
 	Present  bool   // the key is there now
 	CanWrite bool
 	Known    bool // Who is known of some
@@ -75,7 +76,7 @@ func (d *Dashboard) versionsPage(c *call, ns *godwit.Namespace, key, cursor stri
 		return nil, fromClient(err)
 	}
 	page.Since, page.Present = told.Since, cursor != ""
-	if told.Cursor != "" {
+	if page.Cursor = told.Cursor; told.Cursor != "" {
 		page.Next = address("versions", "ns", ns.ID.String(), "key", key, "cursor", told.Cursor)
 	}
 	now := d.cfg.Now()
