@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,6 +121,11 @@ func (d *Dashboard) carryOut(c *call, a *consoleView, cmd *command) error {
 	}
 	if len(cmd.args) > 0 {
 		a.Key = cmd.args[0]
+	}
+	if !slices.Contains([]string{"count", "versions", "undelete", "help"}, cmd.verb.Name) { // what these ask for, the node's own APIs count
+		if err := d.admit(c, a.NS); err != nil {
+			return err
+		}
 	}
 	switch cmd.verb.Name {
 	case "get", "getWithMetadata":

@@ -31,6 +31,8 @@ const (
 // Service is what the pages need of package api; *api.Service is one.
 type Service interface {
 	Authenticate(ctx context.Context, remote netip.Addr, secret []byte) (*catalog.Principal, error)
+	AdmitToken(p *catalog.Principal) error
+	AdmitNamespace(ns *godwit.Namespace) error
 	Catalog() *catalog.Catalog
 	ReadOptions(ns *godwit.Namespace, r api.Read) (godwit.ReadOptions, error)
 	Get(ctx context.Context, ns *godwit.Namespace, key []byte, opts godwit.ReadOptions) (*godwit.Entry, godwit.Served, error)

@@ -158,6 +158,9 @@ func (d *Dashboard) writeText(c *call, page *keyPage) error {
 		return err
 	}
 	p.Body, p.RequestID = strings.NewReader(f.Text), c.PostForm.Get("once")
+	if err := d.admit(c, page.NS); err != nil {
+		return err
+	}
 	return d.put(c, page.NS, p)
 }
 

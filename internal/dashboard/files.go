@@ -61,6 +61,9 @@ func (d *Dashboard) upload(c *call) error {
 		return d.refuseUpload(c, page, err)
 	}
 	p.Body, p.RequestID = file, fields["once"]
+	if err := d.admit(c, ns); err != nil {
+		return d.refuseUpload(c, page, err)
+	}
 	if err := d.put(c, ns, p); err != nil {
 		return d.refuseUpload(c, page, err)
 	}
@@ -142,7 +145,7 @@ func describeImage(size int64, head []byte, h http.Header) error {
 
 // send streams a value after describe has said what it is, by its first bytes.
 func (d *Dashboard) send(c *call, describe func(e *godwit.Entry, head []byte, h http.Header) error) error {
-	ns, err := d.namespace(c, godwit.PermissionRead)
+	ns, err := d.namespaceOfKeys(c, godwit.PermissionRead)
 	if err != nil {
 		return err
 	}

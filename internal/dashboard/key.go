@@ -67,7 +67,7 @@ type valueView struct {
 func (v valueView) Editable() bool { return v.Kind == "text" && v.Why == "" }
 
 func (d *Dashboard) key(c *call) error {
-	ns, err := d.namespace(c, godwit.PermissionRead)
+	ns, err := d.namespaceOfKeys(c, godwit.PermissionRead)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func indented(metadata []byte) string {
 
 // deleteKey deletes a key, if it still is as it was shown.
 func (d *Dashboard) deleteKey(c *call) error {
-	ns, err := d.namespace(c, godwit.PermissionWrite)
+	ns, err := d.namespaceOfKeys(c, godwit.PermissionWrite)
 	if err != nil {
 		return err
 	}

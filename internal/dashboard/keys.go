@@ -55,7 +55,7 @@ type place struct {
 }
 
 func (d *Dashboard) keys(c *call) error {
-	ns, err := d.namespace(c, godwit.PermissionRead)
+	ns, err := d.namespaceOfKeys(c, godwit.PermissionRead)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func expires(e *godwit.Entry, now time.Time) *moment {
 
 // deleteKeys deletes those that were selected.
 func (d *Dashboard) deleteKeys(c *call) error {
-	ns, err := d.namespace(c, godwit.PermissionWrite)
+	ns, err := d.namespaceOfKeys(c, godwit.PermissionWrite)
 	if err != nil {
 		return err
 	}
