@@ -61,7 +61,7 @@ func (c *copyCmd) Run(ctx context.Context, p *program) error {
 	if c.DryRun {
 		return c.look(ctx, p, source, to, target, total)
 	}
-	return c.copy(ctx, p, source, to, target, total)
+	return c.copy(ctx, p, source, to, id, target, total)
 }
 
 // count is how many keys there are, 0 if that would have to be counted.
@@ -124,9 +124,15 @@ func (c *copyCmd) look(ctx context.Context, p *program, source transfer.Source, 
 	return nil
 }
 
-func (c *copyCmd) copy(ctx context.Context, p *program, source *transfer.Server, to *client.Client, into string, total int64) (err error) {
+func (c *copyCmd) copy(ctx context.Context, p *program, source *transfer.Server, to *client.Client, from, into string, total int64) error {
+	names := fmt.Sprintf("copy of %s at %s to %s at %s, prefix %q", c.Source, c.FromURL, c.Target, c.URL, c.Prefix)
+	checkpoint, behind, err := openCheckpoint(c.Checkpoint, transfer.Ends{Names: names, Source: from, Target: into})
+	if err != nil {
+		return err
+	}
+	source.From = behind
 	if into == "" {
-		if into, err = transfer.EnsureNamespace(ctx, to, c.Target); err != nil {
+		if into, err = makeNamespace(ctx, to, c.Target, checkpoint); err != nil {
 			return err
 		}
 	}
@@ -135,7 +141,6 @@ func (c *copyCmd) copy(ctx context.Context, p *program, source *transfer.Server,
 		return err
 	}
 	o := transfer.Options{Progress: new(transfer.Progress), Now: transfer.Seconds(now)}
-	of := fmt.Sprintf("copy of %s at %s to %s at %s, prefix %q", c.Source, c.FromURL, c.Target, c.URL, c.Prefix)
 	target := &transfer.ServerTarget{KV: to.KV(into), Progress: o.Progress, Now: o.Now}
-	return c.run(ctx, p, "copy", c.Checkpoint, of, source, target, o, total)
+	return c.run(ctx, p, "copy", checkpoint, source, target, o, total)
 }

@@ -56,13 +56,13 @@ func (c *exportCmd) Run(ctx context.Context, p *program) error {
 	case c.To == "lines":
 		return c.lines(ctx, p, source, o, total)
 	case c.To == "dir":
-		return c.toDir(ctx, p, source, o, total)
+		return c.toDir(ctx, p, id, source, o, total)
 	}
 	cf, err := c.cloudflare()
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, p, source, &transfer.CloudflareTarget{Cloudflare: cf, Progress: o.Progress, Now: o.Now}, o, total)
+	return c.run(ctx, p, transfer.Ends{Source: id}, source, &transfer.CloudflareTarget{Cloudflare: cf, Progress: o.Progress, Now: o.Now}, o, total)
 }
 
 func (c *exportCmd) usage() error {
@@ -143,7 +143,7 @@ func (c *exportCmd) count(ctx context.Context, kv *client.KV) (int64, error) {
 }
 
 // toDir writes files.
-func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Server, o transfer.Options, total int64) (err error) {
+func (c *exportCmd) toDir(ctx context.Context, p *program, id string, source *transfer.Server, o transfer.Options, total int64) (err error) {
 	var lossy atomic.Int64
 	target := &transfer.DirTarget{
 		Name: c.Dir, Prefix: c.Prefix, Progress: o.Progress,
@@ -154,7 +154,7 @@ func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Serv
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	err = c.run(ctx, p, source, target, o, total)
+	err = c.run(ctx, p, transfer.Ends{Source: id, Target: target.ID()}, source, target, o, total)
 	if n := lossy.Load(); n > 0 {
 		fmt.Fprintf(p.stderr, "keys that had metadata or an expiration, which files do not keep: %d\n", n)
 	}
@@ -162,7 +162,12 @@ func (c *exportCmd) toDir(ctx context.Context, p *program, source *transfer.Serv
 }
 
 // run writes into another store.
-func (c *exportCmd) run(ctx context.Context, p *program, source *transfer.Server, target transfer.Target, o transfer.Options, total int64) error {
-	of := fmt.Sprintf("export of %s at %s to %s %s%s, prefix %q", c.Namespace, c.URL, c.To, c.Dir, c.CloudflareNamespace, c.Prefix)
-	return c.transferring.run(ctx, p, "export", c.Checkpoint, of, source, target, o, total)
+func (c *exportCmd) run(ctx context.Context, p *program, ends transfer.Ends, source *transfer.Server, target transfer.Target, o transfer.Options, total int64) error {
+	ends.Names = fmt.Sprintf("export of %s at %s to %s %s%s, prefix %q", c.Namespace, c.URL, c.To, c.Dir, c.CloudflareNamespace, c.Prefix)
+	checkpoint, from, err := openCheckpoint(c.Checkpoint, ends)
+	if err != nil {
+		return err
+	}
+	source.From = from
+	return c.transferring.run(ctx, p, "export", checkpoint, source, target, o, total)
 }

@@ -43,15 +43,19 @@ func (c *importCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	in, err := c.input(ctx, p, now)
+	id, err := transfer.FindNamespace(ctx, cl, c.Namespace)
+	if err != nil {
+		return err
+	}
+	in, err := c.input(ctx, p, id, now)
 	if err != nil {
 		return err
 	}
 	defer in.close()
 	if c.DryRun {
-		return c.look(ctx, p, cl, in)
+		return c.look(ctx, p, id, in)
 	}
-	return c.write(ctx, p, cl, in)
+	return c.write(ctx, p, cl, id, in)
 }
 
 func (c *importCmd) usage() error {
@@ -97,8 +101,8 @@ func (c *importCmd) usageFrom() error {
 	return transfer.Concurrency(c.Concurrency)
 }
 
-// of names an import for its checkpoint.
-func (c *importCmd) of() string {
+// names says what an import is of, for its checkpoint.
+func (c *importCmd) names() string {
 	from := strings.Join(c.Files, ", ")
 	switch c.From {
 	case "cloudflare":
@@ -110,11 +114,7 @@ func (c *importCmd) of() string {
 }
 
 // look says what an import would do.
-func (c *importCmd) look(ctx context.Context, p *program, cl *client.Client, in *input) error {
-	id, err := transfer.FindNamespace(ctx, cl, c.Namespace)
-	if err != nil {
-		return err
-	}
+func (c *importCmd) look(ctx context.Context, p *program, id string, in *input) error {
 	if err := c.pass(ctx, p, in); err != nil {
 		return stopped(err, func(transfer.Mark) string { return "all before is good" })
 	}
@@ -137,15 +137,16 @@ func (c *importCmd) pass(ctx context.Context, p *program, in *input) error {
 }
 
 // write writes what is read.
-func (c *importCmd) write(ctx context.Context, p *program, cl *client.Client, in *input) error {
+func (c *importCmd) write(ctx context.Context, p *program, cl *client.Client, id string, in *input) (err error) {
 	if c.Atomic {
 		if err := c.checkAll(ctx, p, in); err != nil {
 			return err
 		}
 	}
-	id, err := transfer.EnsureNamespace(ctx, cl, c.Namespace)
-	if err != nil {
-		return err
+	if id == "" {
+		if id, err = makeNamespace(ctx, cl, c.Namespace, c.checkpoint); err != nil {
+			return err
+		}
 	}
 	o := transfer.Options{Concurrency: c.Concurrency, Progress: in.counts, Now: in.now}
 	if c.checkpoint != nil {
@@ -161,8 +162,7 @@ func (c *importCmd) write(ctx context.Context, p *program, cl *client.Client, in
 func (c *importCmd) ended(err error) error {
 	switch {
 	case c.checkpoint != nil:
-		told := stopped(err, func(transfer.Mark) string { return goOn })
-		return errors.Join(told, c.checkpoint.Close(err == nil))
+		return noted(c.checkpoint, err)
 	case c.From == "lines":
 		return stopped(err, c.reached)
 	}
@@ -206,16 +206,9 @@ type input struct {
 }
 
 // input settles on what to read, and where to begin.
-func (c *importCmd) input(ctx context.Context, p *program, now func() time.Time) (*input, error) {
+func (c *importCmd) input(ctx context.Context, p *program, id string, now func() time.Time) (*input, error) {
 	counts := new(transfer.Progress)
 	in := &input{counts: counts, done: counts.Keys.Load, now: transfer.Seconds(now), close: func() {}}
-	var from transfer.Mark
-	if c.Checkpoint != "" && !c.DryRun {
-		var err error
-		if c.checkpoint, from, err = transfer.OpenCheckpoint(c.Checkpoint, c.of()); err != nil {
-			return nil, err
-		}
-	}
 	skip := func(what string) { fmt.Fprintf(p.stderr, "skipped: %s\n", oneLine(what)) }
 	switch c.From {
 	case "cloudflare":
@@ -223,21 +216,42 @@ func (c *importCmd) input(ctx context.Context, p *program, now func() time.Time)
 		if err != nil {
 			return nil, err
 		}
+		from, err := c.begin(id, "")
+		if err != nil {
+			return nil, err
+		}
 		in.source = &transfer.CloudflareSource{Cloudflare: cf, Prefix: c.Prefix, From: from}
 	case "miniflare":
-		m := &transfer.Miniflare{Dir: c.Files[0], Namespace: c.MiniflareNamespace, From: from}
+		m := &transfer.Miniflare{Dir: c.Files[0], Namespace: c.MiniflareNamespace}
 		if err := m.Find(); err != nil {
 			return nil, err
 		}
+		from, err := c.begin(id, m.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		m.From = from
 		in.source = transfer.Under{Source: m, Prefix: c.Prefix}
 	case "redis":
 		in.source = &transfer.Redis{URL: c.Files[0], Prefix: c.Prefix, Progress: counts, Skip: skip, Now: now}
 	case "dir":
 		in.source = &transfer.Dir{Name: c.Files[0], Prefix: c.Prefix, Progress: counts, Skip: skip}
 	default:
+		from, err := c.begin(id, "")
+		if err != nil {
+			return nil, err
+		}
 		return in, c.readLines(ctx, p, in, from)
 	}
 	return in, nil
+}
+
+// begin is where to begin: behind what a checkpoint says, if there is to be one.
+func (c *importCmd) begin(target, source string) (from transfer.Mark, err error) {
+	if !c.DryRun {
+		c.checkpoint, from, err = openCheckpoint(c.Checkpoint, transfer.Ends{Names: c.names(), Source: source, Target: target})
+	}
+	return from, err
 }
 
 // readLines has lines read.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/transfer"
 )
 
@@ -17,17 +18,30 @@ type transferring struct {
 	DryRun      bool `env:"-" help:"Read and check everything, change nothing, and say what would be done."`
 }
 
-// run writes what is in a namespace to a target, and goes on where a checkpoint says, if
-// there is to be one.
-func (t *transferring) run(ctx context.Context, p *program, what, file, of string, source *transfer.Server, target transfer.Target, o transfer.Options, total int64) error {
+// openCheckpoint is the checkpoint in a file, and the place to go on behind. Without a
+// file there is none.
+func openCheckpoint(file string, ends transfer.Ends) (*transfer.Checkpoint, transfer.Mark, error) {
+	if file == "" {
+		return nil, transfer.Mark{}, nil
+	}
+	return transfer.OpenCheckpoint(file, ends)
+}
+
+// makeNamespace makes the namespace to write to, and returns its id.
+func makeNamespace(ctx context.Context, cl *client.Client, title string, checkpoint *transfer.Checkpoint) (string, error) {
+	id, err := transfer.EnsureNamespace(ctx, cl, title)
+	if err == nil && checkpoint != nil {
+		checkpoint.Made(id)
+	}
+	return id, err
+}
+
+// run writes what is in a namespace to a target, and notes in a checkpoint how far it
+// has come; nil: in none.
+func (t *transferring) run(ctx context.Context, p *program, what string, checkpoint *transfer.Checkpoint, source *transfer.Server, target transfer.Target, o transfer.Options, total int64) error {
 	counts := o.Progress
 	o.Concurrency = t.Concurrency
-	var checkpoint *transfer.Checkpoint
-	if file != "" {
-		var err error
-		if checkpoint, source.From, err = transfer.OpenCheckpoint(file, of); err != nil {
-			return err
-		}
+	if checkpoint != nil {
 		o.OnMark = checkpoint.Note
 	}
 	say := p.say(what, t.Quiet, counts, total, counts.Keys.Load)
@@ -36,11 +50,17 @@ func (t *transferring) run(ctx context.Context, p *program, what, file, of strin
 	if checkpoint == nil {
 		return err
 	}
-	told := stopped(err, func(transfer.Mark) string { return goOn })
-	return errors.Join(told, checkpoint.Close(err == nil))
+	return noted(checkpoint, err)
 }
 
-const goOn = "run it again with the same --checkpoint to go on"
+// noted ends a transfer that has a checkpoint, and says of what went wrong how to go on.
+func noted(checkpoint *transfer.Checkpoint, err error) error {
+	told := stopped(err, func(transfer.Mark) string { return "run it again with the same --checkpoint to go on" })
+	if errors.Is(err, transfer.ErrNotTheSame) {
+		told = err
+	}
+	return errors.Join(told, checkpoint.Close(err == nil))
+}
 
 // saying tells on standard error how far a transfer is: a bar for a person, else a line
 // now and then.

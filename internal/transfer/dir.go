@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -161,7 +162,8 @@ type DirTarget struct {
 	Collide  func(a, b string) // told of keys that differ in case only
 
 	root  *os.Root
-	blind bool // the system does not tell upper case from lower
+	mark  []byte // what dirMark says
+	blind bool   // the system does not tell upper case from lower
 
 	names sync.Mutex // of who makes directories and gives files their names
 
@@ -193,13 +195,16 @@ func (t *DirTarget) claim() error {
 	if err != nil {
 		return fmt.Errorf("read directory: %w", err)
 	}
-	_, err = t.root.Lstat(dirMark)
+	t.mark, err = t.root.ReadFile(dirMark)
 	switch {
 	case err == nil:
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("read %s: %w", dirMark, err)
 	case len(names) > 0:
 		return fmt.Errorf("%s holds something else than an export", t.Name)
 	default:
-		if err := t.root.WriteFile(dirMark, []byte(dirMarkText), 0o600); err != nil {
+		t.mark = []byte(dirMarkText + rand.Text() + "\n")
+		if err := t.root.WriteFile(dirMark, t.mark, 0o600); err != nil {
 			return fmt.Errorf("write %s: %w", dirMark, err)
 		}
 	}
@@ -207,6 +212,9 @@ func (t *DirTarget) claim() error {
 	t.blind = err == nil
 	return nil
 }
+
+// ID tells the directory from one that is made anew in its place.
+func (t *DirTarget) ID() string { return strings.TrimPrefix(string(t.mark), dirMarkText) }
 
 // Close ends the use of the directory.
 func (t *DirTarget) Close() error { return t.root.Close() }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"iter"
+	"math"
 	"os"
 	"sync/atomic"
 )
@@ -26,6 +28,8 @@ type lineReader struct {
 	most int64
 	line []byte // of the longer ones
 	n    int64  // lines that were read
+	sum  uint32 // of those
+	last uint32 // of those without the last
 	json lineDecoder
 }
 
@@ -41,9 +45,10 @@ func (l *lineReader) next() (line []byte, ended bool, err error) {
 	if cap(l.line) > 4<<20 {
 		l.line = nil // a long one is not held for good
 	}
-	l.line = l.line[:0]
+	l.line, l.last = l.line[:0], l.sum
 	for {
 		part, err := l.r.ReadSlice('\n')
+		l.add(part, err)
 		switch {
 		case int64(len(l.line)+len(part)) > l.most+1:
 			l.n++
@@ -69,10 +74,23 @@ func (l *lineReader) next() (line []byte, ended bool, err error) {
 	}
 }
 
+// polynomial is of the sum that machines have an instruction for.
+var polynomial = crc32.MakeTable(crc32.Castagnoli)
+
+// add adds to the sum what was read of a line. The last of a file is taken to have an
+// end, which may be written yet.
+func (l *lineReader) add(part []byte, err error) {
+	l.sum = crc32.Update(l.sum, polynomial, part)
+	if errors.Is(err, io.EOF) && len(part) > 0 {
+		l.sum = crc32.Update(l.sum, polynomial, []byte{'\n'})
+	}
+}
+
 // skip reads on until line n was read. It is an error if there are not so many.
 func (l *lineReader) skip(n int64) error {
 	for l.n < n {
 		part, err := l.r.ReadSlice('\n')
+		l.add(part, err)
 		switch {
 		case err == nil:
 			l.n++
@@ -80,13 +98,15 @@ func (l *lineReader) skip(n int64) error {
 		case errors.Is(err, io.EOF) && len(part) > 0:
 			l.n++
 		case errors.Is(err, io.EOF):
-			return fmt.Errorf("there are only %d lines", l.n)
+			return fmt.Errorf("%w %d lines", errFewLines, l.n)
 		default:
 			return fmt.Errorf("read line %d: %w", l.n+1, err)
 		}
 	}
 	return nil
 }
+
+var errFewLines = errors.New("there are only")
 
 // Lines is the source of files with an item on each line.
 type Lines struct {
@@ -104,8 +124,12 @@ var _ Source = (*Lines)(nil)
 // Batches implements [Source].
 func (s *Lines) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
-		for i := s.From.File; i < len(s.Files); i++ {
-			if !s.file(ctx, i, yield) {
+		var sum uint32
+		for i := range s.Files {
+			if i < s.From.File && s.From.Sum == 0 {
+				continue // it is not known how it was
+			}
+			if !s.file(ctx, i, &sum, yield) {
 				return
 			}
 		}
@@ -127,8 +151,9 @@ func (s *Lines) open(name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// file gives what stands in one file, and tells whether to go on.
-func (s *Lines) file(ctx context.Context, i int, yield func(Batch, error) bool) bool {
+// file gives what stands in one file, and tells whether to go on. sum is of all files so
+// far.
+func (s *Lines) file(ctx context.Context, i int, sum *uint32, yield func(Batch, error) bool) bool {
 	f, err := s.open(s.Files[i])
 	if err != nil {
 		yield(Batch{}, err)
@@ -136,18 +161,21 @@ func (s *Lines) file(ctx context.Context, i int, yield func(Batch, error) bool) 
 	}
 	defer func() { _ = f.Close() }()
 	l := newLineReader(countingReader{f, &s.Read}, maxLine(s.MaxValue))
-	if i == s.From.File {
-		if err := l.skip(s.From.Line); err != nil {
-			yield(Batch{}, fmt.Errorf("%s: go on behind line %d: %w", s.Files[i], s.From.Line, err))
-			return false
-		}
+	l.sum = *sum
+	defer func() { *sum = l.sum }()
+	if err := s.goOn(l, i); err != nil {
+		yield(Batch{}, fmt.Errorf("%s: %w", s.Files[i], err))
+		return false
 	}
-	for more := true; more; {
+	for more := i >= s.From.File; more; {
 		b := Batch{}
 		more, err = s.batch(l, i, &b)
-		b.Mark = Mark{File: i, Line: l.n}
+		b.Mark = Mark{File: i, Line: l.n, Sum: l.sum}
+		if err != nil {
+			b.Mark.Sum = l.last // the last is the one that is no good
+		}
 		if errors.As(err, new(*ItemError)) {
-			b.Mark.Line-- // the last is the one that is no good
+			b.Mark.Line--
 		}
 		if ctx.Err() != nil || (len(b.Items) > 0 || b.Mark.Line > 0) && !yield(b, nil) {
 			return false
@@ -158,6 +186,28 @@ func (s *Lines) file(ctx context.Context, i int, yield func(Batch, error) bool) 
 		}
 	}
 	return true
+}
+
+// goOn reads a file up to where the source begins, and holds that what was done is there
+// yet.
+func (s *Lines) goOn(l *lineReader, i int) error {
+	switch {
+	case i > s.From.File:
+		return nil
+	case i < s.From.File:
+		if err := l.skip(math.MaxInt64); !errors.Is(err, errFewLines) {
+			return err
+		}
+		return nil
+	}
+	err := l.skip(s.From.Line)
+	switch {
+	case s.From.Sum != 0 && (errors.Is(err, errFewLines) || err == nil && l.sum != s.From.Sum):
+		return fmt.Errorf("the lines up to %d are not those that were written: %w", s.From.Line, ErrNotTheSame)
+	case err != nil:
+		return fmt.Errorf("go on behind line %d: %w", s.From.Line, err)
+	}
+	return nil
 }
 
 // batch reads as many lines as belong together, and tells whether there may be more.

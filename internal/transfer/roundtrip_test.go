@@ -224,37 +224,6 @@ func TestOpenOutputRefuses(t *testing.T) {
 	}
 }
 
-func TestCheckpoint(t *testing.T) {
-	name := t.TempDir() + "/checkpoint"
-	c, m, err := transfer.OpenCheckpoint(name, "a to b")
-	check(t, err)
-	if m != (transfer.Mark{}) {
-		t.Errorf("begins at %+v", m)
-	}
-	want := transfer.Mark{File: 1, Line: 7, Key: "k\x00", Cursor: "c"}
-	c.Note(transfer.Mark{Line: 3})
-	c.Note(want)
-	check(t, c.Close(false))
-	if _, m, err = transfer.OpenCheckpoint(name, "a to b"); err != nil || m != want {
-		t.Errorf("got %+v, %v", m, err)
-	}
-	if _, _, err := transfer.OpenCheckpoint(name, "a to c"); err == nil || !strings.Contains(err.Error(), "something else: a to b") {
-		t.Errorf("got %v", err)
-	}
-	c, _, err = transfer.OpenCheckpoint(name, "a to b")
-	check(t, err)
-	check(t, c.Close(true))
-	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the checkpoint is there: %v", err)
-	}
-	for _, text := range []string{"", "{", `{"of":"a to b","mark":{"line":-1}}`, `{"of":"a to b","other":1}`} {
-		check(t, os.WriteFile(name, []byte(text), 0o600))
-		if _, _, err := transfer.OpenCheckpoint(name, "a to b"); err == nil || !strings.Contains(err.Error(), "is no checkpoint") {
-			t.Errorf("%q: got %v", text, err)
-		}
-	}
-}
-
 // TestTargetFails ends a transfer and tells of the first failure.
 func TestTargetFails(t *testing.T) {
 	c := serve(t, "to")

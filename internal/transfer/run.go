@@ -17,6 +17,7 @@ import (
 type Mark struct {
 	File   int    `json:"file,omitempty"`   // of several
 	Line   int64  `json:"line,omitempty"`   // lines that are done
+	Sum    uint32 `json:"sum,omitempty"`    // of all lines that are, by which they are known again; 0: not known
 	Key    string `json:"key,omitempty"`    // the last key that is done
 	Cursor string `json:"cursor,omitempty"` // of the source's own making
 }
