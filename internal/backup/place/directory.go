@@ -118,10 +118,17 @@ func readUpTo(r io.Reader, name string, size, most int64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// List implements Place.
+// List implements Place. Links below are not followed, but the place, and the directory of
+// a prefix, may be one.
 func (d *directory) List(ctx context.Context, prefix string, fn func(Object) error) error {
-	root := d.file(prefix)
-	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+	root, err := filepath.EvalSymlinks(d.file(prefix))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list %s: %w", d, err)
+	}
+	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -131,8 +138,9 @@ func (d *directory) List(ctx context.Context, prefix string, fn func(Object) err
 		if err != nil || !e.Type().IsRegular() {
 			return err
 		}
-		name, err := filepath.Rel(d.path, path)
-		if err != nil || !valid(filepath.ToSlash(name)) {
+		below, err := filepath.Rel(root, path)
+		name := prefix + filepath.ToSlash(below)
+		if err != nil || !valid(name) {
 			return err
 		}
 		info, err := e.Info()
@@ -142,7 +150,7 @@ func (d *directory) List(ctx context.Context, prefix string, fn func(Object) err
 		if err != nil {
 			return err
 		}
-		return fn(Object{filepath.ToSlash(name), info.Size(), info.ModTime()})
+		return fn(Object{name, info.Size(), info.ModTime()})
 	})
 	if err != nil {
 		return fmt.Errorf("list %s: %w", strings.TrimSuffix(prefix, "/"), err)

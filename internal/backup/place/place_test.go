@@ -167,3 +167,29 @@ func TestDirectoryIsDurable(t *testing.T) {
 		t.Errorf("a put that was ended: %v", err)
 	}
 }
+
+// TestDirectoryThatIsALink: what is behind a link to a place, or to the directory of a
+// prefix, is seen.
+func TestDirectoryThatIsALink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	elsewhere, link := filepath.Join(dir, "elsewhere"), filepath.Join(dir, "link")
+	for _, err := range []error{
+		place.NewDirectory(elsewhere).Put(t.Context(), "a.jpg", nil), place.NewDirectory(filepath.Join(dir, "larger")).Put(t.Context(), "ab/c", nil),
+		os.Symlink(elsewhere, link), os.Symlink(filepath.Join(dir, "larger"), filepath.Join(elsewhere, "chunks")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for prefix, want := range map[string]string{"": "a.jpg", "chunks/": "chunks/ab/c", "none/": ""} {
+		var got []string
+		err := place.NewDirectory(link).List(t.Context(), prefix, func(o place.Object) error {
+			got = append(got, o.Name)
+			return nil
+		})
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: %v, %v, want %s", prefix, got, err, want)
+		}
+	}
+}
