@@ -305,11 +305,22 @@ func TestWorkerRefuses(t *testing.T) {
 			p.edit("wrangler.jsonc", "\n}", "\n  \"env\": {},\n}")
 			return []string{"--env", "prod"}
 		}, `there is no environment "prod": it has none`, 1},
-		"R2":                 {func(p *project) []string { p.edit("wrangler.jsonc", "\n}", "\n  \"r2_buckets\": [{}],\n}"); return nil }, "wrangler.jsonc:6: r2_buckets: godwit has no R2", 1},
-		"a missing workerd":  {func(p *project) []string { _ = os.Remove(p.path("node_modules")); return nil }, `npm install workerd`, 1},
-		"no such workerd":    {func(*project) []string { return []string{"--workerd", "/nowhere/workerd"} }, "find workerd: lstat /nowhere", 1},
-		"not workerd":        {func(*project) []string { return []string{"--workerd", "/bin/true"} }, "does not tell its version as workerd does", 1},
-		"no node":            {func(*project) []string { return []string{"--url", "http://127.0.0.1:1"} }, "ask the node for its status", 6},
+		"R2":                {func(p *project) []string { p.edit("wrangler.jsonc", "\n}", "\n  \"r2_buckets\": [{}],\n}"); return nil }, "wrangler.jsonc:6: r2_buckets: godwit has no R2", 1},
+		"a missing workerd": {func(p *project) []string { _ = os.Remove(p.path("node_modules")); return nil }, `npm install workerd`, 1},
+		"no such workerd":   {func(*project) []string { return []string{"--workerd", "/nowhere/workerd"} }, "find workerd: lstat /nowhere", 1},
+		"not workerd":       {func(*project) []string { return []string{"--workerd", "/bin/true"} }, "does not tell its version as workerd does", 1},
+		"no node":           {func(*project) []string { return []string{"--url", "http://127.0.0.1:1"} }, "ask the node for its status", 6},
+		"a port of another": {func(p *project) []string {
+			return []string{"--url", "http://" + startServer(p.t).api, "--token", rootToken, "--binding-url", "http://" + startServer(p.t).api}
+		}, "is no binding port of a godwit", 1},
+		"an edge's bad token": {func(p *project) []string {
+			return []string{"--edge", "--url", "http://" + startServer(p.t).api, "--token", "no-token-of-this-server-000"}
+		}, ": follow http://127.0.0.1:", 4},
+		"an edge's narrow token": {func(p *project) []string {
+			s := startServer(p.t)
+			s.createNamespace("n")
+			return []string{"--edge", "--url", "http://" + s.api, "--token", s.createToken("write", "n")}
+		}, ": follow http://127.0.0.1:", 4},
 		"an edge of nothing": {func(*project) []string { return []string{"--edge"} }, "--edge needs --url", 2},
 		"too many":           {func(*project) []string { return []string{"--instances", "1000"} }, "--instances: 1000 is not between 1 and 64", 1},
 		"its own data": {func(p *project) []string {

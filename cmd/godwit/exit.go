@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"syscall"
@@ -138,6 +139,8 @@ func hint(err error, typed *kong.Context) string {
 		return `"godwit token list" shows those there are`
 	case errors.Is(err, client.ErrPrecondition):
 		return "the key is not as you asked for; read it again"
+	case errors.As(err, new(x509.HostnameError)):
+		return "reach it by a name that its certificate is for"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return "set SSL_CERT_FILE to a PEM file of those who may have signed it"
 	case isUnavailable(err) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):

@@ -85,16 +85,31 @@ func (l *localNode) edge(ctx context.Context) (worker.Node, error) {
 	if err := l.open(ctx, cfg); err != nil {
 		return worker.Node{}, err
 	}
-	select {
-	case <-l.node.Ready():
-	case <-ctx.Done():
-		return worker.Node{}, ctx.Err()
+	if err := awaitCopy(ctx, l.node); err != nil {
+		return worker.Node{}, err
 	}
 	n, err := l.reach(ctx, l.node.APIURL(), token)
 	if err == nil {
 		err = awaitLink(ctx, n.Client)
 	}
 	return n, err
+}
+
+// awaitCopy waits until an edge serves reads. It does not wait for an upstream that does not
+// take its token, and gives others as long as linkTimeout allows to take it.
+func awaitCopy(ctx context.Context, n *node.Node) error {
+	for began := time.Now(); ; {
+		if err := n.Refused(); err != nil && (len(n.Upstreams()) == 1 || time.Since(began) > linkTimeout) {
+			return fmt.Errorf("follow %s: %w", strings.Join(n.Upstreams(), ","), err)
+		}
+		select {
+		case <-n.Ready():
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // awaitLink waits until an edge hears of its upstream, or for as long as linkTimeout allows:
@@ -129,7 +144,7 @@ func (l *localNode) open(ctx context.Context, cfg node.Config) (err error) {
 	return err
 }
 
-// reach makes a client of a node, and asks where its bindings connect.
+// reach makes a client of a node, asks where its bindings connect, and whether they can.
 func (l *localNode) reach(ctx context.Context, url, token string) (worker.Node, error) {
 	c, err := client.New(url, token, client.WithUserAgent("godwit-worker"))
 	if err != nil {
@@ -142,6 +157,9 @@ func (l *localNode) reach(ctx context.Context, url, token string) (worker.Node, 
 			return worker.Node{}, fmt.Errorf("ask the node for its status: %w", err)
 		}
 		n.BindingURL = status.BindingURL
+		if err := otherLoopback(ctx, url, n.BindingURL); err != nil {
+			return worker.Node{}, err
+		}
 	}
 	if file := os.Getenv("SSL_CERT_FILE"); file != "" && strings.HasPrefix(n.BindingURL, "https:") {
 		pem, err := os.ReadFile(file)
@@ -150,7 +168,7 @@ func (l *localNode) reach(ctx context.Context, url, token string) (worker.Node, 
 		}
 		n.CA = string(pem)
 	}
-	return n, nil
+	return n, askBinding(ctx, n)
 }
 
 // failed waits until the node can go on no longer, or until ctx ends.

@@ -34,6 +34,7 @@ type Status struct {
 	Missing   int           // values still to be fetched
 	NoRoom    bool          // the last of those found no room on the disk
 	Problem   string        // why it does not follow, "" if it does
+	Refused   error         // that an upstream does not take the token; nil since one is followed
 }
 
 // Status returns how the edge stands.
@@ -74,7 +75,7 @@ func (b *board) connected(url string) (moved bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	moved = b.now.Upstream != "" && b.now.Upstream != url
-	b.now.Upstream, b.now.Connected = url, true
+	b.now.Upstream, b.now.Connected, b.now.Refused = url, true, nil
 	return moved
 }
 
@@ -127,6 +128,9 @@ func (b *board) lost(url string, err error) {
 	b.mu.Lock()
 	b.now.Connected = false
 	b.now.Problem = url + ": " + err.Error()
+	if unwelcome(err) {
+		b.now.Refused = err
+	}
 	again := b.tell(url + " " + kindOf(err))
 	if again {
 		delete(b.told, url) // that it is followed again is news

@@ -97,5 +97,14 @@ func (n *Node) Account() string { return n.catalog.Load().Account() }
 // Upstreams are those that an edge follows; a central node has none.
 func (n *Node) Upstreams() []string { return n.cfg.Upstreams }
 
+// Refused is the error of an upstream that does not take an edge's token, nil once one is
+// followed.
+func (n *Node) Refused() error {
+	if e := n.edge.Load(); e != nil {
+		return e.Status().Refused
+	}
+	return nil
+}
+
 // NewRootToken is the root token if this start made it, else "".
 func (n *Node) NewRootToken() string { return n.newRootToken }
