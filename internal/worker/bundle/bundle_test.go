@@ -70,6 +70,11 @@ func bare(date string, flags ...string) string {
 	return text + "]\n"
 }
 
+// rules is a rule of a configuration.
+func rules(typ string, globs ...string) string {
+	return "[[rules]]\ntype = '" + typ + "'\nglobs = ['" + strings.Join(globs, "', '") + "']\n"
+}
+
 // unenv is what stands in for node's modules, as wrangler's packages lay it out.
 const unenv = `
 -- node_modules/unenv/package.json --
@@ -120,6 +125,23 @@ bytes
 -- x.dat --
 more
 `, modules: []string{"Data", "Data", "ESModule"}},
+		"globs without directories": {archive: esm + rules("Text", "*.md", "*.css", "*.json", "./tpl/*.tpl") + rules("Data", "*.txt") + `
+-- index.js --
+import md from "./posts/hello.md"; import css from "./styles/a.css"; import json from "./d/a.json"; import tpl from "./tpl/a.tpl"; import deep from "pk/deep/a.md"; import txt from "./q/y.txt";
+export default { md, css, json, tpl, deep, txt };
+-- posts/hello.md --
+# hi
+-- styles/a.css --
+body{color:red}
+-- d/a.json --
+{"a":1}
+-- tpl/a.tpl --
+template
+-- node_modules/pk/deep/a.md --
+deep
+-- q/y.txt --
+bytes
+`, modules: []string{"Data", "ESModule", "Text", "Text", "Text", "Text", "Text"}},
 		"TypeScript and JSX": {archive: "name = 'w'\nmain = 'index.tsx'\njsx_factory = 'h'\n" + `
 -- index.tsx --
 import type { X } from "./absent"; function h(s: string): X { return s as any } export default { x: <b/> };

@@ -100,7 +100,7 @@ func (b *Bundler) plugin() api.Plugin {
 
 // resolveFile makes a module of its own of a file for which there is a rule.
 func (b *Bundler) resolveFile(build api.PluginBuild, args api.OnResolveArgs) (api.OnResolveResult, error) {
-	if _, own := args.PluginData.(resolving); own || b.aliased(args.Path) {
+	if _, own := args.PluginData.(resolving); own || args.Kind == api.ResolveEntryPoint || b.aliased(args.Path) {
 		return api.OnResolveResult{}, nil
 	}
 	name := strings.TrimSuffix(args.Path, "?module")
@@ -169,12 +169,17 @@ func (b *Bundler) ignored(name string) error {
 	return nil
 }
 
-// makes tells whether a rule makes a module of an imported file.
+// makes tells whether a rule makes a module of an imported file. A glob is for the import
+// as it is written, and a star in it also for slashes: so wrangler has it. Or it is for a
+// path, as it is without a bundler.
 func makes(r wrangler.Rule, name string) bool {
 	if r.Type == wrangler.ESModule || r.Type == wrangler.CommonJS {
 		return false // these are bundled
 	}
 	name = filepath.ToSlash(name)
+	if slices.ContainsFunc(r.Globs, func(glob string) bool { return matchText(glob, name) }) {
+		return true
+	}
 	for strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") {
 		_, name, _ = strings.Cut(name, "/")
 	}
@@ -183,4 +188,20 @@ func makes(r wrangler.Rule, name string) bool {
 		ok, err := doublestar.Match(glob, name)
 		return err == nil && ok
 	})
+}
+
+// matchText tells whether a text is of a form in which stars stand for any text.
+func matchText(form, text string) bool {
+	parts := strings.Split(form, "*")
+	if len(parts) == 1 {
+		return form == text
+	}
+	first, last := parts[0], parts[len(parts)-1]
+	rest, ok := strings.CutPrefix(text, first)
+	for _, part := range parts[1 : len(parts)-1] {
+		var found bool
+		_, rest, found = strings.Cut(rest, part)
+		ok = ok && found
+	}
+	return ok && strings.HasSuffix(rest, last)
 }
