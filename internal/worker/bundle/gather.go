@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
 
 	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
@@ -15,9 +16,6 @@ const (
 	maxModules     = 5000
 	maxModuleTotal = 256 << 20
 )
-
-// A Worker of the form of modules imports or exports something.
-var isModule = regexp.MustCompile(`(?m)^\s*(export|import)\b`)
 
 // gather takes the modules as they lie in the base directory: nothing is bundled.
 func (b *Bundler) gather() (*Result, error) {
@@ -33,11 +31,22 @@ func (b *Bundler) gather() (*Result, error) {
 	}
 	if filepath.Ext(main.Name) == ".cjs" {
 		main.Type = wrangler.CommonJS
-	} else if !isModule.Match(main.Data) {
+	} else if !isModule(main.Data) {
 		return &Result{Modules: []Module{main}, ServiceWorker: true}, nil
 	}
 	others, err := b.others(base, len(main.Data))
 	return &Result{Modules: append([]Module{main}, others...)}, err
+}
+
+// isModule tells whether a source is of the form of modules: it imports or exports something.
+// Of what esbuild cannot read workerd may say more.
+func isModule(source []byte) bool {
+	read := api.Build(api.BuildOptions{
+		Stdin:  &api.StdinOptions{Contents: string(source), Loader: api.LoaderJS},
+		Format: api.FormatESModule, Outfile: "main.js", Metafile: true, Write: false, LogLevel: api.LogLevelSilent,
+	})
+	out, err := outputOf(read.Metafile)
+	return len(read.Errors) > 0 || err != nil || len(out.Exports) > 0 || out.imports()
 }
 
 // others are the files of the base directory that the rules name.

@@ -4,16 +4,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // output is what esbuild tells of the main module.
 type output struct {
-	EntryPoint string   `json:"entryPoint"`
-	Exports    []string `json:"exports"` // none, where a Worker is of the old form
-	Imports    []struct {
-		Path string `json:"path"`
-		Kind string `json:"kind"`
-	} `json:"imports"` // what is left of them
+	EntryPoint string     `json:"entryPoint"`
+	Exports    []string   `json:"exports"` // none, where a Worker is of the old form
+	Imports    []imported `json:"imports"` // what is left of them
+}
+
+type imported struct {
+	Path string `json:"path"`
+	Kind string `json:"kind"`
 }
 
 // exportsAll finds where the main module exports what another one does that is not bundled.
@@ -36,12 +39,12 @@ func outputOf(metafile string) (output, error) {
 	return output{}, nil
 }
 
-// needs tells whether a module must be there for the main one to start.
+// imports tells whether any module must be there for the main one to start.
+func (o *output) imports() bool {
+	return slices.ContainsFunc(o.Imports, func(i imported) bool { return i.Kind == "import-statement" })
+}
+
+// needs tells whether this module must be there for the main one to start.
 func (o *output) needs(path string) bool {
-	for _, i := range o.Imports {
-		if i.Path == path && i.Kind == "import-statement" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.Imports, func(i imported) bool { return i.Path == path && i.Kind == "import-statement" })
 }

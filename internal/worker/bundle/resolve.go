@@ -36,10 +36,15 @@ func (s *seen) reset() {
 	clear(s.modules)
 }
 
-func (s *seen) file(path string) {
+func (s *seen) file(path string) { s.first(path) }
+
+// first notes a file, and tells whether it was not noted before.
+func (s *seen) first(path string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := s.files[path]
 	s.files[path] = true
+	return !before
 }
 
 func (s *seen) module(m Module) {
@@ -68,13 +73,16 @@ func (b *Bundler) plugin() api.Plugin {
 	return api.Plugin{Name: "worker", Setup: func(build api.PluginBuild) {
 		build.OnStart(func() (api.OnStartResult, error) {
 			b.seen.reset()
-			for _, name := range []string{"package.json", "tsconfig.json"} {
-				b.seen.file(filepath.Join(b.worker.Dir, name))
+			b.seen.file(filepath.Join(b.worker.Dir, "package.json"))
+			if named := b.worker.Build.TSConfig; named != "" {
+				b.sawTSConfig(named)
+			} else {
+				b.sawTSConfig(filepath.Join(b.worker.Dir, "tsconfig.json"))
 			}
 			return api.OnStartResult{}, nil
 		})
 		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-			b.seen.file(args.Path)
+			b.sawSource(args.Path)
 			return api.OnLoadResult{}, nil // read as ever
 		})
 		build.OnResolve(api.OnResolveOptions{Filter: "^(cloudflare|workerd):"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
