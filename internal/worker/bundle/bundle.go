@@ -157,8 +157,8 @@ func (b *Bundler) options() api.BuildOptions {
 		Format:         api.FormatESModule,
 		Target:         api.ES2024,
 		Supported:      map[string]bool{"import-source": true, "using": true},
-		Conditions:     []string{"workerd", "worker", "browser"},
-		Platform:       api.PlatformBrowser,
+		Conditions:     b.conditions(),
+		Platform:       platforms[build.Platform],
 		Sourcemap:      api.SourceMapExternal,
 		SourcesContent: api.SourcesContentExclude,
 		Charset:        api.CharsetUTF8,
@@ -181,6 +181,16 @@ func (b *Bundler) options() api.BuildOptions {
 		Inject:      b.injected(),
 	}
 }
+
+// conditions choose among a package's exports.
+func (b *Bundler) conditions() []string {
+	if c := b.worker.Build.Conditions; c != nil {
+		return c
+	}
+	return []string{"workerd", "worker", "browser"}
+}
+
+var platforms = map[string]api.Platform{"": api.PlatformBrowser, "browser": api.PlatformBrowser, "node": api.PlatformNode, "neutral": api.PlatformNeutral}
 
 // injected are modules that come before all others.
 func (b *Bundler) injected() []string {

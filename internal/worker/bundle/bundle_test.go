@@ -111,6 +111,25 @@ export const which = "for node";
 -- node_modules/pkg/default.js --
 export const which = "for others";
 `, holds: "for workerd"},
+		"conditions and platform of .env": {archive: esm + `
+-- .env --
+WRANGLER_BUILD_CONDITIONS=""
+WRANGLER_BUILD_PLATFORM="node"
+-- index.js --
+import a from "pw"; import b from "pb"; export default { a, b };
+-- node_modules/pw/package.json --
+{"name":"pw","exports":{"workerd":"./w.js","node":"./n.js"}}
+-- node_modules/pw/n.js --
+export default "for node";
+-- node_modules/pw/w.js --
+export default "for workerd";
+-- node_modules/pb/package.json --
+{"name":"pb","main":"m.js","browser":"b.js"}
+-- node_modules/pb/m.js --
+export default "of main";
+-- node_modules/pb/b.js --
+export default "a browser's";
+`, holds: "{ a: n_default, b: m_default }"},
 		"a rule that is ignored": {archive: esm + "[[rules]]\ntype = 'Data'\nglobs = ['**/*.dat']\n" + `
 -- index.js --
 import bin from "./x.bin"; export default { bin };
@@ -567,3 +586,45 @@ func TestTraceOfTheOldForm(t *testing.T) {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// TestNoBundleForms tells a module from a script, however it is written.
+func TestNoBundleForms(t *testing.T) {
+	for source, script := range map[string]bool{
+		`var a={async fetch(){return new Response("min")}};export{a as default};`: false,
+		`"use strict";import"cloudflare:workers";`:                                false,
+		`export * from "./b.js"`:                                                  false,
+		"addEventListener('fetch', () => {\n  `\nexport default`; })":             true,
+		`import("./a.js")`: true,
+		`const 1`:          false, // workerd tells what is wrong
+	} {
+		w := project(t, "-- wrangler.toml --\nmain = 'a.js'\nno_bundle = true\n-- a.js --\n"+source+"\n")
+		if _, r, err := build(t, w); err != nil || r.ServiceWorker != script {
+			t.Errorf("%s: it is a script: %t, %v", source, r.ServiceWorker, err)
+		}
+	}
+}
+
+// TestInputsOfTypeScript holds which configurations of TypeScript's are watched: the one that
+// is named, or else the nearest of each source; and what they extend.
+func TestInputsOfTypeScript(t *testing.T) {
+	const sources = "-- src/index.ts --\nimport './deep/a'; import 'pk'; export default {};\n-- src/deep/a.ts --\nexport {};\n-- node_modules/pk/index.js --\nexport {};\n" +
+		"-- cfg/worker.json --\n{\"extends\": [\"./one\", \"../two.json\"]} // mine\n-- cfg/one.json --\n{\"extends\": \"./worker.json\"}\n-- two.json --\n{}\n-- src/tsconfig.json --\n{\"extends\" : \"../cfg/worker.json\"}\n"
+	for name, test := range map[string]struct {
+		config         string
+		watched, other []string
+	}{
+		"named":   {"tsconfig = 'cfg/worker.json'\n", []string{"cfg/worker.json", "cfg/one.json", "two.json"}, []string{"tsconfig.json", "src/tsconfig.json"}},
+		"nearest": {"", []string{"tsconfig.json", "src/tsconfig.json", "src/deep/tsconfig.json", "cfg/worker.json", "cfg/one.json", "two.json"}, []string{"node_modules/pk/tsconfig.json"}},
+	} {
+		w := project(t, "-- wrangler.toml --\nmain = 'src/index.ts'\n"+test.config+sources)
+		b, _, err := build(t, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, path := range append(test.watched, test.other...) {
+			if want := i < len(test.watched); slices.Contains(b.Inputs(), filepath.Join(w.Dir, path)) != want {
+				t.Errorf("%s: %s is watched: %t", name, path, !want)
+			}
+		}
+	}
+}

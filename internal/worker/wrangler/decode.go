@@ -53,6 +53,9 @@ func (d *decoder) needMain() {
 		d.add(a.Place.Line, `assets.binding: there is no Worker to bind to: "main" is missing`)
 	case a.RunWorkerFirst != nil && string(a.RunWorkerFirst) != "false":
 		d.add(a.Place.Line, `assets.run_worker_first: there is no Worker to run: "main" is missing`)
+	case len(d.w.Crons) > 0:
+		d.note(d.w.Crons[0].Place.Line, `triggers.crons: there is no Worker to run: "main" is missing`)
+		d.w.Crons = nil
 	}
 }
 

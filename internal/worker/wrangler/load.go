@@ -46,7 +46,11 @@ func Load(f Found, o Options) (*Worker, error) {
 	if err := p.err(); err != nil {
 		return w, err
 	}
-	return w, w.loadSecrets(o)
+	files := w.readDotenv()
+	if err := w.loadBuild(o, files.values); err != nil {
+		return w, err
+	}
+	return w, w.loadSecrets(o, files)
 }
 
 // locate sets which file is read, the last of Files, and tells whether a build has made

@@ -42,11 +42,14 @@ func (p *problems) add(line int, format string, args ...any) {
 	p.found = append(p.found, Problem{p.file, line, fmt.Sprintf(format, args...)})
 }
 
+// few are the first problems, as many as are told.
+func (p *problems) few() []Problem { return p.found[:min(len(p.found), maxProblems)] }
+
 // err joins the problems in the order of the file, nil if there are none.
 func (p *problems) err() error {
 	slices.SortStableFunc(p.found, func(a, b Problem) int { return a.Line - b.Line })
 	var told []error
-	for _, problem := range p.found[:min(len(p.found), maxProblems)] {
+	for _, problem := range p.few() {
 		told = append(told, problem)
 	}
 	if more := len(p.found) - len(told) + p.more; more > 0 {

@@ -13,8 +13,8 @@ import (
 
 // loadSecrets adds what .dev.vars holds or, where there is none, the .env files. They
 // win over variables of the configuration.
-func (w *Worker) loadSecrets(o Options) error {
-	secrets, err := w.readSecrets(o)
+func (w *Worker) loadSecrets(o Options, dotenv envFile) error {
+	secrets, err := w.readSecrets(o, dotenv)
 	if err != nil {
 		return err
 	}
@@ -88,32 +88,26 @@ func (w *Worker) boundTo(name string) string {
 	return ""
 }
 
-func (w *Worker) readSecrets(o Options) (map[string]string, error) {
+func (w *Worker) readSecrets(o Options, dotenv envFile) (map[string]string, error) {
 	files := []string{".dev.vars"}
 	if w.Env != "" {
 		files = []string{".dev.vars." + w.Env, ".dev.vars"}
 	}
 	for _, name := range files {
 		found, err := w.readEnvFile(name)
-		if err != nil || found != nil {
-			return found, err
+		if err != nil || found.values != nil {
+			w.Notes = append(w.Notes, found.passed...)
+			return found.values, err
 		}
 	}
 	if o.Getenv("CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV") == "false" {
 		return nil, nil
 	}
-	files = []string{".env", ".env.local"}
-	if w.Env != "" {
-		files = []string{".env", ".env." + w.Env, ".env.local", ".env." + w.Env + ".local"}
+	if dotenv.wrong != nil {
+		return nil, dotenv.wrong
 	}
-	all := map[string]string{}
-	for _, name := range files {
-		found, err := w.readEnvFile(name)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(all, found)
-	}
+	w.Notes = append(w.Notes, dotenv.passed...)
+	all := dotenv.values
 	outside := map[string]string{}
 	if w.required != nil || o.Getenv("CLOUDFLARE_INCLUDE_PROCESS_ENV") == "true" {
 		for _, pair := range o.Environ() {
@@ -126,37 +120,62 @@ func (w *Worker) readSecrets(o Options) (map[string]string, error) {
 	return all, nil
 }
 
-// readEnvFile reads one file, nil if it is not there.
-func (w *Worker) readEnvFile(name string) (map[string]string, error) {
+// readDotenv reads the .env files, of which the last wins.
+func (w *Worker) readDotenv() (all envFile) {
+	files := []string{".env", ".env.local"}
+	if w.Env != "" {
+		files = []string{".env", ".env." + w.Env, ".env.local", ".env." + w.Env + ".local"}
+	}
+	all.values = map[string]string{}
+	for _, name := range files {
+		found, err := w.readEnvFile(name)
+		if err != nil && all.wrong == nil {
+			all.wrong = err
+		}
+		maps.Copy(all.values, found.values)
+		all.passed = append(all.passed, found.passed...)
+	}
+	return all
+}
+
+// envFile is what such a file holds.
+type envFile struct {
+	values map[string]string // nil: it is not there
+	passed []Problem         // lines that say nothing
+	wrong  error             // with the .env files, which need not be read
+}
+
+// readEnvFile reads one file.
+func (w *Worker) readEnvFile(name string) (envFile, error) {
 	file := filepath.Join(w.beside, name)
 	path, err := filepath.Abs(file)
 	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", file, err)
+		return envFile{}, fmt.Errorf("find %s: %w", file, err)
 	}
 	w.Files = append(w.Files, path)
 	text, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return envFile{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read secrets: %w", err)
+		return envFile{}, fmt.Errorf("read secrets: %w", err)
 	}
-	p := &problems{file: file}
-	found := parseEnv(p, string(text))
-	return found, p.err()
+	p, passed := &problems{file: file}, &problems{file: file}
+	found := parseEnv(p, passed, string(text))
+	return envFile{values: found, passed: passed.few()}, p.err()
 }
 
 // assignment is a line of such a file, as npm's dotenv reads it.
 var assignment = regexp.MustCompile("(?m)^[ \t]*(?:export[ \t]+)?([\\w.-]+)(?:[ \t]*=[ \t]*|:[ \t]+)('(?:\\\\'|[^'])*'|\"(?:\\\\\"|[^\"])*\"|`(?:\\\\`|[^`])*`|[^#\r\n]*)?[ \t]*(?:#.*)?\r?$")
 
-// parseEnv reads NAME=value lines. What it complains of is never shown: it may be a
-// secret.
-func parseEnv(p *problems, text string) map[string]string {
+// parseEnv reads NAME=value lines. Others are passed over, as dotenv does. What it complains
+// of is never shown: it may be a secret.
+func parseEnv(p, passed *problems, text string) map[string]string {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(text, "\ufeff"))
 	all := map[string]string{}
 	index, end := newLines([]byte(text)), 0
 	for _, m := range assignment.FindAllStringSubmatchIndex(text, -1) {
-		checkSkipped(p, index, text, end, m[0])
+		noteSkipped(passed, index, text, end, m[0])
 		end = m[1]
 		value := ""
 		if m[4] >= 0 {
@@ -168,16 +187,16 @@ func parseEnv(p *problems, text string) map[string]string {
 		}
 		all[text[m[2]:m[3]]] = value
 	}
-	checkSkipped(p, index, text, end, len(text))
+	noteSkipped(passed, index, text, end, len(text))
 	return all
 }
 
-// checkSkipped complains of lines that are neither an assignment nor a comment.
-func checkSkipped(p *problems, index lines, text string, from, to int) {
+// noteSkipped notes lines that are neither an assignment nor a comment.
+func noteSkipped(passed *problems, index lines, text string, from, to int) {
 	for at := from; at < to; {
 		line, _, _ := strings.Cut(text[at:to], "\n")
 		if s := strings.TrimSpace(line); s != "" && s[0] != '#' {
-			p.add(index.at(at), "the line is not of the form NAME=value")
+			passed.add(index.at(at), "the line is not of the form NAME=value, and is passed over")
 		}
 		at += len(line) + 1
 	}

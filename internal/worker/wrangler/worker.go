@@ -53,6 +53,8 @@ type Build struct {
 	JSXFactory string
 	JSXFragment,
 	TSConfig string // absolute, or ""
+	Conditions []string // of packages' exports; nil: those of workerd
+	Platform   string   // "browser", "node" or "neutral"; "": the first
 }
 
 // Place is where something stands.

@@ -124,6 +124,10 @@ func show(w *wrangler.Worker) string {
 	line("define", w.Build.Define)
 	line("alias", w.Build.Alias)
 	line("no bundle", w.Build.NoBundle)
+	line("platform", w.Build.Platform)
+	if c := w.Build.Conditions; c != nil {
+		line("conditions", fmt.Sprintf("%q", c))
+	}
 	for _, r := range w.Build.Rules {
 		line("rule", fmt.Sprintf("%s %q", r.Type, r.Globs))
 	}
