@@ -84,3 +84,6 @@ func Answered(tasks bool) (linger func(ctx context.Context, most time.Duration))
 	g.pick().release()
 	return g.linger
 }
+
+// MakeTemp makes a run's directory.
+func MakeTemp() (string, error) { return makeTemp() }

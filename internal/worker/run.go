@@ -38,7 +38,7 @@ func openRun(state, node string) (*run, error) {
 	if err := os.MkdirAll(runs, 0o700); err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
-	dir, err := os.MkdirTemp("", tempPattern)
+	dir, err := makeTemp()
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for workerd: %w", err)
 	}
@@ -51,6 +51,26 @@ func openRun(state, node string) (*run, error) {
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
 	return r, r.save()
+}
+
+// maxTemp is how long the path of such a directory may be: sockets in it have longer ones, of
+// which systems take 103 bytes.
+const maxTemp = 103 - len("/g0123456789/00/s")
+
+// makeTemp makes a run's directory in that for temporary files, or in /tmp where its path
+// would be too long for sockets.
+func makeTemp() (string, error) {
+	dir, err := os.MkdirTemp("", tempPattern)
+	if err != nil || len(dir) <= maxTemp {
+		return dir, err
+	}
+	if err := os.Remove(dir); err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp("/tmp", tempPattern); err != nil {
+		return "", fmt.Errorf("TMPDIR is too long for sockets: %w", err)
+	}
+	return dir, nil
 }
 
 func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }

@@ -2,6 +2,9 @@ package worker_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"net"
 	"net/http/httptest"
 	"net/netip"
 	"os"
@@ -163,6 +166,33 @@ func TestPlain(t *testing.T) {
 	} {
 		if got := worker.Plain(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestTempForSockets holds that a directory for sockets is made whose paths are short enough,
+// however long TMPDIR is.
+func TestTempForSockets(t *testing.T) {
+	for _, length := range []int{60, 70, 90, 120} {
+		long := filepath.Join(t.TempDir(), strings.Repeat("d", 120))[:length]
+		if err := os.MkdirAll(long, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("TMPDIR", long)
+		dir, err := worker.MakeTemp()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("unix", dir+"/g4294967295/63/s")
+		if err == nil {
+			t.Error("a socket without its directory")
+			_ = l.Close()
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a socket below a TMPDIR of %d bytes: %v", length, err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
 		}
 	}
 }
