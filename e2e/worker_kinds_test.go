@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"golang.org/x/sync/errgroup"
 )
 
 // objectsProject counts in a Durable Object, and has a cron trigger.
@@ -80,6 +81,35 @@ func TestWorkerObjects(t *testing.T) {
 	r.exited <- nil
 	p.edit("index.js", `null.boom`, `"three"`)
 	startWorker(t, p.dir).want("/count", 200, "4")
+}
+
+// TestWorkerObjectsThatGoAndCome takes the objects out of the configuration while one is being
+// asked: the process that has them open has ended when the new code runs, so that they may
+// come back.
+func TestWorkerObjectsThatGoAndCome(t *testing.T) {
+	t.Parallel()
+	p := objectsProject(t)
+	p.edit("index.js", "  count() {", "  async slow() { console.log(\"slow begins\"); await new Promise(() => setTimeout(() => {}, 60_000)); }\n  count() {")
+	p.edit("index.js", `    if (path === "/count")`, `    if (path === "/slow") return new Response(await env.COUNTER.getByName("a").slow());
+    if (path === "/count")`)
+	with := p.read("wrangler.jsonc")
+	r := startWorker(t, p.dir)
+	r.want("/count", 200, "1")
+	var slow errgroup.Group
+	slow.Go(func() error { _, _, err := r.try(http.MethodGet, "/slow", ""); return err })
+	r.says("slow begins")
+	p.write("other.js", `export default { fetch() { return new Response("without"); } };`)
+	p.replace("wrangler.jsonc", `{ "name": "objects", "main": "other.js", "compatibility_date": "2026-01-01" }`)
+	r.runs("without")
+	if alive(r.workerd[0]) {
+		t.Error("the process that has the objects open is still there")
+	}
+	p.replace("wrangler.jsonc", with)
+	r.runs("one")
+	r.want("/count", 200, "2")
+	if err := slow.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestWorkerAssets serves an assets directory beside a Worker, and one without any.

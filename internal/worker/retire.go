@@ -42,7 +42,7 @@ func (r *Runner) retire(g *generation) {
 	}
 	r.life.Go(func() error {
 		defer hurry()
-		if g.drain(r.ended, drainTimeout) && !g.alone { // the next may want its storage
+		if g.drain(r.ended, drainTimeout) {
 			g.linger(ctx, taskTimeout)
 		}
 		g.linger(context.Background(), taskGrace)

@@ -328,7 +328,7 @@ func (r *Runner) deploy(ctx context.Context) error {
 	if p.alone() && r.shared {
 		return fmt.Errorf("another godwit worker runs with the state directory %s: Durable Objects and cron triggers are for one alone", r.cfg.State)
 	}
-	if p.alone() && r.current != nil {
+	if r.current != nil && (p.alone() || r.current.alone) { // what runs after the next may be alone again
 		err = r.replaceAlone(ctx, p)
 	} else {
 		err = r.replace(ctx, p)
