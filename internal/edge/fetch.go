@@ -113,11 +113,12 @@ func (v *values) fetchLoop(ctx context.Context) error {
 
 // failed puts back a value that did not come.
 func (v *values) failed(w want, err error) {
-	log, text := v.log.Debug, "fetch value"
+	log := v.log.With(logNamespace, w.ns.String(), logRevision, uint64(w.revision))
 	if v.queue.retry(w) == tellFailures {
-		log, text = v.log.Warn, "a value does not come: it is asked for again and again"
+		log.Warn("a value does not come: it is asked for again and again", logError, err.Error())
+		return
 	}
-	log(text, logNamespace, w.ns.String(), logRevision, uint64(w.revision), logError, err.Error())
+	log.Debug("fetch value", logError, err.Error())
 }
 
 // prefetch fetches a value unless nobody wants it any more.
