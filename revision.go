@@ -47,6 +47,10 @@ type Epoch struct {
 // MaxGeneration is below 2^53, as revisions are.
 const MaxGeneration uint64 = 1<<53 - 1
 
+// MaxFollowedGeneration is the last generation that followers take, and say that they have
+// followed.
+const MaxFollowedGeneration = MaxGeneration / 2
+
 // Lineage is the epochs of a log, oldest first. Two stores with the same
 // (epoch, revision) hold the same content.
 type Lineage []Epoch

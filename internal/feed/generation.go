@@ -19,8 +19,8 @@ func (q *ask) checkGeneration(s *Server) error {
 		return nil
 	}
 	g, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || g > maxAskedGeneration {
-		return godwit.Errorf(godwit.CodeInvalidRequest, "generation must be a number of at most %d.", maxAskedGeneration)
+	if err != nil || g > godwit.MaxFollowedGeneration {
+		return godwit.Errorf(godwit.CodeInvalidRequest, "generation must be a number of at most %d.", godwit.MaxFollowedGeneration)
 	}
 	own := s.cfg.Store.Generation()
 	if g <= own || q.refusal != nil || q.query.Get("cluster") != s.cfg.Store.Cluster() {
@@ -38,9 +38,6 @@ func (q *ask) checkGeneration(s *Server) error {
 	}
 	return nil
 }
-
-// maxAskedGeneration leaves room for a promotion above whatever is asked for.
-const maxAskedGeneration = godwit.MaxGeneration / 2
 
 // Fence ends all streams and takes no new ones: the log is another centre's.
 func (s *Server) Fence(why error) {

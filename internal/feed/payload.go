@@ -261,7 +261,7 @@ func decodeLineage(d *wire.Decoder) godwit.Lineage {
 		copy(l[i].ID[:], d.Bytes(int64(len(l[i].ID))))
 		l[i].First, l[i].After = d.Revision(), d.Revision()
 		l[i].Generation = uint64(d.Int())
-		if l[i].After >= l[i].First || l[i].Generation > maxAskedGeneration {
+		if l[i].After >= l[i].First || l[i].Generation > godwit.MaxFollowedGeneration {
 			d.Fail()
 		}
 		if i > 0 && !follows(l[i], l[i-1]) {

@@ -45,9 +45,9 @@ func (s *Store) promote(r godwit.Revision) (uint64, error) {
 	}
 	o := tx.ownership()
 	next := max(o.generation+1, o.fence+1, uint64(max(s.cfg.Now().UnixMilli(), 1)))
-	if next > godwit.MaxGeneration {
+	if next > godwit.MaxFollowedGeneration {
 		tx.Rollback()
-		return 0, fmt.Errorf("there is no generation above %d", max(o.generation, o.fence))
+		return 0, fmt.Errorf("there is no generation above %d that a follower would take", max(o.generation, o.fence))
 	}
 	tx.RaiseGeneration(next)
 	tx.delete(metaFollower)

@@ -174,6 +174,22 @@ func TestGenerationOnlyRises(t *testing.T) {
 	d.healthy()
 }
 
+// TestPromoteToTheLastGeneration: a generation that followers would not take is not given.
+func TestPromoteToTheLastGeneration(t *testing.T) {
+	for fence, ok := range map[uint64]bool{godwit.MaxGeneration/2 - 1: true, godwit.MaxGeneration / 2: false} {
+		d := newDisk(t, store.Config{})
+		d.openEpoch()
+		r := d.write(put(ns1, "a", "1"))
+		if err := d.Fence(fence); err != nil {
+			t.Fatal(err)
+		}
+		crashed := openDisk(t, d.mem.CrashClone(store.CrashClone{}), d.cfg)
+		if g, err := crashed.promote(r); (err == nil) != ok || ok && g != fence+1 {
+			t.Errorf("fenced by %d: generation %d, %v", fence, g, err)
+		}
+	}
+}
+
 // TestFence: it outlives a crash at once, and ends with a generation that is as
 // high.
 func TestFence(t *testing.T) {
