@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -27,12 +29,46 @@ func (p *program) note(format string, args ...any) {
 
 // writeJSON writes v in one line.
 func (p *program) writeJSON(v any) error {
-	enc := json.NewEncoder(p.stdout)
-	enc.SetEscapeHTML(false)
+	enc := newEncoder(p.stdout)
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
 	return nil
+}
+
+// newEncoder writes JSON that plays no tricks on a terminal.
+func newEncoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(plainWriter{w})
+	enc.SetEscapeHTML(false)
+	return enc
+}
+
+// plainWriter takes JSON, each value whole, and has control characters, and those that
+// turn text around, stand as their codes: for who reads the JSON it is the same.
+type plainWriter struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (p plainWriter) Write(b []byte) (int, error) {
+	if !bytes.ContainsFunc(b, tricky) {
+		return p.w.Write(b)
+	}
+	plain := make([]byte, 0, len(b)+64)
+	for _, r := range string(b) {
+		if tricky(r) {
+			plain = fmt.Appendf(plain, `\u%04x`, r)
+		} else {
+			plain = utf8.AppendRune(plain, r)
+		}
+	}
+	if _, err := p.w.Write(plain); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// tricky tells of a character that changes how a terminal shows others.
+func tricky(r rune) bool {
+	return r != '\n' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 }
 
 // table writes rows: under a header and in columns on a terminal, with tabs
@@ -86,8 +122,7 @@ type jsonArray struct {
 
 func (p *program) jsonArray() *jsonArray {
 	w := bufio.NewWriter(p.stdout)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
+	enc := newEncoder(w)
 	return &jsonArray{w: w, enc: enc}
 }
 

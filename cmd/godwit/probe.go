@@ -101,7 +101,7 @@ func (c *probeCmd) nodes(ctx context.Context, p *program, cl *client.Client) ([]
 	}
 	for _, n := range inTree(root, nil) {
 		if err := n.reach(ctx); err != nil {
-			fmt.Fprintf(p.stderr, "godwit: left out %s: %v\n", n.name, err)
+			fmt.Fprintf(p.stderr, "godwit: left out %s: %s\n", printable(n.name), oneLine(err.Error()))
 			continue
 		}
 		nodes = append(nodes, n)

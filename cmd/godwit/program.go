@@ -7,7 +7,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"github.com/alecthomas/kong"
 )
@@ -133,7 +132,7 @@ func oneLine(text string) string {
 		switch {
 		case r == '\n':
 			b.WriteString("; ")
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
+		case tricky(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)
