@@ -43,6 +43,7 @@ const codeInvalidCursor = 10041
 func (s *CloudflareSource) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		cursor, behind := s.From.Cursor, s.From.Key
+		var ahead circle
 		for {
 			keys, next, err := s.list(ctx, cursor)
 			if e := new(CloudflareError); errors.As(err, &e) && e.Code == codeInvalidCursor && cursor != "" && cursor == s.From.Cursor {
@@ -59,13 +60,31 @@ func (s *CloudflareSource) Batches(ctx context.Context) iter.Seq2[Batch, error] 
 			if !s.page(ctx, cursor, keys, yield) || next == "" {
 				return
 			}
-			if next == cursor { // it would be for ever
-				yield(Batch{}, errors.New("list keys: the cursor of a page leads to the same page"))
+			if ahead.closes(next) { // it would be for ever
+				yield(Batch{}, errors.New("list keys: the cursors of pages lead in a circle"))
 				return
 			}
 			cursor = next
 		}
 	}
+}
+
+// circle finds out when cursors come round again. It holds one of them, for twice as long
+// each time: sooner or later that is one of the circle, and for longer than it is long.
+type circle struct {
+	held  string
+	since int // cursors ago
+	until int // how long it is held
+}
+
+func (c *circle) closes(next string) bool {
+	if next == c.held {
+		return true
+	}
+	if c.since++; c.since > c.until {
+		c.held, c.since, c.until = next, 0, 2*c.until+1
+	}
+	return false
 }
 
 func (s *CloudflareSource) list(ctx context.Context, cursor string) (keys []listedKey, next string, err error) {

@@ -292,34 +292,33 @@ func TestCloudflareRate(t *testing.T) {
 	})
 }
 
-// TestCloudflareGoesInCircles holds that a list which leads to itself is not read for
-// ever.
+// TestCloudflareGoesInCircles holds that a list which leads back to where it was is not
+// read for ever.
 func TestCloudflareGoesInCircles(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := `{"success":true,"result":{"values":{"a":{"value":"v"}}}}`
-		if r.Method == http.MethodGet {
-			answer = `{"success":true,"result":[{"name":"a"}],"result_info":{"cursor":"c"}}`
-		}
-		_, _ = io.WriteString(w, answer)
-	}))
-	defer srv.Close()
-	id := strings.Repeat("a", 32)
-	c := &transfer.Cloudflare{BaseURL: srv.URL, Token: "token", Account: id, Namespace: id, Rate: 1_000_000}
-	check(t, c.Open())
-	source := &transfer.CloudflareSource{Cloudflare: c}
-	batches := 0
-	for _, err := range source.Batches(t.Context()) {
-		if err != nil {
-			if !strings.Contains(err.Error(), "the same page") {
-				t.Error(err)
+	for pages := range 6 {
+		lists := 0
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := `{"success":true,"result":{"values":{"a":{"value":"v"}}}}`
+			if r.Method == http.MethodGet {
+				lists++
+				answer = fmt.Sprintf(`{"success":true,"result":[{"name":"a"}],"result_info":{"cursor":"c%d"}}`, lists%(pages+1))
 			}
-			return
+			_, _ = io.WriteString(w, answer)
+		}))
+		id := strings.Repeat("a", 32)
+		c := &transfer.Cloudflare{BaseURL: srv.URL, Token: "token", Account: id, Namespace: id, Rate: 1_000_000}
+		check(t, c.Open())
+		var ended error
+		for _, err := range (&transfer.CloudflareSource{Cloudflare: c}).Batches(t.Context()) {
+			if ended = err; lists > 30 {
+				break
+			}
 		}
-		if batches++; batches > 10 {
-			break
+		srv.Close()
+		if ended == nil || !strings.Contains(ended.Error(), "lead in a circle") {
+			t.Errorf("%d pages: %d lists, %v", pages+1, lists, ended)
 		}
 	}
-	t.Errorf("it went on for %d batches", batches)
 }
 
 // TestCloudflareIndents: white space between the parts of an answer is none of the
