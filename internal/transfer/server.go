@@ -109,10 +109,11 @@ func (s *Server) item(k *client.Scanned) Item {
 // open opens a value that was too large for its page; nil if it is gone by now. What
 // it tells is all of one write.
 func (s *Server) open(ctx context.Context, d *client.Details) (*Large, error) {
-	v, err := s.KV.Get(ctx, d.Name)
+	atLeast := client.MinRevision(d.Revision) // of the page: another node may be asked, that is behind
+	v, err := s.KV.Get(ctx, d.Name, atLeast)
 	if err == nil && v.Revision != d.Revision {
 		_ = v.Close()
-		v, err = s.KV.GetWithMetadata(ctx, d.Name)
+		v, err = s.KV.GetWithMetadata(ctx, d.Name, atLeast)
 	} else if err == nil {
 		v.Metadata = d.Metadata
 	}
