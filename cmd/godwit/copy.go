@@ -109,7 +109,7 @@ func (c *copyCmd) look(ctx context.Context, p *program, source transfer.Source, 
 	}
 	counts := new(transfer.Progress)
 	say := p.say("check", c.Quiet, counts, total, counts.Keys.Load)
-	err = transfer.Look(ctx, source, transfer.Options{Progress: counts, Now: transfer.Seconds(now)})
+	err = transfer.Look(ctx, source, transfer.MaxValue, transfer.Options{Progress: counts, Now: transfer.Seconds(now)})
 	say.close(err)
 	if err != nil {
 		return err

@@ -85,7 +85,11 @@ func (c *exportCmd) usage() error {
 func (c *exportCmd) look(ctx context.Context, p *program, source transfer.Source, o transfer.Options, total int64) error {
 	counts := o.Progress
 	say := p.say("check", c.Quiet, counts, total, counts.Keys.Load)
-	err := transfer.Look(ctx, source, o)
+	most := int64(transfer.MaxValue)
+	if c.To == "cloudflare" {
+		most = transfer.DefaultMaxValue
+	}
+	err := transfer.Look(ctx, source, most, o)
 	say.close(err)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ type importCmd struct {
 	Atomic             bool     `env:"-" help:"Of lines: write nothing unless all of the input is good. Standard input is first copied into a file."`
 	ResumeFromLine     int64    `env:"-" help:"Of lines: begin with this one; of one file or standard input." placeholder:"N"`
 	Checkpoint         string   `env:"-" help:"A file to note in how far this has come: another run with it goes on there. Of lines, cloudflare and miniflare." placeholder:"FILE"`
-	MaxValue           size     `env:"-" help:"Of lines: the longest value (${default}), up to 1 GiB where the server takes it." default:"25MiB" placeholder:"N"`
+	MaxValue           size     `env:"-" help:"Of lines, and with --dry-run of all: the longest value (${default}), up to 1 GiB where the server takes it." default:"25MiB" placeholder:"N"`
 	MiniflareNamespace string   `env:"-" help:"Of miniflare: the namespace's id, if there are several." placeholder:"ID"`
 
 	checkpoint *transfer.Checkpoint
@@ -131,7 +131,7 @@ func (c *importCmd) look(ctx context.Context, p *program, id string, in *input) 
 // pass reads everything and writes nothing.
 func (c *importCmd) pass(ctx context.Context, p *program, in *input) error {
 	say := p.say("check", c.Quiet, in.counts, in.total, in.done)
-	err := transfer.Look(ctx, in.source, transfer.Options{Progress: in.counts, Now: in.now})
+	err := transfer.Look(ctx, in.source, int64(c.MaxValue), transfer.Options{Progress: in.counts, Now: in.now})
 	say.close(err)
 	return err
 }

@@ -90,7 +90,7 @@ func (d *Dashboard) takeIn(c *call, ns *godwit.Namespace, fields map[string]stri
 	o := transfer.Options{Concurrency: 1, Progress: &one.progress, Now: d.unixNow, OnMark: func(m transfer.Mark) { one.line.Store(m.Line) }}
 	result := &importResult{Checked: fields["check"] != ""}
 	if result.Checked {
-		err = transfer.Look(c.Context(), from, o)
+		err = transfer.Look(c.Context(), from, from.MaxValue, o)
 	} else {
 		err = transfer.Run(c.Context(), from, &transfer.ServerTarget{KV: kv, Progress: &one.progress, Now: d.unixNow}, o)
 	}

@@ -131,14 +131,26 @@ func (r *dirReader) item(name string, d fs.DirEntry) (Item, error) {
 		return it, fmt.Errorf("look at file: %w", err)
 	}
 	if info.Size() > fileHeld {
-		it.Open = r.opener(name)
-		return it, nil
+		it.Open, it.Size = r.opener(name), info.Size()
+		return it, r.readable(name)
 	}
 	it.Value, err = r.root.ReadFile(name)
 	if err != nil {
 		return it, fmt.Errorf("read file: %w", err)
 	}
 	return it, nil
+}
+
+// readable holds that a file can be opened, before it is its turn.
+func (r *dirReader) readable(name string) error {
+	f, err := r.root.Open(name)
+	if err != nil {
+		return fmt.Errorf("open file: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("close file: %w", err)
+	}
+	return nil
 }
 
 func (r *dirReader) opener(name string) func(context.Context) (*Large, error) {

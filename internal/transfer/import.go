@@ -12,15 +12,34 @@ import (
 )
 
 // nothing is a Target that takes all and keeps none: for a look at a source.
-type nothing struct{}
+type nothing struct {
+	maxValue int64
+	progress *Progress // of the Run
+}
 
 // Write implements [Target].
-func (nothing) Write(context.Context, []Item) error { return nil }
+func (n nothing) Write(_ context.Context, items []Item) error {
+	for i := range items {
+		it := &items[i]
+		size := int64(len(it.Value))
+		if it.Open != nil {
+			size = it.Size
+			n.progress.Bytes.Add(size) // Run counts what came along
+		}
+		if size > n.maxValue {
+			return it.fault(fmt.Errorf("the value has %d bytes, the limit is %d", size, n.maxValue))
+		}
+	}
+	return nil
+}
 
-// Look reads a source to its end and counts what Run would write, which it does not.
-// Error: *StoppedError.
-func Look(ctx context.Context, from Source, o Options) error {
-	return Run(ctx, from, nothing{}, o)
+// Look reads a source to its end and counts what Run would write, which it does not. A
+// value of over maxValue bytes is an error, as the target would say. Error: *StoppedError.
+func Look(ctx context.Context, from Source, maxValue int64, o Options) error {
+	if o.Progress == nil {
+		o.Progress = new(Progress)
+	}
+	return Run(ctx, from, nothing{maxValue, o.Progress}, o)
 }
 
 // Under is a source without the keys that do not start with a prefix.

@@ -32,6 +32,7 @@ type Item struct {
 	Key        string
 	Value      []byte
 	Open       func(context.Context) (*Large, error) // in place of Value, if that is too large to come along
+	Size       int64                                 // bytes that Open is about to give, as far as is known
 	Metadata   json.RawMessage                       // nil: none
 	Expiration int64                                 // unix seconds; 0: never
 	TTL        int64                                 // seconds from when it is written; wins over Expiration; 0: none

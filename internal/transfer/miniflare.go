@@ -259,6 +259,7 @@ func (m *Miniflare) item(rows *sql.Rows, blobs *os.Root) (it Item, err error) {
 		return it, nil
 	}
 	metadataOf, expirationOf, name := it.Metadata, it.Expiration, filepath.Join(m.Dir, m.Namespace, "blobs")
+	it.Size = info.Size()
 	it.Open = func(context.Context) (*Large, error) {
 		f, err := os.OpenInRoot(name, blob)
 		if err != nil {

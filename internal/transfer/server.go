@@ -101,6 +101,7 @@ func (s *Server) item(k *client.Scanned) Item {
 	it := Item{Key: k.Name, Value: k.Value, Metadata: k.Metadata, Expiration: unix(k.Expiration)}
 	if k.ValueOmitted {
 		d := k.Details
+		it.Size = d.Size
 		it.Open = func(ctx context.Context) (*Large, error) { return s.open(ctx, &d) }
 	}
 	return it
