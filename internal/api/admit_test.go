@@ -58,10 +58,7 @@ func TestTokenRate(t *testing.T) {
 func TestNamespaceRate(t *testing.T) {
 	env := apitest.Open(t)
 	rate := 3.0
-	ns, err := env.Catalog.SetNamespace(t.Context(), env.Namespace(t, "site").ID, godwit.Settings{RequestsPerSecond: &rate})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ns := env.Set(t, env.Namespace(t, "site"), godwit.Settings{RequestsPerSecond: &rate})
 	for _, tt := range []struct {
 		ns   *godwit.Namespace
 		want int
@@ -84,10 +81,7 @@ func TestRateAfterClockPutBack(t *testing.T) {
 		t.Run(back.String(), func(t *testing.T) {
 			env := apitest.Open(t)
 			rate := 3.0
-			ns, err := env.Catalog.SetNamespace(t.Context(), env.Namespace(t, "site").ID, godwit.Settings{RequestsPerSecond: &rate})
-			if err != nil {
-				t.Fatal(err)
-			}
+			ns := env.Set(t, env.Namespace(t, "site"), godwit.Settings{RequestsPerSecond: &rate})
 			try := func(when string, want int) {
 				t.Helper()
 				got := admitted(t, 20, func() error { return env.Service.AdmitNamespace(ns) }, godwit.ErrNamespaceRate)

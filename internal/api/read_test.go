@@ -18,11 +18,7 @@ func TestReadOptions(t *testing.T) {
 	env := apitest.Open(t)
 	plain := env.Namespace(t, "plain")
 	least := int64(5)
-	strong, err := env.Catalog.SetNamespace(t.Context(), env.Namespace(t, "strong").ID,
-		godwit.Settings{Consistency: "strong", MinCacheTTL: &least})
-	if err != nil {
-		t.Fatal(err)
-	}
+	strong := env.Set(t, env.Namespace(t, "strong"), godwit.Settings{Consistency: "strong", MinCacheTTL: &least})
 	for name, tc := range map[string]struct {
 		ns   *godwit.Namespace
 		read api.Read

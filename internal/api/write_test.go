@@ -479,10 +479,7 @@ func TestWritesPerKey(t *testing.T) {
 	}
 
 	none := 0.0
-	free, err := env.Catalog.SetNamespace(t.Context(), ns.ID, godwit.Settings{WritesPerKey: &none})
-	if err != nil {
-		t.Fatal(err)
-	}
+	free := env.Set(t, ns, godwit.Settings{WritesPerKey: &none})
 	for range 2 {
 		if !write(free, "k") {
 			t.Error("the namespace's setting is not in force")

@@ -256,14 +256,17 @@ func (c *Catalog) RenameNamespace(ctx context.Context, id godwit.NamespaceID, ti
 	})
 }
 
-// SetNamespace replaces a namespace's settings. Errors: ErrNamespaceNotFound,
-// CodeInvalidRequest, those of Log.Propose.
-func (c *Catalog) SetNamespace(ctx context.Context, id godwit.NamespaceID, s godwit.Settings) (*godwit.Namespace, error) {
-	if err := s.Validate(); err != nil {
-		return nil, err
-	}
-	return c.change(ctx, id, godwit.RequestKey{}, func(ns *godwit.Namespace) (godwit.Transaction, error) {
-		ns.Settings = s
+// SetNamespace puts in place of a namespace's settings what change makes of them. It may
+// be called again, where others change them meanwhile. Errors: ErrNamespaceNotFound, those
+// of change, CodeInvalidRequest, those of Log.Propose.
+func (c *Catalog) SetNamespace(ctx context.Context, id godwit.NamespaceID, change func(godwit.Settings) (godwit.Settings, error)) (*godwit.Namespace, error) {
+	return c.change(ctx, id, godwit.RequestKey{}, func(ns *godwit.Namespace) (tx godwit.Transaction, err error) {
+		if ns.Settings, err = change(ns.Settings); err != nil {
+			return tx, err
+		}
+		if err := ns.Settings.Validate(); err != nil {
+			return tx, err
+		}
 		return c.replacement(ns), nil
 	})
 }

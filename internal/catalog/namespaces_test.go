@@ -199,12 +199,17 @@ func TestRenameNamespace(t *testing.T) {
 	create(t, c, "d")
 }
 
+// to is a change of settings to these, whatever they were.
+func to(s godwit.Settings) func(godwit.Settings) (godwit.Settings, error) {
+	return func(godwit.Settings) (godwit.Settings, error) { return s, nil }
+}
+
 func TestSetNamespace(t *testing.T) {
 	c := open(t, newMemory())
 	ns := create(t, c, "a")
 	ttl, zero := int64(5), int64(0)
 	want := godwit.Settings{MinExpirationTTL: &ttl, Consistency: "strong"}
-	set, err := c.SetNamespace(t.Context(), ns.ID, want)
+	set, err := c.SetNamespace(t.Context(), ns.ID, to(want))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,9 +219,9 @@ func TestSetNamespace(t *testing.T) {
 	if set, err = c.RenameNamespace(t.Context(), ns.ID, "b", godwit.RequestKey{}); err != nil || set.Settings.Consistency != "strong" {
 		t.Errorf("renamed: %+v, %v", set, err)
 	}
-	_, err = c.SetNamespace(t.Context(), ns.ID, godwit.Settings{MinExpirationTTL: &zero})
+	_, err = c.SetNamespace(t.Context(), ns.ID, to(godwit.Settings{MinExpirationTTL: &zero}))
 	wantCode(t, "a bad setting", err, godwit.CodeInvalidRequest)
-	_, err = c.SetNamespace(t.Context(), godwit.NamespaceID{1}, want)
+	_, err = c.SetNamespace(t.Context(), godwit.NamespaceID{1}, to(want))
 	wantCode(t, "unknown", err, godwit.CodeNamespaceNotFound)
 }
 
@@ -268,9 +273,26 @@ func TestConcurrentChange(t *testing.T) {
 	}
 
 	m.before = rename("b")
-	set, err := c.SetNamespace(t.Context(), ns.ID, godwit.Settings{Consistency: "strong"})
+	set, err := c.SetNamespace(t.Context(), ns.ID, to(godwit.Settings{Consistency: "strong"}))
 	if err != nil || set.Title != "b" || set.Settings.Consistency != "strong" {
 		t.Errorf("set over a rename: %+v, %v", set, err)
+	}
+
+	m.before = func() {
+		if _, err := c.SetNamespace(t.Context(), ns.ID, func(s godwit.Settings) (godwit.Settings, error) {
+			s.History = "24h"
+			return s, nil
+		}); err != nil {
+			t.Errorf("set in between: %v", err)
+		}
+	}
+	ttl := int64(5)
+	set, err = c.SetNamespace(t.Context(), ns.ID, func(s godwit.Settings) (godwit.Settings, error) {
+		s.MinExpirationTTL = &ttl
+		return s, nil
+	})
+	if want := (godwit.Settings{Consistency: "strong", History: "24h", MinExpirationTTL: &ttl}); err != nil || !cmp.Equal(set.Settings, want) {
+		t.Errorf("set over another's change: %+v, %v", set.Settings, err)
 	}
 
 	m.before = rename("c")

@@ -273,7 +273,10 @@ func TestProposePermissions(t *testing.T) {
 func TestProposeRefuses(t *testing.T) {
 	w := newWritable(t)
 	hour := int64(3600)
-	if _, err := w.catalog.SetNamespace(t.Context(), w.ns2, godwit.Settings{MinExpirationTTL: &hour}); err != nil {
+	if _, err := w.catalog.SetNamespace(t.Context(), w.ns2, func(s godwit.Settings) (godwit.Settings, error) {
+		s.MinExpirationTTL = &hour
+		return s, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	changed := func(fn func(*godwit.Mutation)) []godwit.Transaction {

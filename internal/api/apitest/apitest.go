@@ -125,6 +125,16 @@ func (e *Env) Namespace(t testing.TB, title string) *godwit.Namespace {
 	return ns
 }
 
+// Set gives a namespace these settings, and returns it with them.
+func (e *Env) Set(t testing.TB, ns *godwit.Namespace, s godwit.Settings) *godwit.Namespace {
+	t.Helper()
+	set, err := e.Catalog.SetNamespace(t.Context(), ns.ID, func(godwit.Settings) (godwit.Settings, error) { return s, nil })
+	if err != nil {
+		t.Fatalf("set namespace %q: %v", ns.Title, err)
+	}
+	return set
+}
+
 // Token makes a token and returns its secret. Without namespaces it is for all.
 func (e *Env) Token(t testing.TB, p godwit.Permission, namespaces ...*godwit.Namespace) string {
 	t.Helper()

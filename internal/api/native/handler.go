@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/godwitkv/godwit"
@@ -113,7 +112,6 @@ type Config struct {
 // cleans or redirects it.
 type Handler struct {
 	cfg          Config
-	settings     sync.Mutex // a change of settings is a read and a write
 	watches      watches
 	transactions *room.Room // the memory that bodies of transactions take
 }

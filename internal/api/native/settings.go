@@ -13,24 +13,17 @@ func (h *Handler) namespaceSettings(r *request) (any, error) {
 // patchSettings changes the settings that the body names; null takes one away.
 // It answers all that are then in force.
 func (h *Handler) patchSettings(r *request) (any, error) {
-	if _, err := h.findNow(r, godwit.PermissionAdmin); err != nil {
-		return nil, err
-	}
-	raw, err := readBody(r.Request, maxBodyBytes) // before the lock: a slow client holds up nobody
+	ns, err := h.findNow(r, godwit.PermissionAdmin)
 	if err != nil {
 		return nil, err
 	}
-	h.settings.Lock()
-	defer h.settings.Unlock()
-	ns, err := h.find(r, godwit.PermissionAdmin)
+	raw, err := readBody(r.Request, maxBodyBytes)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := patch(ns.Settings, raw)
-	if err != nil {
-		return nil, err
-	}
-	ns, err = h.cfg.Service.Catalog().SetNamespace(r.Context(), ns.ID, settings)
+	ns, err = h.cfg.Service.Catalog().SetNamespace(r.Context(), ns.ID, func(s godwit.Settings) (godwit.Settings, error) {
+		return patch(s, raw)
+	})
 	if err != nil {
 		return nil, err
 	}

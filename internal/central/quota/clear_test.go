@@ -37,9 +37,7 @@ func TestClear(t *testing.T) {
 	if err := wipe(""); godwit.CodeOf(err) != godwit.CodeInvalidRequest {
 		t.Errorf("clear 46 keys: %v", err)
 	}
-	if _, err := w.Catalog.SetNamespace(t.Context(), w.ns.ID, godwit.Settings{}); err != nil {
-		t.Fatal(err)
-	}
+	w.Set(t, w.ns, godwit.Settings{})
 	if err := wipe(""); err != nil {
 		t.Errorf("clear without a history: %v", err)
 	}

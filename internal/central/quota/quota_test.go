@@ -35,11 +35,7 @@ func open(t *testing.T, s godwit.Settings) *world {
 		w.log = c.Log
 	}))
 	w.Namespace(t, "other")
-	ns, err := w.Catalog.SetNamespace(t.Context(), w.Namespace(t, "site").ID, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.ns = ns
+	w.ns = w.Set(t, w.Namespace(t, "site"), s)
 	return w
 }
 
@@ -135,9 +131,6 @@ func TestOverQuota(t *testing.T) {
 	w := open(t, godwit.Settings{})
 	w.steps(t, "bulk a,b,c,d,e 12345")
 	one := int64(1)
-	var err error
-	if w.ns, err = w.Catalog.SetNamespace(t.Context(), w.ns.ID, godwit.Settings{MaxKeys: &one, MaxBytes: &one}); err != nil {
-		t.Fatal(err)
-	}
+	w.ns = w.Set(t, w.ns, godwit.Settings{MaxKeys: &one, MaxBytes: &one})
 	w.steps(t, "no: put f 1", "no: put a 123456", "put a 12345", "put a 1", "delete b", "put f 1; delete a", "no: put g 1")
 }
