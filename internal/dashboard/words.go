@@ -24,6 +24,7 @@ func functions(a *assets) template.FuncMap {
 		"plural":  plural,
 		"len64":   func(rows []tokenRow) int64 { return int64(len(rows)) },
 		"shown":   shown,
+		"seen":    seen,
 		"clip":    clip,
 		"escaped": url.QueryEscape,
 		"span":    func(seconds int64) string { return span(time.Duration(seconds) * time.Second) },
@@ -122,9 +123,23 @@ func shown(s string) string {
 		return s
 	}
 	start := strings.Index(s, inner)
+	return coded(s, func(i int, r rune) bool { return invisible(r) || i < start || i >= start+len(inner) })
+}
+
+// seen is a value as it can be looked at: white space stays, and what changes how other
+// text looks stands as its code.
+func seen(s string) string {
+	if !strings.ContainsFunc(s, tricky) {
+		return s
+	}
+	return coded(s, func(_ int, r rune) bool { return tricky(r) })
+}
+
+// coded is text with some of its characters, by where they begin, as their codes.
+func coded(s string, which func(i int, r rune) bool) string {
 	var b strings.Builder
 	for i, r := range s {
-		if invisible(r) || i < start || i >= start+len(inner) {
+		if which(i, r) {
 			fmt.Fprintf(&b, "\\u{%x}", r)
 		} else {
 			b.WriteRune(r)
@@ -137,7 +152,19 @@ func shown(s string) string {
 // into what can.
 func invisible(r rune) bool {
 	const joiner, emojiStyle = '\u200d', '\ufe0f'
-	return r != joiner && r != emojiStyle && r != ' ' && (!unicode.IsPrint(r) || r == '\u2800')
+	return r != joiner && r != emojiStyle && r != ' ' &&
+		(!unicode.IsPrint(r) || r == '\u2800' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector))
+}
+
+// tricky tells of a character that has no look of its own and may change that of others,
+// but for those that scripts and emoji are joined by.
+func tricky(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	switch r {
+	case '\t', '\n', '\r', nonJoiner, joiner:
+		return false
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf)
 }
 
 // clip bounds a text's length in characters.

@@ -24,7 +24,7 @@
   };
   const bytes = (n) => (n < 1024 ? n + " B" : n < 1048576 ? (n / 1024).toFixed(1) + " KiB" : (n / 1048576).toFixed(1) + " MiB");
   // What cannot be seen, or changes how other text looks, stands as its code.
-  const shown = (s) => s.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u2800]/gu, (c) => (c === "\u200d" ? c : "\\u{" + c.codePointAt(0).toString(16) + "}"));
+  const shown = (s) => s.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}\u2800]/gu, (c) => (c === "\u200d" || c === "\ufe0f" ? c : "\\u{" + c.codePointAt(0).toString(16) + "}"));
 
   const row = (kind, event, at) => {
     const item = document.createElement("li");
