@@ -8,10 +8,20 @@ export async function decoded(res, type) {
     case "text": return textOf(await res.arrayBuffer());
     case "json": return parsed(textOf(await res.arrayBuffer()));
     case "arrayBuffer": return res.arrayBuffer();
-    case "stream": return res.body ?? new Response("").body;
+    case "stream": return streamOf(res);
   }
   await res.body?.cancel();
   throw new Final(new TypeError('Unknown response type. Possible types are "text", "arrayBuffer", "json", and "stream".'));
+}
+
+// Node cancels the body of an answer that nobody holds any more, and it reads as if it had
+// ended: who holds the stream has to hold the answer.
+const answers = new WeakMap();
+
+function streamOf(res) {
+  const stream = res.body ?? new Response("").body;
+  answers.set(stream, res);
+  return stream;
 }
 
 /** A value's JSON, which is the writer's business: asking again does not mend it. */

@@ -1,6 +1,9 @@
 // A KVNamespace as Workers have it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { Client, connect, GodwitError } from "godwit";
 
@@ -106,6 +109,19 @@ test("streams, short and long, with metadata and without", async () => {
       assert.deepEqual(got.metadata, options?.metadata ?? null);
     }
   }
+});
+
+test("a stream is whole though it is read late", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const value = bytes(3 << 20);
+  await kv.put("late", value);
+  const streams = [await kv.get("late", "stream"), (await kv.getWithMetadata("late", "stream")).value];
+  for (let i = 0; i < 5; i++) { // what nobody holds goes, and whoever waits for that is told
+    collect();
+    await sleep(10);
+  }
+  for (const stream of streams) assert.deepEqual(await drained(stream), value);
 });
 
 test("a stream that fails, gives no bytes or is left writes nothing", async () => {
