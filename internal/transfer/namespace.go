@@ -12,8 +12,10 @@ import (
 // A transfer is told it, and not the title: that may come to be another namespace's
 // meanwhile.
 func FindNamespace(ctx context.Context, c *client.Client, ref string) (id string, err error) {
-	if id, err = c.NamespaceID(ctx, ref); err == nil {
-		_, err = c.Settings(ctx, id) // nobody was asked about an id
+	if id = ref; isID(ref) {
+		_, err = c.Settings(ctx, ref) // a client asks nobody for the id of an id
+	} else {
+		id, err = c.NamespaceID(ctx, ref)
 	}
 	switch {
 	case errors.Is(err, client.ErrNamespaceNotFound):
@@ -24,14 +26,14 @@ func FindNamespace(ctx context.Context, c *client.Client, ref string) (id string
 	return id, nil
 }
 
-// EnsureNamespace is FindNamespace, and makes a namespace with a title if there is none.
-// One that is named by an id cannot be made: ErrNamespaceNotFound.
+// EnsureNamespace makes a namespace with a title if there is none, which takes a token that
+// may. One that is named by an id cannot be made: ErrNamespaceNotFound.
 func EnsureNamespace(ctx context.Context, c *client.Client, ref string) (id string, err error) {
-	switch id, err := FindNamespace(ctx, c, ref); {
-	case err != nil, id != "":
+	if isID(ref) {
+		if id, err = FindNamespace(ctx, c, ref); err == nil && id == "" {
+			err = fmt.Errorf("%w: %q is an id, and a namespace is made by a title", client.ErrNamespaceNotFound, ref)
+		}
 		return id, err
-	case isID(ref):
-		return "", fmt.Errorf("%w: %q is an id, and a namespace is made by a title", client.ErrNamespaceNotFound, ref)
 	}
 	made, _, err := c.EnsureNamespace(ctx, ref, client.NamespaceOptions{})
 	if err != nil {

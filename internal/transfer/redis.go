@@ -17,8 +17,9 @@ const redisKeys = 1000
 // redisHeld is how many bytes of values are asked for at once, but for one value.
 const redisHeld = 8 << 20
 
-// Redis is the source of the strings of a Redis database, or of all of a Redis Cluster. A key that is there all the while
-// is given, perhaps twice; of one that is written meanwhile, some value it had.
+// Redis is the source of the strings of a Redis database, or of all of a Redis Cluster. A
+// key that is there all the while is given, perhaps twice; of one that is written
+// meanwhile, some value it had.
 type Redis struct {
 	URL      string // redis://[user:password@]host:port[/database]
 	Prefix   string
