@@ -31,10 +31,8 @@ func (c *Catalog) Namespace(ctx context.Context, id godwit.NamespaceID) (*godwit
 // NamespaceNow is Namespace as all changes have it that were acknowledged before, at any
 // node. Errors: as Namespace.
 func (c *Catalog) NamespaceNow(ctx context.Context, id godwit.NamespaceID) (*godwit.Namespace, error) {
-	if c.cfg.Refresh != nil {
-		if err := c.refresh(ctx); err != nil {
-			return nil, err
-		}
+	if err := c.catchUp(ctx); err != nil {
+		return nil, err
 	}
 	if ns := c.KnownNamespace(id); ns != nil {
 		return ns, nil
@@ -80,10 +78,8 @@ func (c *Catalog) ResolveNow(ctx context.Context, ref []byte) (*godwit.Namespace
 			return ns, nil // an id stays the namespace's
 		}
 	}
-	if c.cfg.Refresh != nil {
-		if err := c.refresh(ctx); err != nil {
-			return nil, err
-		}
+	if err := c.catchUp(ctx); err != nil {
+		return nil, err
 	}
 	if ns, ok := c.index.Load().resolve(ref); ok {
 		return ns, nil

@@ -47,6 +47,15 @@ func (c *Catalog) isRevoked(id string) bool {
 	return ok
 }
 
+// catchUp waits for what others have changed, if this node does not decide. Error:
+// CodeUnavailable.
+func (c *Catalog) catchUp(ctx context.Context) error {
+	if c.cfg.Refresh == nil {
+		return nil
+	}
+	return c.refresh(ctx)
+}
+
 // refresh waits for what an upstream may have that is not here. Errors:
 // ErrNamespaceNotFound where there is no upstream; CodeUnavailable.
 func (c *Catalog) refresh(ctx context.Context) error {
