@@ -137,14 +137,15 @@ func (d *Dashboard) setNamespace(c *call) error {
 		return d.refuseNamespace(c, page, err)
 	}
 	now := formOf(ns.Settings)
-	if theirs := now.changed(page.Was); collide(mine, theirs) {
+	theirs := now.changed(page.Was)
+	if both := mine.conflicts(theirs); len(both) > 0 {
 		for name, text := range theirs {
 			if _, ok := mine[name]; !ok {
 				page.Settings[name] = text
 			}
 		}
 		page.NS, page.Was = ns, now
-		return d.refuseNamespace(c, page, errSettingsChanged(mine, theirs))
+		return d.refuseNamespace(c, page, errSettingsChanged(both))
 	}
 	if len(body) > 0 {
 		if err := d.ask(c, http.MethodPatch, "/godwit/v1/namespaces/"+ns.ID.String()+"/settings", body, nil); err != nil {
@@ -154,21 +155,13 @@ func (d *Dashboard) setNamespace(c *call) error {
 	return c.seeOther(address("namespace", "ns", ns.ID.String(), "done", "ns-set"))
 }
 
-// collide tells whether both set one setting, and not to the same.
-func collide(mine, theirs settingsForm) bool {
-	for name, text := range mine {
-		if other, ok := theirs[name]; ok && other != text {
-			return true
-		}
-	}
-	return false
-}
-
-func errSettingsChanged(mine, theirs settingsForm) error {
-	var told []string
+// conflicts says of the settings that others have changed, too, and to something else, what
+// they are now.
+func (f settingsForm) conflicts(theirs settingsForm) (told []string) {
 	for _, s := range settingsKinds() {
-		text, ok := theirs[s.name]
-		switch mine, both := mine[s.name]; {
+		mine, ok := f[s.name]
+		text, both := theirs[s.name]
+		switch {
 		case !ok || !both || text == mine:
 		case text == "":
 			told = append(told, s.name+" is not set now")
@@ -176,6 +169,10 @@ func errSettingsChanged(mine, theirs settingsForm) error {
 			told = append(told, s.name+" is "+text+" now")
 		}
 	}
+	return told
+}
+
+func errSettingsChanged(told []string) error {
 	return &problem{
 		status: http.StatusConflict, title: "Someone else changed this",
 		text: fmt.Sprintf("Nothing was saved: someone else changed in the meantime what you have changed, too: %s. Save again to put yours in its place.", strings.Join(told, ", ")),
