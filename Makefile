@@ -90,11 +90,12 @@ fuzz:
 deps: debian e2e-deps js-deps
 
 # ip makes the networks that tests cut; nginx and caddy are what users put in front of
-# edges; shells are asked what they complete, and mandoc reads the manual; systemd runs the
-# package.
+# edges; shells are asked what they complete, and mandoc reads the manual.
 debian:
-	@tools/debian.sh ip nginx caddy chromium redis-server zsh fish mandoc man groff script \
-		promtool systemd-analyze systemd-nspawn dbus-daemon
+	@tools/debian.sh ip nginx caddy chromium redis-server zsh fish mandoc groff script promtool $(SYSTEMD)
+
+# What runs the package.
+SYSTEMD := systemd-analyze systemd-nspawn dbus-daemon man
 
 # e2e-deps are the real clients, as e2e/package-lock.json pins them.
 e2e-deps: e2e/node_modules/.package-lock.json
@@ -112,7 +113,8 @@ pictures: e2e-deps
 	$(GO) test -count=1 -timeout 5m -tags pictures -run '^TestDashboardPictures$$' ./e2e
 
 ## packaging: what a server is set up with is well formed, and a systemd runs the package
-packaging: debian release-files $(BIN)/nfpm
+packaging: release-files $(BIN)/nfpm
+	@tools/debian.sh caddy promtool $(SYSTEMD)
 	@mkdir -p $(BIN)
 	@sed 's,=godwit ,=/bin/true ,' packaging/systemd/godwit.service > $(BIN)/godwit.service
 	systemd-analyze verify --man=no $(BIN)/godwit.service
@@ -143,7 +145,8 @@ reproducible: cross
 		cmp again $(CURDIR)/$(BIN)/godwit-foreign && sha256sum again
 
 ## release-snapshot: what a release has, but the images, into dist/; publishes nothing
-release-snapshot: debian $(BIN)/goreleaser $(BIN)/cyclonedx-gomod
+release-snapshot: $(BIN)/goreleaser $(BIN)/cyclonedx-gomod
+	@tools/debian.sh $(SYSTEMD)
 	$(BIN)/goreleaser check
 	$(BIN)/goreleaser release --snapshot --clean --skip=docker
 	$(GO) test -count=1 -run TestRelease ./packaging -dist $(CURDIR)/dist
