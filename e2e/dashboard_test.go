@@ -287,7 +287,9 @@ func dashboardLive(t *testing.T, b, overview *tab, s *server) {
 	s.value(ns, "a/knot")
 	overview.await(`/^[0-9]/.test(document.querySelector("[data-now=reads]").textContent)`)
 	overview.await(`document.querySelector("#nodes .state")?.textContent === "ready"`)
-	before := evaluate[string](overview, `document.querySelector("#uptime").textContent`)
-	overview.await(fmt.Sprintf(`document.querySelector("#uptime").textContent !== %q`, before))
+	before := evaluate[string](overview, `document.querySelector("#uptime").old = document.querySelector("#storage").textContent`)
+	s.put(ns, "a/ruff", "Philomachus")
+	overview.await(fmt.Sprintf(`document.querySelector("#storage").textContent !== %q`, before))
+	overview.await(`document.querySelector("#uptime").old === undefined`)
 	overview.healthy()
 }
