@@ -17,6 +17,11 @@ func Sender(trusted []netip.Prefix, r *http.Request) (client, proto string) {
 	return newFront(&Config{TrustedProxies: trusted}, nil).sender(r)
 }
 
+// Forward are the headers of a request as workerd gets them.
+func Forward(trusted []netip.Prefix, r *http.Request) http.Header {
+	return newFront(&Config{TrustedProxies: trusted}, nil).forward(r)
+}
+
 // Included tells whether a file is an asset of a site.
 func Included(include, exclude []string, path string) bool {
 	return included(&wrangler.Site{Include: include, Exclude: exclude}, path)

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/godwitkv/godwit/internal/trace"
-	"github.com/godwitkv/godwit/internal/worker/workerd"
 )
 
 const (
@@ -214,10 +213,7 @@ func (f *front) rewrite(p *httputil.ProxyRequest) {
 	out, in := p.Out, p.In
 	out.URL.Scheme, out.URL.Host, out.Host = "http", "worker", in.Host
 	out.URL.RawQuery = in.URL.RawQuery
-	client, proto := f.sender(in)
-	out.Header.Set("CF-Connecting-IP", client)
-	out.Header.Set(workerd.ProtoHeader, proto)
-	out.Header.Set(workerd.CFHeader, f.cf)
+	f.introduce(out.Header, in)
 	out.Header.Del("Expect") // the server here fulfils it
 	trace.Inject(out.Context(), out.Header)
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/godwitkv/godwit/internal/trace"
-	"github.com/godwitkv/godwit/internal/worker/workerd"
 )
 
 // pass passes on a request that a courier carries. httputil.ReverseProxy, which passes
@@ -44,10 +43,7 @@ func (f *front) forward(r *http.Request) http.Header {
 	for _, name := range []string{"Content-Length", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host"} {
 		delete(out, name)
 	}
-	client, proto := f.sender(r)
-	out.Set("CF-Connecting-IP", client)
-	out.Set(workerd.ProtoHeader, proto)
-	out.Set(workerd.CFHeader, f.cf)
+	f.introduce(out, r)
 	trace.Inject(r.Context(), out)
 	return out
 }

@@ -1,9 +1,12 @@
 package worker
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/godwitkv/godwit/internal/worker/workerd"
 )
 
 // sender is the client's address and the scheme that it used. What a proxy says of
@@ -35,6 +38,20 @@ func (f *front) sender(r *http.Request) (client, proto string) {
 		}
 	}
 	return client, proto
+}
+
+// introduce has workerd told who sent a request. What only Cloudflare, or a proxy, says of
+// a client is taken from nobody but a trusted proxy: a Worker believes it.
+func (f *front) introduce(out http.Header, r *http.Request) {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !f.trusts(peer.Addr()) {
+		maps.DeleteFunc(out, func(name string, _ []string) bool {
+			return strings.HasPrefix(name, "Cf-") || name == "True-Client-Ip" || name == "X-Real-Ip"
+		})
+	}
+	client, proto := f.sender(r)
+	out.Set("CF-Connecting-IP", client)
+	out.Set(workerd.ProtoHeader, proto)
+	out.Set(workerd.CFHeader, f.cf)
 }
 
 func (f *front) trusts(a netip.Addr) bool {

@@ -52,6 +52,28 @@ func TestSender(t *testing.T) {
 	}
 }
 
+// TestForward holds that a Worker is told nothing that Cloudflare alone says of a client,
+// unless a trusted proxy does.
+func TestForward(t *testing.T) {
+	for peer, believed := range map[string]bool{"203.0.113.9:1": false, "127.0.0.1:1": true} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = peer
+		for _, name := range []string{"CF-IPCountry", "Cf-Access-Authenticated-User-Email", "X-Real-IP", "True-Client-IP"} {
+			r.Header.Set(name, "liar")
+		}
+		r.Header.Set("Accept", "*/*")
+		got := worker.Forward(nil, r)
+		for name := range r.Header {
+			if want := believed || name == "Accept"; (got[name] != nil) != want {
+				t.Errorf("of %s, %s arrives: %v, want %v", peer, name, !want, want)
+			}
+		}
+		if want := strings.TrimSuffix(peer, ":1"); got.Get("CF-Connecting-IP") != want {
+			t.Errorf("of %s, the client is %s", peer, got.Get("CF-Connecting-IP"))
+		}
+	}
+}
+
 // TestIncluded holds which files are a site's.
 func TestIncluded(t *testing.T) {
 	for _, test := range []struct {
