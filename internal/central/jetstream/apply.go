@@ -139,7 +139,7 @@ func (m *Member) passBatch(msg Message, kind byte, rest []byte) error {
 	if err != nil || b.Number > last {
 		return err
 	}
-	return m.chunks.passed(m.ctx, &b.Batch)
+	return m.chunks.passed(&b.Batch)
 }
 
 // hear notes that all acknowledged before since is here. ahead is by how much this

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
@@ -61,38 +60,30 @@ func (a *assembler) first() (first uint64) {
 	return first
 }
 
-// named is told of a batch before what it does is committed.
-func (a *assembler) named(b *godwit.Batch) {
+// named is told of a batch before what it does is committed, and returns the values of its
+// that it waited for.
+func (a *assembler) named(b *godwit.Batch) (awaited []*godwit.Mutation) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.unnamed) == 0 {
-		return
+		return nil
 	}
 	for _, m := range blobs(b) {
-		delete(a.unnamed, m.Value.Blob.ID)
+		id := m.Value.Blob.ID
+		if a.unnamed[id] != nil {
+			delete(a.unnamed, id)
+			awaited = append(awaited, m)
+		}
 	}
+	return awaited
 }
 
 // passed is told of a batch that was decided long ago, for good. Values of its that came
-// again and that no entry holds any more go. Errors: the disk's.
-func (a *assembler) passed(ctx context.Context, b *godwit.Batch) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, m := range blobs(b) {
-		id := m.Value.Blob.ID
-		if a.unnamed[id] == nil {
-			continue
-		}
-		delete(a.unnamed, id)
-		e, _, err := a.store.Get(ctx, m.Namespace, []byte(m.Key), godwit.ReadOptions{})
-		gone := errors.Is(err, godwit.ErrKeyNotFound) || errors.Is(err, godwit.ErrNamespaceNotFound)
-		if err != nil && !gone {
+// again and that nothing names any more, no earlier version either, go. Error: the disk's.
+func (a *assembler) passed(b *godwit.Batch) error {
+	for _, m := range a.named(b) {
+		if err := a.store.SpareBlob(m.Namespace, m.Value.Blob.ID); err != nil {
 			return err
-		}
-		if gone || e.Value.Blob.ID != id {
-			if err := a.store.RemoveBlob(id); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -169,6 +170,59 @@ func TestSenderStops(t *testing.T) {
 				c.allHold("large", largeContent)
 			})
 		})
+	}
+}
+
+// TestEarlierVersionsStay: a start reads the chunks of large values again, as far back as
+// an upload that was cut off, and removes none that only an earlier version names.
+func TestEarlierVersionsStay(t *testing.T) {
+	play(t, 3, func(c *cluster) {
+		a := c.members[0]
+		a.propose(keeping("7d"))
+		c.log.Append(jetstream.ChunkMessage(godwit.Blob{ID: godwit.BlobID{1}, Size: 2000}, 0, []byte("begun")))
+		a.propose(a.upload("doc", largeContent))
+		a.propose(put("doc", "new"))
+		c.settle()
+		time.Sleep(2 * time.Second) // flushes
+		for _, m := range c.members {
+			m.stop()
+			m.start()
+			c.settle()
+		}
+		time.Sleep(5 * time.Minute) // whatever is to be swept is
+		for _, m := range c.members {
+			m.holdsVersion("doc", 1, largeContent)
+		}
+	})
+}
+
+// keeping makes the namespace one that keeps earlier versions for a time.
+func keeping(history string) godwit.Transaction {
+	tx := createNamespace()
+	tx.Mutations[0].Value.Inline = []byte(`{"settings":{"history":"` + history + `"}}`)
+	return tx
+}
+
+// holdsVersion checks what a key held so many versions ago.
+func (m *member) holdsVersion(key string, ago int, content []byte) {
+	m.c.t.Helper()
+	ctx := context.Background()
+	all, err := m.store.Versions(ctx, ns, key, 0, ago+1)
+	if err != nil || len(all.Versions) != ago+1 {
+		m.c.t.Fatalf("%s: %d versions of %s, %v", m.name, len(all.Versions), key, err)
+	}
+	v, err := m.store.Version(ctx, ns, key, all.Versions[ago].Revision)
+	if err != nil {
+		m.c.t.Fatalf("%s: version of %s: %v", m.name, key, err)
+	}
+	r, err := m.store.OpenValue(ctx, ns, &v.Entry)
+	if err != nil {
+		m.c.t.Errorf("%s: the value of a version of %s: %v", m.name, key, err)
+		return
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, content) {
+		m.c.t.Errorf("%s: the version of %s is %d bytes, %v", m.name, key, len(got), err)
 	}
 }
 
