@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +75,113 @@ func TestReadsWaitForTheDisk(t *testing.T) {
 	waiting.Wait()
 	d.wantValue(ns1, "cold", "new")
 	d.wantAbsent(ns1, "deleted")
+}
+
+// TestAbsenceTellsItsRevision: an absence is told with a revision that holds what made the
+// key absent, though that came while it was read. A session that goes on from there never
+// sees the value again.
+func TestAbsenceTellsItsRevision(t *testing.T) {
+	for name, gone := range map[string]godwit.Mutation{
+		"deleted": del(ns1, "k"),
+		"expired": putUntil(ns1, "k", "v", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Unix()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t, store.Config{})
+			d.write(put(ns1, "k", "v"))
+			release := d.faults.HoldSyncs()
+			defer release()
+			c := d.commit(store.Sync, gone)
+			told := make(chan error, 1)
+			go func() { told <- absentSince(d, "k", d.Revision()+1) }()
+			d.awaitReads(1)
+			release()
+			if err := c.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-told; err != nil {
+				t.Error(err)
+			}
+		})
+		t.Run(name+" at a follower", func(t *testing.T) {
+			d := newFollower(t, store.Config{})
+			d.write(put(ns1, "k", "v"))
+			r := d.Revision() + 1
+			c := d.commit(store.NoSync, gone)
+			if err := absentSince(d, "k", r); err != nil {
+				t.Error(err)
+			}
+			if err := c.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestAbsenceAfterRewind: what the log has lost is in no revision that an absence is told of.
+func TestAbsenceAfterRewind(t *testing.T) {
+	d := newFollower(t, store.Config{})
+	d.write(put(ns1, "a", "1"), put(ns1, "b", "2"), put(ns1, "k", "3"), del(ns1, "k"))
+	d.tx(func(tx *store.Tx) error { tx.Rewind(2); return nil })
+	d.reach(2)
+	c := d.commit(store.NoSync, put(ns1, "c", "3"))
+	_, served, err := d.Get(ctx, ns1, []byte("k"), godwit.ReadOptions{})
+	if !errors.Is(err, godwit.ErrKeyNotFound) || served.Revision > 3 {
+		t.Errorf("read of revision %d: %v, want it absent of 2 or 3", served.Revision, err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// absentSince wants a key to be absent, of a revision.
+func absentSince(d *disk, key string, r godwit.Revision) error {
+	_, served, err := d.Get(ctx, ns1, []byte(key), godwit.ReadOptions{})
+	if !errors.Is(err, godwit.ErrKeyNotFound) || served.Revision != r {
+		return fmt.Errorf("read of revision %d: %w, want it absent of revision %d", served.Revision, err, r)
+	}
+	return nil
+}
+
+// TestAbsenceWhileWriting puts and deletes key after key while readers look: no absence is
+// told of the revision at which the key was there, neither by a read that came before it
+// nor by one that came after.
+func TestAbsenceWhileWriting(t *testing.T) {
+	const readers = 4
+	d := newDisk(t, store.Config{})
+	for i := range 400 / effort {
+		key := keyN(i)
+		var looking sync.WaitGroup
+		done := make(chan struct{})
+		absent := make([]map[godwit.Revision]bool, readers)
+		for n := range readers {
+			absent[n] = map[godwit.Revision]bool{}
+			looking.Go(func() {
+				for {
+					_, served, err := d.Get(ctx, ns1, []byte(key), godwit.ReadOptions{})
+					if errors.Is(err, godwit.ErrKeyNotFound) {
+						absent[n][served.Revision] = true
+					} else if err != nil {
+						t.Error(err)
+						return
+					}
+					select {
+					case <-done:
+						return
+					default:
+					}
+				}
+			})
+		}
+		there := d.write(put(ns1, key, "v"))
+		d.write(del(ns1, key))
+		close(done)
+		looking.Wait()
+		for n := range readers {
+			if absent[n][there] {
+				t.Fatalf("key %d: absent of revision %d, at which it was put", i, there)
+			}
+		}
+	}
 }
 
 // TestNoteDoesNotMakeDurable: a note that is written while the log is being synced says

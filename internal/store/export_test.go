@@ -185,6 +185,9 @@ func DecodeIndexRow(last godwit.Revision, row []byte) (records []Indexed, err er
 	return records, err
 }
 
+// Waiting is how many reads wait for the disk.
+func (s *Store) Waiting() int64 { return s.durable.waiting.Load() }
+
 // Replaced is how many replaced records the index is known to have.
 func (s *Store) Replaced() int64 { return s.replaced.Load() }
 

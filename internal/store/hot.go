@@ -93,8 +93,8 @@ func (t *hotTable) get(hash uint64, ns godwit.NamespaceID, key []byte) *godwit.E
 // hotTicket is the right to fill what is read after it was taken.
 type hotTicket struct {
 	fills uint32
-	row   bool // into the row cache
-	slot  bool // into a slot
+	quiet bool // no commit is about to change a key of the set; what is read may be kept
+	slot  bool // in a slot, too
 }
 
 // ticket is taken before the database is read. A key that meets a full set is
@@ -108,7 +108,7 @@ func (t *hotTable) ticket(hash uint64) hotTicket {
 		return hotTicket{}
 	}
 	mark := uint32(hash >> 32)
-	k := hotTicket{fills: s.fills, row: true}
+	k := hotTicket{fills: s.fills, quiet: true}
 	for i := range s.slots {
 		if s.slots[i].Load() == nil || s.ghosts[i] == mark {
 			k.slot = true
@@ -122,7 +122,7 @@ func (t *hotTable) ticket(hash uint64) hotTicket {
 
 // fillRow keeps the row of a key, unless it may have changed since the ticket.
 func (t *hotTable) fillRow(k hotTicket, hash uint64, ns godwit.NamespaceID, key, row []byte) {
-	if !k.row || len(row) > hotMaxBytes {
+	if !k.quiet || len(row) > hotMaxBytes {
 		return
 	}
 	s := t.set(hash)
@@ -192,13 +192,14 @@ func (t *hotTable) block(hash uint64, by godwit.Revision) {
 	}
 }
 
-// changed returns a revision at or above that of every visible commit that
-// changed the key.
-func (t *hotTable) changed(hash uint64) godwit.Revision {
+// unchanged tells whether no commit has changed the key since the ticket, nor was about
+// to. If so, newest is a revision that what was read since holds, and at or above that
+// of every commit that changed the key.
+func (t *hotTable) unchanged(k hotTicket, hash uint64) (newest godwit.Revision, still bool) {
 	s := t.set(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return godwit.Revision(s.newest)
+	return godwit.Revision(s.newest), k.quiet && s.blocked == 0 && s.fills == k.fills
 }
 
 // blockAll takes every key out, for a commit that cannot name those it replaces,
@@ -209,7 +210,7 @@ func (t *hotTable) blockAll(by godwit.Revision) {
 		s.mu.Lock()
 		s.blocked++
 		s.fills++
-		s.newest = max(s.newest, uint64(by))
+		s.newest = uint64(by) // lower, if the log is taken back
 		for j := range s.slots {
 			if old := s.slots[j].Swap(nil); old != nil {
 				t.used.Add(-old.cost())

@@ -29,17 +29,21 @@ func (s *Store) Get(ctx context.Context, ns godwit.NamespaceID, key []byte, opts
 	}
 	hash := hotHash(s.hot, ns, key)
 	e := s.hot.get(hash, ns, key)
-	if e == nil {
-		var err error
-		if e, err = s.getCold(ctx, hash, ns, key); err != nil {
-			return nil, served, err
-		}
+	var held godwit.Revision
+	var err error
+	if e != nil {
+		held = e.Revision
+	} else {
+		e, held, err = s.getCold(ctx, hash, ns, key, served.Revision)
+	}
+	if held > served.Revision && !s.mixed.Load() {
+		served.Revision = held // it came since; with it all before it
+	}
+	if err != nil {
+		return nil, served, err
 	}
 	if e.Expiration != 0 && e.Expired(s.cfg.Now().Unix()) {
 		return nil, served, godwit.ErrKeyNotFound
-	}
-	if e.Revision > served.Revision && !s.mixed.Load() {
-		served.Revision = e.Revision // it came since; with it all before it
 	}
 	return e, served, nil
 }
@@ -54,23 +58,25 @@ func (s *Store) reach(ctx context.Context, r godwit.Revision) (godwit.Revision, 
 	return s.durable.revision(), nil
 }
 
-func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID, key []byte) (*godwit.Entry, error) {
+// getCold reads what is not in the hot table. held is a revision that the state holds in
+// which the key was found, or was not; since is one that was durable before.
+func (s *Store) getCold(ctx context.Context, hash uint64, ns godwit.NamespaceID, key []byte, since godwit.Revision) (e *godwit.Entry, held godwit.Revision, err error) {
 	ticket := s.hot.ticket(hash)
 	h := &hotEntry{hash: hash, ns: ns}
-	err := s.readCold(ticket, h, key)
+	err = s.readCold(ticket, h, key)
 	if errors.Is(err, godwit.ErrKeyNotFound) {
-		return nil, s.confirmAbsent(ctx, hash)
+		return s.confirmAbsent(ctx, ticket, h, key, since)
 	}
 	if err != nil {
-		return nil, readError(err)
+		return nil, 0, readError(err)
 	}
 	if h.entry.Revision > s.durable.revision() && !s.cfg.Follower {
 		if err := s.waitDurable(ctx, h.entry.Revision); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	s.hot.fill(ticket, h)
-	return &h.entry, nil
+	return &h.entry, h.entry.Revision, nil
 }
 
 // readCold reads an entry from the row cache or else from the database.
@@ -94,16 +100,41 @@ func (s *Store) readCold(ticket hotTicket, h *hotEntry, key []byte) error {
 }
 
 // confirmAbsent returns ErrKeyNotFound once what deleted the key, if that was
-// just now, is durable. It is asked after the database was read: what that saw
-// is then known of here.
-func (s *Store) confirmAbsent(ctx context.Context, hash uint64) error {
-	if s.cfg.Follower || godwit.Revision(s.pending.Load()) <= s.durable.revision() {
-		return godwit.ErrKeyNotFound
+// just now, is durable, and a revision that holds it. It is asked after the database
+// was read: what that saw is then known of here. Only where a commit was about to
+// change the key, or one that looks like it, nobody knows what the read saw: one
+// state of the store is asked then, which may have the key. Not always, since that
+// waits for the sync of whatever was written last.
+func (s *Store) confirmAbsent(ctx context.Context, ticket hotTicket, h *hotEntry, key []byte, since godwit.Revision) (*godwit.Entry, godwit.Revision, error) {
+	if godwit.Revision(s.pending.Load()) <= since {
+		return nil, since, godwit.ErrKeyNotFound
 	}
-	if err := s.waitDurable(ctx, s.hot.changed(hash)); err != nil {
-		return err
+	held, still := s.hot.unchanged(ticket, h.hash)
+	if !still {
+		return s.getExact(ctx, h.ns, key)
 	}
-	return godwit.ErrKeyNotFound
+	if !s.cfg.Follower {
+		if err := s.waitDurable(ctx, held); err != nil {
+			return nil, 0, err
+		}
+	}
+	return nil, held, godwit.ErrKeyNotFound
+}
+
+// getExact reads an entry from one state of the store, and tells of which revision
+// that is.
+func (s *Store) getExact(ctx context.Context, ns godwit.NamespaceID, key []byte) (e *godwit.Entry, held godwit.Revision, err error) {
+	snap, held, err := s.snapshot(ctx, godwit.ReadOptions{})
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { err = errors.Join(err, snap.Close()) }()
+	e = new(godwit.Entry)
+	err = readEntry(snap, ns, key, e)
+	if err != nil && !errors.Is(err, godwit.ErrKeyNotFound) {
+		err = readError(err)
+	}
+	return e, held, err
 }
 
 // syncWait bounds how long a read waits for what it saw to be synced: a disk that

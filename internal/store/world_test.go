@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -225,6 +226,16 @@ func (d *disk) get(ns godwit.NamespaceID, key string) (string, error) {
 	}
 	b, err := io.ReadAll(r)
 	return string(b), errors.Join(err, r.Close())
+}
+
+// awaitReads returns once so many reads wait for the disk.
+func (d *disk) awaitReads(n int64) {
+	d.t.Helper()
+	for deadline := time.Now().Add(time.Minute); d.Waiting() < n; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("%d reads wait for the disk, want %d", d.Waiting(), n)
+		}
+	}
 }
 
 func (d *disk) wantValue(ns godwit.NamespaceID, key, want string) {
