@@ -23,7 +23,7 @@ export function valueOf(value) {
   throw new TypeError("KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.");
 }
 
-/** The bytes of a buffer or view, undefined for anything else. */
+/** The bytes of a buffer or view, as they lie in it, undefined for anything else. */
 export function bytesOf(value) {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   const tag = Object.prototype.toString.call(value); // a buffer of another realm is one, too
@@ -56,20 +56,15 @@ export function metadataText(metadata) {
 export async function putBody(value, metadata, how) {
   let v = valueOf(value);
   if ("stream" in v) v = await readAhead(v.stream, how.buffer ? Infinity : smallBytes, how.signal);
+  else if (!v.text) v = { bytes: v.bytes.slice(), text: false }; // the caller may fill the buffer anew
   const form = metadata === undefined ? undefined : formOf(metadata);
   const type = form?.type ?? ("text" in v && v.text ? "text/plain;charset=UTF-8" : "application/octet-stream");
   if ("bytes" in v) {
-    const bytes = v.bytes;
-    const body = form ? new Blob([form.head, unshared(bytes), form.tail]) : unshared(bytes);
+    const body = form ? new Blob([form.head, v.bytes, form.tail]) : v.bytes;
     return { type, make: () => body, repeatable: true };
   }
   const rest = v;
   return { type, make: (touch) => streamOf(rest, form, touch), repeatable: false };
-}
-
-// fetch refuses memory that another thread may change.
-function unshared(bytes) {
-  return typeof SharedArrayBuffer === "function" && bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes;
 }
 
 /** 128 random bits; randomUUID is not there for pages that came without TLS. */
@@ -116,9 +111,10 @@ async function readUpTo(reader, limit, signal) {
   return { chunks, reader };
 }
 
+/** The bytes of a chunk, copied: the next may come in the same buffer. */
 async function chunkOf(value, reader) {
   const chunk = bytesOf(value);
-  if (chunk) return chunk;
+  if (chunk) return chunk.slice();
   const e = new TypeError("a stream given to KV put() must give bytes");
   await reader.cancel(e).catch(() => {});
   throw e;

@@ -97,6 +97,32 @@ test("each type of value", async () => {
   await assert.rejects(kv.put("value"), { name: "TypeError", message: /parameter 2 is not of type/ });
 });
 
+test("what a buffer holds at the call is stored, whatever becomes of it", async () => {
+  for (const options of [undefined, { metadata: 1 }]) {
+    const buffer = Uint8Array.of(1, 1, 1);
+    const first = kv.put("first", buffer, options);
+    const second = kv.put("second", buffer.fill(2), options);
+    const third = kv.put("third", buffer.fill(3).buffer, options);
+    buffer.fill(4);
+    structuredClone(buffer.buffer, { transfer: [buffer.buffer] }); // and is gone
+    await Promise.all([first, second, third]);
+    for (const [key, byte] of [["first", 1], ["second", 2], ["third", 3]]) {
+      assert.deepEqual(new Uint8Array(await kv.get(key, "arrayBuffer")), Uint8Array.of(byte, byte, byte));
+    }
+  }
+});
+
+test("a stream may fill one buffer again and again", async () => {
+  for (const size of [4, 40_000]) {
+    const buffer = new Uint8Array(size);
+    let n = 0;
+    const refilled = new ReadableStream({ pull: (c) => n === 9 ? c.close() : c.enqueue(buffer.fill(++n)) }, { highWaterMark: 0 });
+    await kv.put("refilled", refilled);
+    const want = Uint8Array.from({ length: 9 * size }, (_, i) => 1 + Math.floor(i / size));
+    assert.deepEqual(new Uint8Array(await kv.get("refilled", "arrayBuffer")), want);
+  }
+});
+
 test("streams, short and long, with metadata and without", async () => {
   const small = bytes(1000);
   const large = bytes(3 << 20);

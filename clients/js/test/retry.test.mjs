@@ -51,6 +51,13 @@ test("a short stream is sent again, a long one is not", async () => {
   assert.equal((await kv.details("long")).size, 100_000);
 });
 
+test("a buffer is sent again as it was at the call", async () => {
+  const buffer = Uint8Array.of(1, 1);
+  proxy.faults = [{ before: (req, res) => { buffer.fill(2); faults.busy.before(req, res); } }];
+  await kv.put("buffer", buffer);
+  assert.deepEqual(new Uint8Array(await kv.get("buffer", "arrayBuffer")), Uint8Array.of(1, 1));
+});
+
 test("503 and 429 are asked again, after what the server says", async () => {
   proxy.faults = [faults.busy, faults.busy, faults.busy];
   assert.equal(await kv.get("warm"), "up");
