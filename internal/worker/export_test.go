@@ -23,8 +23,9 @@ func Forward(trusted []netip.Prefix, r *http.Request) http.Header {
 }
 
 // Included tells whether a file is an asset of a site.
-func Included(include, exclude []string, path string) bool {
-	return included(&wrangler.Site{Include: include, Exclude: exclude}, path)
+func Included(include, exclude []string, path string) (bool, error) {
+	has, err := (&wrangler.Site{Include: include, Exclude: exclude}).Filter()
+	return err == nil && has(path), err
 }
 
 // Manifest is what the files of a site are called, and what was looked at.

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
@@ -46,9 +44,13 @@ type summed struct {
 // manifest returns what the site's files are called in KV, by their paths, and all paths
 // that were looked at. What is withheld is none of them.
 func (s *site) manifest(w *wrangler.Worker, withheld []string) (manifest map[string]string, looked []string, err error) {
+	has, err := w.Site.Filter()
+	if err != nil {
+		return nil, nil, w.Site.Place.Problem("site: " + err.Error())
+	}
 	manifest = map[string]string{}
 	sums := map[string]summed{}
-	files := siteFiles{site: w.Site, withheld: withheld, take: func(file, rel string) error {
+	files := siteFiles{has: has, withheld: withheld, take: func(file, rel string) error {
 		key, err := s.key(file, rel, sums)
 		manifest[rel] = key
 		if err == nil && len(manifest) > maxAssets {
@@ -67,31 +69,6 @@ func (s *site) manifest(w *wrangler.Worker, withheld []string) (manifest map[str
 // hidden tells what wrangler leaves out, too.
 func hidden(name string) bool {
 	return name == "node_modules" || strings.HasPrefix(name, ".") && name != ".well-known"
-}
-
-func included(s *wrangler.Site, rel string) bool {
-	if len(s.Include) > 0 {
-		return matches(s.Include, rel)
-	}
-	return !matches(s.Exclude, rel)
-}
-
-// matches holds a path, and those of the directories above it, against patterns. One
-// without a slash is for any depth.
-func matches(patterns []string, rel string) bool {
-	for _, p := range patterns {
-		p = strings.TrimSuffix(p, "/")
-		if !strings.Contains(strings.TrimPrefix(p, "/"), "/") && !strings.HasPrefix(p, "/") {
-			p = "**/" + p
-		}
-		p = strings.TrimPrefix(p, "/")
-		for at := rel; at != "."; at = path.Dir(at) {
-			if ok, err := doublestar.Match(p, at); err == nil && ok {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // key is a file's name in KV: with ten digits of its hash, so that another content has

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
-
-	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
 
 // maxSiteDirs bounds the directories of a site: links may lead to the same one in very many
@@ -19,7 +17,7 @@ const maxSiteDirs = 20_000
 
 // siteFiles goes through the files of a site, also where links lead.
 type siteFiles struct {
-	site     *wrangler.Site
+	has      func(rel string) bool
 	withheld []string
 	take     func(file, rel string) error // gets each file, by its path and that in the bucket
 
@@ -66,7 +64,7 @@ func (w *siteFiles) look(file, rel string) error {
 	switch {
 	case err == nil && info.IsDir():
 		return w.walk(file, rel)
-	case !included(w.site, rel):
+	case !w.has(rel):
 		return nil
 	case err != nil && !nowhere:
 		return err

@@ -74,7 +74,8 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// TestIncluded holds which files are a site's.
+// TestIncluded holds which files are a site's. Each answer is that of the package ignore
+// 5.3.1, which wrangler asks.
 func TestIncluded(t *testing.T) {
 	for _, test := range []struct {
 		include, exclude, path string
@@ -83,15 +84,87 @@ func TestIncluded(t *testing.T) {
 		{"", "", "a/b.html", true},
 		{"", "*.draft", "a/b.draft", false},
 		{"", "*.draft", "a/b.html", true},
+		{"", "*.draft", "a/B.DRAFT", false},
+		{"", "*.draft", "a/x.draft/b.html", false},
+		{"", "DRÄFT", "dräft", false},
 		{"", "a", "a/b/c.html", false},
+		{"", "a", "b/a", false},
+		{"", "a/", "a", true},
+		{"", "a/", "b/a/c", false},
+		{"", "b/a/", "c/b/a/d", true},
 		{"", "/b", "a/b", true},
+		{"", "/b", "b/a", false},
 		{"", "a/*.html", "a/b.html", false},
+		{"", "a/*.html", "c/a/b.html", true},
+		{"", "a/*.html", "a/b/c.html", true},
+		{"", "a**b", "axyb", false},
+		{"", "a**b", "ax/yb", true},
+		{"", "a/*/b", "a/x/b", false},
+		{"", "a/*/b", "a/x/y/b", true},
+		{"", "**/b", "b", false},
+		{"", "**/b", "a/x/b", false},
+		{"", "/**/b", "a/b", false},
+		{"", "a/**/b", "a/b", false},
+		{"", "a/**/b", "a/x/y/b", false},
+		{"", "a/**/b", "a/xb", true},
+		{"", "a/**", "a/x/b", false},
+		{"", "a/**", "b/a/x", true},
+		{"", "a/**/", "a/x", false},
+		{"", "*", "a/b", false},
+		{"", "**", "a/b", false},
+		{"", "**/", "a", true},
+		{"", "**/", "a/b", false},
+		{"", "/", "a", true},
+		{"", "?.html", "a.html", false},
+		{"", "?.html", "ab.html", true},
+		{"", "a?b", "a/b", true},
+		{"", "[a-c].html", "B.html", false},
+		{"", "[a-c].html", "d.html", true},
+		{"", "[!a].html", "b.html", true}, // "!" and "^" negate nothing in brackets
+		{"", "[!a].html", "a.html", false},
+		{"", "[^a].html", "b.html", true},
+		{"", "[^a].html", "^.html", false},
+		{"", "[z-a].html", "z.html", true},
+		{"", "[a].html]", "a.html]", false},
+		{"", "a].html", "a].html", false},
+		{"", "a.html", "axhtml", true},
+		{"", "a(b)|c+$", "a(b)|c+$", false},
+		{"", "{a,b}", "a", true},
+		{"", "{a,b}", "{a,b}", false},
+		{"", `a\*b`, "axb", true},
+		{"", `a\*b`, "a*b", false},
+		{"", `a\*`, "ab", false}, // a backslash before the last character "*"
+		{"", `\!a`, "!a", false},
+		{"", `\#a`, "#a", false},
+		{"", `a\\`, `a\`, false},
+		{"", "#a", "#a", true},
+		{"", "\ufeffa", "a", false},
+		{"", "a ", "a", false}, // patterns stand between ","
+		{"", `a\ `, "a ", false},
+		{"", `a\ b`, "a b", false},
+		{"", "*.html,!b.html", "a.html", false},
+		{"", "*.html,!b.html", "b.html", true},
+		{"", "!b.html,*.html", "b.html", false},
+		{"", "a,!a/b", "a/b", false},   // what is in a directory cannot be taken back
+		{"", "a/*,!a/b", "a/b", true},  // but for itself
+		{"", "a/**,!a/b", "a/b", true}, //
+		{"", "/*,!/a", "a/b", true},
 		{"a/", "", "a/b.html", true},
+		{"a/", "", "b/c.html", false},
 		{"a/", "", "b/a.html", false},
-		{"a", "a/b", "a/b", true}, // include is all that counts where there is one
+		{"*.html,!b.html", "", "a.html", true},
+		{"*.html,!b.html", "", "b.html", false},
+		{"a", "a/b", "a/b", false},
+		{"a", "a/b", "a/c", true},
+		{"a", "a/b", "c", false},
+		{"#", "", "a", false},
 	} {
-		if got := worker.Included(strings.Fields(test.include), strings.Fields(test.exclude), test.path); got != test.want {
-			t.Errorf("%+v: got %t", test, got)
+		split := func(patterns string) []string {
+			return strings.FieldsFunc(patterns, func(c rune) bool { return c == ',' && patterns != "{a,b}" })
+		}
+		got, err := worker.Included(split(test.include), split(test.exclude), test.path)
+		if err != nil || got != test.want {
+			t.Errorf("%+v: got %t, %v", test, got, err)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func (d *decoder) site() {
 	}
 	s := &Site{
 		Bucket:  d.abs(d.string("site.bucket", n.get("bucket"))),
-		Include: d.globs("site.include", n.get("include")), Exclude: d.globs("site.exclude", n.get("exclude")),
+		Include: d.patterns("site.include", n.get("include")), Exclude: d.patterns("site.exclude", n.get("exclude")),
 		Place: d.place(n),
 	}
 	if first, taken := d.bound["__STATIC_CONTENT"]; taken {
@@ -86,6 +86,16 @@ func (d *decoder) site() {
 	d.bound["__STATIC_CONTENT"] = n.line
 	d.directory("site", "bucket", n, s.Bucket)
 	d.w.Site = s
+}
+
+func (d *decoder) patterns(what string, n *node) []string {
+	all := d.texts(what, n)
+	for i, p := range all {
+		if _, err := compilePatterns([]string{p}); err != nil {
+			d.add(n.items[i].line, "%s: %v", what, err)
+		}
+	}
+	return all
 }
 
 func (d *decoder) globs(what string, n *node) []string {
