@@ -78,10 +78,13 @@ type Config struct {
 	// CacheBytes is memory for what is read most. Default: 64 MiB.
 	CacheBytes int64
 
-	Location string                // for the tree of nodes
-	TLS      *tls.Config           // of upstreams; default: the system's
-	Logger   *slog.Logger          // default: none
-	Metrics  prometheus.Registerer // default: none
+	Location string       // for the tree of nodes
+	TLS      *tls.Config  // of upstreams; default: the system's
+	Logger   *slog.Logger // default: none
+	// Metrics has the replica's while it is open. Of several replicas, only the first
+	// comes into a registry: give each its own, or prometheus.WrapRegistererWith.
+	// Default: none.
+	Metrics prometheus.Registerer
 }
 
 const (

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/godwitkv/godwit/internal/collectors"
 )
 
 type metrics struct {
@@ -12,6 +14,7 @@ type metrics struct {
 	fetched    prometheus.Counter
 	failovers  prometheus.Counter
 	all        []prometheus.Collector
+	registered *collectors.Set // from start on
 }
 
 func counter(name, help string) prometheus.Counter {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/godwitkv/godwit/internal/collectors"
 	"github.com/godwitkv/godwit/internal/feed"
 )
 
@@ -72,9 +73,7 @@ func (e *Edge) recall(n note) {
 }
 
 func (e *Edge) start(ctx context.Context, l *loop) {
-	for _, c := range e.metrics.all {
-		e.cfg.Metrics.MustRegister(c)
-	}
+	e.metrics.registered = collectors.Register(e.cfg.Metrics, e.log, e.metrics.all...)
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, work := range []func(context.Context) error{l.run, l.prefer, e.reporter.run, e.values.run, e.syncLoop} {
 		e.work.Go(func() error {
@@ -109,8 +108,6 @@ func (e *Edge) Close() error {
 	for _, c := range e.clients {
 		c.Close()
 	}
-	for _, c := range e.metrics.all {
-		e.cfg.Metrics.Unregister(c)
-	}
+	e.metrics.registered.Unregister()
 	return e.sync()
 }

@@ -28,19 +28,3 @@ func (s *Store) metrics() []prometheus.Collector {
 		gauge("compaction_debt_bytes", "Bytes that wait for compaction.", func() float64 { return float64(s.db.Metrics().Compact.EstimatedDebt) }),
 	}
 }
-
-func (s *Store) registerMetrics() {
-	for _, c := range s.metrics() {
-		if err := s.cfg.Metrics.Register(c); err != nil {
-			s.cfg.Logger.Warn("register metric", "error", err.Error())
-			continue
-		}
-		s.collectors = append(s.collectors, c)
-	}
-}
-
-func (s *Store) unregisterMetrics() {
-	for _, c := range s.collectors {
-		s.cfg.Metrics.Unregister(c)
-	}
-}

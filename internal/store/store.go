@@ -29,6 +29,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/blob"
+	"github.com/godwitkv/godwit/internal/collectors"
 )
 
 // Config is what a store needs. Only Dir is required.
@@ -186,7 +187,7 @@ type Store struct {
 	wiping *wiping                      // the walk through what they left, if there is one; under writing
 
 	onDamaged  atomic.Pointer[func(Damage)] // nil: nobody is told
-	collectors []prometheus.Collector
+	registered *collectors.Set
 
 	cancel  context.CancelFunc
 	workers *errgroup.Group
@@ -227,7 +228,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.workers, ctx = errgroup.WithContext(ctx)
 	s.workers.Go(func() error { return s.sweepLoop(ctx) })
 	s.workers.Go(func() error { return s.eraseLoop(ctx) })
-	s.registerMetrics()
+	s.registered = collectors.Register(cfg.Metrics, cfg.Logger, s.metrics()...)
 	return s, nil
 }
 
@@ -320,7 +321,7 @@ func (s *Store) Close() error {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	s.unregisterMetrics()
+	s.registered.Unregister()
 	if err = errors.Join(err, s.closeDatabase()); err == nil && s.durable.failure() == nil {
 		s.seal()
 	}

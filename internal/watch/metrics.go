@@ -1,14 +1,20 @@
 package watch
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/godwitkv/godwit/internal/collectors"
+)
 
 type metrics struct {
 	watches prometheus.Gauge
 	rounds  prometheus.Counter
 	events  map[Kind]prometheus.Counter
+
+	registered *collectors.Set
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(cfg Config) *metrics {
 	m := &metrics{
 		watches: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "godwit_watches",
@@ -27,6 +33,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, k := range []Kind{Put, Deleted, Expired, Ready, Reset, Heartbeat} {
 		m.events[k] = events.WithLabelValues(string(k))
 	}
-	reg.MustRegister(m.watches, m.rounds, events)
+	m.registered = collectors.Register(cfg.Metrics, cfg.Logger, m.watches, m.rounds, events)
 	return m
 }

@@ -90,7 +90,7 @@ type Hub struct {
 func New(cfg Config) *Hub {
 	cfg.setDefaults()
 	return &Hub{
-		cfg: cfg, metrics: newMetrics(cfg.Metrics), topics: make(map[godwit.NamespaceID]*topic),
+		cfg: cfg, metrics: newMetrics(cfg), topics: make(map[godwit.NamespaceID]*topic),
 		rounds: make(chan struct{}, maxRounds), closed: make(chan struct{}), rev: cfg.Store.Revision(),
 	}
 }
@@ -103,6 +103,7 @@ func (h *Hub) Close() {
 	case <-h.closed:
 	default:
 		close(h.closed)
+		h.metrics.registered.Unregister()
 	}
 }
 
