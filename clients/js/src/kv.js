@@ -9,7 +9,7 @@ import { pages } from "./pages.js";
 import { bytesOfScanned, count, scanPage, scanned, scanQuery } from "./scan.js";
 import { Session } from "./session.js";
 import { Transaction } from "./transaction.js";
-import { consistencyOf, json, refused } from "./transport.js";
+import { consistencyOf, json } from "./transport.js";
 import { watch } from "./watch.js";
 
 /**
@@ -259,7 +259,7 @@ export class KV {
       return await this.#rest({
         op: "GET", method: "GET", query: { cache_ttl: o.cacheTtl },
       }, `/values/${segment}`, o, async (res) => ({
-        revision: revisionOf(res) || await refused(res), value: await decoded(res, o.type), expiration: expirationOf(res), cacheStatus: cacheStatus(res),
+        revision: revisionOf(res), value: await decoded(res, o.type), expiration: expirationOf(res), cacheStatus: cacheStatus(res),
       }));
     } catch (e) {
       if (isAbsent(e)) return null;

@@ -99,7 +99,7 @@ export class Transport {
         ...(call.body && !call.body.repeatable && { duplex: "half" }),
       });
       call.session?.see(res.headers.get("Godwit-Revision"));
-      if (res.ok && writes(call) && !res.headers.has("Godwit-Revision")) await refused(res); // each of godwit's says how far it is
+      if (res.ok && !isGodwits(call, res)) await refused(res);
       if (!res.ok) throw answered(call.op, res, new TextDecoder().decode(await beginning(res, maxErrorBytes)));
       return await read(res);
     } catch (e) {
@@ -262,8 +262,16 @@ class InvalidReply extends Error {
   }
 }
 
+/**
+ * Tells whether a success is of a godwit, and not the page of a proxy in between: all say
+ * how far they are, but for reads of Cloudflare's API on a log that is empty.
+ */
+function isGodwits(call, res) {
+  return res.headers.has("Godwit-Revision") || !writes(call) && res.headers.has("Godwit-Request-Id");
+}
+
 /** Leaves an answer that is not godwit's. */
-export async function refused(res) {
+async function refused(res) {
   await res.body?.cancel().catch(() => {});
   throw new InvalidReply(res, "the answer is not godwit's");
 }

@@ -7,6 +7,8 @@ const silence = 45_000;
 /** Bounds an event: a value of 64 KiB, in the worst spelling of it, fits. */
 const maxEvent = 1 << 20;
 
+/** What connecting again may mend; a proxy may show a page of its own for a while. */
+const passing = new Set(["unavailable", "too_many_requests", "timeout", "invalid_reply"]);
 const statuses = { unauthenticated: 401, forbidden: 403, namespace_not_found: 404 };
 
 /**
@@ -67,11 +69,11 @@ async function* run(open, transport, o, signal) {
   }
 }
 
-/** Tells whether connecting again may mend an error. */
+/** Tells whether connecting again may mend an error of a watch that had begun. */
 function passes(e) {
   if (e instanceof SyntaxError || e instanceof RangeError) return false;
   if (!(e instanceof GodwitError)) return true; // of the connection
-  return e.code === "unavailable" || e.code === "too_many_requests" || e.code === "timeout";
+  return passing.has(e.code);
 }
 
 /** Ends a connection that has been silent for too long. */

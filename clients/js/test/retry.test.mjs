@@ -151,7 +151,7 @@ test("timeouts", async () => {
 });
 
 test("an attempt that took too long is made again", async () => {
-  const stalls = { before: (req, res) => res.writeHead(200, { ETag: '"1"', "Content-Length": "9" }).write("x") };
+  const stalls = { before: (req, res) => res.writeHead(200, { ETag: '"1"', "Godwit-Revision": "1", "Content-Length": "9" }).write("x") };
   for (const [fault, call] of [
     [faults.silent, () => kv.get("warm", { timeout: 2_000 })],
     [stalls, () => kv.get("warm", { timeout: 2_000 })],
@@ -219,9 +219,15 @@ test("a page with the status of success is nobody's answer", async () => {
   const page = { before: (req, res) => req.resume().on("end", () => res.writeHead(200, { "Content-Type": "text/html" }).end("<h1>")) };
   const empty = { before: (req, res) => req.resume().on("end", () => res.writeHead(200).end('{"success":true,"result":{},"revision":"1"}')) };
   for (const read of [() => kv.get("warm"), () => kv.get("warm", "json"), () => kv.get("warm", "stream"), () => kv.getWithMetadata("warm"),
-    () => kv.get(["warm"]), () => kv.list(), () => kv.count(), () => kv.scan().next(), () => kv.client.status()]) {
-    proxy.faults = [page];
-    await assert.rejects(read(), { name: "GodwitError", code: "invalid_reply", status: 200 });
+    () => kv.get(["warm"]), () => kv.list(), () => kv.count(), () => kv.scan().next(), () => kv.client.status(), () => kv.details("warm"),
+    () => kv.version("warm", "1"), () => kv.entryAt("warm", "1", "stream"), () => kv.versionsPage("warm"), () => kv.analytics(),
+    () => kv.restorePage({ at: new Date(), all: true, dryRun: true }), () => kv.watch().next()]) {
+    for (const fault of [page, empty]) {
+      proxy.faults = [fault];
+      proxy.seen = [];
+      await assert.rejects(read(), { name: "GodwitError", code: "invalid_reply", status: 200 }, String(read));
+      assert.equal(proxy.seen.length, 1, String(read));
+    }
   }
   for (const write of [() => kv.put("warm", "up"), () => kv.delete("none"), () => kv.transaction().delete("none").commit(), () => kv.add("n"),
     () => kv.bulkPut([{ key: "k", value: "v" }]), () => kv.clear("none"), () => kv.client.createToken({ permission: "read" })]) {

@@ -22,6 +22,7 @@ after(async () => {
 });
 beforeEach(() => { proxy.seen = []; });
 
+const events = { "Content-Type": "text/event-stream", "Godwit-Revision": "1" };
 const next = async (w) => (await w.next()).value;
 
 test("puts, deletes and expiries, of a prefix, with values", async () => {
@@ -89,6 +90,23 @@ test("a connection that breaks goes on where it was, and nothing is missed", asy
   assert.ok(resumed.length >= 5 && resumed.every((id) => /^\d+/.test(id)), `${resumed}`);
 });
 
+test("a page of a proxy in between is an error at first, and waited out after that", async () => {
+  const page = { before: (req, res) => res.writeHead(200, { "Content-Type": "text/html" }).end("<h1>") };
+  proxy.faults = [page];
+  await assert.rejects(through.watch().next(), { name: "GodwitError", code: "invalid_reply", status: 200 });
+  let first;
+  proxy.faults = [{ during: (req, res) => { first = res; } }, page, page];
+  const w = through.watch({ prefix: "page/" });
+  assert.equal((await next(w)).type, "ready");
+  first.destroy();
+  await kv.put("page/k", "x");
+  let e;
+  do e = await next(w); while (e.type !== "put");
+  assert.equal(e.key, "page/k");
+  assert.deepEqual(proxy.faults, []);
+  await w.return();
+});
+
 test("a first connection that cannot be made is an error", async () => {
   proxy.faults = Array(4).fill(faults.lost);
   await assert.rejects(through.watch().next(), { code: "unavailable" });
@@ -99,7 +117,7 @@ test("a first connection that cannot be made is an error", async () => {
 });
 
 test("a reset is told, and the watch goes on", async () => {
-  const text = (lines) => ({ before: (req, res) => res.writeHead(200, { "Content-Type": "text/event-stream" }).end(lines) });
+  const text = (lines) => ({ before: (req, res) => res.writeHead(200, events).end(lines) });
   proxy.faults = [text("event: reset\r\nid: 5\r\ndata: {\"revision\":\"5\"}\r\n\r\n: comment\n\nevent: later\nid: 6\ndata: {}\n\nevent: put\ndata: {\"key\":\"half")];
   const w = through.watch();
   assert.deepEqual(await next(w), { type: "reset", id: "5", revision: "5" });
@@ -114,7 +132,7 @@ test("an event without an end does not fill memory", async () => {
   let sent = 0;
   proxy.faults = [{
     before: (req, res) => {
-      res.writeHead(200, { "Content-Type": "text/event-stream" });
+      res.writeHead(200, events);
       const more = () => { do sent++; while (!res.destroyed && res.write("x".repeat(65_536))); };
       res.on("drain", more);
       more();
@@ -129,7 +147,7 @@ test("a reader that is slow holds the server back", async () => {
   const event = `event: put\nid: 1\ndata: {"key":"k","revision":"1","size":0,"value":"${"x".repeat(60_000)}"}\n\n`;
   proxy.faults = [{
     before: (req, res) => {
-      res.writeHead(200, { "Content-Type": "text/event-stream" });
+      res.writeHead(200, events);
       const more = () => { do sent++; while (!res.destroyed && res.write(event)); };
       res.on("drain", more);
       more();
