@@ -151,6 +151,7 @@ func (tx *Tx) publish(d Durability) error {
 	for ns, h := range tx.histories {
 		s.histories.put(ns, *h)
 	}
+	tx.publishErasings()
 	s.applied.Store(uint64(tx.revision))
 	s.logTime.Store(tx.time)
 	s.ahead = tx.ahead

@@ -71,20 +71,16 @@ func (s *Store) erasuresDue() (due []godwit.NamespaceID) {
 // endErasing notes how a pass ended.
 func (s *Store) endErasing(ns godwit.NamespaceID, done bool) error {
 	tx := s.Begin()
-	e := &s.erasures
-	e.mu.Lock()
-	if one := e.all[ns]; one != nil {
+	if one := tx.erasing(ns); one != nil {
 		if !done {
 			one.oldest = one.since()
 		}
 		one.running, one.failed = 0, !done
 		one.note(tx, ns)
 		if one.gone && one.oldest == 0 {
-			delete(e.all, ns)
+			tx.keepErasing(ns, nil)
 		}
 	}
-	e.some.Store(len(e.all) > 0)
-	e.mu.Unlock()
 	return tx.commitAside()
 }
 

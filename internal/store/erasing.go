@@ -52,7 +52,7 @@ func (e *erasing) late(now int64) bool {
 // note has a transaction note what is known.
 func (e *erasing) note(tx *Tx, ns godwit.NamespaceID) {
 	tx.SetNote(eraseNote+ns.String(), e.text())
-	e.noted, tx.noted = e.since(), true
+	e.noted = e.since()
 }
 
 func (e *erasing) text() []byte {
@@ -65,7 +65,8 @@ func (e *erasing) text() []byte {
 }
 
 // erasures are those of all namespaces that have the setting, or had it when they were
-// deleted.
+// deleted. Only whoever holds the store's write lock changes them, and so may read them
+// without mu.
 type erasures struct {
 	mu    sync.Mutex
 	some  atomic.Bool
@@ -142,30 +143,72 @@ func eraseWithin(value []byte) time.Duration {
 	return d
 }
 
-// setErasing puts the setting in force that a namespace's own entry has.
-func (tx *Tx) setErasing(ns godwit.NamespaceID, r *godwit.Record) {
-	within := eraseWithin(r.Value.Inline)
+// erasing returns what the transaction knows of a namespace's erasing, to be changed, or
+// nil if nothing of it is to be erased.
+func (tx *Tx) erasing(ns godwit.NamespaceID) *erasing {
+	if one, ok := tx.erasings[ns]; ok {
+		return one
+	}
+	one := tx.s.erasures.all[ns]
+	if one == nil {
+		return nil
+	}
+	kept := *one
+	return tx.keepErasing(ns, &kept)
+}
+
+// keepErasing has one in force once the transaction is committed; nil: nothing is to be
+// erased any more.
+func (tx *Tx) keepErasing(ns godwit.NamespaceID, one *erasing) *erasing {
+	if tx.erasings == nil {
+		tx.erasings = make(map[godwit.NamespaceID]*erasing)
+	}
+	tx.erasings[ns] = one
+	return one
+}
+
+// publishErasings puts in force what the transaction has changed.
+func (tx *Tx) publishErasings() {
+	if len(tx.erasings) == 0 {
+		return
+	}
 	e := &tx.s.erasures
 	e.mu.Lock()
-	one := e.all[ns]
+	defer e.mu.Unlock()
+	for ns, one := range tx.erasings {
+		if one == nil {
+			delete(e.all, ns)
+		} else {
+			e.all[ns] = one
+		}
+	}
+	e.some.Store(len(e.all) > 0)
+}
+
+// setErasing takes over the setting that a namespace's own entry has.
+func (tx *Tx) setErasing(ns godwit.NamespaceID, r *godwit.Record) {
+	within := eraseWithin(r.Value.Inline)
+	one := tx.erasing(ns)
 	switch {
 	case within == 0 && one == nil:
-		e.mu.Unlock()
 		return
 	case within == 0:
-		delete(e.all, ns)
+		tx.keepErasing(ns, nil)
+		tx.SetNote(eraseNote+ns.String(), nil)
+		return
 	case one == nil:
-		e.all[ns] = &erasing{within: within}
+		tx.keepErasing(ns, &erasing{within: within})
 	default:
 		one.within, one.gone, one.noted = within, false, 0
 	}
-	e.some.Store(len(e.all) > 0)
-	e.mu.Unlock()
-	if within == 0 {
-		tx.SetNote(eraseNote+ns.String(), nil)
-		return
-	}
 	tx.useless(ns)
+}
+
+// endErasing notes that a namespace is deleted, with its setting.
+func (tx *Tx) endErasing(ns godwit.NamespaceID) {
+	if one := tx.erasing(ns); one != nil {
+		one.gone = true
+	}
 }
 
 // useless notes that the transaction leaves bytes of a namespace behind that nobody can
@@ -184,42 +227,18 @@ func (tx *Tx) useless(ns godwit.NamespaceID) {
 // uselessSince notes the same of what came to its end at a time, in unix milliseconds; 0:
 // now.
 func (tx *Tx) uselessSince(ns godwit.NamespaceID, at int64) {
-	e := &tx.s.erasures
-	if !e.some.Load() {
+	one := tx.erasing(ns)
+	if one == nil {
 		return
 	}
 	if now := tx.s.cfg.Now().UnixMilli(); at <= 0 || at > now {
 		at = now
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	one := e.all[ns]
-	if one == nil {
-		return
 	}
 	if one.oldest == 0 || at < one.oldest {
 		one.oldest = at
 	}
 	if one.noted != one.since() { // since an open it may count from then without a note
 		one.note(tx, ns)
-	}
-}
-
-// unnoted tells that notes of a transaction are lost: the next one notes it again.
-func (e *erasures) unnoted() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, one := range e.all {
-		one.noted = 0
-	}
-}
-
-// ended notes that a namespace was deleted, with its setting.
-func (e *erasures) ended(ns godwit.NamespaceID) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if one := e.all[ns]; one != nil {
-		one.gone = true
 	}
 }
 

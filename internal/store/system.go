@@ -15,7 +15,7 @@ func (tx *Tx) noteSystem(r *godwit.Record) {
 	tx.system = append(tx.system, keep)
 	if id, ok := namespaceOf(r.Key); ok && r.Op == godwit.OpDelete {
 		tx.dropNamespace(id)
-		tx.s.erasures.ended(id)
+		tx.endErasing(id)
 	} else if ok {
 		tx.setErasing(id, r)
 		tx.setHistory(id, r)

@@ -36,11 +36,11 @@ type gathered struct {
 	cleared   []clearing
 	wiped     map[godwit.NamespaceID]wiped // a zero one: it is forgotten
 	unnamed   bool                         // more keys are cleared than changes has
-	noted     bool                         // it notes what is to be erased
 	ended     int64                        // when what it removes came to its end, unix milliseconds; 0: at its own time
 	system    []godwit.Record
 	proposers map[ProposerID]uint64                    // whose batches this transaction holds
 	histories map[godwit.NamespaceID]*namespaceHistory // of those that change
+	erasings  map[godwit.NamespaceID]*erasing          // of those that change; nil: nothing is to be erased
 	versions  map[entryID]*keyVersions
 	told      *Committed // for OnCommit; nil: there is none
 	onCommit  func(*Committed)
@@ -93,9 +93,6 @@ func (s *Store) Begin() *Tx {
 // Rollback drops what was gathered.
 func (tx *Tx) Rollback() {
 	_ = tx.batch.Close()
-	if tx.noted {
-		tx.s.erasures.unnoted()
-	}
 	tx.release()
 }
 
