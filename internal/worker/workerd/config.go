@@ -195,8 +195,8 @@ func (w *writer) assetsOf(k *Worker) {
 	config := map[string]any{}
 	for name, text := range map[string]string{
 		"html_handling": a.HTMLHandling, "not_found_handling": a.NotFound, "base_path": a.BasePath,
-		"headers": readIfThere(a.Directory, "_headers"), "redirects": readIfThere(a.Directory, "_redirects"),
-		"ignore": ignored(readIfThere(a.Directory, ".assetsignore"), k.Withheld),
+		"headers": w.assetFile(a, "_headers"), "redirects": w.assetFile(a, "_redirects"),
+		"ignore": ignored(w.assetFile(a, ".assetsignore"), k.Withheld),
 	} {
 		if text != "" {
 			config[name] = text
@@ -216,39 +216,4 @@ func (w *writer) assetsOf(k *Worker) {
 		body = append(body, field{"userWorker", k.service()})
 	}
 	w.add(k.assets(), field{"assets", body})
-}
-
-// AssetFiles are the files of an assets directory that workerd is told of when it
-// starts. All others it looks at with each request.
-var assetFiles = []string{"_headers", "_redirects", ".assetsignore"}
-
-// AssetFiles returns the paths of those of one directory.
-func AssetFiles(dir string) (paths []string) {
-	for _, name := range assetFiles {
-		paths = append(paths, filepath.Join(dir, name))
-	}
-	return paths
-}
-
-// CheckAssetFiles wants those that are there to be files: one who reads a pipe waits until
-// somebody writes.
-func CheckAssetFiles(dir string) error {
-	for _, path := range AssetFiles(dir) {
-		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is not a file", path)
-		}
-	}
-	return nil
-}
-
-// maxAssetFile bounds each of them.
-const maxAssetFile = 1 << 20
-
-func readIfThere(dir, name string) string {
-	path := filepath.Join(dir, name)
-	if info, err := os.Stat(path); err != nil || info.Size() > maxAssetFile {
-		return ""
-	}
-	text, _ := os.ReadFile(path) // it is gone just now
-	return string(text)
 }
