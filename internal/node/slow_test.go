@@ -128,13 +128,21 @@ func TestRefusedExpectation(t *testing.T) {
 }
 
 // TestStreamMayBeSilent has an answer be silent for longer than the patience, over
-// HTTP/2, where a deadline that passes ends an answer that nobody is writing to.
+// HTTP/2, where a deadline that passes ends an answer that nobody is writing to. Who
+// is to be ended waits for that, and not for a while in which it should have been.
 func TestStreamMayBeSilent(t *testing.T) {
 	s := httptest.NewUnstartedServer(node.PacedUnlessStreamed(50*time.Millisecond, 1<<20, http.HandlerFunc(
-		func(w http.ResponseWriter, _ *http.Request) {
+		func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "first ")
 			_ = http.NewResponseController(w).Flush()
-			<-time.After(200 * time.Millisecond)
+			if r.URL.Path == "/another" {
+				select {
+				case <-r.Context().Done():
+				case <-time.After(30 * time.Second):
+				}
+			} else {
+				<-time.After(200 * time.Millisecond)
+			}
 			_, _ = io.WriteString(w, "second")
 		})))
 	s.EnableHTTP2 = true
