@@ -46,7 +46,7 @@ const natsSecretName = "nats-key"
 func (c *Config) place() crypt.Place {
 	return crypt.Place{
 		FS: c.FS, Root: c.Dir,
-		Files: []string{versionName, markName, sealName, natsSecretName},
+		Files: []string{versionName, markName, sealName, againName, natsSecretName},
 		Dirs:  []string{"db", "blobs", "runs"},
 	}
 }

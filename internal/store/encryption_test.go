@@ -308,6 +308,38 @@ func TestEveryFileIsEncrypted(t *testing.T) {
 	}
 }
 
+// TestRekeyMarked: a directory that is marked to be copied again is so under other keys
+// too, with the notes that the mark holds.
+func TestRekeyMarked(t *testing.T) {
+	for name, keys := range map[string]struct{ old, rekey, after *store.Keys }{
+		"plain to encrypted": {nil, storetest.Keys(1), storetest.Keys(1)},
+		"key to key":         {storetest.Keys(1), storetest.Keys(2, 1), storetest.Keys(2)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newFollower(t, store.Config{Keys: keys.old})
+			d.tx(func(tx *store.Tx) error {
+				tx.SetNote("member", []byte("me"))
+				return tx.Install(at(7, put(ns1, "k", "v")))
+			})
+			if err := d.CopyAgain("member"); err != nil {
+				t.Fatal(err)
+			}
+			d.close()
+			if err := store.Rekey(ctx, withKeys(d.cfg, keys.rekey), nil); err != nil {
+				t.Fatal(err)
+			}
+			d.cfg = withKeys(d.cfg, keys.after)
+			d.open()
+			d.wantAbsent(ns1, "k")
+			if text, err := d.Note("member"); err != nil || string(text) != "me" {
+				t.Errorf("note %q, %v", text, err)
+			}
+			d.reopen()
+			d.healthy()
+		})
+	}
+}
+
 // TestNATSSecret: it is made once, stays over a change of keys, and is not plain.
 func TestNATSSecret(t *testing.T) {
 	d := encrypted(t, 1)
