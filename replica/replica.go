@@ -222,18 +222,29 @@ func (r *Replica) Failed() <-chan error { return r.edge.Failed() }
 const readyEvery = 5 * time.Millisecond
 
 // Ready returns once reads can be served: when the first copy is complete, or at
-// once where the directory holds one. Error: the context's.
+// once where the directory holds one. Errors: the context's; CodeUnavailable when the
+// replica is closed.
 func (r *Replica) Ready(ctx context.Context) error {
 	tick := time.NewTicker(readyEvery)
 	defer tick.Stop()
-	for !r.edge.Ready() {
+	for {
+		if ready, err := r.ready(); ready || err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
 	}
-	return nil
+}
+
+func (r *Replica) ready() (bool, error) {
+	if err := r.reads.enter(); err != nil {
+		return false, err
+	}
+	defer r.reads.leave()
+	return r.edge.Ready(), nil
 }
 
 // Status is how a replica stands to its upstream.
@@ -248,8 +259,13 @@ type Status struct {
 	Problem   string          // why it does not follow, "" if it does
 }
 
-// Status returns how the replica stands.
+// Status returns how the replica stands. Closed, it has a Problem, and nothing else is
+// known of it.
 func (r *Replica) Status() Status {
+	if err := r.reads.enter(); err != nil {
+		return Status{Staleness: -1, Problem: godwit.MessageOf(err)}
+	}
+	defer r.reads.leave()
 	e, s := r.edge.Status(), r.store.Stats()
 	return Status{
 		Upstream: e.Upstream, Connected: e.Connected, Revision: s.Revision, Staleness: e.Staleness,

@@ -58,6 +58,7 @@ func run(ctx context.Context, listen, namespace, dir string) error {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
 	case err := <-r.Failed():
+		_ = server.Close()
 		return fmt.Errorf("replica: %w", err)
 	case <-ctx.Done():
 		return server.Shutdown(context.WithoutCancel(ctx))
