@@ -243,7 +243,10 @@ func (q call) outcome(err error, open bool) error {
 // wait waits before the next attempt: as long as the server asked, else a time
 // that doubles, less a random part of it. It is false if ctx ended first.
 func (c *Client) wait(ctx context.Context, attempt int, err error) bool {
-	d := min(c.backoff<<(attempt-1), time.Second)
+	d := time.Second
+	if doubled := attempt - 1; c.backoff <= d>>doubled { // a shift to the left may overflow
+		d = c.backoff << doubled
+	}
 	d = d/2 + mathrand.N(d/2+1)
 	var e *Error
 	if errors.As(err, &e) && e.RetryAfter > 0 {

@@ -47,8 +47,8 @@ func WithAccount(id string) Option { return func(c *Client) { c.account = id } }
 func WithAttempts(n int) Option { return func(c *Client) { c.attempts = max(n, 1) } }
 
 // WithBackoff sets the wait before the second attempt; it doubles with each up
-// to a second. The default is 50 ms.
-func WithBackoff(d time.Duration) Option { return func(c *Client) { c.backoff = d } }
+// to a second. The default is 50 ms; less than 0 is 0.
+func WithBackoff(d time.Duration) Option { return func(c *Client) { c.backoff = max(d, 0) } }
 
 // WithUserAgent sets the User-Agent header.
 func WithUserAgent(agent string) Option { return func(c *Client) { c.agent = agent } }

@@ -101,12 +101,9 @@ func (w *watching) run(ctx context.Context) (Event, error) {
 		case !w.begun, !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrTooManyRequests):
 			return e, err
 		}
-		w.kv.c.wait(ctx, min(attempt, maxDoubling), err)
+		w.kv.c.wait(ctx, attempt, err)
 	}
 }
-
-// maxDoubling bounds how often the wait between two connections doubles.
-const maxDoubling = 8
 
 // connect watches over one connection. Error: ErrUnavailable when it breaks.
 func (w *watching) connect(ctx context.Context) (Event, error) {
