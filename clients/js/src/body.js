@@ -47,7 +47,8 @@ export function metadataText(metadata) {
 }
 
 /**
- * What a put sends. The body of a long stream can be made once only.
+ * What a put sends. The body of a long stream can be made once only, and has an `end`,
+ * for when nobody reads on.
  *
  * @param {unknown} value
  * @param {string | undefined} metadata as text
@@ -63,8 +64,7 @@ export async function putBody(value, metadata, how) {
     const body = form ? new Blob([form.head, v.bytes, form.tail]) : v.bytes;
     return { type, make: () => body, repeatable: true };
   }
-  const rest = v;
-  return { type, make: (touch) => streamOf(rest, form, touch), repeatable: false };
+  return streamBody(type, v, form);
 }
 
 /** 128 random bits; randomUUID is not there for pages that came without TLS. */
@@ -88,10 +88,14 @@ function formOf(metadata) {
 /** Reads a stream up to a limit: all of it as bytes, or its beginning and the rest. */
 async function readAhead(stream, limit, signal) {
   const reader = stream.getReader();
-  const leave = () => void reader.cancel(signal.reason).catch(() => {});
+  const leave = () => letGo(reader, signal.reason);
   signal?.addEventListener("abort", leave, { once: true });
   try {
+    signal?.throwIfAborted(); // of that it tells nobody any more
     return await readUpTo(reader, limit, signal);
+  } catch (e) {
+    letGo(reader, e);
+    throw e;
   } finally {
     signal?.removeEventListener("abort", leave);
   }
@@ -104,7 +108,7 @@ async function readUpTo(reader, limit, signal) {
     const { done, value } = await reader.read();
     signal?.throwIfAborted(); // a reader that was cancelled looks as if it had come to the end
     if (done) return { bytes: joined(chunks, size), text: false };
-    const chunk = await chunkOf(value, reader);
+    const chunk = chunkOf(value);
     chunks.push(chunk);
     size += chunk.byteLength;
   }
@@ -112,12 +116,15 @@ async function readUpTo(reader, limit, signal) {
 }
 
 /** The bytes of a chunk, copied: the next may come in the same buffer. */
-async function chunkOf(value, reader) {
+function chunkOf(value) {
   const chunk = bytesOf(value);
-  if (chunk) return chunk.slice();
-  const e = new TypeError("a stream given to KV put() must give bytes");
-  await reader.cancel(e).catch(() => {});
-  throw e;
+  if (!chunk) throw new TypeError("a stream given to KV put() must give bytes");
+  return chunk.slice();
+}
+
+/** Tells a source that nobody reads on. One that is over is told nothing. */
+function letGo(reader, reason) {
+  reader.cancel(reason).catch(() => {});
 }
 
 export function joined(chunks, size) {
@@ -132,32 +139,46 @@ export function joined(chunks, size) {
 
 /**
  * The rest of a stream as a body that is read as it is sent. What goes wrong in the
- * source is kept in `failure`: fetch tells of it in words of its own.
+ * source is kept in `failure`: fetch tells of it in words of its own. The source is let
+ * go by `end`, and not by fetch alone: Node's reads on after a signal, for ever.
  */
-function streamOf({ chunks, reader }, form, touch) {
+function streamBody(type, { chunks, reader }, form) {
   const ready = form ? [form.head, ...chunks] : [...chunks];
-  let ended = false;
-  /** @type {any} */
-  const body = new ReadableStream({
-    async pull(controller) {
-      touch();
-      if (ready.length > 0) return controller.enqueue(ready.shift());
-      if (ended) return controller.close();
-      try {
-        const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(await chunkOf(value, reader));
-      } catch (e) {
-        body.failure = { error: e };
-        throw e;
-      }
-      ended = true;
-      if (form) return controller.enqueue(form.tail);
-      controller.close();
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
-  body.failure = undefined;
-  return body;
+  let read = false;
+  let over;
+  const end = (reason) => {
+    over ??= { reason };
+    letGo(reader, reason);
+  };
+  const next = async (body) => {
+    try {
+      const { done, value } = await reader.read();
+      return done ? undefined : chunkOf(value);
+    } catch (e) {
+      body.failure = { error: e };
+      end(e);
+      throw e;
+    }
+  };
+  const make = (touch) => {
+    /** @type {any} */
+    const body = new ReadableStream({
+      async pull(controller) {
+        touch();
+        if (read) return controller.close();
+        const chunk = over ? undefined : ready.shift() ?? await next(body);
+        if (over) throw over.reason; // its source looks as if it had come to the end
+        if (chunk) return controller.enqueue(chunk);
+        read = true;
+        if (form) return controller.enqueue(form.tail);
+        controller.close();
+      },
+      cancel: end,
+    }, { highWaterMark: 0 });
+    body.failure = undefined;
+    return body;
+  };
+  return { type, make, end, repeatable: false };
 }
 
 /** Base64 of bytes, in pieces that no engine finds too long. */

@@ -82,7 +82,12 @@ export class KV {
     const query = { expiration: integer(options.expiration), expiration_ttl: integer(options.expirationTtl) };
     const metadata = metadataText(options.metadata);
     const body = await putBody(value, metadata, { buffer: this.client.transport.buffer, signal: options.signal });
-    return this.#write({ op: "PUT", method: "PUT", query, body }, `/values/${segment}`, options);
+    try {
+      return await this.#write({ op: "PUT", method: "PUT", query, body }, `/values/${segment}`, options);
+    } catch (e) {
+      body.end?.(e);
+      throw e;
+    }
   }
 
   async remove(key, given) {

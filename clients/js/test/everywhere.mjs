@@ -43,6 +43,21 @@ for (const metadata of [undefined, { with: "form" }]) {
   }
 }
 
+
+// The source of a stream that is left while it is sent is let go.
+const enough = new AbortController();
+let pulls = 0, source = "read";
+const endless = new ReadableStream({
+  async pull(c) {
+    if (++pulls === 20) enough.abort(new Error("enough"));
+    await new Promise((r) => setTimeout(r, 0));
+    c.enqueue(bytes(65_536));
+  },
+  cancel() { source = "let go"; },
+});
+await assert.rejects(kv.put("left", endless, { signal: enough.signal }), /enough/);
+assert.equal(source, "let go");
+
 await kv.put("cas", "1", { ifNoneMatch: "*" });
 await assert.rejects(kv.put("cas", "2", { ifNoneMatch: "*" }), (e) => e instanceof GodwitError && e.code === "precondition_failed" && e.status === 412);
 await assert.rejects(kv.put("k", "x", { expirationTtl: 1 }), (e) => /^KV PUT failed: 400 Invalid expiration_ttl of 1/.test(e.message));
