@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func mkdir(t testing.TB, path string) {
@@ -140,6 +142,39 @@ func TestWorkerLeavesNothing(t *testing.T) {
 		}
 		secretsArePrivate(t, temp)
 	})
+}
+
+// TestWorkerWhoseLogNobodyReads stops one that waits for a pipe to be read, as of less: the
+// Worker, too, waits for it.
+func TestWorkerWhoseLogNobodyReads(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	p := plainProject(t)
+	p.edit("index.js", "requests++;", `for (let i = 0; request.url.endsWith("/much") && i < 1000; i++) console.log("x".repeat(1000));`)
+	unread, output, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unread.Close()
+	defer output.Close()
+	cmd := workerCommand(p.dir, "--url", "http://"+s.api, "--token", rootToken)
+	cmd.Stdout, cmd.Stderr = output, output
+	r := startCommand(t, cmd)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_, _, _ = r.try(http.MethodGet, "/much", "")
+	}()
+	until(t, 10*time.Second, "the pipe to be full", func() bool {
+		room, err := unix.Poll([]unix.PollFd{{Fd: int32(output.Fd()), Events: unix.POLLOUT}}, 0)
+		return err == nil && room == 0
+	})
+	r.cleanup()
+	r.exited <- nil
+	<-answered
+	if left := workerTokens(s); len(left) != 0 || alive(r.workerd[0]) {
+		t.Errorf("tokens: %q, workerd alive: %t", left, alive(r.workerd[0]))
+	}
 }
 
 // heedHangups has processes begin as from a terminal, though the tests run under nohup.

@@ -117,7 +117,9 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *running {
 	ready := filepath.Join(t.TempDir(), "ready")
 	r := &running{t: t, cmd: cmd, log: new(logtest.Buffer), exited: make(chan error, 1)}
 	cmd.Args = append(cmd.Args, "--listen", anyPort, "--ready-file", ready)
-	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
+	if r.cmd.Stdout == nil {
+		r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
+	}
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

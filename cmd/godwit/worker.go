@@ -46,16 +46,17 @@ func (c *workerCmd) Run(ctx context.Context, p *program) error {
 	if err := c.findProject(); err != nil {
 		return err
 	}
-	cfg, err := c.config(p)
+	cfg, err := c.config()
 	if err != nil {
 		return wrongUsage{err}
 	}
-	local := &localNode{cmd: c, state: cfg.State, program: p}
-	cfg.Connect = local.connect
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	ctx, unhang := untilHangup(ctx)
 	defer unhang()
+	cfg.Stdout, cfg.Stderr = newOutlet(ctx, p.stdout), newOutlet(ctx, p.stderr)
+	local := &localNode{cmd: c, state: cfg.State, program: p, log: cfg.Stderr}
+	cfg.Connect = local.connect
 	r, err := worker.Open(ctx, cfg)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -63,7 +64,7 @@ func (c *workerCmd) Run(ctx context.Context, p *program) error {
 		}
 		return errors.Join(err, local.close())
 	}
-	fmt.Fprintf(p.stderr, "%s listens on %s\n", r.Name(), r.URL())
+	fmt.Fprintf(cfg.Stderr, "%s listens on %s\n", r.Name(), r.URL())
 	if err := c.tellReady(r); err != nil {
 		return errors.Join(err, r.Close(), local.close())
 	}
@@ -71,6 +72,7 @@ func (c *workerCmd) Run(ctx context.Context, p *program) error {
 	g.Go(func() error { return r.Run(ctx) })
 	g.Go(func() error { return local.failed(ctx) })
 	err = g.Wait()
+	stop() // if nobody has told it to
 	if c.ReadyFile != "" {
 		_ = os.Remove(c.ReadyFile) // whoever looks finds the Worker gone
 	}
@@ -86,7 +88,7 @@ func (c *workerCmd) findProject() (err error) {
 }
 
 // config is what the flags say.
-func (c *workerCmd) config(p *program) (worker.Config, error) {
+func (c *workerCmd) config() (worker.Config, error) {
 	configs := c.Config
 	switch {
 	case len(configs) > 0 && c.Dir != "":
@@ -115,7 +117,6 @@ func (c *workerCmd) config(p *program) (worker.Config, error) {
 		Configs: configs, Env: c.Env, Listen: c.Listen, Instances: c.Instances, Workerd: c.Workerd,
 		State: state, Nodes: []string{nodeDir(state), edgeDir(state)}, Data: []string{data, named}, Location: c.Location, TrustedProxies: trusted, PublicOnly: c.PublicOnly,
 		OTLPEndpoint: c.OTLPEndpoint, TraceRatio: c.TraceRatio,
-		Stdout: p.stdout, Stderr: p.stderr,
 	}, err
 }
 

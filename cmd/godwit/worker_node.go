@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ type localNode struct {
 	cmd     *workerCmd
 	state   string
 	program *program
+	log     io.Writer
 
 	node *node.Node // nil: none runs in this process
 }
@@ -133,7 +135,7 @@ func (l *localNode) open(ctx context.Context, cfg node.Config) (err error) {
 	cfg.Listen, cfg.BindingListen = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Version = version()
 	cfg.OTLPEndpoint, cfg.TraceRatio = l.cmd.OTLPEndpoint, l.cmd.TraceRatio
-	cfg.Logger = slog.New(slog.NewTextHandler(l.program.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	cfg.Logger = slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := os.MkdirAll(l.state, 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
