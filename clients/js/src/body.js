@@ -193,18 +193,33 @@ export function fromBase64(text) {
 }
 
 /**
- * A value inside JSON: as text where it is text, else in base64.
+ * A value inside JSON: as text where it is text, else in base64. So is a text that would
+ * be longer as one: bodies are bounded, and JSON has six bytes for a control character.
  *
  * @returns {{value: string, base64?: true}}
  */
 export function inJSON(value) {
   const v = valueOf(value);
   if ("stream" in v) throw new TypeError("a stream cannot be part of a transaction or a bulk put: read it first");
+  const text = textIn(v.bytes);
+  if (text !== undefined && escapes(text) <= v.bytes.length / 3 + base64Mark) return { value: text };
+  return { value: base64(v.bytes), base64: true };
+}
+
+const base64Mark = ',"base64":true'.length;
+
+/** The text that bytes are, undefined where they are none. */
+function textIn(bytes) {
   try {
-    return { value: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(v.bytes) };
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return { value: base64(v.bytes), base64: true };
+    return undefined;
   }
+}
+
+/** How much longer a text becomes in JSON. */
+function escapes(text) {
+  return JSON.stringify(text).length - 2 - text.length;
 }
 
 /** A body of JSON, which can be sent again. */

@@ -97,6 +97,25 @@ test("transactions", async () => {
   assert.throws(() => kv.transaction().check("k", ""), TypeError);
 });
 
+test("what JSON has to escape is refused no earlier than other values", async () => {
+  const nul = "\0".repeat(4_000_000);
+  for (const [key, value] of [["nul", nul], ["quotes", '"'.repeat(4_000_000)], ["bytes", new Uint8Array(4_000_000)]]) {
+    await kv.transaction().put(key, value).commit();
+    const want = typeof value === "string" ? value : nul;
+    assert.ok(await kv.get(key) === want, key);
+  }
+  const large = "\u0001".repeat(20 << 20);
+  await kv.bulkPut([{ key: "large", value: large }]);
+  assert.ok(await kv.get("large") === large);
+  for (const value of ["", "\0", "\t\n\b\f\r\u001f\u007f", '{"a":"b"}', "\ufeff\u2028\\é漢🤓", "\ud800\0"]) {
+    const want = value.toWellFormed?.() ?? value.replace("\ud800", "\ufffd");
+    for (const times of [1, 50]) {
+      await kv.transaction().put("odd", value.repeat(times)).commit();
+      assert.equal(await kv.get("odd"), want.repeat(times));
+    }
+  }
+});
+
 test("counters", async () => {
   assert.equal((await kv.add("visits")).sum, 1n);
   assert.equal((await kv.add("visits", -43, { metadata: { by: "me" }, expirationTtl: 60 })).sum, -42n);
