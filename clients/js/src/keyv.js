@@ -1,6 +1,7 @@
 import { bytesOf } from "./body.js";
 import { clear } from "./clear.js";
 import { connect, GodwitError } from "./index.js";
+import { readMany } from "./many.js";
 
 /** How many requests of one call are under way at once. */
 const parallel = 16;
@@ -29,13 +30,8 @@ export class KeyvGodwit {
   }
 
   async getMany(keys) {
-    const found = [];
-    for (let i = 0; i < keys.length; i += 100) {
-      const part = keys.slice(i, i + 100);
-      const values = await this.kv.getWithMetadata(/** @type {string[]} */ (part));
-      found.push(...part.map((key) => standing(values.get(key))));
-    }
-    return found;
+    const values = await readMany((k) => this.kv.getWithMetadata(k), keys);
+    return keys.map((key) => standing(values.get(key)));
   }
 
   async set(key, value, ttl) {

@@ -1,5 +1,6 @@
 import { clear } from "./clear.js";
 import { connect } from "./index.js";
+import { readMany } from "./many.js";
 
 const name = "godwit";
 
@@ -29,7 +30,10 @@ export default function godwitDriver(options) {
     hasItem: async (key) => (await kv.details(full(key))) !== null,
     getItem: (key) => kv.get(full(key)),
     getItemRaw: async (key) => bytes(await kv.get(full(key), "arrayBuffer")),
-    getItems: (items) => getItems(kv, items, full),
+    async getItems(items) {
+      const values = await readMany((k) => kv.get(k), items.map(({ key }) => full(key)));
+      return items.map(({ key }) => ({ key, value: values.get(full(key)) ?? null }));
+    },
     setItem: put,
     setItemRaw: put,
     setItems: (items, common) => kv.bulkPut(items.map(({ key, value, options: o }) =>
@@ -66,17 +70,6 @@ function normal(key) {
 
 function bytes(buffer) {
   return buffer && new Uint8Array(buffer);
-}
-
-/** A bulk get takes a hundred keys at a time. */
-async function getItems(kv, items, full) {
-  const found = [];
-  for (let i = 0; i < items.length; i += 100) {
-    const part = items.slice(i, i + 100);
-    const values = await kv.get(part.map((item) => full(item.key)));
-    for (const { key } of part) found.push({ key, value: values.get(full(key)) ?? null });
-  }
-  return found;
 }
 
 /**
