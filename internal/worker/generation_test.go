@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/godwitkv/godwit/internal/worker"
+	"github.com/godwitkv/godwit/internal/worker/bundle"
 	"github.com/godwitkv/godwit/internal/worker/workerd"
 	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
@@ -19,28 +20,31 @@ import (
 // written: the first is not left to start, nor to run.
 func TestGenerationThatCannotBePrepared(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	dir, assets := t.TempDir(), t.TempDir()
-	program, headers := filepath.Join(dir, "workerd"), filepath.Join(assets, "_headers")
+	dir := t.TempDir()
+	program, blob := filepath.Join(dir, "workerd"), filepath.Join(t.TempDir(), "blob")
 	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec sleep 60\n"), 0o700); err != nil { // it never listens
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(headers, 0o600); err != nil {
+	if err := syscall.Mkfifo(blob, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var feed errgroup.Group
 	feed.Go(func() error { // what each configuration reads, and waits for
-		if err := os.WriteFile(headers, nil, 0); err != nil {
+		if err := os.WriteFile(blob, nil, 0); err != nil {
 			return err
 		}
 		second := awaitMatch(filepath.Join(dir, "g*", "1"))
-		f, err := os.OpenFile(headers, os.O_WRONLY, 0)
+		f, err := os.OpenFile(blob, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		return os.Remove(second)
+		return os.RemoveAll(second)
 	})
-	workers := []workerd.Worker{{Worker: &wrangler.Worker{Name: "w", Assets: &wrangler.Assets{Directory: assets}}}}
+	workers := []workerd.Worker{{
+		Worker: &wrangler.Worker{Name: "w", Main: "w.js", Blobs: []wrangler.Blob{{Binding: "B", Path: blob, Type: wrangler.Text}}},
+		Built:  &bundle.Result{Modules: []bundle.Module{{Name: "w.js", Type: wrangler.ESModule}}},
+	}}
 	if err := worker.Generate(t.Context(), dir, program, 2, workers); err == nil {
 		t.Error("a generation has started without its second workerd")
 	}
