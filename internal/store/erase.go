@@ -18,6 +18,7 @@ import (
 func (s *Store) eraseLoop(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.sweepEvery)
 	defer tick.Stop()
+	var met trouble
 	for {
 		select {
 		case <-ctx.Done():
@@ -27,7 +28,7 @@ func (s *Store) eraseLoop(ctx context.Context) error {
 		if s.durable.failure() != nil {
 			return nil
 		}
-		if err := s.Erase(ctx); err != nil && ctx.Err() == nil {
+		if err := s.Erase(ctx); err != nil && ctx.Err() == nil && met.logs(err) {
 			s.cfg.Logger.Error("erase", "error", err.Error())
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -13,8 +14,9 @@ import (
 )
 
 // sweepHistories drops the versions that are older than their namespaces keep them,
-// or more than they keep, a chunk at a time.
-func (s *Store) sweepHistories(ctx context.Context) error {
+// or more than they keep, a chunk at a time. What is damaged in one namespace holds no
+// other up.
+func (s *Store) sweepHistories(ctx context.Context) (damaged error) {
 	s.histories.mu.RLock()
 	var some []godwit.NamespaceID
 	for ns, h := range s.histories.all {
@@ -24,11 +26,13 @@ func (s *Store) sweepHistories(ctx context.Context) error {
 	}
 	s.histories.mu.RUnlock()
 	for _, ns := range some {
-		if err := errors.Join(s.sweepEnded(ctx, ns), s.sweepSurplus(ctx, ns)); err != nil {
+		err := cmp.Or(s.sweepEnded(ctx, ns), s.sweepSurplus(ctx, ns))
+		if err != nil && !IsDamage(err) {
 			return err
 		}
+		damaged = cmp.Or(damaged, err)
 	}
-	return nil
+	return damaged
 }
 
 // sweepEnded drops what ended too long ago in one namespace.

@@ -19,6 +19,7 @@ const sweepChunk = 512 // keys under one hold of the write lock
 func (s *Store) sweepLoop(ctx context.Context) error {
 	tick := time.NewTimer(s.untilSweep())
 	defer tick.Stop()
+	var met trouble
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,7 +31,7 @@ func (s *Store) sweepLoop(ctx context.Context) error {
 		if s.durable.failure() != nil {
 			return nil
 		}
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil && met.logs(err) {
 			s.cfg.Logger.Error("sweep", "error", err.Error())
 		}
 	}

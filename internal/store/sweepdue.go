@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,26 +27,46 @@ type dueRow struct {
 // sweepDue handles all rows of x up to a time that has come for sure, a chunk at a time:
 // what is dropped too early is gone, at this node and no other.
 func (s *Store) sweepDue(ctx context.Context) error {
-	c := chunks{s, []byte{prefixDue}}
+	w := dueWalk{chunks: chunks{s, []byte{prefixDue}}}
 	for ctx.Err() == nil {
-		rows, more, err := c.takeDue(s.cfg.Sure().Unix())
-		if err == nil && len(rows) > 0 {
-			err = s.sweepRows(rows)
-		}
+		rows, more, err := w.take(s.cfg.Sure().Unix())
+		err = errors.Join(w.sweep(rows), err) // those before what could not be read too
 		if err != nil || !more {
-			return err
+			return errors.Join(err, w.damage())
 		}
 	}
 	return ctx.Err()
 }
 
-// takeDue returns a chunk of the rows of x up to now.
-func (c *chunks) takeDue(now int64) (rows []dueRow, more bool, err error) {
+// dueWalk is a walk through the rows of x. What is damaged it leaves out: it holds nothing
+// else up, of whatever namespace.
+type dueWalk struct {
+	chunks
+	damaged int   // rows that were left out
+	first   error // of the first of them
+}
+
+func (w *dueWalk) leaveOut(err error) {
+	if w.damaged++; w.first == nil {
+		w.first = err
+	}
+}
+
+func (w *dueWalk) damage() error {
+	if w.damaged == 0 {
+		return nil
+	}
+	return fmt.Errorf("leave out what is due, %d in all: %w", w.damaged, w.first)
+}
+
+// take returns a chunk of the rows of x up to now.
+func (w *dueWalk) take(now int64) (rows []dueRow, more bool, err error) {
 	upper := secondKey(prefixDue, now+1)
-	more, err = c.each(upper, func(k, _ []byte) error {
+	more, err = w.each(upper, func(k, _ []byte) error {
 		due, ns, key, ok := cutDueKey(k)
 		if !ok {
-			return fmt.Errorf("read due row: %w", ErrCorrupt)
+			w.leaveOut(fmt.Errorf("read due row: %w", ErrCorrupt))
+			return nil
 		}
 		rows = append(rows, dueRow{due, entryID{ns, string(key)}})
 		return nil
@@ -52,18 +74,39 @@ func (c *chunks) takeDue(now int64) (rows []dueRow, more bool, err error) {
 	return rows, more, err
 }
 
+// sweep handles a chunk, in one transaction unless something is damaged.
+func (w *dueWalk) sweep(rows []dueRow) error {
+	err := w.s.sweepRows(rows)
+	if len(rows) > 1 && IsDamage(err) {
+		for i := range rows {
+			if err := w.sweep(rows[i : i+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if IsDamage(err) {
+		w.leaveOut(err)
+		return nil
+	}
+	return err
+}
+
 func (s *Store) sweepRows(rows []dueRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	tx := s.Begin()
 	tx.ended = rows[0].due * 1000 // of an idle log the time is much older
 	var expired []Expired
 	for _, r := range rows {
 		h, err := tx.Head(r.id.ns, r.id.key)
-		if err != nil {
+		if err == nil && tx.sweepRow(r, h) {
+			expired = append(expired, Expired{r.id.ns, r.id.key, h.Revision, h.Expiration})
+		}
+		if err = cmp.Or(err, tx.err); err != nil {
 			tx.Rollback()
 			return err
-		}
-		if tx.sweepRow(r, h) {
-			expired = append(expired, Expired{r.id.ns, r.id.key, h.Revision, h.Expiration})
 		}
 	}
 	if tell := s.cfg.OnExpired; tell != nil && len(expired) > 0 {
