@@ -1,3 +1,4 @@
+import { isObject, wrongType } from "./arguments.js";
 import { GodwitError } from "./errors.js";
 
 const encoder = new TextEncoder();
@@ -11,12 +12,8 @@ const smallBytes = 64 << 10;
  * @returns {any} `{bytes, text}`, where `text` tells of what kind it was, or `{stream}`
  */
 export function valueOf(value) {
-  if (value === undefined) {
-    throw new TypeError("Failed to execute 'put' on 'KvNamespace': parameter 2 is not of type 'string or Object'.");
-  }
-  if (value === null || typeof value !== "object" && typeof value !== "function") {
-    return { bytes: encoder.encode(String(value)), text: true };
-  }
+  if (value === undefined) throw wrongType("put", 2, "string or Object");
+  if (!isObject(value)) return { bytes: encoder.encode(`${value}`), text: true }; // String() would take a symbol
   const bytes = bytesOf(value);
   if (bytes) return { bytes, text: false };
   if (typeof value.getReader === "function") return { stream: value };
@@ -117,8 +114,9 @@ async function readUpTo(reader, limit, signal) {
 
 /** The bytes of a chunk, copied: the next may come in the same buffer. */
 function chunkOf(value) {
+  if (typeof value === "string") return encoder.encode(value);
   const chunk = bytesOf(value);
-  if (!chunk) throw new TypeError("a stream given to KV put() must give bytes");
+  if (!chunk) throw new TypeError("a stream given to KV put() must give bytes or text");
   return chunk.slice();
 }
 

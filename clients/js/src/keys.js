@@ -1,3 +1,4 @@
+import { wrongType } from "./arguments.js";
 import { GodwitError, failed } from "./errors.js";
 
 const maxKeyBytes = 512;
@@ -22,7 +23,7 @@ export function keySegment(op, key) {
 export function checkedKey(op, key) {
   if (key === undefined) {
     const types = op === "GET" ? "string or Array" : "string";
-    throw new TypeError(`Failed to execute '${op.toLowerCase()}' on 'KvNamespace': parameter 1 is not of type '${types}'.`);
+    throw wrongType(op.toLowerCase(), 1, types);
   }
   const text = `${key}`; // String() would take a symbol
   if (text === "") throw new TypeError("Key name cannot be empty.");
@@ -67,14 +68,16 @@ export function segmentOf(what, text) {
 /** A bound of a list: not checked as keys are, but it must be text. */
 export function boundText(op, text) {
   if (text === undefined || text === null) return undefined;
-  wellFormed(op, String(text));
-  return String(text);
+  const bound = `${text}`;
+  wellFormed(op, bound);
+  return bound;
 }
 
 /** A number as a binding makes an int32 of it, as text; undefined where none is given. */
 export function integer(value) {
   if (value === undefined) return undefined;
-  const n = Number.isFinite(Number(value)) ? Math.trunc(Number(value)) : 0;
+  const given = +value; // Number() would take a bigint
+  const n = Number.isFinite(given) ? Math.trunc(given) : 0;
   if (n < -(2 ** 31) || n > 2 ** 31 - 1) {
     throw new TypeError("Value out of range. Must be between -2147483648 and 2147483647 (inclusive).");
   }

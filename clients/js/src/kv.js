@@ -1,3 +1,4 @@
+import { firstOf, isObject, optionsOf, wrongType } from "./arguments.js";
 import { cacheStatus, decoded, expirationOf, isAbsent, revisionOf } from "./answer.js";
 import { jsonBody, metadataText, putBody } from "./body.js";
 import { bulkDelete, bulkPut } from "./bulk.js";
@@ -31,34 +32,38 @@ export class KV {
   // As in Workers.
 
   async get(key, typeOrOptions) {
+    const asked = firstOf(arguments, "get", "string or Array");
     const o = readOptions(typeOrOptions);
-    if (Array.isArray(key)) return this.#bulkGet(key, o, (v) => v, false);
-    const e = await this.#value(key, o);
+    if (Array.isArray(asked)) return this.#bulkGet(asked, o, (v) => v, false);
+    const e = await this.#value(asked, o);
     return e === null ? null : e.value;
   }
 
   async getWithMetadata(key, typeOrOptions) {
+    const asked = firstOf(arguments, "getWithMetadata", "Array or string");
     const o = readOptions(typeOrOptions);
-    if (Array.isArray(key)) {
-      return this.#bulkGet(key, o, (v, cacheStatus) => v && { value: v.value, metadata: v.metadata ?? null, cacheStatus }, true);
+    if (Array.isArray(asked)) {
+      return this.#bulkGet(asked, o, (v, cacheStatus) => v && { value: v.value, metadata: v.metadata ?? null, cacheStatus }, true);
     }
-    const e = await this.#entry(key, o);
+    const e = await this.#entry(asked, o);
     return { value: e.value ?? null, metadata: e.metadata ?? null, cacheStatus: e.cacheStatus };
   }
 
   async put(key, value, options) {
-    // A binding takes an undefined that is given for text, as it does null.
-    await this.set(key, value === undefined && arguments.length > 1 ? "undefined" : value, options);
+    const name = firstOf(arguments, "put", "string");
+    if (arguments.length === 1) throw wrongType("put", 2, "string or Object");
+    await this.set(name, value === undefined ? "undefined" : value, options);
   }
 
   async delete(key, options) {
-    await this.remove(key, options);
+    await this.remove(firstOf(arguments, "delete", "string"), options);
   }
 
   async list(given) {
-    const options = given ?? {};
+    const options = optionsOf(given, "list", 1, "ListOptions");
     const limit = listLimit(options.limit);
-    const query = { limit, prefix: boundText("GET", options.prefix) || undefined, cursor: options.cursor || undefined };
+    const cursor = options.cursor ? `${options.cursor}` : undefined;
+    const query = { limit, prefix: boundText("GET", options.prefix) || undefined, cursor };
     const page = await this.#native({ path: "/keys", query }, options, async (res) => ({ ...await json(res), cacheStatus: cacheStatus(res) }));
     const keys = page.keys.map(({ name, expiration, metadata }) => ({
       name, ...(expiration !== undefined && { expiration }), ...(metadata !== undefined && { metadata }),
@@ -77,9 +82,9 @@ export class KV {
   }
 
   async set(key, value, given) {
-    const options = given ?? {};
-    const segment = keySegment("PUT", key);
+    const options = optionsOf(given, "put", 3, "PutOptions");
     const query = { expiration: integer(options.expiration), expiration_ttl: integer(options.expirationTtl) };
+    const segment = keySegment("PUT", key);
     const metadata = metadataText(options.metadata);
     const body = await putBody(value, metadata, { buffer: this.client.transport.buffer, signal: options.signal });
     try {
@@ -375,8 +380,8 @@ export async function current(kv, options) {
 }
 
 function readOptions(typeOrOptions) {
-  const o = typeof typeOrOptions === "object" && typeOrOptions !== null ? typeOrOptions : { type: typeOrOptions ?? undefined };
-  return { ...o, type: o.type === undefined ? "text" : String(o.type), cacheTtl: integer(o.cacheTtl) };
+  const o = isObject(typeOrOptions) ? typeOrOptions : { type: typeOrOptions ?? undefined };
+  return { ...o, type: o.type === undefined ? "text" : `${o.type}`, cacheTtl: integer(o.cacheTtl) };
 }
 
 function entryOf({ name, ...details }, value, status) {

@@ -77,11 +77,21 @@ export const keys: Cases = {
     await KV.put("a,b", "joined");
     await KV.delete(["a", "b"] as unknown as string);
     equal(await KV.get("a,b"), null);
-    await rejects(
-      () => (KV as unknown as { get(): Promise<string> }).get(),
-      "Failed to execute 'get' on 'KvNamespace': parameter 1 is not of type 'string or Array'.",
-      "TypeError",
-    );
+    for (const [method, types] of [["get", "string or Array"], ["getWithMetadata", "Array or string"], ["put", "string"], ["delete", "string"]]) {
+      const call = (KV as unknown as Record<string, () => Promise<unknown>>)[method].bind(KV);
+      await rejects(call, `Failed to execute '${method}' on 'KvNamespace': parameter 1 is not of type '${types}'.`, "TypeError");
+    }
+  },
+
+  async "keys: undefined is a word"({ KV }) {
+    const none = undefined as unknown as string;
+    await KV.put(none, "u");
+    equal(await KV.get("undefined"), "u");
+    equal(await KV.get(none), "u");
+    equal((await KV.getWithMetadata(none)).value, "u");
+    equal([...await KV.get([none])], [["undefined", "u"]]);
+    await KV.delete(none);
+    equal(await KV.get("undefined"), null);
   },
 
   async "keys: 512 bytes and no more"({ KV }) {

@@ -57,6 +57,12 @@ export const list: Cases = {
     const { KV } = env;
     await rejects(() => KV.list({ limit: 1001 }), "KV GET failed: 400 Invalid key_count_limit of 1001. Please specify an integer less than 1000.");
     await rejects(() => KV.list({ prefix: "p".repeat(513) }), "KV GET failed: 414 UTF-8 encoded length of 513 exceeds key length limit of 512.");
+    const list = KV.list.bind(KV) as (o: unknown) => Promise<unknown>;
+    for (const o of [5, 0, "x", "", true, 5n, Symbol("o")]) {
+      await rejects(() => list(o), "Failed to execute 'list' on 'KvNamespace': parameter 1 is not of type 'ListOptions'.", "TypeError");
+    }
+    await rejects(() => list({ limit: 5n }), "Cannot convert a BigInt value to a number", "TypeError");
+    for (const o of [{ prefix: Symbol("p") }, { cursor: Symbol("c") }]) await rejects(() => list(o), "Cannot convert a Symbol value to a string", "TypeError");
     await rejects(() => KV.list({ limit: 2147483648 }), "Value out of range. Must be between -2147483648 and 2147483647 (inclusive).", "TypeError");
     if (env.ORACLE) return; // miniflare reads any cursor as base64
     for (const cursor of ["nonsense", "%%%", "AAAA", "é", "x".repeat(3000)]) {
