@@ -13,7 +13,7 @@ import (
 )
 
 // soon is how long what propagates is waited for: far longer than it takes.
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // startEdge starts an edge of another server on an empty data directory.
 func startEdge(t testing.TB, upstream *server, args ...string) *server {

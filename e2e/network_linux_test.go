@@ -73,18 +73,20 @@ func (n *network) heal(i, j int) {
 	}
 }
 
-// isolate cuts a member from both others for a while.
-func (n *network) isolate(i int, span time.Duration) {
+// isolate cuts a member from both others while fn runs.
+func (n *network) isolate(i int, fn func()) {
 	n.t.Helper()
 	others := []int{(i + 1) % 3, (i + 2) % 3}
 	for _, j := range others {
 		n.cut(i, j)
 	}
-	<-time.After(span)
+	fn()
 	for _, j := range others {
 		n.heal(i, j)
 	}
 }
+
+func wait(span time.Duration) func() { return func() { <-time.After(span) } }
 
 func (n *network) inside(i int, format string, args ...any) {
 	n.t.Helper()
@@ -142,12 +144,12 @@ func TestThreeMembersOnTheirOwn(t *testing.T) {
 		name string
 		do   func(t *testing.T)
 	}{
-		{"the leader is cut off", func(t *testing.T) { n.isolate(c.index(c.leader()), 12*time.Second) }},
-		{"a follower is cut off", func(t *testing.T) { n.isolate(c.index(c.follower()), 5*time.Second) }},
+		{"the leader is cut off", func(t *testing.T) { n.isolate(c.index(c.leader()), wait(12*time.Second)) }},
+		{"a follower is cut off", func(t *testing.T) { n.isolate(c.index(c.follower()), wait(5*time.Second)) }},
 		{"a follower is cut off for moments", func(t *testing.T) {
 			i := c.index(c.follower())
 			for range 5 {
-				n.isolate(i, 300*time.Millisecond)
+				n.isolate(i, wait(300*time.Millisecond))
 				<-time.After(300 * time.Millisecond)
 			}
 		}},
@@ -178,34 +180,27 @@ func TestThreeMembersOnTheirOwn(t *testing.T) {
 func cutOff(t *testing.T, n *network, c *cluster) {
 	m := c.leader()
 	p := m.ports(c.namespace)[0]
-	if got := p.ask("PUT", "key", "before"); got.status != 200 {
-		t.Fatalf("put: %d %s", got.status, got.body)
-	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		n.isolate(c.index(m), 20*time.Second)
-	}()
-	defer func() { <-over }()
-	eventually(t, "a write is refused", func() bool {
-		got := p.ask("PUT", "key", "lost")
-		if got.took > answerBound {
-			t.Errorf("a write: %d after %v", got.status, got.took)
+	eventually(t, "it takes writes", func() bool { return p.ask("PUT", "key", "before").status == 200 })
+	n.isolate(c.index(m), func() {
+		eventually(t, "a write is refused", func() bool {
+			got := p.ask("PUT", "key", "lost")
+			if got.took > answerBound {
+				t.Errorf("a write: %d after %v", got.status, got.took)
+			}
+			return got.status == 503
+		})
+		if got := p.ask("GET", "key", "", "Godwit-Consistency", "strong"); got.status != 503 || got.took > answerBound {
+			t.Errorf("a strong read: %d after %v", got.status, got.took)
 		}
-		return got.status == 503
+		eventually(t, "reads say that they are stale", func() bool {
+			got := p.ask("GET", "key", "")
+			if got.status != 200 || got.took > answerBound {
+				t.Errorf("a read: %d after %v", got.status, got.took)
+			}
+			return got.header.Get("CF-Cache-Status") == "STALE"
+		})
+		other := c.members[(c.index(m)+1)%3]
+		eventually(t, "the others go on", func() bool { return other.ports(c.namespace)[0].ask("PUT", "key", "after").status == 200 })
 	})
-	if got := p.ask("GET", "key", "", "Godwit-Consistency", "strong"); got.status != 503 || got.took > answerBound {
-		t.Errorf("a strong read: %d after %v", got.status, got.took)
-	}
-	eventually(t, "reads say that they are stale", func() bool {
-		got := p.ask("GET", "key", "")
-		if got.status != 200 || got.took > time.Second {
-			t.Errorf("a read: %d after %v", got.status, got.took)
-		}
-		return got.header.Get("CF-Cache-Status") == "STALE"
-	})
-	other := c.members[(c.index(m)+1)%3]
-	eventually(t, "the others go on", func() bool { return other.ports(c.namespace)[0].ask("PUT", "key", "after").status == 200 })
-	<-over
 	eventually(t, "the member is back", func() bool { return p.ask("GET", "key", "", "Godwit-Consistency", "strong").body == "after" })
 }
