@@ -60,6 +60,9 @@ func (l *Log) commitBatch(txs []godwit.Transaction, proposals []*gather.Proposal
 	results, err := state.Apply(tx, b, make([]godwit.Result, 0, len(txs)))
 	if err != nil { // a row could not be read: nothing was changed, others may go on
 		tx.Rollback()
+		if len(proposals) > 1 && store.IsDamage(err) {
+			return l.commitHalves(txs, proposals)
+		}
 		l.cfg.Logger.Error("apply batch", "error", err.Error())
 		gather.Fail(proposals, fmt.Errorf("apply batch: %w", err))
 		return nil
@@ -72,6 +75,21 @@ func (l *Log) commitBatch(txs []godwit.Transaction, proposals []*gather.Proposal
 	l.tellLead()
 	l.synced <- commit{store: c, proposals: proposals, results: results}
 	return nil
+}
+
+// commitHalves carries out a batch as two, of which one meets the damage that the whole
+// one met: in the end only the proposal fails that has to do with it.
+func (l *Log) commitHalves(txs []godwit.Transaction, proposals []*gather.Proposal) error {
+	first, n := proposals[:len(proposals)/2], 0
+	for _, p := range first {
+		n += len(p.Transactions)
+	}
+	rest := proposals[len(first):]
+	if err := l.commitBatch(txs[:n], first); err != nil {
+		gather.Fail(rest, errUnknown)
+		return err
+	}
+	return l.commitBatch(txs[n:], rest)
 }
 
 // acknowledgeLoop waits for each batch to be synced and tells its proposers. It
