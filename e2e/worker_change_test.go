@@ -164,6 +164,34 @@ func TestWorkerWaitsForItsNode(t *testing.T) {
 	r.says("KV MORE is namespace plain-MORE")
 }
 
+// TestWorkerWhoseProgramIsAway changes a Worker while workerd is not there, as when npm puts
+// another in its place: the change is taken up once it is back.
+func TestWorkerWhoseProgramIsAway(t *testing.T) {
+	t.Parallel()
+	p := plainProject(t)
+	program := filepath.Join(t.TempDir(), "workerd")
+	if err := os.Link(clients.workerd, program); err != nil { // they are on two disks
+		b, err := os.ReadFile(clients.workerd)
+		if err == nil {
+			err = os.WriteFile(program, b, 0o700)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := startWorker(t, p.dir, "--workerd", program)
+	r.want("/", 200, "one")
+	rename(t, program, program+".aside")
+	p.replace("version.js", `export const version = "two";`)
+	r.says("no such file or directory\nThe code of before goes on, and the change is tried again every 2s.")
+	r.want("/", 200, "one")
+	rename(t, program+".aside", program)
+	until(t, 30*time.Second, "the change", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "two" })
+	if told := strings.Count(r.log.String(), "no such file or directory"); told != 1 {
+		t.Errorf("told %d times that the program is away", told)
+	}
+}
+
 // TestWorkerWhoseNamespaceGoes deletes a Worker's namespace and revokes its token while it
 // runs: its next change has others.
 func TestWorkerWhoseNamespaceGoes(t *testing.T) {

@@ -60,7 +60,7 @@ type slot struct {
 // trial is one that takes no requests and keeps away from storage: it shows whether the
 // Workers start.
 func newGeneration(ctx context.Context, r *Runner, p *plan, trial bool) (*generation, error) {
-	dir, err := os.MkdirTemp(r.dir, "g")
+	dir, err := makeDir(r.dir)
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for workerd: %w", err)
 	}
@@ -80,6 +80,17 @@ func newGeneration(ctx context.Context, r *Runner, p *plan, trial bool) (*genera
 		g.group.Go(func() error { s.keep(life); return nil })
 	}
 	return g, nil
+}
+
+// makeDir makes a directory in dir under the first name that is free: what is wrong has the
+// same text when it is tried again, and is told once.
+func makeDir(dir string) (path string, err error) {
+	for n := 0; ; n++ {
+		path = filepath.Join(dir, "g"+strconv.Itoa(n))
+		if err = os.Mkdir(path, 0o700); !errors.Is(err, os.ErrExist) {
+			return path, err
+		}
+	}
 }
 
 // prepareAll makes the slots, of which none runs yet.
@@ -107,7 +118,7 @@ func (g *generation) start(ctx context.Context) error {
 func mapped(err error, p *plan) error {
 	var start *workerd.StartError
 	if errors.As(err, &start) {
-		return &workerd.StartError{Said: plain(p.trace.Map(start.Said))}
+		return &workerd.StartError{Said: plain(p.trace.Map(start.Said)), Refused: start.Refused}
 	}
 	return err
 }

@@ -292,9 +292,12 @@ func (r *Runner) complain(ctx context.Context, err error) {
 		return
 	}
 	r.wrong = text
-	if r.current == nil {
+	switch {
+	case r.current == nil:
 		r.told.warn("%s\nNothing runs: it is tried again every %v.", text, retryAfter)
-	} else {
+	case r.failed:
+		r.told.warn("%s\nThe code of before goes on, and the change is tried again every %v.", text, retryAfter)
+	default:
 		r.told.warn("%s\nThe code of before goes on.", text)
 	}
 }
@@ -318,8 +321,8 @@ func (r *Runner) tellNotes() {
 // deploy runs the project as it was read. The one that ran before ends once its requests
 // and their tasks have.
 func (r *Runner) deploy(ctx context.Context) error {
-	r.failed = r.current == nil
-	newest := r.project.print()
+	before, newest := r.current, r.project.print()
+	r.failed = before == nil
 	p, err := r.project.plan(ctx, r.kv)
 	if err != nil {
 		r.failed = r.failed || errors.Is(err, client.ErrUnavailable) // the node may come back
@@ -328,17 +331,25 @@ func (r *Runner) deploy(ctx context.Context) error {
 	if p.alone() && r.shared {
 		return fmt.Errorf("another godwit worker runs with the state directory %s: Durable Objects and cron triggers are for one alone", r.cfg.State)
 	}
-	if r.current != nil && (p.alone() || r.current.alone) { // what runs after the next may be alone again
+	if before != nil && (p.alone() || before.alone) { // what runs after the next may be alone again
 		err = r.replaceAlone(ctx, p)
 	} else {
 		err = r.replace(ctx, p)
 	}
-	r.print, r.broken, r.failed = newest, err != nil, r.current == nil
+	r.print, r.broken = newest, err != nil
+	r.failed = r.current == nil || r.current == before && !refused(err) // no attempt makes requests wait again
 	if err != nil {
 		return err
 	}
 	r.plan = p
 	return nil
+}
+
+// refused tells whether an error is workerd's word of the code, which another attempt would
+// not change.
+func refused(err error) bool {
+	var start *workerd.StartError
+	return errors.As(err, &start) && start.Refused
 }
 
 // replace starts the new Workers beside the old ones, which end in their own time.

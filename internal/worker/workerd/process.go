@@ -150,21 +150,30 @@ func awaitListen(control io.Reader) error {
 			return nil
 		}
 	}
-	return errors.New("it ended before it listened")
+	return errEnded
 }
 
-// startFailure is err with what the process said.
+var errEnded = errors.New("it ended before it listened")
+
+// startFailure is err with what the process said, which has ended.
 func (p *Process) startFailure(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if said := strings.TrimSpace(string(p.said)); said != "" {
-		return &StartError{said}
+	said := strings.TrimSpace(string(p.said))
+	switch {
+	case said == "":
+		return &StartError{Said: err.Error()}
+	case !errors.Is(err, errEnded):
+		return &StartError{Said: err.Error() + "\n" + said}
 	}
-	return &StartError{err.Error()}
+	return &StartError{Said: said, Refused: p.cmd.ProcessState.Exited()} // or somebody has killed it
 }
 
 // StartError is why workerd could not start what it was given.
-type StartError struct{ Said string }
+type StartError struct {
+	Said    string // by workerd, or of it
+	Refused bool   // it told what is wrong with what it was given: it would again
+}
 
 // Error implements error.
 func (e *StartError) Error() string { return "workerd did not start: " + e.Said }

@@ -1,0 +1,45 @@
+package workerd_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godwitkv/godwit/internal/worker/workerd"
+)
+
+// TestStartError tells what workerd refuses, and would refuse again, from what may pass.
+func TestStartError(t *testing.T) {
+	for name, test := range map[string]struct {
+		script, want string
+		refused      bool
+	}{
+		"refused":          {"echo boom >&2; exit 1", "boom", true},
+		"silent":           {"exit 1", "it ended before it listened", false},
+		"killed":           {"echo boom >&2; kill -9 $$", "boom", false},
+		"too slow":         {"exec sleep 600", "it does not listen after 30s", false},
+		"slow, with words": {"echo boom >&2; exec sleep 600", "it does not listen after 30s", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program := filepath.Join(t.TempDir(), "workerd")
+			if err := os.WriteFile(program, []byte("#!/bin/sh\n"+test.script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			ctx := t.Context()
+			if strings.Contains(test.script, "sleep") {
+				soon, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+				defer cancel()
+				ctx = soon
+			}
+			_, err := workerd.Start(ctx, workerd.Options{Program: program, Log: func(workerd.Line) {}})
+			var failure *workerd.StartError
+			if !errors.As(err, &failure) || failure.Refused != test.refused || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, refused: %t; want %s, refused: %t", err, failure != nil && failure.Refused, test.want, test.refused)
+			}
+		})
+	}
+}
