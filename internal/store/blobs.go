@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,30 @@ func (s *Store) SpareBlob(ns godwit.NamespaceID, id godwit.BlobID) error {
 	}
 	tx.discardBlob(ns, id)
 	return tx.commitAside()
+}
+
+// NamesBlob tells whether an entry of any namespace, or an earlier version of one, names a
+// blob. It costs a look at each namespace that has blobs.
+func (s *Store) NamesBlob(id godwit.BlobID) (bool, error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixBlob}, UpperBound: []byte{prefixBlob + 1}})
+	if err != nil {
+		return false, fmt.Errorf("open iterator: %w", err)
+	}
+	named := false
+	for ok := it.First(); ok && !named && err == nil; {
+		var ns godwit.NamespaceID
+		var at godwit.BlobID
+		ns, at, err = cutBlobKey(it.Key())
+		switch c := bytes.Compare(at[:], id[:]); {
+		case c == 0:
+			named = true
+		case c < 0:
+			ok = it.SeekGE(appendBlobKey(nil, ns, id))
+		default:
+			ok = it.SeekGE(successor(appendNS(nil, prefixBlob, ns)))
+		}
+	}
+	return named, errors.Join(err, it.Error(), it.Close())
 }
 
 // AdoptBlob gives the content of one blob that is here to another one with the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -75,6 +76,35 @@ func TestSpareBlob(t *testing.T) {
 		t.Errorf("the late value is here: %v, the named one: %v", d.HasBlob(late.ID), d.HasBlob(named.ID))
 	}
 	d.healthy()
+}
+
+// TestNamesBlob: a blob is found whichever namespace names it, and as long as one does.
+func TestNamesBlob(t *testing.T) {
+	d := newFollower(t, store.Config{InlineBytes: 100})
+	d.follows()
+	var all []godwit.Blob
+	r := godwit.Revision(1)
+	for _, ns := range []godwit.NamespaceID{ns1, ns2} {
+		for n := byte(2); n <= 8; n += 2 {
+			b := reference(n, "value")
+			b.ID[1] = ns[len(ns)-1]
+			all = append(all, b)
+			d.tx(func(tx *store.Tx) error { return tx.Apply(at(r, putRef(ns, keyN(int(n)), b))) })
+			r++
+		}
+	}
+	gone := all[5]
+	d.tx(func(tx *store.Tx) error { return tx.Apply(at(r, del(ns2, keyN(4)))) })
+	for n := range byte(10) {
+		for _, ns := range []godwit.NamespaceID{ns1, ns2} {
+			b := reference(n, "value")
+			b.ID[1] = ns[len(ns)-1]
+			want := slices.Contains(all, b) && b != gone
+			if got, err := d.NamesBlob(b.ID); got != want || err != nil {
+				t.Errorf("blob %s: %v, %v", b.ID, got, err)
+			}
+		}
+	}
 }
 
 // TestImport: an entry whose value is not here says so; it is found by what it is

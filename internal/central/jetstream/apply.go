@@ -29,7 +29,9 @@ func (m *Member) take(msg Message) error {
 	m.waitRoom()
 	m.applying.Lock()
 	defer m.applying.Unlock()
-	m.chunks.forget(msg.Time)
+	if err := m.chunks.forget(msg.Time); err != nil {
+		return fatal(fmt.Errorf("forget values that nothing names: %w", err))
+	}
 	known := msg.Sequence <= m.place.Sequence // it is read again for the chunks in it
 	switch {
 	case kind == kindChunk:
@@ -91,13 +93,19 @@ func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
 		tx.Rollback()
 		return err
 	}
+	late := false
 	if verdict == state.Taken {
-		m.chunks.named(&b.Batch)
+		_, late = m.chunks.named(&b.Batch)
 	}
 	if verdict != state.Taken && verdict != state.WrongClock {
 		tx.Rollback()
 	} else if err := m.commit(tx, msg.Sequence); err != nil {
 		return err
+	}
+	if late { // a crash would not have its chunks read again
+		if err := m.store.Sync(); err != nil {
+			return err
+		}
 	}
 	m.board.verdict(verdict)
 	if verdict == state.Taken {

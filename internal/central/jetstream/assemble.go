@@ -15,9 +15,6 @@ const (
 	// many that have come in it is known that nothing names them yet.
 	maxAssemblies = 1024
 	maxUnnamed    = 1 << 16
-	// abandonAfter is how long a value's next chunk may take to come, by the stream's
-	// time, before nobody counts on it any more: its sender is gone.
-	abandonAfter = 10 * time.Minute
 )
 
 // assembler puts the chunks of values together, as they come by the stream.
@@ -29,20 +26,26 @@ const (
 type assembler struct {
 	store *store.Store
 
-	mu      sync.Mutex
-	all     map[godwit.BlobID]*assembly
-	unnamed map[godwit.BlobID]*assembly // whole; file is nil
-	forgot  int64                       // when forget last looked
+	mu        sync.Mutex
+	all       map[godwit.BlobID]*assembly
+	unnamed   map[godwit.BlobID]*assembly // whole; file is nil
+	forgotten map[godwit.BlobID]*assembly // were unnamed for too long
+	forgot    int64                       // when forget last looked
+	proposed  map[godwit.BlobID]int       // by this member, and not answered yet
 }
 
 type assembly struct {
-	first uint64 // message of the first chunk
-	last  int64  // the stream's time of the last, unix milliseconds
+	first uint64    // message of the first chunk
+	last  int64     // the stream's time of the last, unix milliseconds
+	seen  time.Time // when that came
 	file  *store.BlobImport
 }
 
 func newAssembler(s *store.Store) *assembler {
-	return &assembler{store: s, all: make(map[godwit.BlobID]*assembly), unnamed: make(map[godwit.BlobID]*assembly)}
+	return &assembler{
+		store: s, all: make(map[godwit.BlobID]*assembly), unnamed: make(map[godwit.BlobID]*assembly),
+		forgotten: make(map[godwit.BlobID]*assembly), proposed: make(map[godwit.BlobID]int),
+	}
 }
 
 // first is the first message of values that are not whole yet, or not named; 0:
@@ -61,27 +64,30 @@ func (a *assembler) first() (first uint64) {
 }
 
 // named is told of a batch before what it does is committed, and returns the values of its
-// that it waited for.
-func (a *assembler) named(b *godwit.Batch) (awaited []*godwit.Mutation) {
+// that it waited for, and whether some had been forgotten.
+func (a *assembler) named(b *godwit.Batch) (awaited []*godwit.Mutation, late bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.unnamed) == 0 {
-		return nil
+	if len(a.unnamed)+len(a.forgotten) == 0 {
+		return nil, false
 	}
 	for _, m := range blobs(b) {
 		id := m.Value.Blob.ID
-		if a.unnamed[id] != nil {
+		if a.unnamed[id] != nil || a.forgotten[id] != nil {
+			late = late || a.forgotten[id] != nil
 			delete(a.unnamed, id)
+			delete(a.forgotten, id)
 			awaited = append(awaited, m)
 		}
 	}
-	return awaited
+	return awaited, late
 }
 
 // passed is told of a batch that was decided long ago, for good. Values of its that came
 // again and that nothing names any more, no earlier version either, go. Error: the disk's.
 func (a *assembler) passed(b *godwit.Batch) error {
-	for _, m := range a.named(b) {
+	awaited, _ := a.named(b)
+	for _, m := range awaited {
 		if err := a.store.SpareBlob(m.Namespace, m.Value.Blob.ID); err != nil {
 			return err
 		}
@@ -126,7 +132,7 @@ func (a *assembler) add(sequence uint64, now int64, c *chunk) error {
 	if it == nil || it.file.Size() != c.offset {
 		return nil
 	}
-	it.last = now
+	it.last, it.seen = now, time.Now()
 	if _, err := it.file.Write(c.data); err != nil {
 		a.drop(c.blob.ID)
 		return err
@@ -149,9 +155,9 @@ func (a *assembler) add(sequence uint64, now int64, c *chunk) error {
 // wait takes a chunk of a value that is here and that may not be named yet.
 func (a *assembler) wait(sequence uint64, now int64, c *chunk) {
 	if it := a.unnamed[c.blob.ID]; it != nil {
-		it.last = now
+		it.last, it.seen = now, time.Now()
 	} else if c.offset == 0 {
-		a.await(c.blob.ID, &assembly{first: sequence, last: now})
+		a.await(c.blob.ID, &assembly{first: sequence, last: now, seen: time.Now()})
 	}
 }
 
@@ -159,6 +165,7 @@ func (a *assembler) wait(sequence uint64, now int64, c *chunk) {
 func (a *assembler) await(id godwit.BlobID, it *assembly) {
 	if len(a.unnamed) < maxUnnamed {
 		a.unnamed[id] = it
+		delete(a.forgotten, id)
 	}
 }
 
@@ -185,29 +192,6 @@ func (a *assembler) drop(id godwit.BlobID) {
 	}
 }
 
-// forgetEvery is how much of the stream's time passes between two looks of forget.
-const forgetEvery = time.Second
-
-// forget drops what nobody counts on any more.
-func (a *assembler) forget(now int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if d := now - a.forgot; d >= 0 && d < forgetEvery.Milliseconds() {
-		return
-	}
-	a.forgot = now
-	for id, it := range a.unnamed {
-		if now-it.last > abandonAfter.Milliseconds() {
-			delete(a.unnamed, id)
-		}
-	}
-	for id, it := range a.all {
-		if now-it.last > abandonAfter.Milliseconds() {
-			a.drop(id)
-		}
-	}
-}
-
 func (a *assembler) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -215,6 +199,7 @@ func (a *assembler) close() {
 		a.drop(id)
 	}
 	clear(a.unnamed)
+	clear(a.forgotten)
 }
 
 // takeChunk takes a part of a value.

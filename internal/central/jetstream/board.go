@@ -18,8 +18,8 @@ const repeatEvery = time.Minute
 type board struct {
 	log *slog.Logger
 
-	room  atomic.Bool // there is none on the disk: nothing is applied
-	brims atomic.Bool // the stream holds as much as it may
+	room  atomic.Bool                  // there is none on the disk: nothing is applied
+	brims atomic.Pointer[godwit.Error] // the stream holds as much as it may: why writes are refused
 
 	mu       sync.Mutex
 	trouble  string        // why the stream is not followed; "": it is
@@ -120,6 +120,7 @@ func against(skew time.Duration) string {
 // Problem says why the member is not as it should be, "" if it is.
 func (m *Member) Problem() string {
 	b := &m.board
+	brims := b.brims.Load()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -129,8 +130,8 @@ func (m *Member) Problem() string {
 		return fmt.Sprintf("this machine's clock is %v %s the cluster's", b.skew.Abs().Round(time.Second), against(b.skew))
 	case b.trouble != "":
 		return b.trouble
-	case b.brims.Load():
-		return errLogFull.Message
+	case brims != nil:
+		return brims.Message
 	case b.down != nil:
 		return b.down.Error()
 	}

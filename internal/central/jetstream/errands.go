@@ -2,6 +2,8 @@ package jetstream
 
 import (
 	"time"
+
+	"github.com/godwitkv/godwit"
 )
 
 // errands is the part of the board that is about the cluster's upkeep.
@@ -78,15 +80,15 @@ func (b *board) differs(how string) {
 	b.different = how
 }
 
-// logFull notes whether the stream holds as much as it may, and must go on to.
-func (b *board) logFull(is bool) {
-	if b.brims.Swap(is) != is {
-		if is {
-			b.log.Warn("writes are refused", logReason, errLogFull.Message)
-		} else {
-			b.log.Info("there is room in the cluster's log: writes are taken")
-		}
+// logFull notes why writes are refused, where the stream holds as much as it may, and must
+// go on to; nil: there is room.
+func (b *board) logFull(why *godwit.Error) {
+	if b.brims.Swap(why) == why {
+		return
+	}
+	if why != nil {
+		b.log.Warn("writes are refused", logReason, why.Message)
+	} else {
+		b.log.Info("there is room in the cluster's log: writes are taken")
 	}
 }
-
-func (b *board) isLogFull() bool { return b.brims.Load() }

@@ -23,11 +23,12 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 		return nil, nil
 	}
 	_, ahead := m.farAhead(m.cfg.Now())
+	brims := m.board.brims.Load()
 	switch {
 	case m.board.isFull():
 		return nil, errDiskFull
-	case m.board.isLogFull():
-		return nil, errLogFull
+	case brims != nil:
+		return nil, brims
 	case ahead:
 		return nil, errClock
 	case gather.Puts(txs) && m.store.DiskFull():
@@ -42,6 +43,7 @@ func (m *Member) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwi
 	if err := m.proposer.refusal(); err != nil {
 		return nil, err
 	}
+	defer m.chunks.keep(txs)()
 	if err := m.sendValues(ctx, txs); err != nil {
 		return nil, err
 	}

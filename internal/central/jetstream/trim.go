@@ -30,34 +30,46 @@ func (c *Config) limits(st State) (window, most int64) {
 	return min(c.TrimWindow, st.Most/8), min(c.TrimCap, st.Most/2)
 }
 
-// errLogFull refuses writes while nobody would be left to hold them.
-var errLogFull = &godwit.Error{
-	Code:    godwit.CodeUnavailable,
-	Message: "The cluster's log is full, and fewer than two members hold what is in it: writes must wait for another member.",
-}
+// Why writes are refused where the stream is full: nobody would be left to hold them, or
+// those who do need the messages again if they crash.
+var (
+	errLogFull = &godwit.Error{
+		Code:    godwit.CodeUnavailable,
+		Message: "The cluster's log is full, and fewer than two members hold what is in it: writes must wait for another member.",
+	}
+	errLogHeldUp = &godwit.Error{
+		Code:    godwit.CodeUnavailable,
+		Message: "The cluster's log is full, and members wait for the rest of large values in it, for some minutes at the most, or for their disks: writes must wait too.",
+	}
+)
+
+// taken and safe are up to which message a member has applied, and up to which a crash
+// leaves that so.
+func (p *Pulse) taken() uint64 { return p.Applied }
+func (p *Pulse) safe() uint64  { return min(p.Flushed, p.Applied) }
 
 // held returns up to which message enough members hold what was applied, flushed
-// and with its values: a majority of all, and at least two. Past the cap those
-// that are absent are not waited for. A cluster of one needs one. epoch is that of
-// the stream: what a member tells of another is of no use.
-func held(members []peer, epoch string, pastCap bool) (through uint64) {
+// and with its values, if through is safe: a majority of all, and at least two. Past the
+// cap those that are absent are not waited for. A cluster of one needs one. epoch is that
+// of the stream: what a member tells of another is of no use.
+func held(members []peer, epoch string, pastCap bool, through func(*Pulse) uint64) uint64 {
 	now := time.Now()
 	var all, present []uint64
 	for i := range members {
-		p, flushed := &members[i], uint64(0)
+		p, to := &members[i], uint64(0)
 		if p.pulse.Epoch == epoch {
-			flushed = min(p.pulse.Flushed, p.pulse.Applied)
+			to = through(&p.pulse)
 		}
-		all = append(all, flushed)
+		all = append(all, to)
 		if p.present(now) {
-			present = append(present, flushed)
+			present = append(present, to)
 		}
 	}
-	through = reached(all, len(members) == 1)
+	most := reached(all, len(members) == 1)
 	if pastCap {
-		through = max(through, reached(present, len(members) == 1))
+		most = max(most, reached(present, len(members) == 1))
 	}
-	return through
+	return most
 }
 
 // reached returns what a majority has reached, and at least two, unless one is all
@@ -156,7 +168,7 @@ func (m *Member) trimTo(st State, members []peer) uint64 {
 	window, most := m.cfg.limits(st)
 	m.window.resize(window)
 	full := st.Bytes >= most
-	first := min(held(members, epoch, full)+1, st.Last)
+	first := min(held(members, epoch, full, (*Pulse).safe)+1, st.Last)
 	from, known := m.window.first()
 	switch {
 	case m.padding.through != 0 && first >= m.padding.through: // all of it or nothing: else it would begin anew
@@ -171,6 +183,18 @@ func (m *Member) trimTo(st State, members []peer) uint64 {
 	return max(first, st.First)
 }
 
+// whyFull is why writes are refused if the stream is full and must stay so; nil if it is
+// not.
+func (m *Member) whyFull(is bool, st State, members []peer) *godwit.Error {
+	switch {
+	case !is:
+		return nil
+	case held(members, epochOf(m.store), true, (*Pulse).taken) > st.First:
+		return errLogHeldUp
+	}
+	return errLogFull
+}
+
 // trim removes from the stream what enough members hold, if that falls to this
 // one, and takes no more writes where the stream is full and must stay so.
 func (m *Member) trim(ctx context.Context, st State, members []peer) error {
@@ -180,7 +204,7 @@ func (m *Member) trim(ctx context.Context, st State, members []peer) error {
 	first := m.trimTo(st, members)
 	_, most := m.cfg.limits(st)
 	full := st.Bytes >= most
-	m.board.logFull(full && first <= st.First)
+	m.board.logFull(m.whyFull(full && first <= st.First, st, members))
 	if first <= st.First || !full && (!duty(members, m.cfg.Self.Name) || time.Since(m.trimmedAt) < trimEvery) {
 		return nil
 	}

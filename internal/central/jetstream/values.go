@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -13,8 +14,10 @@ import (
 const (
 	chunkBytes  = 512 << 10
 	chunksAhead = 4 // on their way at once, of one value
-	// chunkWait is how long the stream may take for one.
-	chunkWait = giveUp
+	// chunkWait is how long the stream may take for one, and chunkPause how long it may be
+	// from one to the next: members have not given the value up by then. See abandonAfter.
+	chunkWait  = giveUp
+	chunkPause = abandonAfter / 3
 )
 
 // sendValues sends the content of all blobs that transactions name, and returns
@@ -60,16 +63,18 @@ type chunkSender struct {
 	stream Stream
 	room   *semaphore.Weighted
 	failed chan error
+	last   time.Time // when one was to be handed over
 }
 
 func newChunkSender(s Stream) *chunkSender {
-	return &chunkSender{stream: s, room: semaphore.NewWeighted(chunksAhead), failed: make(chan error, 1)}
+	return &chunkSender{stream: s, room: semaphore.NewWeighted(chunksAhead), failed: make(chan error, 1), last: time.Now()}
 }
 
 func (s *chunkSender) send(ctx context.Context, msg []byte) error {
 	if err := s.wait(ctx, 1); err != nil {
 		return err
 	}
+	s.last = time.Now()
 	s.stream.Send(msg, func(err error) {
 		if err != nil {
 			select {
@@ -88,6 +93,9 @@ func (s *chunkSender) wait(ctx context.Context, n int64) error {
 	defer cancel()
 	if err := s.room.Acquire(ctx, n); err != nil {
 		return fmt.Errorf("wait for the stream: %w", err)
+	}
+	if took := time.Since(s.last); took > chunkPause {
+		return fmt.Errorf("a part of a value took %v to be read and sent", took)
 	}
 	select {
 	case err := <-s.failed:
