@@ -109,7 +109,9 @@ func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
 	}
 	m.board.verdict(verdict)
 	if verdict == state.Taken {
-		m.tellAbsent(&b.Batch, results)
+		if err := m.settleValues(&b.Batch, results); err != nil {
+			return err
+		}
 	}
 	if since, ok := m.proposer.arrived(b, verdict, results); ok {
 		m.met.applied.Observe(time.Since(since).Seconds())
@@ -118,20 +120,25 @@ func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
 	return nil
 }
 
-// tellAbsent tells of values that a batch has named and whose chunks have not all come:
-// others have them.
-func (m *Member) tellAbsent(b *godwit.Batch, results []godwit.Result) {
+// settleValues has the values of writes go that were refused, or done before, and tells of
+// those that have been named and whose chunks have not all come: others have them.
+func (m *Member) settleValues(b *godwit.Batch, results []godwit.Result) error {
 	for i := range b.Transactions {
-		if results[i].Outcome != godwit.Applied {
-			continue
-		}
+		done := results[i].Outcome == godwit.Applied && !results[i].Repeated
 		for _, mu := range b.Transactions[i].Mutations {
-			if id := mu.Value.Blob; !id.IsZero() && !m.store.HasBlob(id.ID) {
+			switch id := mu.Value.Blob; {
+			case id.IsZero() || m.store.HasBlob(id.ID) == done:
+			case done:
 				m.log.Warn("a value that the log names has not come", logRevision, uint64(results[i].Revision))
 				m.store.TellAbsent(mu.Namespace, mu.Key, results[i].Revision, id)
+			default:
+				if err := m.store.SpareBlob(mu.Namespace, id.ID); err != nil {
+					return err
+				}
 			}
 		}
 	}
+	return nil
 }
 
 // passBatch takes a batch that was read already: the values that it names came again. If

@@ -3,6 +3,7 @@ package jetstream_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,4 +223,36 @@ func (c *cluster) having(tx godwit.Transaction) (names []string) {
 		}
 	}
 	return names
+}
+
+// TestRefusedValuesGo: the value of a write that was refused goes from all members, and so
+// does that of one which was done before, unless it is that one's own.
+func TestRefusedValuesGo(t *testing.T) {
+	play(t, 3, func(c *cluster) {
+		a := c.members[0]
+		a.propose(createNamespace(), put("there", "already"))
+		done := keyed(a.upload("doc", largeContent), 1)
+		a.propose(done)
+		refused := onlyIf(a.upload("there", largeContent), godwit.MustBeAbsent)
+		missing := a.upload("nowhere", largeContent)
+		missing.Mutations[0].Namespace[0]++
+		repeated := keyed(a.upload("doc", largeContent), 1)
+		for _, tx := range []godwit.Transaction{refused, missing, repeated, done} {
+			if r := a.propose(tx)[0]; r.Outcome == godwit.Applied && !r.Repeated {
+				t.Fatalf("applied: %+v", tx)
+			}
+		}
+		a.Discard(refused.Mutations[0].Value)
+		c.settle()
+		if got := c.having(refused); !slices.Equal(got, []string{"n2", "n3"}) {
+			t.Fatalf("%v have the value that was refused", got)
+		}
+		time.Sleep(2 * time.Minute) // more than the grace
+		for _, tx := range []godwit.Transaction{refused, missing, repeated} {
+			if got := c.having(tx); len(got) != 0 {
+				t.Errorf("%v have a value that nothing names", got)
+			}
+		}
+		c.allHold("doc", largeContent)
+	})
 }
