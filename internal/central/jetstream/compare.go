@@ -93,7 +93,8 @@ func (c *comparison) due(every time.Duration) bool {
 // compare takes the store as it is at a message, and makes its digest.
 func (m *Member) compare(msg Message) error {
 	horizon := msg.Time + compareHorizon.Milliseconds()
-	if m.store.Mixed() || m.cfg.Now().UnixMilli() >= horizon || !m.comparison.begin(msg.Sequence) {
+	now := max(m.cfg.Now().UnixMilli(), m.Sure().UnixMilli()) // what has expired goes by the latter
+	if m.store.Mixed() || now >= horizon || !m.comparison.begin(msg.Sequence) {
 		return nil // too late: the store may have dropped what has expired since
 	}
 	v, err := m.store.View(m.ctx)

@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -79,9 +80,12 @@ func TestCompare(t *testing.T) {
 }
 
 // compares is how many messages of the log compare.
-func (c *cluster) compares() (n int) {
+func (c *cluster) compares() int { return c.count('d') }
+
+// count is how many messages of the log are of a kind.
+func (c *cluster) count(kind byte) (n int) {
 	for _, m := range c.log.Messages() {
-		if m.Data[1] == 'd' {
+		if m.Data[1] == kind {
 			n++
 		}
 	}
@@ -185,6 +189,49 @@ func TestComparesLate(t *testing.T) {
 		time.Sleep(time.Minute)
 		if s := late.Status(); s.Compared <= before || s.Digest != m.Status().Digest || !late.Ready() {
 			t.Errorf("afterwards: %+v", s)
+		}
+	})
+}
+
+// lagging is a stream whose messages come late.
+type lagging struct {
+	jetstream.Stream
+	by time.Duration
+}
+
+func (s lagging) Read(ctx context.Context, from uint64, fn func(jetstream.Message) error) error {
+	select {
+	case <-time.After(s.by):
+		return s.Stream.Read(ctx, from, fn)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestComparesLateByMost: who comes late to a message that compares is late also by a clock
+// of its own that is behind: it has dropped by that of most what has expired since.
+func TestComparesLateByMost(t *testing.T) {
+	playTuned(t, 3, func(cfg *jetstream.Config) { cfg.CompareEvery = -1 }, func(c *cluster) {
+		m, late := c.members[0], c.members[2]
+		m.propose(createNamespace())
+		tx := put("key", "value")
+		tx.Mutations[0].Expiration = time.Now().Unix() + 120
+		m.propose(tx)
+		c.settle()
+		time.Sleep(2 * time.Second) // flushes
+		late.stop()
+		at := c.log.Append([]byte{1, 'd'})
+		time.Sleep(4 * time.Minute)
+		late.skew.Store(-int64(10 * time.Minute))
+		late.tune = func(cfg *jetstream.Config) { cfg.Stream = lagging{cfg.Stream, 10 * time.Second} }
+		late.start()
+		select {
+		case err := <-late.Failed():
+			t.Errorf("it is stopped: %v", err)
+		case <-time.After(time.Minute):
+		}
+		if s := m.Status(); s.Compared != at || late.Status().Compared == at {
+			t.Errorf("compared at message %d, and who is late at %d", s.Compared, late.Status().Compared)
 		}
 	})
 }
