@@ -54,7 +54,7 @@ func (m *Member) pad(ctx context.Context, st State, members []peer) error {
 // sendPadding sends parts of a value that never began: every member drops them.
 func (m *Member) sendPadding(ctx context.Context) error {
 	s := newChunkSender(m.cfg.Stream)
-	c := chunk{offset: 1, data: make([]byte, min(chunkBytes, m.cfg.Stream.MaxMessage()-batchRoom))}
+	c := chunk{offset: 1, data: make([]byte, chunkSize(m.cfg.Stream))}
 	_, _ = rand.Read(c.blob.ID[:])
 	c.blob.Size = c.offset + int64(len(c.data))
 	sent := 0

@@ -159,14 +159,6 @@ func TestForgetsByTwoClocks(t *testing.T) {
 	}
 }
 
-// narrow is a stream of short messages.
-type narrow struct {
-	jetstream.Stream
-	most int
-}
-
-func (s narrow) MaxMessage() int { return s.most }
-
 // TestLongProposal: who sends a value for so long that the one before it is forgotten still
 // has that, and so others may have it, when the batch comes that names both.
 func TestLongProposal(t *testing.T) {

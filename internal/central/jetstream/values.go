@@ -13,6 +13,7 @@ import (
 
 const (
 	chunkBytes  = 512 << 10
+	leastChunk  = 4 << 10
 	chunksAhead = 4 // on their way at once, of one value
 	// chunkWait is how long the stream may take for one, and chunkPause how long it may be
 	// from one to the next: members have not given the value up by then. See abandonAfter.
@@ -44,7 +45,7 @@ func (m *Member) sendValue(ctx context.Context, b godwit.Blob) error {
 	}
 	defer r.Close()
 	s := newChunkSender(m.cfg.Stream)
-	size := min(chunkBytes, m.cfg.Stream.MaxMessage()-batchRoom)
+	size := chunkSize(m.cfg.Stream)
 	for offset := int64(0); offset < b.Size; {
 		data := make([]byte, min(int64(size), b.Size-offset))
 		if _, err := io.ReadFull(r, data); err != nil {
@@ -57,6 +58,10 @@ func (m *Member) sendValue(ctx context.Context, b godwit.Blob) error {
 	}
 	return s.wait(ctx, chunksAhead)
 }
+
+// chunkSize is how much of a value goes into a message. Where a server that takes
+// next to nothing comes in place of another, it refuses them.
+func chunkSize(s Stream) int { return max(min(chunkBytes, s.MaxMessage()-batchRoom), leastChunk) }
 
 // chunkSender sends messages, a few at once.
 type chunkSender struct {

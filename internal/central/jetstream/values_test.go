@@ -283,6 +283,30 @@ func TestManyUnfinishedValues(t *testing.T) {
 	})
 }
 
+// narrow is a stream of short messages.
+type narrow struct {
+	jetstream.Stream
+	most int
+}
+
+func (s narrow) MaxMessage() int { return s.most }
+
+// TestShortMessages: values go through a stream of messages that are shorter than any NATS
+// is to have, in a few of them.
+func TestShortMessages(t *testing.T) {
+	for _, most := range []int{64 << 10, 32 << 10} {
+		playTuned(t, 1, func(cfg *jetstream.Config) { cfg.Stream = narrow{cfg.Stream, most} }, func(c *cluster) {
+			m, content := c.members[0], bytes.Repeat([]byte("x"), 20_000)
+			m.propose(createNamespace())
+			m.propose(m.upload("large", content))
+			m.holds("large", content)
+			if n := c.count('c'); n != 5 {
+				t.Errorf("messages of %d bytes: %d chunks", most, n)
+			}
+		})
+	}
+}
+
 // TestManyConditionsTogether: transactions each of which a message holds wait for each
 // other, and are not refused because they are too much for one.
 func TestManyConditionsTogether(t *testing.T) {

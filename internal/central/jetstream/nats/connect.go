@@ -40,6 +40,10 @@ const (
 	minVersion         = "2.12"
 )
 
+// minPayload is the least that a message of NATS may be (max_payload): any single write
+// goes into one, with a value as long as they stand beside their keys by default.
+const minPayload = 128 << 10
+
 // How a lost connection is made again: soon, and for ever.
 const (
 	reconnectFirst = 50 * time.Millisecond
@@ -70,7 +74,7 @@ type Conn struct {
 // Connect connects. Without an error there need not be a connection yet: it is
 // tried on until Close, and what needs it says what is missing. An error is one
 // that time does not heal: a file that cannot be read, credentials that are refused,
-// a server that is too old.
+// a server that is too old, or whose messages are too short.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -94,7 +98,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 		return c, nil
 	}
 	c.setProblem(nil)
-	if err := c.checkVersion(); err != nil {
+	if err := c.checkServer(); err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -238,7 +242,17 @@ func (c *Conn) connection() error {
 	return c.problem
 }
 
-// checkVersion refuses a server that lacks what is used.
+// checkServer refuses a server that lacks what is used.
+func (c *Conn) checkServer() error {
+	if err := c.checkVersion(); err != nil {
+		return err
+	}
+	if n := c.MaxMessage(); n < minPayload {
+		return &RefusedError{fmt.Sprintf("the NATS server takes messages of %d bytes at the most, and godwit needs %d: set max_payload to that or more, or leave it out (1 MiB)", n, minPayload)}
+	}
+	return nil
+}
+
 func (c *Conn) checkVersion() error {
 	version := c.nc.ConnectedServerVersion()
 	parts := strings.SplitN(version, ".", 3)

@@ -121,6 +121,7 @@ func TestExternalRefused(t *testing.T) {
 		}}}
 	})
 	old := oldServer(t)
+	narrow, _ := external(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
 	for _, test := range []struct {
 		name, url string
 		replicas  int
@@ -130,6 +131,7 @@ func TestExternalRefused(t *testing.T) {
 		{"credentials", locked, 1, "NATS refuses the credentials"},
 		{"permission", strings.Replace(denied, "//", "//u:p@", 1), 1, "NATS denies what godwit needs"},
 		{"version", old, 1, "the NATS server is version 2.9.1, and godwit needs 2.12 or newer"},
+		{"short messages", narrow, 1, "takes messages of 65536 bytes at the most, and godwit needs 131072: set max_payload"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

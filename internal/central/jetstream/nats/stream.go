@@ -271,7 +271,7 @@ func (i *info) id() string {
 // find returns the id of the stream, which it makes if there is none and never was
 // one.
 func (s *Stream) find(ctx context.Context) (string, error) {
-	if err := s.conn.checkVersion(); err != nil && s.conn.connection() == nil {
+	if err := s.conn.checkServer(); err != nil && s.conn.connection() == nil {
 		return "", err
 	}
 	i, err := s.info(ctx)
