@@ -283,6 +283,15 @@ func TestWorkerFromBelow(t *testing.T) {
 	}
 }
 
+// TestWorkerExperimental runs a Worker that asks for what is not settled yet in workerd, as
+// wrangler dev does.
+func TestWorkerExperimental(t *testing.T) {
+	t.Parallel()
+	p := plainProject(t)
+	p.edit("wrangler.jsonc", "\n}", "\n  \"compatibility_flags\": [\"experimental\"],\n}")
+	startWorker(t, p.dir).want("/kv", 200, "one")
+}
+
 // TestWorkerCrons asks workerd of each cron trigger of wrangler's table what is wrong with
 // it: what godwit lets pass it has to run.
 func TestWorkerCrons(t *testing.T) {

@@ -86,17 +86,6 @@ func (c *Config) Write() (string, error) {
 	return path, nil
 }
 
-// Experimental tells whether workerd must be told that it may do what is not settled
-// yet: assets, Durable Objects on disk, cron triggers.
-func (c *Config) Experimental() bool {
-	for _, w := range c.Workers {
-		if w.Assets != nil || len(w.Classes) > 0 || len(w.Crons) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 func (w *Worker) service() string { return "worker:" + w.Name }
 func (w *Worker) assets() string  { return "assets:" + w.Name }
 

@@ -26,10 +26,9 @@ const (
 
 // Options are how a process is started.
 type Options struct {
-	Program      string
-	Config       string // as Config.Write made it
-	Experimental bool
-	Log          func(Line) // gets what it says, line by line, from one goroutine at a time
+	Program string
+	Config  string     // as Config.Write made it
+	Log     func(Line) // gets what it says, line by line, from one goroutine at a time
 }
 
 // Process is a workerd that runs.
@@ -91,11 +90,9 @@ func (p *Process) start(o Options) (control *os.File, started *errgroup.Group, e
 		return nil, nil, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer controlled.Close()
-	args := []string{"serve", "--control-fd=3", "--verbose"}
-	if o.Experimental {
-		args = append(args, "--experimental")
-	}
-	p.cmd = exec.Command(o.Program, append(args, o.Config)...)
+	// What is not settled yet is to be had by its name alone: assets, Durable Objects on disk,
+	// cron triggers, and what compatibility flags turn on.
+	p.cmd = exec.Command(o.Program, "serve", "--control-fd=3", "--verbose", "--experimental", o.Config)
 	p.cmd.ExtraFiles = []*os.File{controlled}
 	p.cmd.SysProcAttr = attributes()
 	p.cmd.Env = environment()
