@@ -18,54 +18,60 @@ const (
 // maxCleared bounds the sum of what counts of the keys that are cleared at once.
 const maxCleared = 256 << 20
 
-func (l *Log) checkClears(ctx context.Context, txs []godwit.Transaction) error {
+// shareCounted is which share of that a namespace may have so that no key of it is counted:
+// what a part of it moves is taken for all of it.
+const shareCounted = 16
+
+// cleared is about how many bytes transactions move that clear keys: all of them may come
+// into one batch. Errors: CodeInvalidRequest, those of Reader.
+func (l *Log) cleared(ctx context.Context, txs []godwit.Transaction) (bytes int64, err error) {
+	var all amount
 	for i := range txs {
 		for j := range txs[i].Mutations {
 			m := &txs[i].Mutations[j]
 			if m.Namespace != godwit.SystemNamespace || m.Op != godwit.OpPut {
 				continue
 			}
-			if ns, prefix, clears := godwit.ClearedKeys(m.Key); clears {
-				if err := l.checkClear(ctx, ns, prefix); err != nil {
-					return err
-				}
+			ns, prefix, clears := godwit.ClearedKeys(m.Key)
+			if !clears {
+				continue
+			}
+			some, err := l.clearedBy(ctx, ns, prefix)
+			if err != nil {
+				return 0, err
+			}
+			all.keys += some.keys
+			if bytes += some.moved(); bytes > l.cfg.MaxCleared {
+				return 0, tooMany(all)
 			}
 		}
 	}
-	return nil
+	return bytes, nil
 }
 
-// checkClear tells whether a namespace that keeps history can clear keys with a prefix.
-// Errors: CodeInvalidRequest, those of Reader.
-func (l *Log) checkClear(ctx context.Context, id godwit.NamespaceID, prefix string) error {
+// clearedBy is what goes of a namespace that keeps history, or a bound of it, if keys with
+// a prefix are cleared. It counts no further than to what is too much.
+func (l *Log) clearedBy(ctx context.Context, id godwit.NamespaceID, prefix string) (some amount, err error) {
 	ns := l.cfg.Namespace(id)
 	if ns == nil || ns.Settings.History == "" {
-		return nil
+		return some, nil
 	}
-	var some amount
-	if some.keys, some.bytes = l.cfg.Size(id); some.moved() <= l.cfg.MaxCleared {
-		return nil
-	}
-	if prefix == "" {
-		return tooMany(some)
+	some.keys, some.bytes = l.cfg.Size(id)
+	if prefix == "" || some.moved() <= l.cfg.MaxCleared/shareCounted {
+		return some, nil
 	}
 	some = amount{}
 	q := godwit.ListQuery{Prefix: prefix, Limit: 1, Scan: &godwit.Scan{Count: true}}
-	for {
+	for more := true; more && some.moved() <= l.cfg.MaxCleared; {
 		page, err := l.cfg.Reader.List(ctx, id, q, godwit.ReadOptions{})
 		if err != nil {
-			return err
+			return some, err
 		}
 		some.keys += page.Keys
 		some.bytes += page.Bytes
-		switch {
-		case some.moved() > l.cfg.MaxCleared:
-			return tooMany(some)
-		case !page.More:
-			return nil
-		}
-		q.Cursor = page.Cursor
+		q.Cursor, more = page.Cursor, page.More
 	}
+	return some, nil
 }
 
 // moved is about how many bytes are written when so much is cleared.

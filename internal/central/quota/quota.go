@@ -12,6 +12,7 @@ import (
 	"context"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
 )
@@ -29,7 +30,7 @@ type Config struct {
 	Size    func(godwit.NamespaceID) (keys, bytes int64)
 	Reader  Reader
 	Metrics prometheus.Registerer
-	// MaxCleared bounds the bytes of keys that are cleared at once in a namespace with
+	// MaxCleared bounds the bytes of keys that are cleared at once in namespaces with
 	// history. 0: 256 MiB.
 	MaxCleared int64
 }
@@ -44,6 +45,7 @@ type Reader interface {
 type Log struct {
 	godwit.Log
 	cfg     Config
+	clears  *semaphore.Weighted // bytes that are being moved by what clears
 	refused prometheus.Counter
 }
 
@@ -54,7 +56,7 @@ func New(cfg Config) *Log {
 	if cfg.MaxCleared == 0 {
 		cfg.MaxCleared = maxCleared
 	}
-	l := &Log{Log: cfg.Log, cfg: cfg, refused: prometheus.NewCounter(prometheus.CounterOpts{
+	l := &Log{Log: cfg.Log, cfg: cfg, clears: semaphore.NewWeighted(cfg.MaxCleared), refused: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "godwit_quota_refused_total",
 		Help: "Proposals refused because their namespace would hold more than its settings allow.",
 	})}
@@ -62,11 +64,19 @@ func New(cfg Config) *Log {
 	return l
 }
 
-// Propose implements [godwit.Log]. Errors, beside the log's own: CodeQuota; of what
+// Propose implements [godwit.Log]. What clears waits while what others clear takes the
+// memory that there is for it. Errors, beside the log's own: CodeQuota; of what
 // clears, CodeInvalidRequest; those of Reader.
 func (l *Log) Propose(ctx context.Context, txs []godwit.Transaction) ([]godwit.Result, error) {
-	if err := l.checkClears(ctx, txs); err != nil {
+	bytes, err := l.cleared(ctx, txs)
+	if err != nil {
 		return nil, err
+	}
+	if bytes > 0 {
+		if err := l.clears.Acquire(ctx, bytes); err != nil {
+			return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "The request was cancelled.", Err: err}
+		}
+		defer l.clears.Release(bytes)
 	}
 	for ns, mutations := range l.limited(txs) {
 		if err := l.check(ctx, ns, mutations); err != nil {
