@@ -36,7 +36,7 @@ func (d *decoder) assets() {
 	}
 	if first := n.get("run_worker_first"); first != nil {
 		if first.kind != boolKind {
-			d.texts("assets.run_worker_first", first)
+			d.runWorkerFirst(first)
 		}
 		a.RunWorkerFirst = json.RawMessage(first.appendJSON(nil))
 	}
