@@ -86,7 +86,7 @@ await driver.setItemRaw("raw", bytes(9));
 assert.deepEqual(await driver.getItemRaw("raw"), bytes(9));
 assert.deepEqual(await driver.getKeys(""), ["raw"]);
 const store = new KeyvGodwit(options);
-await store.set("keyv", "x", 1000);
+await store.set("keyv", "x", 60_000);
 assert.equal(await store.get("keyv"), "x");
 assert.equal(await store.delete("keyv"), true);
 await kv.bulkDelete((await kv.scanPage()).keys.map((k) => k.name));

@@ -38,23 +38,23 @@ export async function startNode(...args) {
 }
 
 async function awaitFile(file, child, log) {
-  for (let waited = 0; waited < 30_000; waited += 20) {
+  for (let waited = 0; waited < 120_000; waited += 20) {
     const text = await readFile(file, "utf8").catch(() => "");
     if (text) return JSON.parse(text);
     if (child.exitCode !== null) throw new Error(`godwit serve ended: ${log()}`);
     await sleep(20);
   }
   child.kill("SIGKILL");
-  throw new Error(`godwit serve is not ready after 30 s: ${log()}`);
+  throw new Error(`godwit serve is not ready after 120 s: ${log()}`);
 }
 
 /** Asks until the answer is true. */
 export async function until(what, ask) {
-  for (let waited = 0; waited < 10_000; waited += 20) {
+  for (let waited = 0; waited < 60_000; waited += 20) {
     if (await ask()) return;
     await sleep(20);
   }
-  throw new Error(`${what}: not within 10 s`);
+  throw new Error(`${what}: not within 60 s`);
 }
 
 /** All that an iterator gives. */

