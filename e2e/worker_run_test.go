@@ -129,7 +129,7 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *running {
 		URL     string
 		Workerd []int
 	}
-	until(t, 30*time.Second, "godwit worker to be ready", func() bool {
+	until(t, 2*time.Minute, "godwit worker to be ready", func() bool {
 		select {
 		case err := <-r.exited:
 			r.exited <- err
@@ -156,8 +156,8 @@ func (r *running) cleanup() {
 		if err != nil && r.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 			r.t.Errorf("godwit worker after an interrupt: %v", err)
 		}
-	case <-time.After(30 * time.Second):
-		r.t.Error("godwit worker is still there 30 s after an interrupt")
+	case <-time.After(time.Minute):
+		r.t.Error("godwit worker is still there a minute after an interrupt")
 		_ = r.cmd.Process.Kill()
 	}
 	if r.t.Failed() {
@@ -177,10 +177,10 @@ func until(t testing.TB, most time.Duration, what string, holds func() bool) {
 	}
 }
 
-// says waits until the log holds a text.
+// says waits until the log holds a text. What it says else is told at the end.
 func (r *running) says(text string) {
 	r.t.Helper()
-	until(r.t, 10*time.Second, "the log to say "+text+"; it says:\n"+r.log.String(), func() bool { return strings.Contains(r.log.String(), text) })
+	until(r.t, time.Minute, "the log to say "+text, func() bool { return strings.Contains(r.log.String(), text) })
 }
 
 // fetch makes a request, as if to the host without a port: some Workers hold what they

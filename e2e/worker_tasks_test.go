@@ -63,7 +63,7 @@ func (g *gate) begin(r *running) {
 	r.want("/task?gate="+url.QueryEscape(g.url), 200, "one")
 	select {
 	case <-g.asked:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatal("the task has not begun")
 	}
 }
@@ -79,7 +79,7 @@ func TestWorkerTaskThroughAChange(t *testing.T) {
 	p.write("version.js", `export const version = "two";`)
 	r.runs("two")
 	close(g.open)
-	until(t, 10*time.Second, "what the task writes", func() bool { _, got := r.fetch(http.MethodGet, "/key", ""); return got == "written" })
+	until(t, time.Minute, "what the task writes", func() bool { _, got := r.fetch(http.MethodGet, "/key", ""); return got == "written" })
 }
 
 // TestWorkerTaskThroughAStop stops godwit worker just after a Worker has answered: what it
@@ -93,7 +93,7 @@ func TestWorkerTaskThroughAStop(t *testing.T) {
 	g := newGate(t)
 	g.begin(r)
 	_ = r.cmd.Process.Signal(syscall.SIGTERM)
-	until(t, 10*time.Second, "the address to be closed", func() bool { _, _, err := r.try(http.MethodGet, "/", ""); return err != nil })
+	until(t, time.Minute, "the address to be closed", func() bool { _, _, err := r.try(http.MethodGet, "/", ""); return err != nil })
 	close(g.open)
 	err := <-r.exited
 	r.exited <- err
@@ -144,5 +144,5 @@ func TestWorkerTasksOfManyChanges(t *testing.T) {
 	}
 	p.replace("version.js", `export const version = "four";`)
 	r.runs("four")
-	until(t, 20*time.Second, "the first code to end", func() bool { return !alive(r.workerd[0]) })
+	until(t, time.Minute, "the first code to end", func() bool { return !alive(r.workerd[0]) })
 }
