@@ -60,7 +60,7 @@ type tab struct {
 func newTab(chromium context.Context, t *testing.T, s *server) *tab {
 	t.Helper()
 	ctx, stop := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(func() { cancel(); stop() })
 	b := &tab{t: t, ctx: ctx, base: "http://" + s.api}
 	if err := chromedp.Listen(ctx, b.hear); err != nil {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -230,12 +229,8 @@ func dashboardManyKeys(t *testing.T, b *tab, s *server) {
 	b.open("/dashboard/keys?ns=" + ns)
 	b.sees("key/000000", "key/000049")
 	b.do(chromedp.Focus(chromedp.CSS("#prefix")))
-	start := time.Now()
 	b.insert("key/09876")
 	b.await(`document.querySelectorAll("td.main").length === 10`)
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("the search took %v", took)
-	}
 	b.sees("key/098760", "key/098769")
 	if !b.truth(`location.search.includes("key%2F09876") || location.search.includes("key/09876")`) {
 		t.Error("the address does not name the search")

@@ -98,14 +98,14 @@ func (s *server) awaitReady(file string) {
 	s.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		select {
 		case err := <-s.exited:
 			s.cmd = nil
 			s.t.Fatalf("godwit serve ended before it was ready: %v", err)
 		case <-deadline:
-			s.t.Fatal("godwit serve is not ready after 30 s")
+			s.t.Fatal("godwit serve is not ready after 2 minutes")
 		case <-tick.C:
 			text, err := os.ReadFile(file)
 			var ready struct{ API, Binding string }

@@ -87,10 +87,13 @@ func TestSessionsThroughProxies(t *testing.T) {
 // check writes and reads at once, with the cookie and without.
 func (w edges) check(t *testing.T, writes, reads func(string) string) {
 	t.Helper()
-	const rounds = 6
+	const rounds, most = 6, 50 // more where the link is no slower than the machine
 	stale := 0
 	for _, keeps := range []bool{true, false} {
-		for i := range rounds {
+		for i := range most {
+			if i >= rounds && (keeps || stale > 0) {
+				break
+			}
 			u := &user{t: t, keeps: keeps}
 			key, value := fmt.Sprintf("%s%%2F%d-%v", t.Name()[len("TestSessionsThroughProxies/"):], i, keeps), fmt.Sprintf("value %d", i)
 			u.url = writes
@@ -110,7 +113,7 @@ func (w edges) check(t *testing.T, writes, reads func(string) string) {
 		}
 	}
 	if stale == 0 {
-		t.Errorf("of %d reads without the cookie none was stale: nothing is tested", rounds)
+		t.Errorf("of %d reads without the cookie none was stale: nothing is tested", most)
 	}
 }
 
