@@ -19,7 +19,7 @@ func TestHeadersAtEveryNode(t *testing.T) {
 		for j, at := range from.ports(ns) {
 			key, value := fmt.Sprintf("key %d %d", i, j), fmt.Sprintf("value %d %d", i, j)
 			t.Run(from.name()+" "+at.name, func(t *testing.T) {
-				put := at.ask("PUT", key, value, "Godwit-Request-Id", "put-"+strconv.Itoa(i)+strconv.Itoa(j))
+				put := at.insist("PUT", key, value, "Godwit-Request-Id", "put-"+strconv.Itoa(i)+strconv.Itoa(j))
 				rev := put.header.Get("Godwit-Revision")
 				if put.status != 200 || rev == "" || put.header.Get("Godwit-Request-Id") == "" {
 					t.Fatalf("put: %d %v %s", put.status, put.header, put.body)
@@ -31,24 +31,24 @@ func TestHeadersAtEveryNode(t *testing.T) {
 							{"Godwit-Min-Revision", rev},
 							{"Godwit-Consistency", "strong"},
 						} {
-							got := p.ask("GET", key, "", ask...)
+							got := p.insist("GET", key, "", ask...)
 							if got.status != 200 || got.body != value || got.header.Get("ETag") != strconv.Quote(rev) {
 								t.Errorf("%s: get with %s: %d %q, ETag %s", where, ask[0], got.status, got.body, got.header.Get("ETag"))
 							}
 							if s := got.header.Get("CF-Cache-Status"); s != "HIT" && s != "MISS" {
-								t.Errorf("%s: get with %s: %s", where, ask[0], s)
+								t.Fatalf("%s: get with %s: %s", where, ask[0], s)
 							}
 						}
-						if got := p.ask("GET", key, "", "Godwit-Min-Revision", rev, "If-None-Match", strconv.Quote(rev)); got.status != 304 {
+						if got := p.insist("GET", key, "", "Godwit-Min-Revision", rev, "If-None-Match", strconv.Quote(rev)); got.status != 304 {
 							t.Errorf("%s: get with If-None-Match: %d", where, got.status)
 						}
-						if got := p.ask("PUT", key, "lost", "If-None-Match", "*"); got.status != 412 {
+						if got := p.insist("PUT", key, "lost", "If-None-Match", "*"); got.status != 412 {
 							t.Errorf("%s: put with If-None-Match: *: %d", where, got.status)
 						}
-						if got := p.ask("PUT", key, "lost", "If-Match", `"1"`); got.status != 412 {
+						if got := p.insist("PUT", key, "lost", "If-Match", `"1"`); got.status != 412 {
 							t.Errorf("%s: put with If-Match of another: %d", where, got.status)
 						}
-						got := p.ask("PUT", key, value, "If-Match", strconv.Quote(rev))
+						got := p.insist("PUT", key, value, "If-Match", strconv.Quote(rev))
 						if got.status != 200 {
 							t.Fatalf("%s: put with If-Match: %d %s", where, got.status, got.body)
 						}
@@ -69,7 +69,7 @@ func TestRequestIDAtEveryNode(t *testing.T) {
 	first := ""
 	for _, s := range world.all() {
 		for _, p := range s.ports(ns) {
-			got := p.ask("PUT", "k", "same", "Godwit-Request-Id", "only-once")
+			got := p.insist("PUT", "k", "same", "Godwit-Request-Id", "only-once")
 			rev := got.header.Get("Godwit-Revision")
 			if first == "" {
 				first = rev
@@ -101,12 +101,12 @@ func TestStrongNamespace(t *testing.T) {
 	for i := range 50 {
 		value := strconv.Itoa(i)
 		from := world.all()[i%4].ports(ns)
-		if got := from[i%2].ask("PUT", "k", value); got.status != 200 {
+		if got := from[i%2].insist("PUT", "k", value); got.status != 200 {
 			t.Fatalf("put: %d %s", got.status, got.body)
 		}
 		for _, s := range world.all() {
 			for _, p := range s.ports(ns) {
-				if got := p.ask("GET", "k", ""); got.body != value {
+				if got := p.insist("GET", "k", ""); got.body != value {
 					t.Errorf("%s %s: got %q, want %q", s.name(), p.name, got.body, value)
 				}
 			}
@@ -122,7 +122,7 @@ func TestAdministrationAtEdge(t *testing.T) {
 	ns := world.far.createNamespace("made at an edge")
 	for _, s := range world.all() {
 		for _, p := range s.ports(ns) { // unknown here yet, perhaps: asked upstream
-			if got := p.ask("GET", "absent", ""); got.status != 404 {
+			if got := p.insist("GET", "absent", ""); got.status != 404 {
 				t.Errorf("%s %s: %d %s", s.name(), p.name, got.status, got.body)
 			}
 		}
@@ -130,10 +130,10 @@ func TestAdministrationAtEdge(t *testing.T) {
 	token := world.far.createToken("write", "made at an edge")
 	for _, s := range world.all() {
 		for _, p := range s.ports(ns) {
-			if got := p.ask("PUT", "k", "v", "Authorization", "Bearer "+token); got.status != 200 {
+			if got := p.insist("PUT", "k", "v", "Authorization", "Bearer "+token); got.status != 200 {
 				t.Errorf("%s %s: put with the new token: %d %s", s.name(), p.name, got.status, got.body)
 			}
-			if got := p.ask("GET", "k", "", "Authorization", "Bearer wrong"); got.status != 401 {
+			if got := p.insist("GET", "k", "", "Authorization", "Bearer wrong"); got.status != 401 {
 				t.Errorf("%s %s: get with a wrong token: %d", s.name(), p.name, got.status)
 			}
 		}
@@ -149,7 +149,7 @@ func TestAdministrationAtEdge(t *testing.T) {
 	for _, s := range world.all() {
 		for _, p := range s.ports(ns) {
 			eventually(t, "revoked at "+s.name(), func() bool {
-				return p.ask("GET", "k", "", "Authorization", "Bearer "+token).status == 401
+				return p.insist("GET", "k", "", "Authorization", "Bearer "+token).status == 401
 			})
 		}
 	}

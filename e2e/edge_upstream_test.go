@@ -32,13 +32,13 @@ func TestPartialEdge(t *testing.T) {
 			for key, value := range values {
 				eventually(t, "get "+key, func() bool { return p.ask("GET", key, "").body == value })
 			}
-			if got := p.ask("GET", "absent", ""); got.status != 404 {
+			if got := p.insist("GET", "absent", ""); got.status != 404 {
 				t.Errorf("get of an absent key: %d", got.status)
 			}
-			if got := p.ask("PUT", "own "+p.name, "written here"); got.status != 200 {
+			if got := p.insist("PUT", "own "+p.name, "written here"); got.status != 200 {
 				t.Errorf("put: %d %s", got.status, got.body)
 			}
-			if got := p.ask("GET", "own "+p.name, ""); got.body != "written here" {
+			if got := p.insist("GET", "own "+p.name, ""); got.body != "written here" {
 				t.Errorf("its own write: %d %q", got.status, got.body)
 			}
 		}
@@ -50,7 +50,7 @@ func TestPartialEdge(t *testing.T) {
 		}
 	}
 	for ns, want := range map[string]string{carried: "HIT", other: "MISS"} {
-		if got := edge.ports(ns)[0].ask("GET", "short", "").header.Get("CF-Cache-Status"); got != want {
+		if got := edge.ports(ns)[0].insist("GET", "short", "").header.Get("CF-Cache-Status"); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
