@@ -308,13 +308,16 @@ func (g *generation) drain(ctx context.Context, timeout time.Duration) bool {
 }
 
 // close stops the processes, and returns once they have ended.
-func (g *generation) close() {
+func (g *generation) close() { g.closeBy(context.Background()) }
+
+// closeBy is close, and kills the processes that are left when ctx ends.
+func (g *generation) closeBy(ctx context.Context) {
 	g.cancel()
 	_ = g.group.Wait()
 	var stopping sync.WaitGroup
 	for _, s := range g.slots {
 		if p := s.running(); p != nil {
-			stopping.Go(p.Stop)
+			stopping.Go(func() { p.Stop(ctx) })
 		}
 	}
 	stopping.Wait()

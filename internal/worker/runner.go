@@ -378,8 +378,8 @@ func (r *Runner) replaceAlone(ctx context.Context, p *plan) error {
 	patience, cancel := context.WithTimeout(r.ended, drainAlone)
 	before.drain(r.ended, drainAlone)
 	before.linger(patience, taskGrace)
+	before.closeBy(patience)
 	cancel()
-	before.close()
 	r.current = nil
 	next, err := newGeneration(ctx, r, p, false)
 	if err != nil { // although it has just started: back to the one before

@@ -1,6 +1,9 @@
 package workerd
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // TextLiteral is a string as a configuration has it.
 func TextLiteral(s string) string { return string(encode(record{{"x", s}})[len(schema):]) }
@@ -20,3 +23,6 @@ func Whole(text string) string { return whole(text, 1) }
 
 // Platform is how npm calls this machine.
 func Platform() string { return platform() }
+
+// SetPatience changes for how long a process may live that was asked to end.
+func SetPatience(p *Process, d time.Duration) { p.patience = d }

@@ -20,7 +20,7 @@ import (
 
 const (
 	startTimeout = 30 * time.Second // for a Worker's top level to run
-	stopTimeout  = 2 * time.Second  // between asking a process to end and ending it
+	stopTimeout  = 2 * time.Second  // between asking a process to end and ending it, at most
 	maxSaid      = 8 << 10          // of what it says before it listens
 )
 
@@ -38,10 +38,13 @@ type Process struct {
 	err    error // why it ended, once done is closed
 	stop   sync.Once
 	output errgroup.Group
-	mu     sync.Mutex
-	log    func(Line)
-	said   []byte // before it listened
-	heard  bool   // that it listens
+
+	patience time.Duration // between asking it to end and ending it
+
+	mu    sync.Mutex
+	log   func(Line)
+	said  []byte // before it listened
+	heard bool   // that it listens
 }
 
 // Start starts workerd and returns once it listens. The error holds what it said if it
@@ -49,7 +52,7 @@ type Process struct {
 func Start(ctx context.Context, o Options) (*Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	p := &Process{done: make(chan struct{}), log: o.Log}
+	p := &Process{done: make(chan struct{}), patience: stopTimeout, log: o.Log}
 	control, started, err := p.start(o)
 	if err != nil {
 		return nil, err
@@ -72,7 +75,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		}
 	}
 	if err != nil {
-		p.Stop()
+		p.Stop(context.Background())
 		_ = control.Close()
 		_ = started.Wait()
 		return nil, p.startFailure(err)
@@ -184,15 +187,18 @@ func (p *Process) Err() error { return p.err }
 // PID is the process's number.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Stop ends the process and waits until it has.
-func (p *Process) Stop() {
+// Stop ends the process and waits until it has: once ctx ends, no longer than the system takes
+// to kill it.
+func (p *Process) Stop(ctx context.Context) {
 	p.stop.Do(func() {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may be gone
 		select {
 		case <-p.done:
-		case <-time.After(stopTimeout):
-			_ = p.cmd.Process.Kill()
+			return
+		case <-time.After(p.patience):
+		case <-ctx.Done():
 		}
+		_ = p.cmd.Process.Kill()
 	})
 	<-p.done
 }

@@ -43,3 +43,24 @@ func TestStartError(t *testing.T) {
 		})
 	}
 }
+
+// TestStopOfOneThatStays stops a process that does not end when it is asked to, and waits no
+// longer for it than whoever stops it.
+func TestStopOfOneThatStays(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "workerd")
+	script := "#!/bin/sh\ntrap '' TERM\necho '{\"event\":\"listen\",\"socket\":\"http\"}' >&3\nexec sleep 600\n"
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p, err := workerd.Start(t.Context(), workerd.Options{Program: program, Log: func(workerd.Line) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	workerd.SetPatience(p, time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.Stop(ctx)
+	if err := p.Err(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("it ended by %v", err)
+	}
+}
