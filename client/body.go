@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 )
 
@@ -25,25 +26,40 @@ type body struct {
 	sending    *attachedBody // what the last attempt reads from
 }
 
-func bytesBody(raw []byte) *body { return newBody(bytes.NewReader(raw)) }
+func bytesBody(raw []byte) *body {
+	r := bytes.NewReader(raw)
+	return &body{value: r, seek: r, size: r.Size()}
+}
 
 // newBody takes a value from r. A stream that cannot be rewound, and is longer
-// than smallBytes, is sent once, in chunks.
-func newBody(r io.Reader) *body {
+// than smallBytes, is sent once, in chunks; it is read for as long as ctx goes on.
+// Errors: what of r is read ahead cannot be; the context's.
+func newBody(ctx context.Context, r io.Reader) (*body, error) {
+	if r == nil {
+		return nil, invalid("there is no value")
+	}
 	if s, ok := r.(io.Seeker); ok {
 		if start, size, err := extent(s); err == nil {
-			return &body{value: r, seek: s, start: start, size: size}
+			return &body{value: r, seek: s, start: start, size: size}, nil
 		}
 	}
-	small, err := io.ReadAll(io.LimitReader(r, smallBytes+1))
-	if err == nil && len(small) <= smallBytes {
-		return bytesBody(small)
-	}
+	ahead := func() ([]byte, error) { return io.ReadAll(io.LimitReader(r, smallBytes+1)) }
 	rest := r
-	if err != nil {
-		rest = failingReader{err}
+	var small []byte
+	var err error
+	if _, here := r.(*bytes.Buffer); here { // its owner takes it back as the call returns
+		small, err = ahead()
+	} else {
+		small, err = await(ctx, ahead)
+		rest = &stream{ctx: ctx, r: r}
 	}
-	return &body{value: io.MultiReader(bytes.NewReader(small), rest), size: -1}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read value: %w", err)
+	case len(small) <= smallBytes:
+		return bytesBody(small), nil
+	}
+	return &body{value: io.MultiReader(bytes.NewReader(small), rest), size: -1}, nil
 }
 
 // extent is where s stands and how much it holds from there.
@@ -79,21 +95,21 @@ func (b *body) rewind() error {
 
 // release takes the value back from the last attempt, whose transport may still be
 // reading when its answer is there. A read that is under way is waited for: in memory
-// or a file it ends, in a stream perhaps only after ctx.
-func (b *body) release(ctx context.Context) {
-	if b == nil || b.sending == nil {
-		return
+// or a file it ends, in a stream perhaps only with the context.
+func (b *body) release() {
+	if b != nil && b.sending != nil {
+		_ = b.sending.Close()
+		b.sending.wait()
 	}
-	done := ctx.Done()
-	if b.seek != nil {
-		done = nil
+}
+
+// failure is what err says of an attempt that got no answer.
+func (b *body) failure(err error) error {
+	b.release()
+	if b != nil && b.sending != nil && b.sending.value.failed != nil {
+		return valueError{b.sending.value.failed}
 	}
-	b.sending.over.Store(true)
-	select {
-	case b.sending.turn <- struct{}{}:
-		<-b.sending.turn
-	case <-done:
-	}
+	return err
 }
 
 // attach makes b the body of req, which is sent in the exchange x.
@@ -102,19 +118,18 @@ func (b *body) attach(req *http.Request, x *exchange) {
 		return
 	}
 	req.ContentLength = -1
-	value := b.value
 	if b.size >= 0 {
 		req.ContentLength = int64(len(b.head)) + b.size + int64(len(b.tail))
-		value = io.LimitReader(b.value, b.size) // a file may grow meanwhile
 	}
 	if req.ContentLength == 0 {
 		req.Body = http.NoBody
 		return
 	}
+	value := &valueReader{r: b.value, left: b.size}
 	b.sending = &attachedBody{
-		value: io.MultiReader(bytes.NewReader(b.head), value, bytes.NewReader(b.tail)),
+		all:   io.MultiReader(bytes.NewReader(b.head), value, bytes.NewReader(b.tail)),
+		value: value,
 		x:     x,
-		turn:  make(chan struct{}, 1),
 	}
 	req.Body = b.sending
 }
@@ -124,30 +139,73 @@ var errOver = errors.New("the attempt is over")
 
 // attachedBody is what one attempt reads the value by.
 type attachedBody struct {
-	value io.Reader
+	all   io.Reader // value with what is around it
+	value *valueReader
 	x     *exchange
 	over  atomic.Bool
-	turn  chan struct{} // full: somebody reads
+	turn  sync.Mutex // held by who reads
 }
 
 // Read implements io.Reader.
 func (a *attachedBody) Read(p []byte) (int, error) {
-	a.turn <- struct{}{}
-	defer func() { <-a.turn }()
+	a.turn.Lock()
+	defer a.turn.Unlock()
 	if a.over.Load() {
 		return 0, errOver
 	}
 	a.x.sending(false)
 	defer a.x.sending(true)
-	return a.value.Read(p)
+	return a.all.Read(p)
 }
 
-// Close implements io.Closer.
+// Close implements io.Closer. It does not wait for a read.
 func (a *attachedBody) Close() error {
 	a.over.Store(true)
 	return nil
 }
 
-type failingReader struct{ err error }
+// wait waits for a read that is under way.
+func (a *attachedBody) wait() {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+}
 
-func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
+// valueReader reads the value for one attempt, no further than it was long at first: a
+// file may grow meanwhile.
+type valueReader struct {
+	r      io.Reader
+	left   int64 // what is to come; -1: not known
+	failed error // why it was not read to its end; nil: it was, or may yet be
+}
+
+// Read implements io.Reader.
+func (v *valueReader) Read(p []byte) (int, error) {
+	if v.left == 0 {
+		return 0, io.EOF
+	}
+	if v.left > 0 {
+		p = p[:min(int64(len(p)), v.left)]
+	}
+	n, err := v.r.Read(p)
+	if v.left > 0 {
+		v.left -= int64(n)
+	}
+	ended := errors.Is(err, io.EOF)
+	switch {
+	case v.left == 0, v.left < 0 && ended:
+		return n, io.EOF // whatever else there is
+	case ended:
+		err = fmt.Errorf("it is shorter by %d bytes than it was: %w", v.left, io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		v.failed = fmt.Errorf("read value: %w", err)
+	}
+	return n, err
+}
+
+// valueError is why a value was not read to its end: the server cannot have carried the
+// attempt out, and another would end as this. What may be in it of another server's, where
+// the value came from, says nothing of the call.
+type valueError struct{ error }
+
+func (e valueError) Unwrap() error { return e.error }

@@ -112,7 +112,7 @@ func (c *Client) header(q call) http.Header {
 }
 
 func (c *Client) attempt(ctx context.Context, q call, header http.Header, take reader) error {
-	defer q.body.release(ctx)
+	defer q.body.release()
 	x, ctx := newExchange(ctx)
 	target := c.base + q.path
 	if len(q.query) > 0 {
@@ -128,7 +128,7 @@ func (c *Client) attempt(ctx context.Context, q call, header http.Header, take r
 	res, err := c.http.Do(req)
 	if err != nil {
 		x.end()
-		return x.failure(transportError(err))
+		return q.body.failure(x.failure(transportError(err)))
 	}
 	res.Body = x.receive(res.Body)
 	if res.StatusCode >= 200 && res.StatusCode < 300 && q.answeredBy(res) {
@@ -158,7 +158,7 @@ func transportError(err error) error {
 
 // mayRepeat tells whether the call, having failed with err, may be sent again.
 func (q call) mayRepeat(err error) bool {
-	if !q.body.replayable() {
+	if !q.body.replayable() || valueBroke(err) {
 		return false
 	}
 	var e *Error
@@ -186,6 +186,9 @@ func malformed(err error) bool {
 	return errors.Is(err, errTooLong) || errors.As(err, new(*json.SyntaxError)) || errors.As(err, new(*json.UnmarshalTypeError))
 }
 
+// valueBroke tells that the value could not be read.
+func valueBroke(err error) bool { return errors.As(err, new(valueError)) }
+
 // notSent tells that a transport error came before anything was sent.
 func notSent(err error) bool {
 	if errors.As(err, new(unsentError)) {
@@ -199,6 +202,9 @@ func notSent(err error) bool {
 // no answer came, or none of godwit's, or it broke off, or the server failed, or a
 // proxy that got no answer. Four of the statuses of failures say that nothing was done.
 func leavesOpen(err error) bool {
+	if valueBroke(err) {
+		return false
+	}
 	var e *Error
 	if !errors.As(err, &e) {
 		return !notSent(err)
@@ -216,7 +222,7 @@ func (q call) writes() bool { return q.method != http.MethodGet && !q.reads }
 // explain marks the error of a last attempt that nobody answered, and that of a
 // context that ended.
 func (q call) explain(ctx context.Context, err error) error {
-	answered := errors.As(err, new(*Error))
+	answered := errors.As(err, new(*Error)) && !valueBroke(err)
 	switch ended := ctx.Err() != nil; {
 	case answered && ended:
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
@@ -226,6 +232,8 @@ func (q call) explain(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case q.writes() && !notSent(err):
 		return err // outcome says what it is
+	case valueBroke(err):
+		return err
 	case errors.Is(err, ErrUnavailable), malformed(err):
 		return err
 	}

@@ -42,11 +42,20 @@ type DeleteOptions struct {
 
 // Put writes value, read to its end, under key, in place of value, metadata and
 // expiration of before. It returns the revision of the write. A value that is
-// no io.Seeker and longer than 64 KiB is sent once only.
+// no io.Seeker and longer than 64 KiB is sent once only. An error of value's is
+// returned, and nothing is written then.
+//
+// Put ends with ctx, also while a Read of such a value waits. That Read goes on, in a
+// goroutine which ends when it returns; until then the value must not be used.
+//
 // Errors: ErrPrecondition, ErrTooLarge, ErrDiskFull, ErrOutcomeUnknown,
 // ErrNamespaceNotFound, ErrInvalid, ErrForbidden.
 func (kv *KV) Put(ctx context.Context, key string, value io.Reader, opts PutOptions) (revision string, err error) {
 	path, err := keyPath("values", key)
+	if err != nil {
+		return "", err
+	}
+	body, err := newBody(ctx, value)
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +64,7 @@ func (kv *KV) Put(ctx context.Context, key string, value io.Reader, opts PutOpti
 		path:        path,
 		query:       opts.query(),
 		header:      conditions(opts.IfMatch, opts.IfNoneMatch, opts.RequestID),
-		body:        newBody(value),
+		body:        body,
 		contentType: "application/octet-stream",
 		idempotent:  true, // by its request id
 	}

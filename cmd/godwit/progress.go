@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
 // progress draws how far long work has come, on standard error and only for a
-// person. Its methods are called from one goroutine.
+// person. A value that is read may go on beyond the command that reads it.
 type progress struct {
+	mu      sync.Mutex
+	over    bool
 	w       io.Writer // nil: nobody looks
 	what    string
 	total   int64 // 0: not known
@@ -36,9 +39,11 @@ func (p *program) progress(what string, total int64) *progress {
 }
 
 func (g *progress) add(n int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.done += n
 	now := time.Now()
-	if g.w == nil || now.Sub(g.started) < quiet || now.Sub(g.drawn) < drawEvery {
+	if g.w == nil || g.over || now.Sub(g.started) < quiet || now.Sub(g.drawn) < drawEvery {
 		return
 	}
 	g.drawn = now
@@ -62,6 +67,9 @@ func (g *progress) draw(now time.Time) {
 
 // end takes the line away.
 func (g *progress) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.over = true
 	if g.w != nil && !g.drawn.IsZero() {
 		fmt.Fprint(g.w, "\r\x1b[K")
 	}

@@ -224,31 +224,33 @@ const attempts = 3
 // single writes one item, as a stream.
 func (t *ServerTarget) single(ctx context.Context, it *Item) error {
 	for attempt := 1; ; attempt++ {
-		err := t.put(ctx, it)
+		again, err := t.put(ctx, it)
 		switch {
 		case err == nil:
 			return nil
-		case refused(err):
+		case !again && refused(err):
 			return t.tooLate(it, err)
-		case it.Open == nil, attempt == attempts, !isAny(err, client.ErrUnavailable, client.ErrOutcomeUnknown), ctx.Err() != nil:
+		case !again, attempt == attempts, ctx.Err() != nil:
 			return it.fault(err)
 		}
 	}
 }
 
-func (t *ServerTarget) put(ctx context.Context, it *Item) error {
+// put writes one item. With an error, again tells that to open the value and to send it
+// once more may help.
+func (t *ServerTarget) put(ctx context.Context, it *Item) (again bool, err error) {
 	p := pair(it)
 	o := client.PutOptions{Metadata: p.Metadata, Expiration: p.Expiration, ExpirationTTL: p.ExpirationTTL}
 	if it.Open == nil {
 		_, err := t.KV.Put(ctx, it.Key, bytes.NewReader(it.Value), o)
-		return err
+		return false, err
 	}
 	v, err := it.Open(ctx)
 	if err == nil && v == nil {
 		t.Progress.Keys.Add(-1) // Run counts it all the same
 	}
 	if err != nil || v == nil {
-		return err
+		return mayPass(err), err
 	}
 	defer func() { _ = v.Close() }()
 	counted := &counter{r: v}
@@ -260,17 +262,24 @@ func (t *ServerTarget) put(ctx context.Context, it *Item) error {
 	if err == nil {
 		t.Progress.Bytes.Add(counted.n)
 	}
-	return err
+	if ctx.Err() != nil { // the value may still be read
+		return false, err
+	}
+	return counted.broke || mayPass(err), err
 }
+
+func mayPass(err error) bool { return isAny(err, client.ErrUnavailable, client.ErrOutcomeUnknown) }
 
 // counter counts what is read.
 type counter struct {
-	r io.Reader
-	n int64
+	r     io.Reader
+	n     int64
+	broke bool // before its end
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	c.broke = c.broke || err != nil && err != io.EOF
 	return n, err
 }
