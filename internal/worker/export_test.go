@@ -5,9 +5,11 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/godwitkv/godwit/internal/trace"
+	"github.com/godwitkv/godwit/internal/worker/bundle"
 	"github.com/godwitkv/godwit/internal/worker/workerd"
 	"github.com/godwitkv/godwit/internal/worker/wrangler"
 )
@@ -93,3 +95,12 @@ func Answered(tasks bool) (linger func(ctx context.Context, most time.Duration))
 
 // MakeTemp makes a run's directory.
 func MakeTemp() (string, error) { return makeTemp() }
+
+// Notes are what is told of a Worker's configuration whose objects lie in a directory.
+func Notes(w *wrangler.Worker, objects string) string {
+	var out strings.Builder
+	r := &Runner{objects: objects, told: &told{out: io.Discard, err: &out}, date: "2026-11-17"}
+	r.project.workers = []*source{{config: w, built: &bundle.Result{}}}
+	r.tellNotes()
+	return out.String()
+}

@@ -312,10 +312,20 @@ func (r *Runner) tellNotes() {
 		if date := s.config.CompatibilityDate; date > r.date {
 			r.told.warn("%s: compatibility_date: this workerd knows none after %s, which is taken for %s", s.config.File, r.date, date)
 		}
+		for _, c := range s.config.Deleted {
+			if dir := filepath.Join(r.objects, workerd.UniqueKey(s.config.Name, c.Name)); isDir(dir) {
+				r.told.warn("%v", c.Place.Problem(fmt.Sprintf("the class %s is deleted; what it has stored stays in %s until you remove that", c.Name, dir)))
+			}
+		}
 		for _, w := range s.built.Warnings {
 			r.told.warn("%s", w)
 		}
 	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // deploy runs the project as it was read. The one that ran before ends once its requests

@@ -137,12 +137,15 @@ func (w *writer) worker(k *Worker) {
 	if len(k.Classes) > 0 {
 		var classes list
 		for _, c := range k.Classes {
-			classes = append(classes, record{{"className", c.Name}, {"uniqueKey", k.Name + "-" + c.Name}, {"enableSql", c.SQL}})
+			classes = append(classes, record{{"className", c.Name}, {"uniqueKey", UniqueKey(k.Name, c.Name)}, {"enableSql", c.SQL}})
 		}
 		body = append(body, field{"durableObjectNamespaces", classes}, field{"durableObjectStorage", record{{"localDisk", "objects"}}})
 	}
 	w.add(k.service(), field{"worker", body})
 }
+
+// UniqueKey names the directory, among those of Durable Objects, of a Worker's class.
+func UniqueKey(worker, class string) string { return worker + "-" + class }
 
 // date is that of a Worker, or the newest that workerd knows where it says none or a later.
 func (w *writer) date(k *Worker) string {

@@ -1,6 +1,9 @@
 package wrangler
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // bindings reads what the Worker finds in its environment, but for Durable Objects.
 func (d *decoder) bindings() {
@@ -158,8 +161,8 @@ func (d *decoder) classes() {
 		for _, name := range d.texts("migrations.new_sqlite_classes", n.get("new_sqlite_classes")) {
 			d.addClass(name, true)
 		}
-		for _, name := range d.texts("migrations.deleted_classes", n.get("deleted_classes")) {
-			d.removeClass(name)
+		for i, name := range d.texts("migrations.deleted_classes", n.get("deleted_classes")) {
+			d.removeClass(name, n.get("deleted_classes").items[i])
 		}
 		if moved := n.get("transferred_classes"); !moved.empty() {
 			d.add(moved.line, "migrations.transferred_classes: godwit does not move Durable Objects between Workers")
@@ -180,6 +183,7 @@ func (d *decoder) export(m member) {
 		case "", "created":
 			d.addClass(m.name, d.string("exports.storage", m.value.get("storage")) == "sqlite")
 		case "deleted":
+			d.removeClass(m.name, m.value)
 		default:
 			d.add(m.line, "exports.%s: godwit does not rename or move Durable Objects", m.name)
 		}
@@ -190,6 +194,7 @@ func (d *decoder) export(m member) {
 }
 
 func (d *decoder) addClass(name string, sql bool) {
+	d.w.Deleted = slices.DeleteFunc(d.w.Deleted, func(c Deleted) bool { return c.Name == name })
 	for _, c := range d.w.Classes {
 		if c.Name == name {
 			return
@@ -200,11 +205,9 @@ func (d *decoder) addClass(name string, sql bool) {
 	}
 }
 
-func (d *decoder) removeClass(name string) {
-	for i, c := range d.w.Classes {
-		if c.Name == name {
-			d.w.Classes = append(d.w.Classes[:i], d.w.Classes[i+1:]...)
-			return
-		}
+func (d *decoder) removeClass(name string, at *node) {
+	d.w.Classes = slices.DeleteFunc(d.w.Classes, func(c Class) bool { return c.Name == name })
+	if name != "" {
+		d.w.Deleted = append(d.w.Deleted, Deleted{name, d.place(at)})
 	}
 }

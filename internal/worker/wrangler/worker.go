@@ -21,6 +21,7 @@ type Worker struct {
 	Services []Service
 	Objects  []Object
 	Classes  []Class
+	Deleted  []Deleted
 	Assets   *Assets
 	Site     *Site
 	Crons    []Cron
@@ -102,6 +103,12 @@ type Object struct {
 type Class struct {
 	Name string
 	SQL  bool
+}
+
+// Deleted is a class of Durable Objects that this Worker is to have no more.
+type Deleted struct {
+	Name  string
+	Place Place
 }
 
 // Cron is a time at which the Worker is to run.
