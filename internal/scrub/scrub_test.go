@@ -102,9 +102,14 @@ func (w *world) put(key string, size int) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.apply(godwit.Mutation{Op: godwit.OpPut, Namespace: ns, Key: key, Value: v})
+}
+
+func (w *world) apply(m godwit.Mutation) {
+	w.t.Helper()
 	tx := w.store.Begin()
 	tx.Advance(time.Now().UnixMilli())
-	r := godwit.Record{Mutation: godwit.Mutation{Op: godwit.OpPut, Namespace: ns, Key: key, Value: v}, Revision: tx.Revision() + 1}
+	r := godwit.Record{Mutation: m, Revision: tx.Revision() + 1, Modified: tx.Time(), Created: tx.Time()}
 	if err := tx.Apply(&r); err != nil {
 		w.t.Fatal(err)
 	}
@@ -147,8 +152,10 @@ func (w *world) file(key string) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return "/data/blobs/" + e.Value.Blob.ID.String()
+	return w.path(e.Value.Blob)
 }
+
+func (w *world) path(b godwit.Blob) string { return "/data/blobs/" + b.ID.String() }
 
 func (w *world) read(path string) []byte {
 	w.t.Helper()
@@ -319,6 +326,33 @@ func TestReadsTell(t *testing.T) {
 		w.wantAll()
 		if n := w.asked.Load(); n != 1 {
 			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
+// TestReadsOfVersionsTell: a lost value of an earlier version is mended too once it is read.
+func TestReadsOfVersionsTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, true)
+		w.apply(godwit.Mutation{Op: godwit.OpPut, Key: "namespace/" + ns.String(), Value: godwit.Value{Inline: []byte(`{"settings":{"history":"7d"}}`)}})
+		w.put("a", 200_000)
+		v, err := w.store.LastVersion(t.Context(), ns, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.apply(godwit.Mutation{Op: godwit.OpDelete, Namespace: ns, Key: "a"})
+		path := w.path(v.Value.Blob)
+		before := w.read(path)
+		if err := w.mem.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.store.OpenValue(t.Context(), ns, &v.Entry); !errors.Is(err, godwit.ErrDamaged) {
+			t.Errorf("read: %v", err)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if got := w.read(path); !bytes.Equal(got, before) || w.asked.Load() != 1 {
+			t.Errorf("a file of %d bytes, was %d; asked %d times", len(got), len(before), w.asked.Load())
 		}
 	})
 }

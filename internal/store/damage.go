@@ -46,12 +46,14 @@ func (s *Store) tellDamaged(d Damage) {
 	}
 }
 
-// absentBlob is the error of a blob without a file: its entry was replaced while it
-// was read, or else the file is lost.
+// absentBlob is the error of a blob without a file: its entry was replaced while it was
+// read, and no earlier version names it, or else the file is lost.
 func (s *Store) absentBlob(ns godwit.NamespaceID, e *godwit.Entry, err error) error {
-	var now godwit.Entry
-	_, headErr := readHeader(s.db, ns, []byte(e.Key), &now, nil)
-	if headErr != nil || now.Revision != e.Revision {
+	named, atErr := s.blobAt(ns, e.Key, e.Revision)
+	switch {
+	case atErr != nil:
+		return readError(atErr)
+	case named.ID != e.Value.Blob.ID:
 		return &godwit.Error{Code: godwit.CodeUnavailable, Message: godwit.ErrReplaced.Message, Err: err}
 	}
 	s.tellDamaged(Damage{Namespace: ns, Key: e.Key, Revision: e.Revision, Blob: e.Value.Blob, Err: err})
