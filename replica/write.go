@@ -27,7 +27,11 @@ type PutOptions struct {
 // Errors: godwit.ErrPrecondition, CodeForbidden, CodeInvalidKey, CodeKeyTooLong,
 // CodeValueTooLarge, CodeInvalidMetadata, CodeMetadataTooLarge, CodeInvalidExpiration;
 // CodeUnavailable if the upstream cannot be reached; godwit.ErrOutcomeUnknown if it may
-// have been written.
+// have been written; that of value, and then nothing is written.
+//
+// Put ends with ctx, also while a Read of a value waits that is no io.Seeker. That Read
+// goes on, in a goroutine which ends when it returns; until then the value must not be
+// used.
 func (n *Namespace) Put(ctx context.Context, key string, value io.Reader, opts PutOptions) (godwit.Revision, error) {
 	if err := godwit.ValidateKey([]byte(key)); err != nil {
 		return 0, err
@@ -40,7 +44,7 @@ func (n *Namespace) Put(ctx context.Context, key string, value io.Reader, opts P
 	if err != nil {
 		return 0, err
 	}
-	v, err := n.r.edge.Upload(godwit.WithDestination(ctx, n.id), value, godwit.MaxValueBytes)
+	v, err := n.upload(ctx, value)
 	if err != nil {
 		return 0, err
 	}
