@@ -19,12 +19,13 @@ import (
 	"github.com/godwitkv/godwit/internal/api/binding"
 )
 
-// quick are timeouts that a test can wait for.
-func quick() binding.Config {
-	return binding.Config{
-		HeaderTimeout: 600 * time.Millisecond, BodyTimeout: 600 * time.Millisecond,
-		WriteTimeout: 600 * time.Millisecond, IdleTimeout: 600 * time.Millisecond,
-	}
+// quick is a timeout that a test can wait for.
+const quick = 600 * time.Millisecond
+
+// patient is where nothing is waited for: a test makes the one timeout shorter that it
+// is of, so that on a busy machine no other comes first.
+func patient() binding.Config {
+	return binding.Config{HeaderTimeout: time.Minute, BodyTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
 }
 
 // trickle writes raw a byte at a time until that fails.
@@ -38,25 +39,28 @@ func trickle(p *peer, raw string) {
 }
 
 func TestSlowClients(t *testing.T) {
-	w := newWorld(t, quick())
+	ofHeads, ofBodies := patient(), patient()
+	ofHeads.HeaderTimeout, ofBodies.BodyTimeout = quick, quick
+	heads, w := newWorld(t, ofHeads), newWorld(t, ofBodies)
 	slow := strings.Repeat("slow", 1000)
 	for _, c := range []struct {
+		at   *world
 		name string
 		send func(p *peer)
 		want string // "": closed without a word
 	}{
-		{"nothing is sent", func(*peer) {}, ""},
-		{"the head stalls", func(p *peer) { p.send("GET /k HT") }, "408 Request Timeout"},
-		{"the head trickles", func(p *peer) { trickle(p, "GET /k HTTP/1.1\r\nX: "+slow) }, "408 Request Timeout"},
-		{"no body comes", func(p *peer) { p.send("%s", w.head("PUT", "/k", "Content-Length: 5")) }, "408 Request Timeout"},
-		{"the body stalls", func(p *peer) { p.send("%sv", w.head("PUT", "/k", "Content-Length: 5")) }, "408 Request Timeout"},
-		{"the body trickles", func(p *peer) { trickle(p, w.head("PUT", "/k", "Content-Length: 5000")[300:]+slow) }, ""},
-		{"the chunks stall", func(p *peer) { p.send("%s1\r\nv\r\n", w.head("PUT", "/k", "Transfer-Encoding: chunked")) }, "408 Request Timeout"},
-		{"a refused body stalls", func(p *peer) { p.send("%sv", w.head("PUT", "/.", "Content-Length: 5")) }, "408 Request Timeout"},
+		{heads, "nothing is sent", func(*peer) {}, ""},
+		{heads, "the head stalls", func(p *peer) { p.send("GET /k HT") }, "408 Request Timeout"},
+		{heads, "the head trickles", func(p *peer) { trickle(p, "GET /k HTTP/1.1\r\nX: "+slow) }, "408 Request Timeout"},
+		{heads, "no body comes", func(p *peer) { p.send("%s", heads.head("PUT", "/k", "Content-Length: 5")) }, "408 Request Timeout"},
+		{w, "the body stalls", func(p *peer) { p.send("%sv", w.head("PUT", "/k", "Content-Length: 5")) }, "408 Request Timeout"},
+		{w, "the body trickles", func(p *peer) { trickle(p, w.head("PUT", "/k", "Content-Length: 5000")[300:]+slow) }, ""},
+		{w, "the chunks stall", func(p *peer) { p.send("%s1\r\nv\r\n", w.head("PUT", "/k", "Transfer-Encoding: chunked")) }, "408 Request Timeout"},
+		{w, "a refused body stalls", func(p *peer) { p.send("%sv", w.head("PUT", "/.", "Content-Length: 5")) }, "408 Request Timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := w.dial()
+			p := c.at.dial()
 			p.t = t
 			if c.name == "the body trickles" {
 				p.send("%s", w.head("PUT", "/k", "Content-Length: 5000"))
@@ -79,7 +83,9 @@ func TestSlowClients(t *testing.T) {
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {
-	w := newWorld(t, quick())
+	cfg := patient()
+	cfg.IdleTimeout = quick
+	w := newWorld(t, cfg)
 	p := w.dial()
 	p.ask(w, "PUT", "/k", "v").must(t, 200)
 	if !p.closed() {
@@ -87,39 +93,42 @@ func TestIdleConnectionsEnd(t *testing.T) {
 	}
 }
 
-// A client that takes nothing in loses its connection, and one that takes it
-// in slowly does not.
-func TestSlowReaders(t *testing.T) {
-	cfg := quick()
-	cfg.IdleTimeout = time.Minute
+// reading asks for a value of so many bytes, of a server with such a bound for writes.
+func reading(t *testing.T, size int, timeout time.Duration) *http.Response {
+	t.Helper()
+	cfg := patient()
+	cfg.WriteTimeout = timeout
 	w := newWorld(t, cfg)
-	const size = 20 << 20
 	if _, err := w.Service.Put(t.Context(), w.ns, api.Put{Key: []byte("large"), Body: strings.NewReader(strings.Repeat("v", size))}); err != nil {
 		t.Fatal(err)
 	}
-
 	p := w.dial()
 	p.send("%s", w.head("GET", "/large"))
 	res, err := http.ReadResponse(p.r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(2 * time.Second)
+	return res
+}
+
+// A client that takes nothing in loses its connection, and one that takes it
+// in slowly does not.
+func TestSlowReaders(t *testing.T) {
+	const size = 20 << 20
+	res := reading(t, size, quick)
+	<-time.After(3 * quick)
 	if n, err := io.Copy(io.Discard, res.Body); err == nil {
 		t.Errorf("the stalled client got all %d bytes", n)
 	}
 
-	p = w.dial()
-	p.send("%s", w.head("GET", "/large"))
-	if res, err = http.ReadResponse(p.r, nil); err != nil {
-		t.Fatal(err)
-	}
+	res = reading(t, size, 3*quick)
 	var n int64
+	var err error
 	for err == nil {
 		var m int64
 		m, err = io.CopyN(io.Discard, res.Body, 1<<20)
 		n += m
-		<-time.After(30 * time.Millisecond)
+		<-time.After(quick / 5) // 20 times
 	}
 	if n != size || !errors.Is(err, io.EOF) {
 		t.Errorf("the slow client got %d bytes: %v", n, err)
@@ -128,9 +137,11 @@ func TestSlowReaders(t *testing.T) {
 
 // A body has no deadline as a whole.
 func TestSlowBody(t *testing.T) {
-	w := newWorld(t, quick())
+	cfg := patient()
+	cfg.BodyTimeout = 3 * quick
+	w := newWorld(t, cfg)
 	p := w.dial()
-	const parts = 60
+	const parts = 120 // in which it passes
 	p.send("%s", w.head("PUT", "/k", fmt.Sprintf("Content-Length: %d", parts*1000)))
 	for range parts {
 		p.send("%s", strings.Repeat("v", 1000))
