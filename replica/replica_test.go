@@ -18,6 +18,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/porttest"
 	"github.com/godwitkv/godwit/replica"
 )
 
@@ -35,7 +36,7 @@ type centre struct {
 func openCentre(t testing.TB) *centre {
 	t.Helper()
 	c := &centre{cfg: node.Config{
-		Dir: t.TempDir(), Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", RootToken: rootToken, CacheBytes: 8 << 20,
+		Dir: t.TempDir(), Listen: porttest.Free(t), BindingListen: "127.0.0.1:0", RootToken: rootToken, CacheBytes: 8 << 20,
 	}}
 	c.start(t)
 	cl, err := client.New(c.node.APIURL(), rootToken)
@@ -54,7 +55,6 @@ func (c *centre) start(t testing.TB) {
 	var err error
 	c.node, err = node.Open(context.WithoutCancel(t.Context()), c.cfg)
 	check(t, err)
-	c.cfg.Listen = strings.TrimPrefix(c.node.APIURL(), "http://")
 }
 
 func (c *centre) put(t testing.TB, key string, value []byte) {

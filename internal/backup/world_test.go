@@ -18,6 +18,7 @@ import (
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/logtest"
 	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/porttest"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -46,7 +47,7 @@ type world struct {
 func newWorld(t testing.TB, dir string, upstreams ...string) *world {
 	t.Helper()
 	w := &world{t: t, cfg: node.Config{
-		Dir: dir, Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", RootToken: rootToken, CacheBytes: 8 << 20,
+		Dir: dir, Listen: porttest.Free(t), BindingListen: "127.0.0.1:0", RootToken: rootToken, CacheBytes: 8 << 20,
 		Upstreams: upstreams, DrainTimeout: time.Second, Limits: godwit.DefaultLimits(),
 	}}
 	w.cfg.Limits.MinExpirationTTL = time.Second
@@ -98,7 +99,6 @@ func (w *world) start() {
 	n, err := node.Open(context.WithoutCancel(w.t.Context()), w.cfg)
 	check(w.t, err)
 	w.node = n
-	w.cfg.Listen = strings.TrimPrefix(n.APIURL(), "http://")
 	w.Client, err = client.New(n.APIURL(), rootToken, client.WithAttempts(1))
 	check(w.t, err)
 }

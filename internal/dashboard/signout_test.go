@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/porttest"
 )
 
 // TestSignOutWhileTheCentreIsAway holds that one can sign out where nobody can say whether
@@ -23,7 +24,7 @@ func TestSignOutWhileTheCentreIsAway(t *testing.T) {
 			cfg.Dir, cfg.FS, cfg.UpstreamToken, cfg.Listen = dir, nil, upstream, address
 		}
 	}
-	conf := at("127.0.0.1:0")
+	conf := at(porttest.Free(t))
 	cfg := node.Config{Dir: "data", BindingListen: "127.0.0.1:0", Version: "v0.0.0-test"}
 	conf(&cfg)
 	edge, err := node.Open(t.Context(), cfg)
@@ -32,7 +33,6 @@ func TestSignOutWhileTheCentreIsAway(t *testing.T) {
 	}
 	<-edge.Ready()
 	b := signedIn(t, edge, writer)
-	cfg.Listen = strings.TrimPrefix(edge.APIURL(), "http://")
 	if err := edge.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/porttest"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -84,8 +85,8 @@ func TestWatchAtAnEdge(t *testing.T) {
 func TestWatchSurvivesItsCentre(t *testing.T) {
 	cfg := config()
 	cfg.FS = store.NewMemFS()
+	cfg.Listen = porttest.Free(t) // where the edge looks for it again
 	centre := openReady(t, cfg)
-	cfg.Listen = strings.TrimPrefix(centre.APIURL(), "http://") // where the edge looks for it again
 	_, err := connect(t, centre, rootToken).CreateNamespace(t.Context(), "ns", client.NamespaceOptions{})
 	must(t, err)
 	edge := openReady(t, edgeConfig(centre.APIURL()))
