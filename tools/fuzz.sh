@@ -32,13 +32,16 @@ cut() {
 
 # fuzz runs all targets of a package.
 fuzz() {
-	local dir=$1 target
+	local dir=$1 target try
 	for target in $(git grep -hoE '^func Fuzz[A-Za-z0-9_]+' -- "$dir/*_test.go" ":!$dir/*/*" | sed 's/^func //'); do
 		echo "fuzz $target in $dir"
-		run "$dir" "$target" || { cut && run "$dir" "$target"; } || {
-			cat "$log"
-			exit 1
-		}
+		for try in 1 2 3; do
+			run "$dir" "$target" && break
+			((try < 3)) && cut || {
+				cat "$log"
+				exit 1
+			}
+		done
 	done
 	rm -f "$(binary "$dir")"
 }

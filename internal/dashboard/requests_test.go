@@ -16,7 +16,11 @@ func TestRequestsPage(t *testing.T) {
 	n := openNode(t)
 	ns := namespace(t, n, `<script>window.hit=1</script>`)
 	b := signedIn(t, n, rootToken)
-	b.contains(b.get("/dashboard/requests"), 200, "No request at this node was slow or failed")
+	// A busy machine may have made any request slow.
+	const slowTag = `<span class="tag expire">slow</span>`
+	if page := b.get("/dashboard/requests"); !strings.Contains(page.body, slowTag) {
+		b.contains(page, 200, "No request at this node was slow or failed")
+	}
 	value(t, n, ns, "absent")                                                                                       // a usual answer
 	api(t, n, http.MethodPut, kvPath(n, "/"+ns+"/values/hidden-key?expiration_ttl=1"), []byte("hidden-value"), nil) // 400
 	api(t, n, http.MethodPost, "/godwit/v1/namespaces/"+ns+"/transactions", []byte(`{"hidden-value":1}`), nil)      // 400
@@ -29,9 +33,11 @@ func TestRequestsPage(t *testing.T) {
 	if strings.Contains(page.body, "hidden-") || strings.Contains(page.body, rootToken) {
 		t.Error("the page shows keys, values or tokens")
 	}
-	b.contains(b.get("/dashboard/requests?show=slow"), 200, "was slow since")
+	if page := b.get("/dashboard/requests?show=slow"); !strings.Contains(page.body, slowTag) {
+		b.contains(page, 200, "was slow since")
+	}
 	slowPut(t, n, ns)
-	b.contains(b.get("/dashboard/requests?show=slow"), 200, "value_put", `<span class="tag expire">slow</span>`)
+	b.contains(b.get("/dashboard/requests?show=slow"), 200, "value_put", slowTag)
 	if failed := b.get("/dashboard/requests?show=failed"); strings.Count(failed.body, "<tr>") != 5 {
 		t.Errorf("got %d rows", strings.Count(failed.body, "<tr>"))
 	}

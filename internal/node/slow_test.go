@@ -15,11 +15,11 @@ import (
 	"github.com/godwitkv/godwit/internal/node"
 )
 
-// paced runs a server that waits 100 ms for its clients, and returns its
+// paced runs a server that waits for its clients for so long, and returns its
 // address.
-func paced(t *testing.T, h http.HandlerFunc) string {
+func paced(t *testing.T, patience time.Duration, h http.HandlerFunc) string {
 	t.Helper()
-	s := httptest.NewServer(node.Paced(100*time.Millisecond, 1<<20, h))
+	s := httptest.NewServer(node.Paced(patience, 1<<20, h))
 	t.Cleanup(s.Close)
 	return s.Listener.Addr().String()
 }
@@ -41,7 +41,7 @@ const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 
 func TestStalledBodyIsCutOff(t *testing.T) {
 	ended := make(chan error, 1)
-	addr := paced(t, func(_ http.ResponseWriter, r *http.Request) {
+	addr := paced(t, 100*time.Millisecond, func(_ http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		ended <- err
 	})
@@ -56,7 +56,7 @@ func TestStalledBodyIsCutOff(t *testing.T) {
 // TestIgnoredBodyIsCutOff has a handler that does not read: the server does,
 // afterwards, and must not wait for ever either.
 func TestIgnoredBodyIsCutOff(t *testing.T) {
-	addr := paced(t, func(http.ResponseWriter, *http.Request) {})
+	addr := paced(t, 100*time.Millisecond, func(http.ResponseWriter, *http.Request) {})
 	conn := dial(t, addr)
 	write(t, conn, post+"12345")
 	if _, err := io.Copy(io.Discard, conn); err != nil {
@@ -67,12 +67,14 @@ func TestIgnoredBodyIsCutOff(t *testing.T) {
 // TestPatienceStartsAnew sends two requests on one connection, with a pause
 // longer than the patience before the second and a handler as slow.
 func TestPatienceStartsAnew(t *testing.T) {
-	addr := paced(t, func(w http.ResponseWriter, r *http.Request) {
+	t.Parallel()
+	const patience, longer = time.Second, 1200 * time.Millisecond
+	addr := paced(t, patience, func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
 		}
-		<-time.After(200 * time.Millisecond)
+		<-time.After(longer)
 		if err := r.Context().Err(); err != nil {
 			t.Errorf("the request was given up: %v", err)
 		}
@@ -89,13 +91,13 @@ func TestPatienceStartsAnew(t *testing.T) {
 		if b, err := io.ReadAll(res.Body); err != nil || string(b) != "1234567890" {
 			t.Errorf("got %q, %v", b, err)
 		}
-		<-time.After(200 * time.Millisecond)
+		<-time.After(longer)
 	}
 }
 
 func TestStalledReaderIsCutOff(t *testing.T) {
 	ended := make(chan error, 1)
-	addr := paced(t, func(w http.ResponseWriter, _ *http.Request) {
+	addr := paced(t, 100*time.Millisecond, func(w http.ResponseWriter, _ *http.Request) {
 		var err error
 		for chunk := bytes.Repeat([]byte("x"), 64<<10); err == nil; {
 			_, err = w.Write(chunk)

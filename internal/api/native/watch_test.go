@@ -103,7 +103,7 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	st.want(fmt.Sprintf("event: ready\nid: %d\ndata: {\"revision\":\"%d\"}\n", start, start))
-	at := time.Now().Add(2 * time.Second).Unix()
+	at := time.Now().Add(5 * time.Second).Unix()
 	r := w.propose(
 		godwit.Mutation{
 			Op: godwit.OpPut, Namespace: w.one.ID, Key: "a/<é>\n", Value: godwit.Value{Inline: []byte("line\r\nid: 1\n\n\u2028")},
@@ -190,7 +190,7 @@ func TestWatchEndsWithItsToken(t *testing.T) {
 	check(t, w.catalog.RevokeToken(t.Context(), token.ID))
 	revoked := time.Now()
 	st.want("event: error\ndata: {\"code\":\"unauthenticated\",\"message\":\"Authentication error\"}\n", "")
-	if took := time.Since(revoked); took > 2*time.Second {
+	if took := time.Since(revoked); took > 20*time.Second {
 		t.Errorf("the watch went on for %v", took)
 	}
 }
