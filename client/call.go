@@ -70,6 +70,9 @@ func (c *Client) open(ctx context.Context, q call) (res *http.Response, err erro
 // no success is an *Error. What the last answer says of a write is not all: an attempt
 // before may still be on its way.
 func (c *Client) send(ctx context.Context, q call, take reader) error {
+	if err := checkHeader(q.header); err != nil {
+		return err
+	}
 	header := c.header(q)
 	open := false // an attempt may have been carried out
 	for attempt := 1; ; attempt++ {

@@ -54,7 +54,7 @@ func WithBackoff(d time.Duration) Option { return func(c *Client) { c.backoff = 
 func WithUserAgent(agent string) Option { return func(c *Client) { c.agent = agent } }
 
 // New returns a client of the server at base, such as "http://127.0.0.1:8787".
-// It sends nothing. An error says what is wrong with base.
+// It sends nothing. An error says what is wrong with base, the token or an option.
 func New(base, token string, opts ...Option) (*Client, error) {
 	u, err := url.Parse(base)
 	switch {
@@ -62,8 +62,8 @@ func New(base, token string, opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("server url %q is not of the form http://host:port", base)
 	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
 		return nil, fmt.Errorf("server url %q has parts beyond http://host:port", u.Redacted())
-	case strings.ContainsAny(token, "\r\n"):
-		return nil, errors.New("the token holds a line break")
+	case !sendable(token):
+		return nil, errors.New("the token holds a line break or another control character")
 	}
 	c := &Client{
 		base:     strings.TrimRight(base, "/"),
@@ -76,6 +76,9 @@ func New(base, token string, opts ...Option) (*Client, error) {
 	c.pages.New = func() any { return new(bytes.Buffer) }
 	for _, opt := range opts {
 		opt(c)
+	}
+	if !sendable(c.agent) {
+		return nil, errors.New("the user agent holds a line break or another control character")
 	}
 	if c.http == nil {
 		c.http = newHTTPClient()
