@@ -3,7 +3,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,42 +20,6 @@ const (
 	// work into.
 	bulkBytes = 16 << 20
 )
-
-// Pair is one write of a BulkPut or a Transaction.
-type Pair struct {
-	Key           string
-	Value         []byte
-	Metadata      json.RawMessage // nil: none
-	Expiration    time.Time       // zero: never
-	ExpirationTTL time.Duration   // wins over Expiration; 0: never
-}
-
-// pairJSON is a Pair on the wire.
-type pairJSON struct {
-	Key      string          `json:"key"`
-	Value    string          `json:"value"`
-	Base64   bool            `json:"base64,omitempty"`
-	Metadata json.RawMessage `json:"metadata,omitempty"`
-	endJSON
-}
-
-func (p Pair) wire() pairJSON {
-	wire := pairJSON{Key: p.Key, Value: string(p.Value), Metadata: p.Metadata, endJSON: endOf(p.ExpirationTTL, p.Expiration)}
-	if !utf8.Valid(p.Value) {
-		wire.Value, wire.Base64 = base64.StdEncoding.EncodeToString(p.Value), true
-	}
-	return wire
-}
-
-func (p Pair) encode() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(p.wire()); err != nil {
-		return nil, invalid("encode key %q: %v", p.Key, err)
-	}
-	return b.Bytes(), nil
-}
 
 // BulkPut writes pairs, in as many requests as are needed. The server checks
 // each request as a whole before it writes any of it; each pair is a write of
