@@ -125,35 +125,47 @@ func (kv *KV) BulkGet(ctx context.Context, keys []string, opts ...ReadOption) (m
 }
 
 // bulkGet asks for at most maxBulkGetKeys keys, in halves if their values are
-// too large together.
+// too large together, and by itself for one whose value is.
 func (kv *KV) bulkGet(ctx context.Context, keys []string, items map[string]Item, opts []ReadOption) error {
 	values, err := kv.bulkGetOnce(ctx, keys, opts)
-	if errors.Is(err, ErrTooLarge) && len(keys) > 1 {
+	switch {
+	case errors.Is(err, ErrTooLarge) && len(keys) == 1:
+		return kv.addItem(ctx, keys[0], items, opts)
+	case errors.Is(err, ErrTooLarge):
 		half := len(keys) / 2
 		if err := kv.bulkGet(ctx, keys[:half], items, opts); err != nil {
 			return err
 		}
 		return kv.bulkGet(ctx, keys[half:], items, opts)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	for key, v := range values {
 		if v == nil {
 			continue
 		}
-		item := Item{Value: []byte(v.Value), Metadata: present(v.Metadata), Expiration: unixTime(v.Expiration)}
 		if strings.ContainsRune(v.Value, utf8.RuneError) {
 			// Text stands for bytes that are no text, perhaps: ask for the bytes.
-			if item, err = kv.item(ctx, key, opts); errors.Is(err, ErrKeyNotFound) {
-				continue
-			} else if err != nil {
+			if err := kv.addItem(ctx, key, items, opts); err != nil {
 				return err
 			}
+			continue
 		}
-		items[key] = item
+		items[key] = Item{Value: []byte(v.Value), Metadata: present(v.Metadata), Expiration: unixTime(v.Expiration)}
 	}
 	return nil
+}
+
+// addItem adds what is under a key, if there is anything.
+func (kv *KV) addItem(ctx context.Context, key string, items map[string]Item, opts []ReadOption) error {
+	item, err := kv.item(ctx, key, opts)
+	switch {
+	case errors.Is(err, ErrKeyNotFound):
+		return nil
+	case err == nil:
+		items[key] = item
+	}
+	return err
 }
 
 type bulkValue struct {

@@ -15,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // script answers requests by what it is told, one after another; the last
@@ -355,8 +358,31 @@ func TestBulkGetOfTooMuch(t *testing.T) {
 	s, kv = scripted(t, tooMuch)
 	_, err = kv.BulkGet(t.Context(), []string{"a"})
 	wantError(t, "one key", err, client.ErrTooLarge)
-	if len(s.seen()) != 1 {
+	if len(s.seen()) != 2 {
 		t.Errorf("%d requests", len(s.seen()))
+	}
+}
+
+// TestBulkGetOfLongValue gets by itself what no answer of many values may hold.
+func TestBulkGetOfLongValue(t *testing.T) {
+	const most = 26 << 20
+	limits := godwit.DefaultLimits()
+	limits.MaxValueBytes = most
+	n, err := node.Open(t.Context(), node.Config{
+		Dir: "data", FS: store.NewMemFS(), RootToken: rootToken, Listen: "127.0.0.1:0", BindingListen: "127.0.0.1:0", Limits: limits,
+	})
+	check(t, err)
+	t.Cleanup(func() { check(t, n.Close()) })
+	kv := namespace(t, connect(t, n.APIURL(), rootToken))
+	long := bytes.Repeat([]byte("v"), most)
+	_, err = kv.Put(t.Context(), "long", bytes.NewReader(long), client.PutOptions{Metadata: []byte(`"m"`), ExpirationTTL: time.Hour})
+	check(t, err)
+	_, err = kv.Put(t.Context(), "short", strings.NewReader("v"), client.PutOptions{})
+	check(t, err)
+	got, err := kv.BulkGet(t.Context(), []string{"long", "absent", "short"})
+	check(t, err)
+	if long := got["long"]; len(got) != 2 || len(long.Value) != most || string(long.Metadata) != `"m"` || long.Expiration.IsZero() || string(got["short"].Value) != "v" {
+		t.Errorf("got %d values, the long one of %d bytes", len(got), len(long.Value))
 	}
 }
 
