@@ -30,10 +30,16 @@ func TestDamageFailsItsProposalAlone(t *testing.T) {
 	w.propose(one)
 
 	const writers, each = 20, 3
-	held := w.store.Begin() // the committer waits, and what comes next is one batch
+	taken, goOn := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(goOn) })
+	defer release()
+	w.atNextBatch(func() { // of the first; what comes meanwhile is one batch
+		close(taken)
+		<-goOn
+	})
 	var all sync.WaitGroup
 	all.Go(func() { w.propose(put(ns, "first", nil)) })
-	w.await("the first is taken", func(l *embedded.Log) bool { return l.Waiting() == 0 })
+	<-taken
 	for i := range writers + 1 {
 		txs, fails := []godwit.Transaction{one, one, one}, i == writers/2
 		if fails {
@@ -47,7 +53,7 @@ func TestDamageFailsItsProposalAlone(t *testing.T) {
 		})
 	}
 	w.await("all others wait", func(l *embedded.Log) bool { return l.Waiting() == writers+1 })
-	held.Rollback()
+	release()
 	all.Wait()
 	if got, want := w.value(ns, "counter"), fmt.Sprint(1+writers*each); got != want {
 		t.Errorf("the counter is %s, want %s", got, want)

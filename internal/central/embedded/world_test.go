@@ -39,6 +39,19 @@ type world struct {
 	cfg   store.Config
 	store *store.Store
 	log   *embedded.Log
+
+	deciding atomic.Pointer[func()]
+}
+
+// atNextBatch has fn called once, as the log begins to decide the next batch.
+func (w *world) atNextBatch(fn func()) { w.deciding.Store(&fn) }
+
+// now is the log's clock, which it asks for each batch.
+func (w *world) now() time.Time {
+	if fn := w.deciding.Swap(nil); fn != nil {
+		(*fn)()
+	}
+	return w.clock.Now()
 }
 
 func newWorld(t testing.TB, cfg store.Config) *world {
@@ -75,7 +88,7 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatalf("open store: %v", err)
 	}
-	l, err := embedded.Open(context.Background(), embedded.Config{Store: s, Now: w.clock.Now})
+	l, err := embedded.Open(context.Background(), embedded.Config{Store: s, Now: w.now})
 	if err != nil {
 		w.t.Fatalf("open log: %v", err)
 	}
