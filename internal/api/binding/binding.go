@@ -44,7 +44,8 @@ type Config struct {
 	// 0: godwit.MaxValueBytes.
 	MaxValueBytes int64
 	// HeaderTimeout bounds the time from a request's first byte to the end of
-	// its head, and from accepting a connection to its first byte. 0: 10 s.
+	// its head, where a body is announced to its first byte, and from accepting a
+	// connection to its first byte. 0: 10 s.
 	HeaderTimeout time.Duration
 	// BodyTimeout is for how long a body may stall, and the span in which it
 	// must bring at least 1 KiB a second. There is no bound on the whole. 0: 20 s.
