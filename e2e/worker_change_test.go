@@ -186,7 +186,7 @@ func TestWorkerWhoseProgramIsAway(t *testing.T) {
 	r.says("no such file or directory\nThe code of before goes on, and the change is tried again every 2s.")
 	r.want("/", 200, "one")
 	rename(t, program+".aside", program)
-	until(t, 30*time.Second, "the change", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "two" })
+	until(t, time.Minute, "the change", func() bool { _, got := r.fetch(http.MethodGet, "/", ""); return got == "two" })
 	if told := strings.Count(r.log.String(), "no such file or directory"); told != 1 {
 		t.Errorf("told %d times that the program is away", told)
 	}

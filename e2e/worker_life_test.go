@@ -170,7 +170,7 @@ func TestWorkerWhoseLogNobodyReads(t *testing.T) {
 		defer close(answered)
 		_, _, _ = r.try(http.MethodGet, "/much", "")
 	}()
-	until(t, 10*time.Second, "the pipe to be full", func() bool {
+	until(t, time.Minute, "the pipe to be full", func() bool {
 		room, err := unix.Poll([]unix.PollFd{{Fd: int32(output.Fd()), Events: unix.POLLOUT}}, 0)
 		return err == nil && room == 0
 	})
