@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/godwitkv/godwit/internal/central/jetstream"
 	"github.com/godwitkv/godwit/internal/central/jetstream/streamtest"
 	"github.com/godwitkv/godwit/internal/store"
+	"github.com/godwitkv/godwit/internal/store/storetest"
 )
 
 // largeContent is that of a value in two chunks, as tests cut it.
@@ -54,6 +57,36 @@ func (c *cluster) allHold(key string, content []byte) {
 	for _, m := range c.members {
 		m.holds(key, content)
 	}
+}
+
+// TestFullAmongChunks: a value for whose chunks a member has no room stops nothing. It is
+// told, and so fetched from another member, and all others are taken.
+func TestFullAmongChunks(t *testing.T) {
+	play(t, 3, func(c *cluster) {
+		a, b := c.members[0], c.members[1]
+		a.propose(createNamespace())
+		c.settle()
+		b.stop()
+		faults := storetest.NewFaults(b.fs)
+		b.disk = faults
+		b.start()
+		var told []string
+		b.store.SetOnDamaged(func(d store.Damage) { told = append(told, d.Key) })
+		faults.Inject(func(op storetest.Op, path string) error {
+			if op == storetest.Write && strings.Contains(path, "blobs") {
+				return storetest.ErrNoSpace
+			}
+			return nil
+		})
+		a.propose(a.upload("one", largeContent))
+		c.settle()
+		faults.Inject(nil)
+		a.propose(a.upload("two", largeContent))
+		c.allHold("two", largeContent)
+		if !slices.Equal(told, []string{"one"}) {
+			t.Errorf("told of the absence of %q", told)
+		}
+	})
 }
 
 // TestStopAmongChunks stops a member while a value comes, and before it is named.
