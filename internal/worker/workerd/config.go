@@ -188,7 +188,7 @@ func (w *writer) assetsOf(k *Worker) {
 	for name, text := range map[string]string{
 		"html_handling": a.HTMLHandling, "not_found_handling": a.NotFound, "base_path": a.BasePath,
 		"headers": w.assetFile(a, "_headers"), "redirects": w.assetFile(a, "_redirects"),
-		"ignore": ignored(w.assetFile(a, ".assetsignore"), k.Withheld),
+		"ignore": ignored(w.assetFile(a, ignoreFile), k.Withheld),
 	} {
 		if text != "" {
 			config[name] = text

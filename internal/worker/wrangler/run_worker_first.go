@@ -1,6 +1,7 @@
 package wrangler
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -46,7 +47,7 @@ func wrongRoute(routes []string, i int) string {
 	case !strings.HasPrefix(path, "/"):
 		return `begins with neither "/" nor "!/"`
 	case len(utf16.Encode([]rune(route))) > maxRouteChars:
-		return "is longer than 100 characters"
+		return fmt.Sprintf("is longer than %d characters", maxRouteChars)
 	case slices.Contains(routes[:i], route):
 		return "stands there already"
 	}
