@@ -16,7 +16,8 @@ import (
 
 // Sender is who the front takes a request to come from.
 func Sender(trusted []netip.Prefix, r *http.Request) (client, proto string) {
-	return newFront(&Config{TrustedProxies: trusted}, nil).sender(r)
+	client, proto, _ = newFront(&Config{TrustedProxies: trusted}, nil).sender(r)
+	return client, proto
 }
 
 // Forward are the headers of a request as workerd gets them.

@@ -10,16 +10,16 @@ import (
 )
 
 // sender is the client's address and the scheme that it used. What a proxy says of
-// them is believed of one that is trusted.
-func (f *front) sender(r *http.Request) (client, proto string) {
+// them is believed of one that is trusted, as the peer may be.
+func (f *front) sender(r *http.Request) (client, proto string, trusted bool) {
 	client, proto = r.RemoteAddr, "http"
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return client, proto
+		return client, proto, false
 	}
 	client = peer.Addr().Unmap().String()
 	if !f.trusts(peer.Addr()) {
-		return client, proto
+		return client, proto, false
 	}
 	if p := strings.ToLower(r.Header.Get("X-Forwarded-Proto")); p == "https" {
 		proto = p
@@ -37,18 +37,18 @@ func (f *front) sender(r *http.Request) (client, proto string) {
 			break
 		}
 	}
-	return client, proto
+	return client, proto, true
 }
 
 // introduce has workerd told who sent a request. What only Cloudflare, or a proxy, says of
 // a client is taken from nobody but a trusted proxy: a Worker believes it.
 func (f *front) introduce(out http.Header, r *http.Request) {
-	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !f.trusts(peer.Addr()) {
+	client, proto, trusted := f.sender(r)
+	if !trusted {
 		maps.DeleteFunc(out, func(name string, _ []string) bool {
 			return strings.HasPrefix(name, "Cf-") || name == "True-Client-Ip" || name == "X-Real-Ip"
 		})
 	}
-	client, proto := f.sender(r)
 	out.Set("CF-Connecting-IP", client)
 	out.Set(workerd.ProtoHeader, proto)
 	out.Set(workerd.CFHeader, f.cf)
