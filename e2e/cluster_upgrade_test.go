@@ -24,7 +24,7 @@ import (
 
 // The formats of a cluster's log that the two programs read.
 const (
-	formatOfOlder = jetstream.LastFormat - 1
+	formatOfOlder = 2 // see lastformat_older.go
 	formatOfNewer = jetstream.LastFormat
 )
 

@@ -270,6 +270,21 @@ func TestProposePermissions(t *testing.T) {
 	}
 }
 
+// TestProposeClaims: who may write to one namespace cannot have what another writes to
+// another answered as if it were done, by using its request key first.
+func TestProposeClaims(t *testing.T) {
+	w := newWritable(t)
+	wanted := one(w.put("a", "1"))
+	wanted.RequestKey = godwit.RequestKey{1}
+	claim := godwit.Transaction{RequestKey: wanted.RequestKey, Conditions: []godwit.Condition{{Kind: godwit.MustBeAbsent, Namespace: w.ns2, Key: "none"}}}
+	if got, err := w.propose(w.token(godwit.PermissionWrite, w.ns2), nil, claim); err != nil || got[0].Outcome != godwit.Applied {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if got, err := w.propose(w.token(godwit.PermissionWrite, w.ns), nil, wanted); err != nil || got[0].Repeated || w.get("a") != "1" {
+		t.Errorf("%+v, %v: a is %q", got, err, w.get("a"))
+	}
+}
+
 func TestProposeRefuses(t *testing.T) {
 	w := newWritable(t)
 	hour := int64(3600)

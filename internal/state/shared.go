@@ -14,6 +14,7 @@ type Numbered struct {
 	Proposer store.ProposerID
 	Number   uint64 // 1, 2, 3 and so on, in the order in which the proposer sent them
 	Ordered  int64  // unix milliseconds at which the log took it, by the log's own clock
+	Scoped   bool   // whether requests are remembered by their namespaces too: not before all nodes of the log do
 }
 
 // Verdict is what becomes of a numbered batch as a whole.
@@ -73,7 +74,7 @@ func ApplyNumbered(tx *store.Tx, b *Numbered, results []godwit.Result) (Verdict,
 		tx.SetProposer(b.Proposer, b.Number)
 		return WrongClock, results, nil
 	}
-	results, err = Apply(tx, b.Batch, results)
+	results, err = apply(tx, b.Batch, b.Scoped, results)
 	if err == nil {
 		tx.SetProposer(b.Proposer, b.Number)
 	}

@@ -17,8 +17,12 @@ import (
 // back. It appends one result for each transaction to results. After an error
 // tx must be rolled back: the store is at fault, never the batch.
 func Apply(tx *store.Tx, batch godwit.Batch, results []godwit.Result) ([]godwit.Result, error) {
+	return apply(tx, batch, true, results)
+}
+
+func apply(tx *store.Tx, batch godwit.Batch, scoped bool, results []godwit.Result) ([]godwit.Result, error) {
 	tx.Advance(batch.Time)
-	d := decision{tx: tx, now: tx.Time() / 1000}
+	d := decision{tx: tx, now: tx.Time() / 1000, scoped: scoped}
 	for i := range batch.Transactions {
 		r, err := d.transaction(&batch.Transactions[i])
 		if err != nil {
@@ -30,15 +34,15 @@ func Apply(tx *store.Tx, batch godwit.Batch, results []godwit.Result) ([]godwit.
 }
 
 type decision struct {
-	tx  *store.Tx
-	now int64 // the log's time, unix seconds
+	tx     *store.Tx
+	now    int64 // the log's time, unix seconds
+	scoped bool  // what is remembered goes by namespaces too
 }
 
 func (d *decision) transaction(t *godwit.Transaction) (godwit.Result, error) {
-	if t.RequestKey != (godwit.RequestKey{}) {
-		if r, known, err := d.tx.Request(t.RequestKey); known || err != nil {
-			return r, err
-		}
+	key, r, known, err := d.request(t)
+	if known || err != nil {
+		return r, err
 	}
 	outcome, sums, err := d.judge(t)
 	if err != nil || outcome != godwit.Applied {
@@ -53,9 +57,9 @@ func (d *decision) transaction(t *godwit.Transaction) (godwit.Result, error) {
 			return godwit.Result{}, err
 		}
 	}
-	r := godwit.Result{Outcome: godwit.Applied, Revision: d.tx.Revision(), Sums: sums}
-	if t.RequestKey != (godwit.RequestKey{}) {
-		d.tx.Remember(t.RequestKey, r)
+	r = godwit.Result{Outcome: godwit.Applied, Revision: d.tx.Revision(), Sums: sums}
+	if key != (godwit.RequestKey{}) {
+		d.tx.Remember(key, r)
 	}
 	return r, nil
 }

@@ -87,6 +87,9 @@ func (m *Member) takeBatch(msg Message, kind byte, rest []byte) error {
 	case m.store.Fenced() != 0:
 		return nil // it has an end
 	}
+	// By what the log has said up to here, which is the same at all members; not by the
+	// message's own format, for a proposer may not have heard of the new one yet.
+	b.Scoped = m.place.Format >= scopedFormat
 	tx := m.store.Begin()
 	verdict, results, err := state.ApplyNumbered(tx, b, make([]godwit.Result, 0, len(b.Transactions)))
 	if err != nil {

@@ -113,6 +113,49 @@ func TestAddsWaitForTheirFormat(t *testing.T) {
 	})
 }
 
+// TestRequestKeysWaitForTheirFormat: request keys are of their namespaces once all members
+// take them so, and a write that was done before is not done again.
+func TestRequestKeysWaitForTheirFormat(t *testing.T) {
+	playTuned(t, 2, version(jetstream.LastFormat-1), func(c *cluster) {
+		c.members[0].propose(createNamespace())
+		time.Sleep(time.Minute)
+		early, claim := put("early", "1"), onlyIf(put("late", "1"), godwit.MustBeAbsent)
+		early.RequestKey, claim.RequestKey = godwit.RequestKey{1}, godwit.RequestKey{2}
+		claim.Mutations, claim.Conditions[0].Namespace = nil, godwit.NamespaceID{9}
+		c.members[0].propose(early)
+		c.members[0].stop()
+		c.members[0].tune = version(jetstream.LastFormat)
+		c.members[0].start()
+		time.Sleep(time.Minute)
+		c.members[0].propose(claim)
+		c.settle()
+		late := put("late", "1")
+		late.RequestKey = claim.RequestKey
+		for _, m := range c.members {
+			if got := m.propose(late)[0]; !got.Repeated {
+				t.Errorf("%s decides otherwise than an older member: %+v", m.name, got)
+			}
+		}
+		c.members[1].stop()
+		c.members[1].tune = version(jetstream.LastFormat)
+		c.members[1].start()
+		time.Sleep(time.Minute)
+		claim.RequestKey, late.RequestKey = godwit.RequestKey{3}, godwit.RequestKey{3}
+		c.members[0].propose(claim)
+		if got := c.members[0].propose(late)[0]; got.Repeated {
+			t.Errorf("what was written to another namespace counts: %+v", got)
+		}
+		for _, m := range c.members {
+			for _, tx := range []godwit.Transaction{early, late} {
+				if got := m.propose(tx)[0]; !got.Repeated {
+					t.Errorf("%s: %s is written twice: %+v", m.name, tx.Mutations[0].Key, got)
+				}
+			}
+		}
+		c.settle()
+	})
+}
+
 // switches is how many messages of the log switch a format on.
 func (c *cluster) switches() (n int) {
 	for _, m := range c.log.Messages() {

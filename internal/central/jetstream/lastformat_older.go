@@ -2,6 +2,6 @@
 
 package jetstream
 
-// LastFormat is that of the version before: a test build stands for it where a
-// cluster is upgraded.
-const LastFormat = newest - 1
+// LastFormat is that of a version before: a test build stands for it where a cluster is
+// upgraded. That one knew no adds, which are refused until it is gone.
+const LastFormat = addFormat - 1

@@ -37,9 +37,10 @@ const (
 // The formats of messages. New ones are used once a message of kind format says
 // so, which is sent once all members read them.
 const (
-	firstFormat = 1
-	addFormat   = 3         // from which on a batch may have adds, and clear keys
-	newest      = addFormat // see LastFormat
+	firstFormat  = 1
+	addFormat    = 3            // from which on a batch may have adds, and clear keys
+	scopedFormat = 4            // once it is on, requests are remembered by their namespaces too
+	newest       = scopedFormat // see LastFormat
 )
 
 // Bounds of what a message may claim.
