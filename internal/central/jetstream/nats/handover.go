@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -45,19 +46,31 @@ const handOverPoll = 10 * time.Millisecond
 
 // ledByOthers tells whether each Raft group of this server has another leader.
 func (s *Server) ledByOthers() bool {
-	groups := s.server.Raftz(&server.RaftzOptions{})
-	if groups == nil {
-		return true
-	}
 	self := s.server.Node()
-	for _, account := range *groups {
-		for _, g := range account {
-			if g.Leader == "" || g.Leader == self {
-				return false
-			}
+	for g := range s.groups() {
+		if g.Leader == "" || g.Leader == self {
+			return false
 		}
 	}
 	return true
+}
+
+// groups are the server's Raft groups: that of the cluster's metadata, and one for each
+// stream. A single server has none.
+func (s *Server) groups() iter.Seq[server.RaftzGroup] {
+	return func(yield func(server.RaftzGroup) bool) {
+		for _, account := range []string{server.DEFAULT_SYSTEM_ACCOUNT, server.DEFAULT_GLOBAL_ACCOUNT} {
+			groups := s.server.Raftz(&server.RaftzOptions{AccountFilter: account})
+			if groups == nil {
+				continue
+			}
+			for _, g := range (*groups)[account] {
+				if !yield(g) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // asAdmin asks the servers what only the system account may.
