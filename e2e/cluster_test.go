@@ -90,11 +90,12 @@ func (c *cluster) under(fault func()) *recorder {
 	return r
 }
 
-// settle waits until all members and the edge hold the same.
+// settle waits until all members and the edge hold the same, and the log counts on all.
 func (c *cluster) settle() {
 	c.t.Helper()
 	for _, m := range c.members {
-		eventually(c.t, m.name()+" is ready", func() bool { return m.cmd == nil || m.ready() })
+		// NATS takes from who led without the others what they lack, a second or three for each.
+		within(c.t, 2*soon, m.name()+" is whole", func() bool { return m.cmd == nil || m.ready() && m.status().Problem == "" })
 	}
 	var want string
 	eventually(c.t, "all nodes hold the same", func() bool {

@@ -138,7 +138,7 @@ func (m *Member) Problem() string {
 	if why := b.errands.problem(); why != "" {
 		return why
 	}
-	if m.serving.Load() && !m.counted.Load() {
+	if m.serving.Load() && (!m.counted.Load() || m.uncounted.Load()) {
 		return "the cluster's log does not count on this member yet"
 	}
 	return ""

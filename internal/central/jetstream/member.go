@@ -137,16 +137,17 @@ type Member struct {
 	steady *steady.Clock               // this machine's
 	told   atomic.Pointer[membersTime] // what members said last
 
-	applying sync.Mutex // held to change the store, and place
-	place    Place      // up to where the stream is applied
-	noted    uint64     // the sequence that the store's note says
-	applied  atomic.Uint64
-	messages atomic.Int64 // applied since the start
-	flushed  atomic.Uint64
-	serving  atomic.Bool // reads are answered
-	settled  atomic.Bool // Config.Serving is not waited for any more
-	counted  atomic.Bool // the log counts on this member, or that is not waited for any more
-	joining  atomic.Bool // the store becomes a copy of a peer's
+	applying  sync.Mutex // held to change the store, and place
+	place     Place      // up to where the stream is applied
+	noted     uint64     // the sequence that the store's note says
+	applied   atomic.Uint64
+	messages  atomic.Int64 // applied since the start
+	flushed   atomic.Uint64
+	serving   atomic.Bool // reads are answered
+	settled   atomic.Bool // Config.Serving is not waited for any more
+	counted   atomic.Bool // the log counts on this member, or that is not waited for any more
+	uncounted atomic.Bool // it does not, as far as was heard last
+	joining   atomic.Bool // the store becomes a copy of a peer's
 
 	caught   sync.Once
 	caughtUp chan struct{} // closed once the member has caught up since it started
@@ -191,7 +192,7 @@ func Open(ctx context.Context, cfg Config) (*Member, error) {
 		m.hear(time.Now(), 0)
 	}
 	for _, work := range []func(context.Context) error{
-		m.proposer.run, m.run, m.flushLoop, m.standAlone, m.settleIn, m.register, m.countIn, m.listen, m.beat, m.upkeep,
+		m.proposer.run, m.proposer.lookOut, m.run, m.flushLoop, m.standAlone, m.settleIn, m.register, m.countIn, m.listen, m.beat, m.upkeep,
 	} {
 		m.work.Go(func() error {
 			if err := work(m.ctx); err != nil && m.ctx.Err() == nil {

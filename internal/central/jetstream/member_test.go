@@ -196,6 +196,7 @@ func TestCutOff(t *testing.T) {
 		}
 		m.stream.Cut(false)
 		c.settle()
+		time.Sleep(time.Second) // it has asked whether there is a quorum
 		e, served, err := m.Get(context.Background(), ns, []byte("key"), godwit.ReadOptions{Strong: true})
 		if err != nil || string(e.Value.Inline) != "new" || served.Status != godwit.StatusHit {
 			t.Errorf("healed: %v, %v, %v", e, served, err)

@@ -84,6 +84,8 @@ type proposer struct {
 	failed  bool          // something of them must be sent again
 	again   time.Time     // when that was done last
 	down    *godwit.Error // why no writes are taken; nil: they are
+	lost    bool          // nothing got through since a batch was given up
+	seen    bool          // but the stream says that it has a quorum
 }
 
 // flight is a batch on its way.
@@ -265,8 +267,8 @@ func (p *proposer) resend(now time.Time) (send []*flight) {
 	if len(p.flights) == 0 || now.Sub(p.again) < resendPause {
 		return nil
 	}
-	if !p.failed && now.Sub(p.flights[0].sent) < resendAfter {
-		return nil
+	if !p.failed && (p.lost || now.Sub(p.flights[0].sent) < resendAfter) {
+		return nil // the next says as much as this one again: see lookOut
 	}
 	p.failed, p.again = false, now
 	for _, f := range p.flights {
@@ -327,13 +329,14 @@ func (p *proposer) take(now time.Time) ([]*gather.Proposal, bool) {
 		return nil, false
 	}
 	proposals := p.queue.Take(maxBatch, p.room())
-	return proposals, len(proposals) > 0 || len(p.flights) == 0 && now.Sub(p.left) >= probeEvery
+	return proposals, len(proposals) > 0 || p.probes(now)
 }
 
 // giveUp tells all writers that what they wait for cannot be told, and takes no
 // more writes until a batch gets through. It needs p.mu held.
 func (p *proposer) giveUp(why *godwit.Error) {
 	flights := p.flights
+	p.lost, p.seen = true, false
 	p.startOver()
 	p.abandoned.Add(int64(len(flights)))
 	if p.down == nil {
@@ -354,6 +357,7 @@ func (p *proposer) arrived(b *state.Numbered, v state.Verdict, results []godwit.
 		return since, false
 	}
 	f := p.flights[0]
+	p.lost = false
 	if planted.SkipGapCheck {
 		results = append(results, make([]godwit.Result, maxBatch)...)
 	}

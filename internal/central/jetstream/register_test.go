@@ -146,7 +146,11 @@ func TestMetrics(t *testing.T) {
 		m.propose(createNamespace(), put("key", "value"))
 		time.Sleep(2 * time.Second)
 		c.log.SetLeader(false)
-		time.Sleep(5 * time.Second)
+		time.Sleep(1500 * time.Millisecond)
+		if v := m.gathered()["godwit_cluster_batches_in_flight"]; v != 1 {
+			t.Errorf("%v batches are on their way to a log without a leader", v)
+		}
+		time.Sleep(3500 * time.Millisecond)
 		got := m.gathered()
 		for name, want := range map[string]func(float64) bool{
 			"members":                func(v float64) bool { return v == 3 },
@@ -155,11 +159,11 @@ func TestMetrics(t *testing.T) {
 			"log_bytes":              func(v float64) bool { return v > 100 },
 			"lag_messages":           func(v float64) bool { return v == 0 },
 			"staleness_seconds":      func(v float64) bool { return v > 4 && v < 8 },
-			"batches_in_flight":      func(v float64) bool { return v == 1 },
+			"batches_in_flight":      func(v float64) bool { return v == 0 },
 			"proposals_waiting":      func(v float64) bool { return v == 0 },
 			"batches_sent_total":     func(v float64) bool { return v >= 3 },
 			"batches_resent_total":   func(v float64) bool { return v >= 10 },
-			"batches_given_up_total": func(v float64) bool { return v == 2 },
+			"batches_given_up_total": func(v float64) bool { return v == 1 },
 			"messages_applied_total": func(v float64) bool { return v >= 5 },
 			"batch_seconds":          func(v float64) bool { return v >= 2 }, // how many
 			"verdicts_total":         func(v float64) bool { return v >= 5 }, // of all kinds
@@ -232,7 +236,7 @@ type uncounted struct {
 func (u *uncounted) Counts(context.Context) (bool, error) { return u.counts.Load(), nil }
 
 // TestCountedOn: a member is not ready before the log counts on it, which is waited for no
-// longer than a minute.
+// longer than a minute, and tells for as long as it does not.
 func TestCountedOn(t *testing.T) {
 	for name, counts := range map[string]bool{"in the end": true, "never": false} {
 		t.Run(name, func(t *testing.T) {
@@ -246,16 +250,22 @@ func TestCountedOn(t *testing.T) {
 				m := c.add("n2")
 				m.start()
 				time.Sleep(30 * time.Second)
-				if why := m.Problem(); m.Ready() || why != "the cluster's log does not count on this member yet" {
+				const yet = "the cluster's log does not count on this member yet"
+				if why := m.Problem(); m.Ready() || why != yet {
 					t.Errorf("ready %t, problem %q", m.Ready(), why)
 				}
 				streams[1].counts.Store(counts)
 				if !counts {
 					time.Sleep(time.Minute)
 				}
-				time.Sleep(time.Second)
-				if why := m.Problem(); why != "" || !m.Ready() {
+				time.Sleep(2 * time.Second)
+				if why := m.Problem(); (why == "") != counts || !m.Ready() {
 					t.Errorf("ready %t, problem %q", m.Ready(), why)
+				}
+				streams[1].counts.Store(false) // as for one that was cut off
+				time.Sleep(2 * time.Second)
+				if why := m.Problem(); why != yet || !m.Ready() {
+					t.Errorf("ready %t, problem %q of what counts no longer", m.Ready(), why)
 				}
 			})
 		})

@@ -5,7 +5,7 @@ import "context"
 // Counts tells whether this process's server, if there is one, is one of those that the
 // stream is kept by, as far as the others. Until then the stream may be without a quorum
 // once another is stopped, though a majority runs: NATS moves what a removed server had to
-// a new one in steps.
+// a new one in steps, and one that was cut off gets again what it lacks.
 func (s *Stream) Counts(ctx context.Context) (bool, error) {
 	if s.conn.cfg.Server == nil {
 		return true, nil
@@ -17,7 +17,18 @@ func (s *Stream) Counts(ctx context.Context) (bool, error) {
 	if err := i.Cluster.led(); err != nil {
 		return false, err
 	}
-	return i.Cluster.counts(s.conn.cfg.Server.Name(), s.cfg.Replicas), nil
+	return s.conn.cfg.Server.current() && i.Cluster.counts(s.conn.cfg.Server.Name(), s.cfg.Replicas), nil
+}
+
+// current tells whether the server has all that it keeps for the cluster, as far as it
+// knows: one that is getting it can neither lead nor be counted for a majority.
+func (s *Server) current() bool {
+	for g := range s.groups() {
+		if g.CatchingUp || g.Paused || g.Leader == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // counts tells whether a server is a replica as good as the others, or, of more servers

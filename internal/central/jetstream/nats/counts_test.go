@@ -28,3 +28,23 @@ func TestCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestLed holds what NATS says of a stream of three replicas to whether it takes messages.
+func TestLed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cluster string
+		want    bool
+	}{
+		"a single server":         {`null`, true},
+		"all are there":           {`{"leader":"n1","replicas":[{"name":"n2","current":true},{"name":"n3","current":true}]}`, true},
+		"one is away":             {`{"leader":"n1","replicas":[{"name":"n2","current":true},{"name":"n3","offline":true}]}`, true},
+		"nobody leads":            {`{"replicas":[{"name":"n2","current":true},{"name":"n3","current":true}]}`, false},
+		"both are away":           {`{"leader":"n1","replicas":[{"name":"n2","offline":true},{"name":"n3","offline":true}]}`, false},
+		"neither was heard of":    {`{"leader":"n1","replicas":[{"name":"n2","current":true,"active":6000000000},{"name":"n3","current":true,"active":6000000000}]}`, false},
+		"the only one lacks some": {`{"leader":"n1","replicas":[{"name":"n2","lag":5},{"name":"n3","offline":true}]}`, false},
+	} {
+		if err := nats.Led(t, tt.cluster); (err == nil) != tt.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

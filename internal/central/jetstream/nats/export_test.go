@@ -69,6 +69,16 @@ func Counts(t *testing.T, text, server string, replicas int) bool {
 	return c.counts(server, replicas)
 }
 
+// Led is clusterInfo.led of what NATS says.
+func Led(t *testing.T, text string) error {
+	t.Helper()
+	var c *clusterInfo
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c.led()
+}
+
 // AskPeers is askPeers: the names of those that count, by whether they are gone.
 func AskPeers(ctx context.Context, nc *natsgo.Conn, name, id string) (map[string]bool, error) {
 	peers, err := askPeers(ctx, nc, name, id)
@@ -81,3 +91,15 @@ func AskPeers(ctx context.Context, nc *natsgo.Conn, name, id string) (map[string
 
 // PeerID is peerID.
 func PeerID(name string) string { return peerID(name) }
+
+// Current is current.
+func (s *Server) Current() bool { return s.current() }
+
+// HandOver is handOver. It returns who leads each group then, "" if nobody does.
+func (s *Server) HandOver() (led []string) {
+	s.handOver()
+	for g := range s.groups() {
+		led = append(led, g.Leader)
+	}
+	return led
+}

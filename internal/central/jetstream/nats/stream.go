@@ -231,7 +231,8 @@ type clusterInfo struct {
 const lostAfter = 5 * time.Second
 
 // led returns why there is no leader. Without one, each replica answers for itself;
-// one that has lost its followers goes on to lead for ten seconds, and more.
+// one that has lost its followers goes on to lead for ten seconds, and more. So does one
+// whose followers have yet to get what they lack: until then they take nothing new.
 func (c *clusterInfo) led() error {
 	if c == nil { // a single server
 		return nil
@@ -241,7 +242,7 @@ func (c *clusterInfo) led() error {
 	}
 	heard := 1
 	for _, r := range c.Replicas {
-		if !r.Offline && r.Active < lostAfter {
+		if r.Current && !r.Offline && r.Active < lostAfter {
 			heard++
 		}
 	}
