@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/analytics"
 	"github.com/godwitkv/godwit/internal/audit"
 	"github.com/godwitkv/godwit/internal/catalog"
+	"github.com/godwitkv/godwit/internal/room"
 )
 
 // Headers of godwit's own, on both ports.
@@ -52,7 +52,7 @@ type Service struct {
 	rate       *writeRate
 	requests   *requestRate
 	uploads    *slots
-	bulkMemory *semaphore.Weighted // of the values that bulk gets hold
+	bulkMemory *room.Room // of the values that bulk gets hold
 	ids        *requestIDs
 	metrics    *metrics
 	copyBudget copyBudget
@@ -71,7 +71,7 @@ func New(cfg Config) *Service {
 		rate:       newWriteRate(),
 		requests:   newRequestRate(cfg.Metrics),
 		uploads:    newSlots(maxLargeUploads, maxUploadsEach),
-		bulkMemory: semaphore.NewWeighted(bulkMemory),
+		bulkMemory: room.New(bulkMemory),
 		ids:        newRequestIDs(),
 		metrics:    newMetrics(cfg.Metrics),
 		copyBudget: defaultCopyBudget(),

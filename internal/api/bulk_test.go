@@ -142,6 +142,50 @@ func TestLargeBulkGetsWaitForEachOther(t *testing.T) {
 	})
 }
 
+// TestOneTokenCannotTakeAllBulkGets: who holds as much as a token may that is limited to
+// namespaces holds up itself, and nobody else.
+func TestOneTokenCannotTakeAllBulkGets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := apitest.Open(t)
+		ns := env.Namespace(t, "site")
+		put(t, env, ns, "large", strings.Repeat("v", godwit.MaxBulkGetBytes))
+		read := func(who string) (*api.BulkValues, time.Duration, error) {
+			start := time.Now()
+			values, err := env.Service.BulkGet(t.Context(), ns, api.BulkGet{Keys: []string{"large"}, Limited: who})
+			return values, time.Since(start), err
+		}
+		held, _, err := read("one")
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := make(chan error, 1)
+		go func() {
+			_, _, err := read("one")
+			refused <- err
+		}()
+		synctest.Wait()
+		for _, who := range []string{"another", ""} {
+			values, took, err := read(who)
+			if err != nil || took != 0 {
+				t.Fatalf("%q: %v after %v", who, err, took)
+			}
+			if err := values.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-refused; godwit.CodeOf(err) != godwit.CodeUnavailable {
+			t.Errorf("a second one: %v", err)
+		}
+		if err := held.Close(); err != nil {
+			t.Error(err)
+		}
+		if held, _, err = read("one"); err != nil {
+			t.Fatalf("after it was closed: %v", err)
+		}
+		_ = held.Close()
+	})
+}
+
 // counting counts proposals, and fails one.
 type counting struct {
 	godwit.Log

@@ -7,9 +7,8 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/room"
 )
 
 // MaxValueAttempts bounds how often a read begins again because a value was
@@ -18,7 +17,7 @@ const MaxValueAttempts = 3
 
 const (
 	// bulkMemory is how many bytes of values all bulk gets hold at once, beside
-	// those that hold up to freeBulkBytes each.
+	// those that hold up to freeBulkBytes each. Its half is room for the largest.
 	bulkMemory    = 64 << 20
 	freeBulkBytes = 1 << 20
 	maxBulkWait   = 30 * time.Second
@@ -26,9 +25,10 @@ const (
 
 // BulkGet is a read of several keys. Type is "", "text" or "json".
 type BulkGet struct {
-	Keys []string
-	Type string
-	Read godwit.ReadOptions
+	Keys    []string
+	Type    string
+	Read    godwit.ReadOptions
+	Limited string // see catalog.Principal.Limited
 }
 
 // BulkEntry is an entry with its value whole. A nil *BulkEntry is an absent key.
@@ -43,8 +43,9 @@ type BulkEntry struct {
 type BulkValues struct {
 	Entries []*BulkEntry
 	Served  godwit.Served
-	memory  *semaphore.Weighted // held of it:
-	held    int64               // bytes
+	memory  *room.Room
+	who     string     // holds
+	part    *room.Part // of it; nil: nothing
 }
 
 // bytes is how long the values are.
@@ -59,8 +60,10 @@ func (v *BulkValues) bytes() (n int64) {
 
 // Close makes room for the values of others. Closing again does nothing.
 func (v *BulkValues) Close() error {
-	v.memory.Release(v.held)
-	v.held = 0
+	if v.part != nil {
+		v.part.Leave()
+		v.part = nil
+	}
 	return nil
 }
 
@@ -85,7 +88,7 @@ func (s *Service) bulkGet(ctx context.Context, ns *godwit.Namespace, q BulkGet) 
 		return nil, err
 	}
 	keys, place := distinctKeys(q.Keys)
-	values := &BulkValues{memory: s.bulkMemory}
+	values := &BulkValues{memory: s.bulkMemory, who: q.Limited}
 	if err := s.readAll(ctx, ns, keys, q.Read, values); err != nil {
 		_ = values.Close()
 		return nil, err
@@ -180,10 +183,10 @@ func (v *BulkValues) makeRoom(ctx context.Context, entries []*godwit.Entry) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxBulkWait)
 	defer cancel()
-	if err := v.memory.Acquire(ctx, total); err != nil {
+	v.part = v.memory.Enter(v.who)
+	if err := v.part.Take(ctx, total); err != nil {
 		return &godwit.Error{Code: godwit.CodeUnavailable, Message: "Service temporarily unavailable: too many large values are being read.", Err: err}
 	}
-	v.held = total
 	return nil
 }
 

@@ -38,7 +38,7 @@ func (s *Server) bulkGet(r *request) error {
 	if err != nil {
 		return err
 	}
-	values, err := s.cfg.Service.BulkGet(r.in, r.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts})
+	values, err := s.cfg.Service.BulkGet(r.in, r.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts, Limited: r.principal.Limited()})
 	if err != nil {
 		return err
 	}

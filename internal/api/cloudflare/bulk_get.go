@@ -34,7 +34,7 @@ func (c *call) bulkGet() error {
 	if err != nil {
 		return err
 	}
-	values, err := c.h.service.BulkGet(c.ctx(), c.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts})
+	values, err := c.h.service.BulkGet(c.ctx(), c.ns, api.BulkGet{Keys: q.keys, Type: q.kind, Read: opts, Limited: c.principal.Limited()})
 	if err != nil {
 		return err
 	}
