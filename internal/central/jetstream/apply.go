@@ -17,10 +17,7 @@ import (
 // errForeign tells that the stream does not go on from what the store holds.
 var errForeign = errors.New("the store is not one that the log goes on from")
 
-// roomEvery is how often a full disk is looked at.
-const roomEvery = 250 * time.Millisecond
-
-// take applies one message. Errors are fatal, or errForeign.
+// take applies one message. Errors are fatal, or errForeign, or a *noRoomError.
 func (m *Member) take(msg Message) error {
 	kind, rest, err := head(msg.Data, m.cfg.Formats)
 	if err != nil {
@@ -51,7 +48,7 @@ func (m *Member) take(msg Message) error {
 		err = m.takeFence(msg, rest)
 	}
 	if err != nil {
-		if !errors.Is(err, errForeign) {
+		if full := (*noRoomError)(nil); !errors.Is(err, errForeign) && !errors.As(err, &full) {
 			err = fatal(fmt.Errorf("apply message %d: %w", msg.Sequence, err))
 		}
 		return err
@@ -62,16 +59,8 @@ func (m *Member) take(msg Message) error {
 		m.messages.Add(1)
 	}
 	m.window.add(msg.Sequence, len(msg.Data))
+	m.hasRoom(msg.Sequence)
 	return nil
-}
-
-// waitRoom waits while the disk is full: the member falls behind, and says so.
-func (m *Member) waitRoom() {
-	for m.store.DiskExhausted() && m.ctx.Err() == nil {
-		m.board.full(true)
-		pause.For(m.ctx, roomEvery)
-	}
-	m.board.full(false)
 }
 
 // takeBatch decides a batch, whoever proposed it, and tells its writers if they

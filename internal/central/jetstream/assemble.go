@@ -35,10 +35,44 @@ type assembler struct {
 }
 
 type assembly struct {
-	first uint64    // message of the first chunk
-	last  int64     // the stream's time of the last, unix milliseconds
-	seen  time.Time // when that came
-	file  *store.BlobImport
+	first uint64            // message of the first chunk
+	last  int64             // the stream's time of the last, unix milliseconds
+	seen  time.Time         // when that came
+	file  *store.BlobImport // nil: nothing is written, as for want of room, or all is
+}
+
+func (it *assembly) size() int64 {
+	if it.file == nil {
+		return 0
+	}
+	return it.file.Size()
+}
+
+// write takes the next chunk, and tells whether the value is whole with it. After an error
+// all are to come again.
+func (it *assembly) write(s *store.Store, c *chunk) (whole bool, err error) {
+	if it.file == nil {
+		if it.file, err = s.BeginImport(c.blob); err != nil {
+			return false, err
+		}
+	}
+	if _, err := it.file.Write(c.data); err != nil {
+		it.abort()
+		return false, err
+	}
+	if it.file.Size() < c.blob.Size {
+		return false, nil
+	}
+	err = it.file.Commit()
+	it.file = nil
+	return err == nil, err
+}
+
+func (it *assembly) abort() {
+	if it.file != nil {
+		it.file.Abort()
+		it.file = nil
+	}
 }
 
 func newAssembler(s *store.Store) *assembler {
@@ -108,8 +142,9 @@ func blobs(b *godwit.Batch) (all []*godwit.Mutation) {
 }
 
 // add takes a chunk. A value that is here already needs none. One whose chunks do
-// not fit together is dropped: nobody can name it, or its sender begins again.
-// Error: the disk's.
+// not fit together is dropped: nobody can name it, or its sender begins again. One for
+// which there is no room stays, for first to count it, until its chunks are read again.
+// Error: the disk's; *noRoomError.
 func (a *assembler) add(sequence uint64, now int64, c *chunk) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -119,34 +154,25 @@ func (a *assembler) add(sequence uint64, now int64, c *chunk) error {
 		return nil
 	}
 	it := a.all[c.blob.ID]
-	if c.offset == 0 && (it == nil || it.file.Size() != 0) {
+	if c.offset == 0 && (it == nil || it.size() != 0) {
 		a.drop(c.blob.ID)
 		a.makeRoom()
-		file, err := a.store.BeginImport(c.blob)
-		if err != nil {
-			return err
-		}
-		it = &assembly{first: sequence, file: file}
+		it = &assembly{first: sequence}
 		a.all[c.blob.ID] = it
 	}
-	if it == nil || it.file.Size() != c.offset {
+	if it == nil || it.size() != c.offset {
 		return nil
 	}
 	it.last, it.seen = now, time.Now()
-	if _, err := it.file.Write(c.data); err != nil {
-		a.drop(c.blob.ID)
-		return err
-	}
-	if it.file.Size() < c.blob.Size {
-		return nil
-	}
-	delete(a.all, c.blob.ID)
-	err := it.file.Commit()
+	whole, err := it.write(a.store, c)
 	switch {
 	case errors.Is(err, blob.ErrDamaged):
+		delete(a.all, c.blob.ID)
 		return nil
-	case err == nil:
-		it.file = nil
+	case godwit.CodeOf(err) == godwit.CodeDiskFull:
+		return &noRoomError{it.first, err}
+	case whole:
+		delete(a.all, c.blob.ID)
 		a.await(c.blob.ID, it)
 	}
 	return err
@@ -187,7 +213,7 @@ func (a *assembler) makeRoom() {
 // drop needs a.mu held.
 func (a *assembler) drop(id godwit.BlobID) {
 	if it := a.all[id]; it != nil {
-		it.file.Abort()
+		it.abort()
 		delete(a.all, id)
 	}
 }
@@ -209,8 +235,9 @@ func (m *Member) takeChunk(msg Message, rest []byte) error {
 		return err
 	}
 	err = m.chunks.add(msg.Sequence, msg.Time, &c)
-	if godwit.CodeOf(err) == godwit.CodeDiskFull {
-		return nil // whoever else fills the disk was faster than waitRoom: the value is fetched later
+	if full := (*noRoomError)(nil); errors.As(err, &full) {
+		m.stuck = msg.Sequence
+		m.place.Chunks = m.chunks.first() // wherever reading goes on
 	}
 	return err
 }

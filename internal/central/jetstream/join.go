@@ -56,6 +56,7 @@ func (m *Member) leavePlace() error {
 	defer m.applying.Unlock()
 	m.serving.Store(false) // until serveWhole finds it whole again
 	m.chunks.close()       // their beginning may be gone
+	m.hasRoom(m.stuck)     // for what the copy has
 	m.place, m.noted = Place{Joining: true}, 0
 	m.applied.Store(0)
 	m.flushed.Store(0)

@@ -140,6 +140,7 @@ type Member struct {
 	applying  sync.Mutex // held to change the store, and place
 	place     Place      // up to where the stream is applied
 	noted     uint64     // the sequence that the store's note says
+	stuck     uint64     // the message for which there was no room; 0: none
 	applied   atomic.Uint64
 	messages  atomic.Int64 // applied since the start
 	flushed   atomic.Uint64
@@ -277,7 +278,7 @@ func (m *Member) follow(ctx context.Context) error {
 		m.log.Info("following the cluster's log", logSequence, from, logRevision, uint64(m.store.Revision()))
 		m.board.following()
 		m.proposer.begin()
-		why = m.cfg.Stream.Read(ctx, from, m.take)
+		why = m.read(ctx, from)
 	}
 	if errors.Is(why, ErrTrimmed) || errors.Is(why, errForeign) {
 		return m.join(ctx, why)

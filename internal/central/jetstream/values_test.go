@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,32 +58,77 @@ func (c *cluster) allHold(key string, content []byte) {
 	}
 }
 
-// TestFullAmongChunks: a value for whose chunks a member has no room stops nothing. It is
-// told, and so fetched from another member, and all others are taken.
+// noRoom starts a member anew on a disk that has no room for values until room is called.
+func (m *member) noRoom() (room func()) {
+	m.c.t.Helper()
+	m.stop()
+	faults := storetest.NewFaults(m.fs)
+	m.disk = faults
+	m.start()
+	faults.Inject(func(op storetest.Op, path string) error {
+		if op == storetest.Write && strings.Contains(path, "blobs") {
+			return storetest.ErrNoSpace
+		}
+		return nil
+	})
+	return func() { faults.Inject(nil) }
+}
+
+// TestFullAmongChunks: a member that has no room for a value's chunks waits, and has the
+// value from the log once there is.
 func TestFullAmongChunks(t *testing.T) {
 	play(t, 3, func(c *cluster) {
 		a, b := c.members[0], c.members[1]
 		a.propose(createNamespace())
 		c.settle()
-		b.stop()
-		faults := storetest.NewFaults(b.fs)
-		b.disk = faults
-		b.start()
+		room := b.noRoom()
 		var told []string
 		b.store.SetOnDamaged(func(d store.Damage) { told = append(told, d.Key) })
-		faults.Inject(func(op storetest.Op, path string) error {
-			if op == storetest.Write && strings.Contains(path, "blobs") {
-				return storetest.ErrNoSpace
-			}
-			return nil
-		})
 		a.propose(a.upload("one", largeContent))
-		c.settle()
-		faults.Inject(nil)
+		time.Sleep(time.Minute)
+		if p := b.Problem(); !strings.Contains(p, "full") {
+			t.Errorf("without room its problem is %q", p)
+		}
+		if _, err := b.Propose(context.Background(), []godwit.Transaction{put("key", "")}); !isCode(err, godwit.CodeDiskFull) {
+			t.Errorf("without room it answers a write %v", err)
+		}
+		room()
+		c.allHold("one", largeContent)
 		a.propose(a.upload("two", largeContent))
 		c.allHold("two", largeContent)
-		if !slices.Equal(told, []string{"one"}) {
+		if told != nil {
 			t.Errorf("told of the absence of %q", told)
+		}
+	})
+}
+
+// TestFullAtTwo: the log keeps a value that only its writer has had room for, also from one
+// member that has none and is started again, and is trimmed once the others have it.
+func TestFullAtTwo(t *testing.T) {
+	playTuned(t, 3, smallLog, func(c *cluster) {
+		a, b := c.members[0], c.members[1]
+		a.propose(createNamespace())
+		c.settle()
+		var rooms []func()
+		for _, m := range c.members[1:] {
+			rooms = append(rooms, m.noRoom())
+		}
+		c.settle()
+		before := c.state().Last
+		a.propose(a.upload("one", largeContent))
+		a.fill(2 * testWindow)
+		time.Sleep(30 * time.Second)
+		if first := c.state().First; first > before+1 {
+			t.Errorf("the log begins at message %d; the value that one member has came behind %d", first, before)
+		}
+		b.stop()
+		b.start()
+		rooms[1]()
+		c.allHold("one", largeContent)
+		a.fill(2 * testWindow)
+		time.Sleep(30 * time.Second)
+		if first := c.state().First; first <= before {
+			t.Errorf("the log still begins at message %d", first)
 		}
 	})
 }
