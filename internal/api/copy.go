@@ -20,6 +20,8 @@ const (
 	maxCopies = 16
 	// maxCopiesEach is how many of them with one credential.
 	maxCopiesEach = maxCopies / 2
+	// maxCopiesLimited is how many of them with all tokens that are limited to namespaces.
+	maxCopiesLimited = maxCopies * 3 / 4
 	// maxCopyWait is how long one waits for its turn.
 	maxCopyWait = 2 * time.Second
 )
@@ -268,7 +270,7 @@ func (w *copying) take(ctx context.Context, e *godwit.Entry) error {
 func (w *copying) value(ctx context.Context, e *godwit.Entry) (*godwit.Entry, godwit.Value, error) {
 	s := w.service
 	if e.Value.Blob.IsZero() {
-		v, err := s.Upload(ctx, w.To, bytes.NewReader(e.Value.Inline))
+		v, err := s.upload(ctx, w.To, bytes.NewReader(e.Value.Inline), false)
 		return e, v, err
 	}
 	opts := w.Read
@@ -289,7 +291,7 @@ func (w *copying) value(ctx context.Context, e *godwit.Entry) (*godwit.Entry, go
 func (w *copying) stream(ctx context.Context, e *godwit.Entry) (godwit.Value, error) {
 	s := w.service
 	if e.Value.Blob.IsZero() { // a smaller one took its place
-		return s.Upload(ctx, w.To, bytes.NewReader(e.Value.Inline))
+		return s.upload(ctx, w.To, bytes.NewReader(e.Value.Inline), false)
 	}
 	r, err := s.cfg.Reader.OpenValue(ctx, w.From.ID, e)
 	if err != nil {
@@ -297,7 +299,7 @@ func (w *copying) stream(ctx context.Context, e *godwit.Entry) (godwit.Value, er
 	}
 	w.large += e.Value.Size()
 	source := &sourceReader{r: r}
-	v, err := s.Upload(ctx, w.To, source)
+	v, err := s.upload(ctx, w.To, source, false)
 	_ = r.Close() // it was read to its end, or is not needed
 	if source.err != nil {
 		err = source.err // it is no client's doing

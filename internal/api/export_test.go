@@ -17,6 +17,9 @@ const MaxCopiesEach = maxCopiesEach
 // MaxLargeUploads is how many large values are taken in at once.
 const MaxLargeUploads = maxLargeUploads
 
+// MaxUploadsLimited is how many of them with tokens that are limited to namespaces.
+const MaxUploadsLimited = maxUploadsLimited
+
 // The guard's bounds.
 const (
 	FreeFailures = freeFailures

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/api/apitest"
+	"github.com/godwitkv/godwit/internal/catalog"
 )
 
 // stalling is a body that sends size bytes, then waits for more.
@@ -72,6 +74,83 @@ func TestOneClientCannotTakeAllUploads(t *testing.T) {
 			t.Errorf("%d clients are remembered", n)
 		}
 	})
+}
+
+// TestLimitedTokensCannotTakeAllUploads: as many tokens that are limited to namespaces as
+// there may be, all of which stall, hold up each other, and nobody else.
+func TestLimitedTokensCannotTakeAllUploads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := apitest.Open(t)
+		ns := env.Namespace(t, "site")
+		limited := &catalog.Principal{Token: &godwit.Token{ID: "one", Namespaces: []godwit.NamespaceID{ns.ID}}}
+		more := make(chan struct{})
+		var slow sync.WaitGroup
+		var refused atomic.Int64
+		for i := range api.MaxLargeUploads {
+			slow.Go(func() {
+				ctx := api.WithLimited(as(t, i), limited)
+				if _, err := env.Service.Put(ctx, ns, api.Put{Key: fmt.Appendf(nil, "slow%d", i), Body: &stalling{100_000, more}}); err != nil {
+					refused.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		if _, err := env.Service.Put(as(t, -1), ns, api.Put{Key: []byte("large"), Body: bytes.NewReader(make([]byte, 100_000))}); err != nil || time.Since(start) > 0 {
+			t.Errorf("a put with another token: %v after %v", err, time.Since(start))
+		}
+		time.Sleep(31 * time.Second) // of the bubble: the others have waited for long enough
+		close(more)
+		slow.Wait()
+		if n := refused.Load(); n != api.MaxLargeUploads-api.MaxUploadsLimited {
+			t.Errorf("%d were refused, want %d", n, api.MaxLargeUploads-api.MaxUploadsLimited)
+		}
+	})
+}
+
+// trickle is a body of so many bytes, of which some come every ten seconds.
+type trickle struct{ left, some, come int }
+
+func (b *trickle) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	if b.come == 0 {
+		time.Sleep(10 * time.Second)
+		b.come = min(b.some, b.left)
+	}
+	n := min(len(p), b.come)
+	b.come -= n
+	b.left -= n
+	return n, nil
+}
+
+// TestSlowLargeUploads: a value that others may wait for is given up if it comes too
+// slowly. No small one is, nor a large one that comes in bursts.
+func TestSlowLargeUploads(t *testing.T) {
+	for name, tc := range map[string]struct {
+		size, some int
+		ok         bool
+	}{
+		"large, in a trickle": {2 << 20, 20_000, false},
+		"small, in a trickle": {60_000, 1_000, true},
+		"large, fast enough":  {20 << 20, 400_000, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				env := apitest.Open(t)
+				ns := env.Namespace(t, "site")
+				body := &trickle{left: tc.size, some: tc.some}
+				_, err := env.Service.Put(t.Context(), ns, api.Put{Key: []byte("k"), Body: body})
+				if tc.ok && err != nil || !tc.ok && (godwit.CodeOf(err) != godwit.CodeUnavailable || !strings.Contains(err.Error(), "too slowly")) {
+					t.Error(err)
+				}
+				if n := env.Service.UploadShares(); n != 0 {
+					t.Errorf("%d slots are held", n)
+				}
+			})
+		})
+	}
 }
 
 // TestLargeUploadsWaitForEachOther checks that slow large values hold up other

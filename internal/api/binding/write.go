@@ -60,7 +60,7 @@ func (s *Server) delete(r *request) error {
 // writeContext is the context of a write: it takes the credential along, for a
 // log that must pass it on.
 func (s *Server) writeContext(r *request) context.Context {
-	return godwit.WithCredential(r.in, string(bearer(r.peek(hdrAuthorization))))
+	return godwit.WithCredential(api.WithLimited(r.in, r.principal), string(bearer(r.peek(hdrAuthorization))))
 }
 
 func (r *request) preconditions() api.Preconditions {

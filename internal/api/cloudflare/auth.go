@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/godwitkv/godwit"
+	"github.com/godwitkv/godwit/internal/api"
 	"github.com/godwitkv/godwit/internal/catalog"
 )
 
@@ -19,7 +20,7 @@ func (c *call) authenticate() error {
 	}
 	c.principal, err = c.h.service.Authenticate(c.ctx(), remote(c.r), []byte(secret))
 	if c.endpoint.need == godwit.PermissionWrite {
-		c.r = c.r.WithContext(godwit.WithCredential(c.ctx(), secret))
+		c.r = c.r.WithContext(godwit.WithCredential(api.WithLimited(c.ctx(), c.principal), secret))
 	}
 	return err
 }

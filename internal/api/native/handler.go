@@ -271,7 +271,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.fail(w, q, err)
 			return
 		}
-		q.principal, q.Request = p, r.WithContext(godwit.WithCredential(r.Context(), secret))
+		q.principal, q.Request = p, r.WithContext(godwit.WithCredential(api.WithLimited(r.Context(), p), secret))
 	}
 	switch {
 	case path == "feed" || strings.HasPrefix(path, "feed/"):
