@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,7 +19,7 @@ import (
 const maxBodyBytes = 1 << 20
 
 // decode reads the request's body, one JSON object without unknown fields, into
-// v. Errors: CodeInvalidRequest, CodeBodyTooLarge.
+// v, a pointer to a struct. Errors: CodeInvalidRequest, CodeBodyTooLarge.
 func decode(r *http.Request, v any) error {
 	raw, err := readBody(r, maxBodyBytes)
 	if err != nil {
@@ -35,7 +37,8 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// decodeBytes reads raw, one JSON object without unknown fields, into v.
+// decodeBytes reads raw, one JSON object without unknown fields, into v, a pointer to a
+// struct.
 func decodeBytes(raw []byte, v any) error {
 	if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && trimmed[0] != '{' {
 		return godwit.Errorf(godwit.CodeInvalidRequest, "The body is not a JSON object.")
@@ -48,7 +51,51 @@ func decodeBytes(raw []byte, v any) error {
 	if err := dec.Decode(v); err != nil {
 		return bodyError(err)
 	}
-	return decodeEnd(dec)
+	if err := decodeEnd(dec); err != nil {
+		return err
+	}
+	return checkNames(raw, v)
+}
+
+// checkNames holds that each field of raw, which was decoded into v, is spelt as v has it
+// and is there once. Package json takes any case, and the last of two that are the same:
+// who looked at a body before may have judged another one than was carried out. What is in
+// a field is not looked at: none is an object.
+func checkNames(raw []byte, v any) error {
+	names := fieldNames(v)
+	seen := make(map[string]bool)
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	_, err := dec.Token() // the brace
+	for err == nil && dec.More() {
+		var token json.Token
+		if token, err = dec.Token(); err != nil {
+			break
+		}
+		name, _ := token.(string)
+		switch {
+		case !slices.Contains(names, name):
+			return invalid("Unknown field %q.", clip(name))
+		case seen[name]:
+			return invalid("%s is given twice.", clip(name))
+		}
+		seen[name] = true
+		var value json.RawMessage
+		err = dec.Decode(&value)
+	}
+	if err != nil {
+		return bodyError(err)
+	}
+	return nil
+}
+
+// fieldNames are the names in JSON of the fields of a struct, to which v points.
+func fieldNames(v any) (names []string) {
+	t := reflect.TypeOf(v).Elem()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 // decodeEnd checks that nothing stands behind the object.

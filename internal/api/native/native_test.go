@@ -437,6 +437,8 @@ func TestSettings(t *testing.T) {
 		{`{"consistency":null,"min_expiration_ttl":null}`, 200, `{"writes_per_key":0.5}`},
 		{`{"min_cache_ttl":0}`, 200, `{"min_cache_ttl":0,"writes_per_key":0.5}`},
 		{`{"unknown":1}`, 400, `Unknown field \"unknown\".`},
+		{`{"min_cache_ttl":1,"min_cache_ttl":2}`, 400, `min_cache_ttl is given twice.`},
+		{`{"History":"5"}`, 400, `Unknown field \"History\".`},
 		{`{"min_cache_ttl":"x"}`, 400, `min_cache_ttl must not be a JSON string`},
 		{`{"min_cache_ttl":-1}`, 400, `min_cache_ttl must be between`},
 		{`{"min_expiration_ttl":0}`, 400, `min_expiration_ttl must be between`},
@@ -479,6 +481,11 @@ func TestTokens(t *testing.T) {
 		{`{"permission":"read","expires":-1}`, 400, "invalid_request"},
 		{`{"permission":"read","expires":1e300}`, 400, "invalid_request"},
 		{`{"permission":"read","hash":"x"}`, 400, "Unknown field"},
+		{`{"permission":"read","namespaces":["one"],"namespaces":null}`, 400, "namespaces is given twice."},
+		{`{"permission":"read","\u0070ermission":"admin"}`, 400, "permission is given twice."},
+		{`{"permission":"read","PERMISSION":"admin"}`, 400, `Unknown field \"PERMISSION\".`},
+		{`{"Permission":"read"}`, 400, `Unknown field \"Permission\".`},
+		{`{"permission":"read","name\u017fpaces":["one"]}`, 400, "Unknown field"},
 		{`{"permission":"read","namespaces":[` + strings.Repeat(`"one",`, 1000) + `"one"]}`, 400, "at most 1000"},
 	} {
 		status, body := w.do("POST", "/godwit/v1/tokens", rootToken, tt.body)
