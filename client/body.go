@@ -43,23 +43,17 @@ func newBody(ctx context.Context, r io.Reader) (*body, error) {
 			return &body{value: r, seek: s, start: start, size: size}, nil
 		}
 	}
-	ahead := func() ([]byte, error) { return io.ReadAll(io.LimitReader(r, smallBytes+1)) }
-	rest := r
-	var small []byte
-	var err error
-	if _, here := r.(*bytes.Buffer); here { // its owner takes it back as the call returns
-		small, err = ahead()
-	} else {
-		small, err = await(ctx, ahead)
-		rest = &stream{ctx: ctx, r: r}
+	if _, here := r.(*bytes.Buffer); !here { // its owner takes it back as the call returns
+		r = &stream{ctx: ctx, r: r}
 	}
+	small, err := io.ReadAll(io.LimitReader(r, smallBytes+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read value: %w", err)
 	case len(small) <= smallBytes:
 		return bytesBody(small), nil
 	}
-	return &body{value: io.MultiReader(bytes.NewReader(small), rest), size: -1}, nil
+	return &body{value: io.MultiReader(bytes.NewReader(small), r), size: -1}, nil
 }
 
 // extent is where s stands and how much it holds from there.
