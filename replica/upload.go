@@ -3,47 +3,24 @@ package replica
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 
 	"github.com/godwitkv/godwit"
 )
 
-// upload takes value in. It ends with ctx, also while a Read of value waits: that goes on
-// then, in a goroutine that ends as it returns.
+// upload takes value in. It ends with ctx, also while a Read of value waits.
 func (n *Namespace) upload(ctx context.Context, value io.Reader) (godwit.Value, error) {
-	take := func(r io.Reader) (godwit.Value, error) {
-		return n.r.edge.Upload(godwit.WithDestination(ctx, n.id), r, godwit.MaxValueBytes)
-	}
+	to := godwit.WithDestination(ctx, n.id)
 	if isHere(value) {
-		return take(value)
+		return n.r.edge.Upload(to, value, godwit.MaxValueBytes)
 	}
-	r, w := io.Pipe()
-	stop := context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
-	defer stop()
-	panicked := make(chan any, 1)
-	go func() {
-		defer func() {
-			p := recover() // which is for whoever put, who may recover
-			_ = w.CloseWithError(errPanicked)
-			panicked <- p
-		}()
-		_, err := io.Copy(w, value)
-		_ = w.CloseWithError(err)
-	}()
-	v, err := take(r)
-	_ = r.Close()
-	select {
-	case p := <-panicked: // value is its owner's again
-		if p != nil {
-			panic(p)
-		}
-	case <-ctx.Done():
+	s := &stream{ctx: ctx, r: value, buf: make([]byte, streamBytes)}
+	v, err := n.r.edge.Upload(to, s, godwit.MaxValueBytes)
+	if s.panicked != nil {
+		panic(s.panicked) // for whoever put, who may recover
 	}
 	return v, err
 }
-
-var errPanicked = errors.New("the value's Read panicked")
 
 // isHere tells whether a value is in memory or a file, which are not waited for.
 func isHere(value io.Reader) bool {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -97,3 +99,27 @@ func (zeros) Read(p []byte) (int, error) {
 type panicking struct{ err error }
 
 func (p panicking) Read([]byte) (int, error) { panic(p.err) }
+
+// TestPutThatFailsWaitsForNothing: it ends where the disk takes no value, although the value
+// gives nothing more, and leaves the value alone.
+func TestPutThatFailsWaitsForNothing(t *testing.T) {
+	c := openCentre(t)
+	dir := t.TempDir()
+	_, birds := c.open(t, replica.Config{WriteToken: rootToken, Dir: dir})
+	check(t, os.RemoveAll(filepath.Join(dir, "blobs")))
+	value := &stalled{strings.NewReader(strings.Repeat("v", 64<<10+1)), make(chan struct{}), make(chan struct{})}
+	t.Cleanup(func() { close(value.end) })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-value.waits:
+			t.Error("put reads on though the disk takes no value")
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if _, err := birds.Put(ctx, "key", value, replica.PutOptions{}); err == nil || ctx.Err() != nil {
+		t.Errorf("put: %v", err)
+	}
+}
