@@ -72,12 +72,15 @@ func NewTracedFront(socket string, tracer *trace.Tracer) (h http.Handler, end fu
 // Generate starts workerds as one generation, and stops them.
 func Generate(ctx context.Context, dir, program string, instances int, workers []workerd.Worker) error {
 	r := &Runner{cfg: Config{Instances: instances}, told: &told{out: io.Discard, err: io.Discard}, dir: dir, program: program}
-	g, err := newGeneration(ctx, r, &plan{workers: workers}, false)
+	g, err := newGeneration(ctx, r, &plan{workers: workers, trace: bundle.NewTrace()}, false)
 	if err == nil {
 		g.close()
 	}
 	return err
 }
+
+// Refused tells whether another attempt to start code would end as one that ended with err.
+func Refused(err error) bool { return refused(err) }
 
 // Private is what is withheld of a directory that is published, or why it cannot be.
 func Private(cfg Config, dir string) (withheld []string, err error) {

@@ -118,7 +118,7 @@ func (g *generation) start(ctx context.Context) error {
 func mapped(err error, p *plan) error {
 	var start *workerd.StartError
 	if errors.As(err, &start) {
-		return &workerd.StartError{Said: plain(p.trace.Map(start.Said)), Refused: start.Refused}
+		return &workerd.StartError{Said: plain(p.trace.Map(start.Said)), Refused: start.Refused, Late: start.Late}
 	}
 	return err
 }

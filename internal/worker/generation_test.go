@@ -1,8 +1,10 @@
 package worker_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -64,5 +66,41 @@ func awaitMatch(pattern string) string {
 			tick.Stop()
 			return found[0]
 		}
+	}
+}
+
+// TestStartThatIsNotTriedAgain is one of code that another attempt would not make start, as
+// that of a Worker that loops, unlike one that somebody has killed.
+func TestStartThatIsNotTriedAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		script  string
+		refused bool
+	}{
+		"refused":            {"echo boom >&2; exit 1", true},
+		"does not end":       {"exec sleep 600", true},
+		"loops, and says so": {"echo boom >&2; exec sleep 600", true},
+		"killed":             {"echo boom >&2; kill -9 $$", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			program := filepath.Join(dir, "workerd")
+			if err := os.WriteFile(program, []byte("#!/bin/sh\n"+test.script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			ctx := t.Context()
+			if strings.Contains(test.script, "sleep") {
+				soon, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+				defer cancel()
+				ctx = soon
+			}
+			workers := []workerd.Worker{{
+				Worker: &wrangler.Worker{Name: "w", Main: "w.js"},
+				Built:  &bundle.Result{Modules: []bundle.Module{{Name: "w.js", Type: wrangler.ESModule}}},
+			}}
+			err := worker.Generate(ctx, dir, program, 1, workers)
+			if err == nil || worker.Refused(err) != test.refused {
+				t.Errorf("%v: refused for good: %t", err, worker.Refused(err))
+			}
+		})
 	}
 }

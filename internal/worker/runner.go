@@ -360,11 +360,11 @@ func (r *Runner) deploy(ctx context.Context) error {
 	return nil
 }
 
-// refused tells whether an error is workerd's word of the code, which another attempt would
-// not change.
+// refused tells whether an error is of the code, which another attempt would not change:
+// workerd says so, or the code does not come to an end, and keeps a processor busy that long.
 func refused(err error) bool {
 	var start *workerd.StartError
-	return errors.As(err, &start) && start.Refused
+	return errors.As(err, &start) && (start.Refused || start.Late)
 }
 
 // replace starts the new Workers beside the old ones, which end in their own time.

@@ -69,9 +69,8 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 			<-p.done // it has closed its end: it is on its way out
 		}
 	case <-ctx.Done():
-		err = fmt.Errorf("it does not listen after %v", startTimeout)
-		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = ctx.Err()
+		if err = ctx.Err(); errors.Is(err, context.DeadlineExceeded) {
+			err = errLate
 		}
 	}
 	if err != nil {
@@ -153,18 +152,22 @@ func awaitListen(control io.Reader) error {
 	return errEnded
 }
 
-var errEnded = errors.New("it ended before it listened")
+var (
+	errEnded = errors.New("it ended before it listened")
+	errLate  = fmt.Errorf("it does not listen after %v", startTimeout)
+)
 
 // startFailure is err with what the process said, which has ended.
 func (p *Process) startFailure(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	said := strings.TrimSpace(string(p.said))
+	late := errors.Is(err, errLate)
 	switch {
 	case said == "":
-		return &StartError{Said: err.Error()}
+		return &StartError{Said: err.Error(), Late: late}
 	case !errors.Is(err, errEnded):
-		return &StartError{Said: err.Error() + "\n" + said}
+		return &StartError{Said: err.Error() + "\n" + said, Late: late}
 	}
 	return &StartError{Said: said, Refused: p.cmd.ProcessState.Exited()} // or somebody has killed it
 }
@@ -173,6 +176,7 @@ func (p *Process) startFailure(err error) error {
 type StartError struct {
 	Said    string // by workerd, or of it
 	Refused bool   // it told what is wrong with what it was given: it would again
+	Late    bool   // it had all the time that a start may take
 }
 
 // Error implements error.

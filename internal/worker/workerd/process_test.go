@@ -15,14 +15,14 @@ import (
 // TestStartError tells what workerd refuses, and would refuse again, from what may pass.
 func TestStartError(t *testing.T) {
 	for name, test := range map[string]struct {
-		script, want string
-		refused      bool
+		script, want  string
+		refused, late bool
 	}{
-		"refused":          {"echo boom >&2; exit 1", "boom", true},
-		"silent":           {"exit 1", "it ended before it listened", false},
-		"killed":           {"echo boom >&2; kill -9 $$", "boom", false},
-		"too slow":         {"exec sleep 600", "it does not listen after 30s", false},
-		"slow, with words": {"echo boom >&2; exec sleep 600", "it does not listen after 30s", false},
+		"refused":          {"echo boom >&2; exit 1", "boom", true, false},
+		"silent":           {"exit 1", "it ended before it listened", false, false},
+		"killed":           {"echo boom >&2; kill -9 $$", "boom", false, false},
+		"too slow":         {"exec sleep 600", "it does not listen after 30s", false, true},
+		"slow, with words": {"echo boom >&2; exec sleep 600", "it does not listen after 30s", false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			program := filepath.Join(t.TempDir(), "workerd")
@@ -37,8 +37,8 @@ func TestStartError(t *testing.T) {
 			}
 			_, err := workerd.Start(ctx, workerd.Options{Program: program, Log: func(workerd.Line) {}})
 			var failure *workerd.StartError
-			if !errors.As(err, &failure) || failure.Refused != test.refused || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, refused: %t; want %s, refused: %t", err, failure != nil && failure.Refused, test.want, test.refused)
+			if !errors.As(err, &failure) || failure.Refused != test.refused || failure.Late != test.late || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v (%+v); want %s, refused: %t, late: %t", err, failure, test.want, test.refused, test.late)
 			}
 		})
 	}
