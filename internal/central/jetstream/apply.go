@@ -200,6 +200,11 @@ func (m *Member) takeOpening(msg Message, rest []byte) error {
 	}
 	cluster := hex.EncodeToString(o.cluster[:])
 	blank := m.store.Revision() == 0
+	if is, err := anEdges(m.store); err != nil {
+		return err
+	} else if is && !blank {
+		return fmt.Errorf("%w: the store is an edge's, which may hold a part of the log", errForeign)
+	}
 	if !blank && (m.store.Cluster() != cluster || position(m.store) != o.after) || blank && o.after.Revision != 0 {
 		return fmt.Errorf("%w: the log begins behind revision %d of cluster %s", errForeign, o.after.Revision, cluster)
 	}
@@ -237,13 +242,18 @@ func position(s *store.Store) godwit.Position {
 	return s.Lineage().Position(r)
 }
 
-// foundWait is how long a member without data waits for one with data to begin
-// the log.
+// foundWait is how long a member without data, or with an edge's, waits for one with
+// data to begin the log.
 const foundWait = 3 * time.Second
 
 // found begins the log of a stream that has had no message, behind what the store
 // holds. One member does: the others find the stream begun.
 func (m *Member) found(ctx context.Context) error {
+	if is, err := anEdges(m.store); err != nil {
+		return err
+	} else if is {
+		return m.leaveFounding(ctx)
+	}
 	o := opening{after: position(m.store), generation: m.store.Generation()}
 	switch {
 	case m.unfinished():
@@ -266,4 +276,25 @@ func (m *Member) found(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// anEdges tells whether a store follows a log and was never at a place of a stream: it
+// may hold a part of that log, whose centre is of the same generation and may go on.
+func anEdges(s *store.Store) (bool, error) {
+	if follows, err := s.Follows(); err != nil || !follows {
+		return false, err
+	}
+	p, err := readPlace(s)
+	return p == Place{}, err
+}
+
+// leaveFounding has an edge's store wait for another member to begin the log, and become
+// a copy of that. Error: none does, and this one must be promoted first.
+func (m *Member) leaveFounding(ctx context.Context) error {
+	pause.For(ctx, foundWait)
+	st, err := m.cfg.Stream.State(ctx)
+	if err != nil || st.Last != 0 {
+		return err
+	}
+	return fatal(store.ErrFollower)
 }

@@ -21,9 +21,16 @@ var errRemoved = errors.New("this member was removed from the cluster: stop it, 
 
 // register tells the registry who this member is, until it takes it. A member whose
 // name is another's waits until that is removed: its server is needed meanwhile to
-// decide so.
+// decide so. One with an edge's data is none before it becomes a copy: if it is to be
+// promoted instead, it comes with another identity, and would find its name taken.
 func (m *Member) register(ctx context.Context) error {
 	for ctx.Err() == nil {
+		if is, err := anEdges(m.store); err != nil {
+			return err
+		} else if is {
+			pause.For(ctx, registryPause)
+			continue
+		}
 		err := m.registerOnce(ctx)
 		if err == nil {
 			m.registered.Store(true)
