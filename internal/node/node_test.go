@@ -160,6 +160,30 @@ func TestAbsoluteForm(t *testing.T) {
 	}
 }
 
+// TestHTTP10IsNotKeptAlive holds that what follows the head of such a request, whose body
+// nobody can tell the length of, is not carried out as another request.
+func TestHTTP10IsNotKeptAlive(t *testing.T) {
+	n := open(t, config())
+	hidden := "POST /godwit/v1/namespaces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + rootToken + "\r\nConnection: close\r\nContent-Length: 20\r\n\r\n{\"title\":\"smuggled\"}"
+	for _, line := range []string{
+		"PUT /client/v4/accounts/" + n.Account() + "/storage/kv/namespaces/x/values/k", "POST /godwit/v1/namespaces", "DELETE /godwit/v1/tokens/x", "GET /healthz",
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(n.APIURL(), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, conn, line+" HTTP/1.0\r\nAuthorization: Bearer "+rootToken+"\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"+hidden)
+		got, _ := io.ReadAll(conn) // which may end in a reset, for there was more to read
+		if !strings.HasPrefix(string(got), "HTTP/1.0 ") || strings.Contains(string(got), "HTTP/1.1 ") {
+			t.Errorf("%s: answered by %s", line, got)
+		}
+		_ = conn.Close()
+	}
+	if got := request(t, "GET", n.APIURL()+"/godwit/v1/namespaces", rootToken, ""); strings.Contains(got.body, "smuggled") {
+		t.Errorf("carried out: %s", got.body)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	n := open(t, config())
 	var got map[string]any

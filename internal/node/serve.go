@@ -28,7 +28,7 @@ const (
 
 // newServers makes the servers of all ports.
 func (n *Node) newServers() {
-	n.api = n.httpServer(n.counted(unlessStreamed(usualPatience(), n.traced(n.dispatch()))))
+	n.api = n.httpServer(n.counted(closingOld(unlessStreamed(usualPatience(), n.traced(n.dispatch())))))
 	n.binding = binding.New(binding.Config{
 		Service: n.service, Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, MaxValueBytes: n.cfg.Limits.MaxValueBytes, Tracer: n.traces.Tracer(),
 	})
@@ -55,6 +55,18 @@ func (n *Node) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n.requests.enter()
 		defer n.requests.leave()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// closingOld has a request over HTTP/1.0 be the last of its connection. net/http passes
+// over a Transfer-Encoding there and hides it, so what follows the head may be a body
+// instead of the next request.
+func closingOld(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !r.ProtoAtLeast(1, 1) {
+			w.Header().Set("Connection", "close")
+		}
 		h.ServeHTTP(w, r)
 	})
 }

@@ -191,6 +191,8 @@ func (s *Server) perform(r *request) error {
 // ambiguous tells whether the head gives the body two lengths, or one that
 // fasthttp passes over, which smuggles a second request past whoever believes
 // the other. A request with two lengths it marks as the connection's last.
+// Before HTTP/1.1 a body without a length, which fasthttp takes for none, goes on
+// until the connection ends; a method that brings none may do without one.
 func ambiguous(h *fasthttp.RequestHeader) bool {
 	if !h.ConnectionClose() && (h.IsGet() || h.IsHead()) {
 		return false
@@ -200,6 +202,9 @@ func ambiguous(h *fasthttp.RequestHeader) bool {
 		name, _, _ := bytes.Cut(line, []byte{':'})
 		length = length || bytes.EqualFold(name, []byte(fasthttp.HeaderContentLength))
 		encoding = encoding || bytes.EqualFold(name, []byte(fasthttp.HeaderTransferEncoding))
+	}
+	if !h.IsHTTP11() && !length && (h.IsPut() || h.IsPost() || h.IsPatch()) {
+		return true
 	}
 	return encoding && (length || h.ContentLength() != -1)
 }

@@ -60,6 +60,11 @@ func TestMalformedRequests(t *testing.T) {
 		{"an unknown encoding", "PUT /k HTTP/1.1\r\n" + auth + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400},
 		{"two encodings", "PUT /k HTTP/1.1\r\n" + auth + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
 		{"chunks in HTTP/1.0", "PUT /k HTTP/1.0\r\n" + auth + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden, 400},
+		{"chunks kept alive in HTTP/1.0", "PUT /k HTTP/1.0\r\n" + auth + "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" + hidden, 400},
+		{"no length in HTTP/1.0", "PUT /k HTTP/1.0\r\n" + auth + "\r\nuntil the end", 400},
+		{"no length, kept alive in HTTP/1.0", "PUT /k HTTP/1.0\r\n" + auth + "Connection: keep-alive\r\n\r\n" + hidden, 400},
+		{"a bulk get without a length in HTTP/1.0", "POST /bulk/get HTTP/1.0\r\n" + auth + "Connection: keep-alive\r\n\r\n" + hidden, 400},
+		{"another method without a length in HTTP/1.0", "PATCH /k HTTP/1.0\r\n" + auth + "Connection: keep-alive\r\n\r\n" + hidden, 400},
 		{"a chunk of no size", "PUT /k HTTP/1.1\r\n" + auth + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n", 400},
 		{"a chunk longer than it says", "PUT /k HTTP/1.1\r\n" + auth + "Transfer-Encoding: chunked\r\n\r\n1\r\nvv\r\n0\r\n\r\n", 400},
 		{"a huge chunk", "PUT /k HTTP/1.1\r\n" + auth + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\nvv\r\n0\r\n\r\n", 400},
@@ -169,4 +174,27 @@ func TestHTTP10(t *testing.T) {
 	if !p.closed() {
 		t.Error("the connection is still open")
 	}
+}
+
+// A body of HTTP/1.0 has a Content-Length, or it would be taken for none.
+func TestHTTP10Bodies(t *testing.T) {
+	w := newWorld(t, binding.Config{})
+	w.ask("PUT", "/k", "precious").must(t, 200)
+	auth := "Authorization: Bearer " + w.RootToken + "\r\nGodwit-Namespace: things\r\nConnection: keep-alive\r\n"
+	p := w.dial()
+	p.send("PUT /k HTTP/1.0\r\n%s\r\nanew", auth)
+	if res := p.reply("PUT").must(t, 400); res.reason() != "Request body has no single length" {
+		t.Errorf("told %q", res.reason())
+	}
+	if res := w.ask("GET", "/k", ""); res.body != "precious" {
+		t.Errorf("value %q", res.body)
+	}
+	p = w.dial()
+	p.send("PUT /k HTTP/1.0\r\n%sContent-Length: 4\r\n\r\nanew", auth)
+	p.reply("PUT").must(t, 200)
+	p.send("PUT /empty HTTP/1.0\r\n%sContent-Length: 0\r\n\r\n", auth)
+	p.reply("PUT").must(t, 200)
+	p.send("DELETE /k HTTP/1.0\r\n%s\r\n", auth)
+	p.reply("DELETE").must(t, 200)
+	w.ask("GET", "/k", "").must(t, 404)
 }

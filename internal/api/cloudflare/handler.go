@@ -111,6 +111,9 @@ func (c *call) serve() error {
 	if err := c.identify(); err != nil {
 		return err
 	}
+	if err := checkLength(c.r); err != nil {
+		return err
+	}
 	if err := c.route(); err != nil {
 		return err
 	}

@@ -107,3 +107,33 @@ func TestCutBody(t *testing.T) {
 		t.Errorf("something was written: %s", keys)
 	}
 }
+
+// TestHTTP10Bodies holds that a body of HTTP/1.0 without a length is not taken for none.
+func TestHTTP10Bodies(t *testing.T) {
+	s := open(t)
+	kv := kvPath + "/" + s.Namespace(t, "books").ID.String()
+	if resp, _ := s.do(t, s.RootToken, "PUT", kv+"/values/k", "precious"); resp.StatusCode != http.StatusOK {
+		t.Fatal(resp.Status)
+	}
+	ask := func(line, headers, body string) (*http.Response, string) {
+		return s.raw(t, line+" HTTP/1.0\r\nAuthorization: Bearer "+s.RootToken+"\r\n"+headers+"\r\n"+body)
+	}
+	for _, line := range []string{
+		"PUT " + kv + "/values/k", "PUT " + kv + "/bulk", "POST " + kv + "/bulk/delete", "POST " + kvPath, "DELETE " + kv + "/bulk",
+	} {
+		for _, headers := range []string{"", "Connection: keep-alive\r\n", "Transfer-Encoding: chunked\r\n"} {
+			if resp, body := ask(line, headers, `["k"]`); resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s %q: %s %s", line, headers, resp.Status, body)
+			}
+		}
+	}
+	if _, value := s.do(t, s.RootToken, "GET", kv+"/values/k", ""); value != "precious" {
+		t.Errorf("value %q", value)
+	}
+	if resp, body := ask("PUT "+kv+"/values/k", "Content-Length: 0\r\n", ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("an empty value: %s %s", resp.Status, body)
+	}
+	if resp, body := ask("DELETE "+kv+"/values/k", "", ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("delete: %s %s", resp.Status, body)
+	}
+}
