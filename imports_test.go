@@ -37,7 +37,7 @@ var layers = [][]string{
 }
 
 // leaves are for everyone and import nothing of the module.
-var leaves = []string{"client", "docs", "bench/load", "bench/scale", "e2e/olddata", "examples/process", "packaging", "internal/certs", "internal/certtest", "internal/collectors", "internal/completion", "internal/doctest", "internal/durable", "internal/jsontext", "internal/logtest", "internal/manual", "internal/pause", "internal/planted", "internal/porttest", "internal/probe", "internal/shell", "internal/steady"}
+var leaves = []string{"client", "docs", "bench/load", "bench/scale", "e2e/olddata", "examples/process", "packaging", "internal/certs", "internal/certtest", "internal/collectors", "internal/completion", "internal/doctest", "internal/durable", "internal/jsontext", "internal/logtest", "internal/manual", "internal/parts", "internal/pause", "internal/planted", "internal/porttest", "internal/probe", "internal/shell", "internal/steady"}
 
 func TestImportsGoDown(t *testing.T) {
 	rank := make(map[string]int)

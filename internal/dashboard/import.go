@@ -57,11 +57,11 @@ func (d *Dashboard) importLines(c *call) error {
 // importForm reads a form with a file of lines, and takes them in. Error: it was not
 // begun.
 func (d *Dashboard) importForm(c *call, ns *godwit.Namespace) (*importResult, error) {
-	parts, err := c.MultipartReader()
+	form, err := formWithFile(c.Request)
 	if err != nil {
-		return nil, errForeign() // a form without files, whose token nobody has checked here
+		return nil, err
 	}
-	fields, file, err := readFields(parts)
+	fields, file, err := readFields(form)
 	if err != nil {
 		return nil, err
 	}

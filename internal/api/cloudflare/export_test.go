@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime/multipart"
 	"net/http/httptest"
 	"strings"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/parts"
 )
 
 // Route is what a method and a raw request URI lead to.
@@ -126,7 +126,7 @@ type Form struct {
 // ReadForm reads a multipart body.
 func ReadForm(r io.Reader, boundary string, upload func(io.Reader) (godwit.Value, error)) (Form, error) {
 	f := form{upload: upload}
-	if err := f.read(multipart.NewReader(r, boundary)); err != nil {
+	if err := f.read(parts.NewReader(r, boundary)); err != nil {
 		return Form{}, err
 	}
 	metadata, err := f.metadata()

@@ -131,6 +131,10 @@ func TestForm(t *testing.T) {
 		{"cut in the value", "--b\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\nhalf", `400 10012 the form ends before its closing boundary`},
 		{"cut after the value", value, `400 10012 the form ends before its closing boundary`},
 		{"cut in a header", "--b\r\nContent-Dis", `400 10012 malformed multipart/form-data`},
+		{"cut at the end of a header", value + "--b\r\nContent-Disposition: form-data; name=\"metadata\"", `400 10012 the form ends before its closing boundary`},
+		{"cut after a header's line", value + "--b\r\nContent-Disposition: form-data; name=\"metadata\"\r\n", `400 10012 the form ends before its closing boundary`},
+		{"cut before a header", value + "--b\r\n", `400 10012 the form ends before its closing boundary`},
+		{"long header", value + part(`name="`+strings.Repeat("x", 70_000)+`"`, "") + closing, `400 10012 the head of a part of the form is over 65536 bytes`},
 		{"garbage header", "--b\r\n\x00\x01\r\n\r\nx\r\n" + closing, `400 10012 malformed multipart/form-data`},
 		{"value too large", part(`name="value"`, strings.Repeat("x", 101)) + closing, `413 10024 Value length of 101 exceeds limit of 100.`},
 	} {

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"io"
 	"mime"
-	"mime/multipart"
 	"strings"
 
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/internal/api"
+	"github.com/godwitkv/godwit/internal/parts"
 )
 
 // putValue writes a value. Only multipart/form-data is taken apart; any other
@@ -69,7 +69,7 @@ func formBoundary(contentType string) (boundary string, form bool, err error) {
 // or dropped at the end.
 func (c *call) putForm(p api.Put, boundary string) (godwit.Result, error) {
 	f := form{upload: func(r io.Reader) (godwit.Value, error) { return c.h.service.Upload(c.ctx(), c.ns, r) }}
-	err := f.read(multipart.NewReader(c.body, boundary))
+	err := f.read(parts.NewReader(c.body, boundary))
 	if err == nil {
 		p.Metadata, err = f.metadata()
 	}
@@ -106,11 +106,11 @@ type form struct {
 	unknown  int64
 }
 
-func (f *form) read(r *multipart.Reader) error {
+func (f *form) read(r *parts.Reader) error {
 	f.room, f.unknown = maxFields, maxUnknown
 	for n := 0; ; n++ {
-		part, err := r.NextRawPart()
-		if err == io.EOF { // wrapped, it means a form that was cut off
+		part, err := r.Next()
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -134,8 +134,11 @@ func formError(err error) error {
 	if errors.As(err, &own) || errors.As(err, &p) {
 		return err
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return badRequest(codeMalformedBody, "the form ends before its closing boundary")
+	case errors.Is(err, parts.ErrLongHead):
+		return badRequest(codeMalformedBody, "%s", parts.ErrLongHead.Error())
 	}
 	return badRequest(codeMalformedBody, "malformed multipart/form-data")
 }
