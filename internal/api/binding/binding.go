@@ -13,6 +13,7 @@ package binding
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,7 +38,7 @@ type Config struct {
 	Tracer  *trace.Tracer         // nil: nothing is traced
 
 	// MaxConns bounds the connections served at once; one too many is told
-	// 503. 0: 8192.
+	// 503, or over TLS just ended. 0: 8192.
 	MaxConns int
 	// MaxValueBytes is the deployment's limit on a value. A longer body is
 	// still read, so that its sender sees why it was refused: see bodyBound.
@@ -234,8 +235,13 @@ func (s *Server) serve(c *conn) {
 	s.metrics.conns.Dec()
 }
 
-// refuse tells a connection that there are too many.
+// refuse tells a connection that there are too many. One over TLS is not told:
+// writing to it waits for the client's part of the handshake, and the listener
+// must wait for nobody.
 func refuse(nc net.Conn) {
+	if _, secure := nc.(*tls.Conn); secure {
+		return
+	}
 	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = nc.Write([]byte("HTTP/1.1 503 Too many connections\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
 }
@@ -257,13 +263,27 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		late, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if s.drain(late) == nil {
-			s.wg.Wait()
+			_ = s.wait(late)
 		}
 		return err
 	}
 	s.cancel()
-	s.wg.Wait()
-	return nil
+	return s.wait(ctx)
+}
+
+// wait waits for what the server has started. Error: ctx's.
+func (s *Server) wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // drain closes quiet connections until none is left. Error: ctx's.

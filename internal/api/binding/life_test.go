@@ -2,12 +2,14 @@ package binding_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -304,5 +306,70 @@ func TestFaults(t *testing.T) {
 	}
 	if strings.Contains(log.String(), w.RootToken) {
 		t.Errorf("the token is in the log: %s", log.String())
+	}
+}
+
+// TestTooManyConnectionsOverTLS holds that a connection too many that says nothing, and
+// could be told nothing before it does, keeps nobody else from being accepted.
+func TestTooManyConnectionsOverTLS(t *testing.T) {
+	w := newWorld(t, binding.Config{MaxConns: 1})
+	certs := httptest.NewUnstartedServer(http.NotFoundHandler())
+	certs.StartTLS()
+	defer certs.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- w.server.Serve(tls.NewListener(ln, certs.TLS)) }()
+	t.Cleanup(func() {
+		if err := w.server.Shutdown(context.Background()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	w.addr = ln.Addr().String()
+	one, two := w.dial(), w.dial()
+	_ = two.SetDeadline(time.Now().Add(20 * time.Second))
+	if !two.closed() {
+		t.Fatal("the connection too many is kept")
+	}
+	one.Close()
+	for { // until the server has noticed
+		c := tls.Client(w.dial(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // whoever answers
+		if c.Handshake() == nil {
+			return
+		}
+	}
+}
+
+// stuck is a listener that does not care that it is closed.
+type stuck struct {
+	net.Listener
+	accepting, end chan struct{}
+}
+
+func (s *stuck) Accept() (net.Conn, error) {
+	close(s.accepting)
+	<-s.end
+	return nil, net.ErrClosed
+}
+
+func TestShutdownDoesNotWaitForAListener(t *testing.T) {
+	w := newWorld(t, binding.Config{})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stuck{Listener: ln, accepting: make(chan struct{}), end: make(chan struct{})}
+	go func() { _ = w.server.Serve(s) }()
+	t.Cleanup(func() { close(s.end) })
+	<-s.accepting
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.server.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown: %v", err)
 	}
 }
