@@ -204,6 +204,9 @@ func TestNamespaceHeader(t *testing.T) {
 		{one, named.Title, "200 OK"},
 		{one, "", "200 OK"},
 		{one, w.ns.Title, "403 The token lacks the permission for this operation."},
+		{one, "no such title", "403 The token lacks the permission for this operation."},
+		{one, "00000000000000000000000000000000", "403 The token lacks the permission for this operation."},
+		{w.Token(t, godwit.PermissionRead), "no such title", "400 namespace not found"},
 		{two, "", "400 Missing Godwit-Namespace header: it names a namespace by its id or title."},
 		{two, w.ns.Title, "404 Not Found"},
 	} {

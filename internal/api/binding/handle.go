@@ -220,12 +220,12 @@ func (s *Server) admitRequest(r *request) (err error) {
 	if r.id = r.scratch[from:]; err != nil {
 		return err
 	}
-	if r.ns, err = s.namespace(r); err != nil {
-		return err
-	}
 	need := godwit.PermissionRead
 	if r.op == opPut || r.op == opDelete {
 		need = godwit.PermissionWrite
+	}
+	if r.ns, err = s.namespace(r, need); err != nil {
+		return err
 	}
 	if err := catalog.Authorize(r.principal, need, r.ns); err != nil {
 		return err
@@ -247,10 +247,17 @@ func bearer(v []byte) []byte {
 }
 
 // namespace returns the one that the request names or, where it names none,
-// the only one that its token is for.
-func (s *Server) namespace(r *request) (*godwit.Namespace, error) {
+// the only one that its token is for. To whoever could not use it, a namespace
+// that does not exist looks as one that does.
+func (s *Server) namespace(r *request, need godwit.Permission) (*godwit.Namespace, error) {
 	if ref := r.peek(hdrNamespace); len(ref) > 0 {
-		return s.cfg.Service.Catalog().Resolve(r.in, ref)
+		ns, err := s.cfg.Service.Catalog().Resolve(r.in, ref)
+		if errors.Is(err, godwit.ErrNamespaceNotFound) {
+			if refused := catalog.Authorize(r.principal, need, new(godwit.Namespace)); refused != nil {
+				return nil, refused
+			}
+		}
+		return ns, err
 	}
 	if t := r.principal.Token; t != nil && len(t.Namespaces) == 1 {
 		return s.cfg.Service.Catalog().Namespace(r.in, t.Namespaces[0])
