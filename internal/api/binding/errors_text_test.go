@@ -116,6 +116,9 @@ func TestErrorTexts(t *testing.T) {
 			headers = []string{c.header}
 		}
 		res := p.ask(w, c.method, c.target, c.body, headers...)
+		if res.Close {
+			p = w.dial()
+		}
 		if res.Status != c.want {
 			t.Errorf("%s %.80s %.40s %s: got %q, want %q", c.method, c.target, c.body, c.header, res.Status, c.want)
 		}
@@ -186,8 +189,12 @@ func TestPermissions(t *testing.T) {
 			{"DELETE", "/gone", "", true},
 		} {
 			want := may(who, c.writes)
-			if res := p.ask(w, c.method, c.target, c.body, "Authorization: bearer "+secret); res.StatusCode != want {
+			res := p.ask(w, c.method, c.target, c.body, "Authorization: bearer "+secret)
+			if res.StatusCode != want {
 				t.Errorf("%s: %s %s: got %s, want %d", who, c.method, c.target, res.Status, want)
+			}
+			if res.Close {
+				p = w.dial()
 			}
 		}
 	}

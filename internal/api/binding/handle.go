@@ -330,13 +330,16 @@ func (s *Server) tell(r *request, err error) {
 	}
 }
 
-// seal adds what every reply carries.
+// seal adds what every reply carries. That to a stranger is the connection's last:
+// one may wait long for its next request, and there are only so many.
 func (s *Server) seal(r *request) {
 	h := &r.ctx.Response.Header
 	if s.closing.Load() {
 		h.SetConnectionClose()
 	}
 	if r.principal == nil {
+		h.SetConnectionClose()
+		r.c.linger = true
 		return
 	}
 	if r.revision == 0 {

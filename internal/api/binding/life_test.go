@@ -373,3 +373,27 @@ func TestShutdownDoesNotWaitForAListener(t *testing.T) {
 		t.Errorf("Shutdown: %v", err)
 	}
 }
+
+// TestStrangersAreNotKept holds that who is not known does not fill the port with
+// connections that wait for their next request.
+func TestStrangersAreNotKept(t *testing.T) {
+	w := newWorld(t, binding.Config{})
+	for _, c := range []struct {
+		method, token string
+		want          int
+	}{
+		{"GET", "", 401}, {"GET", "Bearer no-such-token", 401}, {"PUT", "", 401}, {"BREW", "", 405},
+	} {
+		p := w.dial()
+		res := p.ask(w, c.method, "/k", "body", "Authorization: "+c.token)
+		if res.StatusCode != c.want || !res.Close || !p.closed() {
+			t.Errorf("%s %q: %s, close %v", c.method, c.token, res.Status, res.Close)
+		}
+	}
+	p := w.dial()
+	for range 2 {
+		if res := p.ask(w, "GET", "/k", ""); res.StatusCode != 404 || res.Close {
+			t.Errorf("a client that is known: %s, close %v", res.Status, res.Close)
+		}
+	}
+}

@@ -99,14 +99,20 @@ func TestRefusedBodies(t *testing.T) {
 			} else if _, err := io.CopyN(p, random(), c.size); err != nil {
 				t.Fatalf("%s %s: the body was not taken: %v", c.target, framing, err)
 			}
-			if res := p.reply("PUT"); res.Status != c.want {
+			res := p.reply("PUT")
+			if res.Status != c.want {
 				t.Errorf("PUT %s %s, %s: got %q, want %q", c.target, c.header, framing, res.Status, c.want)
+			}
+			if res.Close {
+				p = w.dial()
 			}
 		}
 	}
 	for _, method := range []string{"GET", "DELETE", "PATCH"} {
 		p.send("%s%s", w.head(method, "/k", "Content-Length: 1000000"), strings.Repeat("x", 1_000_000))
-		p.reply(method)
+		if p.reply(method).Close {
+			p = w.dial()
+		}
 	}
 	p.ask(w, "GET", "/k", "").must(t, 404)
 
