@@ -73,6 +73,10 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
+	if p, ok := body.(keyPage); ok {
+		p.writeTo(w)
+		return
+	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(body) // the client is gone

@@ -47,3 +47,6 @@ func Routes() map[string][]string {
 	}
 	return all
 }
+
+// MaxPages is how many pages of keys hold memory at once.
+const MaxPages = pagesMemory / godwit.MaxScanBytes

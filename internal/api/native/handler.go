@@ -114,6 +114,7 @@ type Handler struct {
 	cfg          Config
 	watches      watches
 	transactions *room.Room // the memory that bodies of transactions take
+	pages        *room.Room // the memory that pages of keys take
 }
 
 var (
@@ -123,7 +124,7 @@ var (
 
 // New returns a Handler.
 func New(cfg Config) *Handler {
-	return &Handler{cfg: cfg, transactions: room.New(transactionsMemory)}
+	return &Handler{cfg: cfg, transactions: room.New(transactionsMemory), pages: room.New(pagesMemory)}
 }
 
 // request is one request on its way through an endpoint.

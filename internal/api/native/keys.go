@@ -29,10 +29,10 @@ type listedKey struct {
 	ValueOmitted bool    `json:"value_omitted,omitempty"` // it was asked for, and is too long or not here
 }
 
+// keyList is a page of keys but the keys: see keyPage.
 type keyList struct {
-	Keys         []listedKey `json:"keys"`
-	ListComplete bool        `json:"list_complete"`
-	Cursor       string      `json:"cursor,omitempty"`
+	ListComplete bool   `json:"list_complete"`
+	Cursor       string `json:"cursor,omitempty"`
 }
 
 // keyCount is how much there is.
@@ -53,15 +53,16 @@ func (h *Handler) listKeys(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := h.list(r, query, q)
+	leave, err := h.enterPages(r, &q)
 	if err != nil {
 		return nil, err
 	}
-	list := keyList{Keys: make([]listedKey, len(page.Entries)), ListComplete: !page.More, Cursor: page.Cursor}
-	for i := range page.Entries {
-		list.Keys[i] = listed(&page.Entries[i], q.Scan.Values)
+	page, err := h.list(r, query, q)
+	if err != nil {
+		leave()
+		return nil, err
 	}
-	return list, nil
+	return newKeyPage(page, q.Scan.Values, leave), nil
 }
 
 // countKeys answers how much a namespace holds, or of a part of it what one scan
