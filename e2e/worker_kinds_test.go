@@ -145,11 +145,12 @@ func TestWorkerAssets(t *testing.T) {
 	}
 	p.write("public/page.html", "another")
 	until(t, reloadWithin, "the changed page", func() bool { _, got := r.fetch(http.MethodGet, "/page", ""); return got == "another" })
-	p.write("public/_headers", "/page\n  X-Of: the file\n")
+	p.write("public/_headers", "/page\n  X-Of: the file\n  wrong\n")
 	until(t, reloadWithin, "the headers", func() bool {
 		res, _ := r.fetch(http.MethodGet, "/page", "")
 		return res.Header.Get("X-Of") == "the file"
 	})
+	r.says("Expected a colon-separated header pair (e.g. name: value)\n    at _headers:3 | wrong")
 	fifo(t, p.path("public/_redirects"))
 	r.says("wrangler.jsonc:5: assets.directory: " + p.path("public/_redirects") + " is not a file")
 	r.want("/page", 200, "another")

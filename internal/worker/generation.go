@@ -141,7 +141,7 @@ func (g *generation) prepare(r *Runner, p *plan, i int, trial bool) (*slot, erro
 	if err != nil {
 		return nil, err
 	}
-	s.options = workerd.Options{Program: r.program, Config: path, Log: func(l workerd.Line) {
+	s.options = workerd.Options{Program: r.program, Config: path, Quiet: trial || i > 0, Log: func(l workerd.Line) {
 		g.told.line(l, p.trace)
 	}}
 	s.connect()

@@ -47,15 +47,3 @@ state = "deleted"
 		t.Errorf("it tells\n%swant\n%s", got, want)
 	}
 }
-
-// TestNotesOfAssets tells of a line that counts for nothing, by its place.
-func TestNotesOfAssets(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "_headers"), []byte("/a\n  A: 1\n  B\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	want := "godwit: " + filepath.Join(dir, "_headers") + ":3: passed over: Expected a colon-separated header pair (e.g. name: value)\n"
-	if got := worker.Notes(&wrangler.Worker{Assets: &wrangler.Assets{Directory: dir}}, dir); got != want {
-		t.Errorf("it tells %swant %s", got, want)
-	}
-}

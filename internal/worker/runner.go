@@ -312,11 +312,6 @@ func (r *Runner) tellNotes() {
 		if date := s.config.CompatibilityDate; date > r.date {
 			r.told.warn("%s: compatibility_date: this workerd knows none after %s, which is taken for %s", s.config.File, r.date, date)
 		}
-		if s.config.Assets != nil {
-			for _, n := range workerd.AssetNotes(s.config.Assets) {
-				r.told.warn("%v", n)
-			}
-		}
 		for _, c := range s.config.Deleted {
 			if dir := filepath.Join(r.objects, workerd.UniqueKey(s.config.Name, c.Name)); isDir(dir) {
 				r.told.warn("%v", c.Place.Problem(fmt.Sprintf("the class %s is deleted; what it has stored stays in %s until you remove that", c.Name, dir)))

@@ -18,6 +18,14 @@ func Read(r io.Reader) (lines []Line) {
 	return lines
 }
 
+// Warnings returns what is told of what a workerd has said before it listened.
+func Warnings(r io.Reader, quiet bool) (lines []Line) {
+	p := &Process{log: func(l Line) { lines = append(lines, l) }}
+	p.read(r, "stderr")
+	p.listens(quiet)
+	return lines
+}
+
 // Whole makes JSON again of a line that was cut.
 func Whole(text string) string { return whole(text, 1) }
 

@@ -75,10 +75,36 @@ func (p *Process) take(line Line) {
 	}
 	if len(p.said) < maxSaid && line.Level != "info" {
 		p.said = append(append(p.said, line.Text...), '\n')
+		if line.Own && (line.Level == "warn" || line.Level == "error") {
+			p.warns = append(p.warns, line)
+		}
 	}
 	if !line.Own {
 		p.log(line) // a Worker's top level may say something too
 	}
+}
+
+// listens notes that the process listens, and tells what it has warned of before, as of
+// lines of _headers that count for nothing.
+func (p *Process) listens(quiet bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !quiet {
+		for _, line := range p.warns {
+			line.Text = shorten(line.Text, maxWarning)
+			p.log(line)
+		}
+	}
+	p.heard, p.said, p.warns = true, nil, nil
+}
+
+// shorten leaves out the lines of a text that are beyond most bytes.
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	kept := text[:max(strings.LastIndexByte(text[:most], '\n'), 0)]
+	return fmt.Sprintf("%s\n[it goes on for %d bytes]", kept, len(text)-len(kept))
 }
 
 // parseLine reads a line of workerd's structured log. Others are its own words.

@@ -22,6 +22,7 @@ const (
 	startTimeout = 30 * time.Second // for a Worker's top level to run
 	stopTimeout  = 2 * time.Second  // between asking a process to end and ending it, at most
 	maxSaid      = 8 << 10          // of what it says before it listens
+	maxWarning   = 2 << 10          // of each warning in that, once it listens
 )
 
 // Options are how a process is started.
@@ -29,6 +30,7 @@ type Options struct {
 	Program string
 	Config  string     // as Config.Write made it
 	Log     func(Line) // gets what it says, line by line, from one goroutine at a time
+	Quiet   bool       // another process tells the same warnings of the start
 }
 
 // Process is a workerd that runs.
@@ -44,6 +46,7 @@ type Process struct {
 	mu    sync.Mutex
 	log   func(Line)
 	said  []byte // before it listened
+	warns []Line // likewise: its own warnings
 	heard bool   // that it listens
 }
 
@@ -79,9 +82,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		_ = started.Wait()
 		return nil, p.startFailure(err)
 	}
-	p.mu.Lock()
-	p.heard, p.said = true, nil
-	p.mu.Unlock()
+	p.listens(o.Quiet)
 	return p, nil
 }
 
