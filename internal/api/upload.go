@@ -52,6 +52,9 @@ func (s *Service) upload(ctx context.Context, ns *godwit.Namespace, body io.Read
 	return v, err
 }
 
+// MaxValueBytes is how long a value of the namespace may be.
+func (s *Service) MaxValueBytes(ns *godwit.Namespace) int64 { return s.limits(ns).MaxValueBytes }
+
 // Discard drops values that no write will name.
 func (s *Service) Discard(v godwit.Value) { s.cfg.Uploader.Discard(v) }
 

@@ -162,6 +162,21 @@ func TestLargeValues(t *testing.T) {
 	}
 }
 
+// TestBulkTextLikeBase64: text that could be base64 is written as it is, however long values
+// may be.
+func TestBulkTextLikeBase64(t *testing.T) {
+	limits := godwit.DefaultLimits()
+	limits.MaxValueBytes = 64 << 20
+	s := open(t, apitest.WithLimits(limits))
+	ns := s.namespacePath(t)
+	text := strings.Repeat("a", 40_000_000)
+	resp, body := s.root(t, "PUT", ns+"/bulk", `[{"key":"k","value":"`+text+`"}]`)
+	mustBe(t, http.StatusOK, resp, body)
+	if resp, body = s.root(t, "GET", ns+"/values/k", ""); body != text {
+		t.Errorf("%s, %d bytes", resp.Status, len(body))
+	}
+}
+
 func quote(s string) string {
 	b, _ := json.Marshal(s)
 	return string(b)

@@ -20,6 +20,7 @@ func (c *call) bulkPut() error {
 	share := c.h.rooms.enter(c.ctx(), c.principal.Limited())
 	defer share.leave()
 	c.body.r = room.Hurried(c.body.r, share.held)
+	limit := c.h.service.MaxValueBytes(c.ns)
 	b := bulkReader{
 		s:      newScanner(c.body, "array of key-value pairs"),
 		upload: func(r io.Reader) (godwit.Value, error) { return c.h.service.Upload(c.ctx(), c.ns, r) },
@@ -27,7 +28,8 @@ func (c *call) bulkPut() error {
 		drop:   c.h.service.Discard,
 		grow:   share.grow,
 		kept:   keptText,
-		most:   keptBase64,
+		most:   longestBase64(limit),
+		limit:  limit,
 	}
 	b.text.grow = share.grow
 	pairs, err := b.read()
@@ -53,7 +55,8 @@ type bulkReader struct {
 	drop   func(godwit.Value)
 	grow   func(bytes int) error // makes room for what is kept in memory
 	kept   int                   // bytes of a value's text that are kept, see value
-	most   int                   // as long as it may be base64
+	most   int64                 // as long as it may be base64
+	limit  int64                 // of a value
 	text   textBuffer
 	chunk  [16 << 10]byte
 	pairs  []api.BulkPut
@@ -87,6 +90,7 @@ type item struct {
 	base64     bool
 	baseKnown  bool
 	form       valueForm
+	length     int64 // of a value's text that is too long
 	hasContent bool // pair.Value is to be dropped if the item is no good
 }
 
@@ -97,6 +101,7 @@ const (
 	formText    valueForm = iota // in bulkReader.text, as it was written
 	formPlain                    // uploaded as it was written
 	formDecoded                  // uploaded with base64 resolved
+	formLong                     // passed over: longer than the base64 of any value
 )
 
 func (b *bulkReader) item() error {
@@ -151,6 +156,9 @@ func (b *bulkReader) base64(it *item) error {
 	if err != nil {
 		return err
 	}
+	if it.baseKnown {
+		return b.s.malformed("an item with two base64")
+	}
 	it.baseKnown = true
 	switch it.base64 = string(raw) == "true"; {
 	case !ok, string(raw) != "true" && string(raw) != "false" && string(raw) != "null":
@@ -195,15 +203,17 @@ const (
 	maxBulkFields = 64 << 10 // bytes of one item's metadata, white space included
 )
 
-// How much of a value's text is kept while it is open whether it is base64.
-const (
-	keptText   = 1 << 20
-	keptBase64 = 36 << 20 // 25 MiB as base64, and a little
-)
+// keptText is how much of a value's text is kept, while it is open whether it is base64,
+// before that is looked at.
+const keptText = 1 << 20
+
+// longestBase64 is how long the base64 of a value of so many bytes may be, with line ends of
+// two bytes behind each 64 of it, and a few more.
+func longestBase64(bytes int64) int64 { return bytes/3*4 + bytes/24 + keptText }
 
 // value reads a value. "base64" may come before it or after; in the second case
 // the text is kept for a while. Text that cannot be base64 needs no flag to be
-// taken in, and text longer than any base64 of a value cannot be anything else.
+// taken in, and text longer than the base64 of any value is too long either way.
 func (b *bulkReader) value(it *item) error {
 	r, err := b.s.openString()
 	if err != nil {
@@ -226,10 +236,20 @@ func (b *bulkReader) value(it *item) error {
 			return nil
 		case err != nil:
 			return err
-		case b.text.n >= b.most, b.text.n >= b.kept && !maybe:
-			return b.take(it, io.MultiReader(b.text.reader(), r), maybe)
+		case b.text.n >= b.kept && !maybe:
+			return b.take(it, io.MultiReader(b.text.reader(), r), false)
+		case int64(b.text.n) >= b.most:
+			return b.passOver(it, r)
 		}
 	}
+}
+
+// passOver reads the rest of a value that is too long, to tell by how much.
+func (b *bulkReader) passOver(it *item, rest io.Reader) error {
+	n, err := io.Copy(io.Discard, rest)
+	it.form, it.length = formLong, int64(b.text.n)+n
+	b.text.reset()
+	return err
 }
 
 // take uploads a value's text, decoding it if it is base64.
@@ -259,8 +279,12 @@ func (b *bulkReader) complete(it *item) error {
 		return b.take(it, b.text.reader(), it.base64)
 	case it.form == formPlain && it.base64:
 		return errBase64
-	case it.form == formDecoded && !it.base64:
-		return godwit.Errorf(godwit.CodeValueTooLarge, "Value length of over %d exceeds the limit.", b.most)
+	case it.form == formLong:
+		n := it.length
+		if it.base64 {
+			n = n / 4 * 3
+		}
+		return godwit.Errorf(godwit.CodeValueTooLarge, "Value length of %d exceeds limit of %d.", n, b.limit)
 	}
 	return nil
 }

@@ -160,12 +160,13 @@ func TestBulkLargeValues(t *testing.T) {
 		{"base64, not called so", item(encoded, ""), encoded, ""},
 		{"base64, said before", `[{"base64":true,` + item(encoded, "")[2:], large, ""},
 		{"too large, base64", item(over, `,"base64":true`), "", "413 10024 item 1: Value length of 27651 exceeds limit of 25600."},
-		{"too large, plain", item(over, ``), "", "413 10024 item 1: Value length of 27651 exceeds limit of 25600."},
+		{"too large, plain", item(over, ``), "", "413 10024 item 1: Value length of 36868 exceeds limit of 25600."},
+		{"two flags", `[{"base64":true,` + item(encoded, `,"base64":false`)[2:], "", "400 10012 could not parse array of key-value pairs from request body: 'an item with two base64, at byte 21387'"},
 		{"cut", item(large, "")[:2_000], "", "400 10012 could not parse array of key-value pairs from request body: 'unexpected end of JSON input, at byte 2000'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShelf()
-			s.limit = 25 << 10
+			s.limit = cloudflare.MaxValue
 			pairs, err := s.bulk().Read(strings.NewReader(tt.body))
 			if err != nil {
 				if got := told(err); got != tt.problem {

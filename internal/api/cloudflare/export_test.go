@@ -100,17 +100,18 @@ type Bulk struct {
 func (b Bulk) Read(r io.Reader) ([]api.BulkPut, error) {
 	br := bulkReader{
 		s: newScanner(r, "array of key-value pairs"), upload: b.Upload, check: b.Check, drop: b.Drop,
-		grow: func(int) error { return nil }, kept: KeptText, most: KeptBase64,
+		grow: func(int) error { return nil }, kept: KeptText, most: KeptBase64, limit: MaxValue,
 	}
 	br.text.grow = br.grow
 	return br.read()
 }
 
 // KeptText and KeptBase64 are how much of a value's text is kept to see whether
-// it is base64, in tests.
+// it is base64, and MaxValue how long a value may be then, in tests.
 const (
 	KeptText   = 1 << 10
 	KeptBase64 = 36 << 10
+	MaxValue   = 25 << 10
 )
 
 // SetMaxBulk changes how long a bulk body may be.
