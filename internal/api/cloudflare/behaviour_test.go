@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/godwitkv/godwit"
@@ -160,6 +161,42 @@ func TestLargeValues(t *testing.T) {
 	if resp, body := s.root(t, "GET", ns+"/values/k", ""); body != most {
 		t.Errorf("a value that is too large left something behind: %s", resp.Status)
 	}
+}
+
+// TestValuesOutOfAllBounds: a value that says how long it is is told by that, unread, and one
+// that does not is not read on without end.
+func TestValuesOutOfAllBounds(t *testing.T) {
+	limits := godwit.DefaultLimits()
+	limits.MaxValueBytes = 1 << 10
+	s := open(t, apitest.WithLimits(limits))
+	path := s.namespacePath(t) + "/values/k"
+	resp, body := s.raw(t, fmt.Sprintf("PUT %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: 10000000000\r\n\r\n", path, s.RootToken))
+	if resp.StatusCode != 413 || !strings.Contains(body, "Value length of 10000000000 exceeds limit of 1024.") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	sent := &endless{}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL+path, sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.RootToken)
+	if resp, err := http.DefaultClient.Do(req); err == nil { // or the connection ended amid the body
+		_ = resp.Body.Close()
+		if resp.StatusCode != 413 {
+			t.Error(resp.Status)
+		}
+	}
+	if n := sent.n.Load(); n > 300<<20 {
+		t.Errorf("%d MiB of a value without end were read", n>>20)
+	}
+}
+
+// endless is a body without an end.
+type endless struct{ n atomic.Int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.n.Add(int64(len(p)))
+	return len(p), nil
 }
 
 // TestBulkTextLikeBase64: text that could be base64 is written as it is, however long values

@@ -8,9 +8,14 @@ import (
 	"github.com/godwitkv/godwit"
 )
 
-// maxDrain is how much of a body is read only so that its sender, busy sending,
-// comes to read the error. It is above every limit of ours.
-const maxDrain = 128 << 20
+const (
+	// maxDrain is up to where a refused body is read, only so that its sender, busy
+	// sending, comes to read the error.
+	maxDrain = 228 << 20
+	// beyondValue is how much of a body that holds a value is read past the largest value,
+	// to tell the length of a longer one.
+	beyondValue = 100 << 20
+)
 
 // checkLength refuses a request over HTTP/1.0 of a method that brings a body, without a
 // Content-Length: net/http takes its body for none, and a put would empty its key. That a
@@ -74,5 +79,5 @@ func (b *body) finish(r *http.Request) {
 	if !b.drain || b.length == 0 || b.n == 0 && r.Header.Get("Expect") != "" {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, b.r, maxDrain)
+	_, _ = io.Copy(io.Discard, io.LimitReader(b.r, maxDrain-b.n))
 }

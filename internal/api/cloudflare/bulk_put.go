@@ -91,7 +91,7 @@ type item struct {
 	baseKnown  bool
 	form       valueForm
 	length     int64 // of a value's text that is too long
-	hasContent bool // pair.Value is to be dropped if the item is no good
+	hasContent bool  // pair.Value is to be dropped if the item is no good
 }
 
 // valueForm is how far a value has come.

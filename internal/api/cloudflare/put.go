@@ -37,10 +37,15 @@ func (c *call) putValue() error {
 	if err := c.h.service.CheckBulkPut(c.ns, &early); err != nil {
 		return err
 	}
+	most := c.h.service.MaxValueBytes(c.ns)
+	c.body.limit = most + beyondValue
 	var result godwit.Result
-	if form {
+	switch {
+	case form:
 		result, err = c.putForm(p, boundary)
-	} else {
+	case c.body.length > most:
+		err = godwit.Errorf(godwit.CodeValueTooLarge, "Value length of %d exceeds limit of %d.", c.body.length, most)
+	default:
 		result, err = c.h.service.Put(c.ctx(), c.ns, p)
 	}
 	c.revision(result.Revision)
