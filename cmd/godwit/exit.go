@@ -12,6 +12,7 @@ import (
 	"github.com/godwitkv/godwit"
 	"github.com/godwitkv/godwit/client"
 	"github.com/godwitkv/godwit/internal/edge"
+	"github.com/godwitkv/godwit/internal/node"
 	"github.com/godwitkv/godwit/internal/store"
 )
 
@@ -105,6 +106,8 @@ func hint(err error, typed *kong.Context) string {
 	switch {
 	case errors.As(err, &bound):
 		return "start it with --jurisdiction " + bound.Jurisdiction + "; an edge may begin with an empty directory instead"
+	case errors.Is(err, node.ErrMember):
+		return "give --cluster and --node as before"
 	case errors.Is(err, store.ErrFollower):
 		return `give --upstream to run it as one, or make it a centre's with "godwit promote DIR"`
 	case errors.Is(err, store.ErrEncrypted):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/godwitkv/godwit/client"
+	"github.com/godwitkv/godwit/internal/node"
+	"github.com/godwitkv/godwit/internal/store"
 )
 
 // TestUnknownAuthority: whoever meets a certificate that nobody vouches for is told
@@ -55,6 +58,18 @@ func TestOutcomeUnknown(t *testing.T) {
 		err := fmt.Errorf("%w: %w", client.ErrOutcomeUnknown, refusal)
 		if code, h := exitCode(err), hint(err, nil); code != exitUnavailable || !strings.HasPrefix(h, "read the key") {
 			t.Errorf("%v: code %d, hint %q", err, code, h)
+		}
+	}
+}
+
+// TestWhoseData: only of an edge's data is it said how to make a centre of it.
+func TestWhoseData(t *testing.T) {
+	for err, want := range map[error]string{
+		store.ErrFollower: "give --upstream", node.ErrMember: "give --cluster and --node as before",
+	} {
+		h := hint(fmt.Errorf("godwit-data: %w", err), nil)
+		if !strings.HasPrefix(h, want) || strings.Contains(h, "promote") != errors.Is(err, store.ErrFollower) {
+			t.Errorf("%v: hint %q", err, h)
 		}
 	}
 }

@@ -102,6 +102,24 @@ func TestCentresDirectoriesFound(t *testing.T) {
 	wantKeys(t, openReady(t, asMember(t, cfg, streamtest.NewRegistry())), "birds", map[string]string{"k": "v"})
 }
 
+// TestMembersDirectoryAlone: a member's directory that is started as no member is told
+// from an edge's, which is to be promoted: that would make a second centre.
+func TestMembersDirectoryAlone(t *testing.T) {
+	t.Parallel()
+	cfg := onDiskWithToken(t, "member")
+	must(t, openReady(t, asMember(t, cfg, streamtest.NewRegistry())).Close())
+	if _, err := openErr(t, cfg); !errors.Is(err, node.ErrMember) {
+		t.Errorf("a member's: %v", err)
+	}
+	centre := openReady(t, onDiskWithToken(t, "centre"))
+	edge := diskEdge(filepath.Join(t.TempDir(), "edge"), centre)
+	must(t, openReady(t, edge).Close())
+	cfg.Dir = edge.Dir
+	if _, err := openErr(t, cfg); errors.Is(err, node.ErrMember) || !errors.Is(err, store.ErrFollower) {
+		t.Errorf("an edge's: %v", err)
+	}
+}
+
 // onDiskWithToken is a config whose data directory is a real one, and the root token
 // that of the tests.
 func onDiskWithToken(t *testing.T, name string) node.Config {

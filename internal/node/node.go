@@ -112,7 +112,7 @@ type Node struct {
 
 // Open opens the store in cfg.Dir and all that stands on it, and serves. The
 // node goes on until Close. Errors are those of Config.Validate, store.Open
-// (ErrInUse, ErrVersion and ErrCorrupt leave the directory as it was),
+// (ErrInUse, ErrVersion and ErrCorrupt leave the directory as it was), ErrMember,
 // catalog.Open and of listening.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
@@ -262,13 +262,13 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 	if err := n.makeDirectory(); err != nil {
 		return err
 	}
-	n.store, err = store.Open(ctx, store.Config{
+	cfg := store.Config{
 		Dir: n.cfg.Dir, FS: n.cfg.FS, Now: n.now, Sure: n.sure, Follower: n.cfg.follows(), History: n.cfg.member(),
 		Logger: n.cfg.Logger, Metrics: n.cfg.Metrics, InlineBytes: n.cfg.InlineBytes, DiskReserve: n.cfg.DiskReserve, CacheBytes: n.cfg.CacheBytes,
 		Retention: n.cfg.Retention, WipeAbove: n.cfg.WipeAbove, Keys: n.cfg.EncryptionKeys,
-	})
-	if err != nil {
-		return err
+	}
+	if n.store, err = store.Open(ctx, cfg); err != nil {
+		return whose(ctx, cfg, err)
 	}
 	if n.cfg.EncryptionKeys != nil {
 		n.cfg.Logger.Info("data directory is encrypted", slog.String(logKey, n.cfg.EncryptionKeys.Active().String()))
