@@ -34,6 +34,9 @@ type Config struct {
 	Progress func(Progress)   // told several times a second; default: nobody
 	Now      func() time.Time // default: time.Now
 
+	// reserve is what is left free of the directory's disk. Default: the store's.
+	reserve int64
+
 	// whole is shown the backup, still open, once it is whole.
 	whole func(*store.Store, *edge.Clock) error
 }
@@ -210,7 +213,7 @@ func (c *Config) compareGeneration(ctx context.Context, h *feed.Hello) error {
 func (c *Config) follow(ctx context.Context, source *source) (err error) {
 	clock := edge.NewClock(c.Now)
 	sc := c.store()
-	sc.Now, sc.Sure, sc.Logger = clock.Now, clock.Sure, c.Logger
+	sc.Now, sc.Sure, sc.Logger, sc.DiskReserve = clock.Now, clock.Sure, c.Logger, c.reserve
 	s, err := store.Open(ctx, sc)
 	if err != nil {
 		return err
@@ -268,7 +271,7 @@ func (c *Config) complete(ctx context.Context, s *store.Store, e *edge.Edge, lea
 		if status.Problem == "" || status.Connected || status.Progress != "" {
 			heard = time.Now()
 		}
-		if !s.DiskExhausted() && (!status.NoRoom || status.Missing == 0) {
+		if !s.DiskExhausted() && (!status.DiskFull || !s.DiskFull()) && (!status.NoRoom || status.Missing == 0) {
 			roomy = time.Now()
 		}
 		if time.Since(roomy) > fullFor {

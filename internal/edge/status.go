@@ -33,6 +33,7 @@ type Status struct {
 	Progress  string        // of a reconcile, "" outside of one
 	Missing   int           // values still to be fetched
 	NoRoom    bool          // the last of those found no room on the disk
+	DiskFull  bool          // it does not follow as the disk had no room for what comes
 	Problem   string        // why it does not follow, "" if it does
 	Refused   error         // that an upstream does not take the token; nil since one is followed
 }
@@ -84,7 +85,7 @@ func (b *board) connected(url string) (moved bool) {
 func (b *board) following(url string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.now.Problem = ""
+	b.now.Problem, b.now.DiskFull = "", false
 	return b.tell(url)
 }
 
@@ -128,6 +129,7 @@ func (b *board) lost(url string, err error) {
 	b.mu.Lock()
 	b.now.Connected = false
 	b.now.Problem = url + ": " + err.Error()
+	b.now.DiskFull = errors.Is(err, errDiskFull)
 	if unwelcome(err) {
 		b.now.Refused = err
 	}
