@@ -3,6 +3,7 @@ package scrub
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"time"
 
@@ -29,7 +30,7 @@ func (s *Scrubber) passes(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err == nil:
-			s.end()
+			s.end(ctx)
 		default:
 			s.log.Error("scrub", logError, err.Error())
 			if !pause.For(ctx, againAfter) {
@@ -112,7 +113,7 @@ func (s *Scrubber) endTables() {
 	}
 }
 
-func (s *Scrubber) end() {
+func (s *Scrubber) end(ctx context.Context) {
 	s.mu.Lock()
 	n := &s.note
 	done := last{Began: n.Began, Ended: s.cfg.Now().Unix(), counts: n.counts}
@@ -121,11 +122,11 @@ func (s *Scrubber) end() {
 	if err := s.keep(); err != nil {
 		s.log.Error("scrub", logError, err.Error())
 	}
-	tell := s.log.Info
+	level := slog.LevelInfo
 	if done.Found > done.Mended {
-		tell = s.log.Error
+		level = slog.LevelError
 	}
-	tell("scrub: all that is on the disk was read", logBytes, done.Bytes, logFound, done.Found, logMended, done.Mended,
+	s.log.Log(ctx, level, "scrub: all that is on the disk was read", logBytes, done.Bytes, logFound, done.Found, logMended, done.Mended,
 		logTook, time.Duration(done.Ended-done.Began)*time.Second)
 }
 

@@ -69,7 +69,7 @@ func (b *board) removal(is bool) {
 	tell := b.missed == removedAfter
 	b.mu.Unlock()
 	if tell {
-		b.log.Error(errRemoved.Error())
+		b.log.Error("this member is no member any more", logError, errRemoved.Error())
 	}
 }
 
