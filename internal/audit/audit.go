@@ -122,10 +122,13 @@ func (l *Log) Standing() (failing bool, dropped int64) {
 	return l.failing.Load(), l.lost.Load()
 }
 
+// Strict tells whether what is about to be carried out is announced.
+func (l *Log) Strict() bool { return l != nil && l.cfg.Strict }
+
 // Begin announces what is about to be carried out, where nothing may happen
 // unrecorded. Error, upon which it must not be carried out: CodeUnavailable.
 func (l *Log) Begin(e Entry) error {
-	if l == nil || !l.cfg.Strict {
+	if !l.Strict() {
 		return nil
 	}
 	e.Outcome, e.Status = OutcomeAsked, 0

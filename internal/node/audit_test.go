@@ -125,6 +125,43 @@ func changeByAllWays(t *testing.T, n *node.Node, id, reader string) {
 	request(t, "POST", own+"clear", rootToken, `{"all":true}`)
 }
 
+// TestStrictAuditTellsWhatIsAsked: an announcement says which namespace it is about, and of
+// one that is not there yet what it is to be called.
+func TestStrictAuditTellsWhatIsAsked(t *testing.T) {
+	cfg := config()
+	cfg.AuditStrict = true
+	n, read := audited(t, cfg)
+	rest := n.APIURL() + "/client/v4/accounts/" + n.Account() + "/storage/kv/namespaces"
+	own := n.APIURL() + "/godwit/v1/namespaces"
+	request(t, "POST", rest, rootToken, `{"title":"fish"}`)
+	request(t, "POST", own, rootToken, `{"title":"birds"}`)
+	id := namespaceID(t, n, "birds")
+	for _, r := range []reply{
+		request(t, "PATCH", own+"/"+id+"/settings", rootToken, `{"max_keys":9}`),
+		request(t, "PATCH", own+"/birds/settings", rootToken, `{"max_keys":8}`),
+		request(t, "POST", own+"/birds/clear", rootToken, `{"all":true}`),
+		request(t, "DELETE", own+"/birds", rootToken, ""),
+	} {
+		if r.status != 200 {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+	}
+	request(t, "DELETE", own+"/none", rootToken, "")
+	var asked []string
+	for _, e := range read() {
+		if e.Outcome == audit.OutcomeAsked {
+			asked = append(asked, strings.Join([]string{e.Operation, e.Title, strings.ReplaceAll(e.Namespace, id, "ID")}, " "))
+		}
+	}
+	want := []string{
+		"namespace_create fish ", "namespace_create birds ", "namespace_set birds ID", "namespace_set birds ID",
+		"namespace_clear birds ID", "namespace_delete birds ID", "namespace_delete none ",
+	}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
 // TestStrictAudit has a log that cannot be written to any more: nothing is changed,
 // and reads go on.
 func TestStrictAudit(t *testing.T) {

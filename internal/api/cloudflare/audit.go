@@ -48,7 +48,7 @@ func (c *call) auditEntry() audit.Entry {
 		RequestID: c.w.Header().Get(api.HeaderRequestID), Upstream: true,
 	}
 	e.By(c.principal.Token)
-	if e.About(c.ns, ""); c.ns == nil {
+	if e.About(c.ns, c.title); c.ns == nil {
 		e.Namespace = c.params.namespace
 	}
 	return e

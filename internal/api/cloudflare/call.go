@@ -28,6 +28,7 @@ type call struct {
 	ns        *godwit.Namespace // nil where the path names none
 	requestID string            // as the client gave it; "": it did not
 	count     int64             // of keys, where the endpoint is told them in its body
+	title     string            // of the namespace to be, likewise
 }
 
 func newCall(h *Handler, w http.ResponseWriter, r *http.Request) *call {

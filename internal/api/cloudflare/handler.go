@@ -129,8 +129,10 @@ func (c *call) serve() error {
 		return err
 	}
 	trace.About(c.ctx(), c.ns)
-	if err := c.announce(); err != nil {
-		return err
+	if c.endpoint.name != namespaceCreate {
+		if err := c.announce(); err != nil {
+			return err
+		}
 	}
 	return c.endpoint.serve(c)
 }

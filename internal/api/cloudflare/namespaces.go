@@ -80,6 +80,10 @@ func (c *call) createNamespace() error {
 	if err != nil {
 		return err
 	}
+	c.title = spec.title
+	if err := c.announce(); err != nil {
+		return err
+	}
 	requestKey := api.NamespaceRequestKey(c.requestID, spec.title, spec.jurisdiction)
 	var ns *godwit.Namespace
 	if ifNotExists {

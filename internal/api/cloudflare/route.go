@@ -19,6 +19,10 @@ type endpoint struct {
 // namespaceDelete is the name of the endpoint whose namespace may be gone.
 const namespaceDelete = "namespace_delete"
 
+// namespaceCreate is the name of the endpoint that announces itself to the audit log, once
+// it has read what the namespace is to be called.
+const namespaceCreate = "namespace_create"
+
 // noEndpoint stands in until one has been found.
 var noEndpoint = &endpoint{name: "none"}
 
@@ -88,7 +92,7 @@ func namespaceRoutes() map[string][]endpoint {
 	return map[string][]endpoint{
 		"": {
 			{"namespace_list", http.MethodGet, "list namespaces", read, (*call).listNamespaces},
-			{"namespace_create", http.MethodPost, "create namespace", admin, (*call).createNamespace},
+			{namespaceCreate, http.MethodPost, "create namespace", admin, (*call).createNamespace},
 		},
 		"/:namespace": {
 			{"namespace_get", http.MethodGet, "get namespace", read, (*call).getNamespace},

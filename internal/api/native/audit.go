@@ -11,15 +11,24 @@ import (
 	"github.com/godwitkv/godwit/internal/audit"
 )
 
+// namespaceCreate is what the audit log calls the making of a namespace.
+const namespaceCreate = "namespace_create"
+
 // recorded carries a request out, and has the audit log know of it if it is one that
 // changes something. Where nothing may happen unrecorded, the log knows before.
 func (h *Handler) recorded(r *request, rt *route, answer endpoint) (any, error) {
 	log := h.cfg.Service.Audit()
-	if !log.On() || rt.audited[r.Method] == "" {
+	r.announce = func() error { return log.Begin(r.auditEntry(rt)) }
+	switch operation := rt.audited[r.Method]; {
+	case !log.On() || operation == "":
+		r.announce = func() error { return nil }
 		return answer(h, r)
-	}
-	if err := log.Begin(r.auditEntry(rt)); err != nil {
-		return nil, err
+	case operation == namespaceCreate: // announces itself, once it has read what it is to be called
+	default:
+		h.identify(r, rt)
+		if err := r.announce(); err != nil {
+			return nil, err
+		}
 	}
 	body, err := answer(h, r)
 	e := r.auditEntry(rt)
@@ -36,6 +45,14 @@ func (h *Handler) recorded(r *request, rt *route, answer endpoint) (any, error) 
 	return body, err
 }
 
+// identify finds the namespace that an announcement is about, as far as the token may know
+// of it. The endpoint decides anew.
+func (h *Handler) identify(r *request, rt *route) {
+	if h.cfg.Service.Audit().Strict() && strings.HasPrefix(rt.path, "namespaces/") {
+		_, _ = h.find(r, godwit.PermissionRead) // else it is told of as the client called it
+	}
+}
+
 // auditEntry is the request as the audit log has it.
 func (r *request) auditEntry(rt *route) audit.Entry {
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
@@ -46,6 +63,8 @@ func (r *request) auditEntry(rt *route) audit.Entry {
 	e.By(r.principal.Token)
 	switch called, err := url.PathUnescape(r.argument); {
 	case err != nil:
+	case rt.audited[r.Method] == namespaceCreate:
+		e.About(r.ns, r.title)
 	case strings.HasPrefix(rt.path, "namespaces/"):
 		e.About(r.ns, called)
 	case e.Target == "":

@@ -140,10 +140,12 @@ type request struct {
 	revision  godwit.Revision // the endpoint sets it to what it wrote, or was decided at
 	served    *godwit.Served  // the endpoint says with it how a read was answered
 	answered  bool            // the endpoint has answered by itself
+	announce  func() error    // has a strict audit log know of it; see recorded
 
 	// What the endpoint tells the audit log.
 	ns     *godwit.Namespace
 	count  int64  // of keys
+	title  string // of the namespace to be
 	target string // the token, prefix or member that it is about
 }
 
@@ -203,7 +205,7 @@ func routes() []route {
 			path:    "namespaces",
 			methods: map[string]endpoint{get: (*Handler).listNamespaces, post: (*Handler).createNamespace},
 			passOn:  []string{post},
-			audited: audits{post: "namespace_create"},
+			audited: audits{post: namespaceCreate},
 		},
 		{
 			path: "namespaces/*",

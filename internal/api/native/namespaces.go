@@ -71,7 +71,10 @@ func (h *Handler) createNamespace(r *request) (any, error) {
 	if err := decode(r.Request, &spec); err != nil {
 		return nil, err
 	}
-	r.target = spec.Title
+	r.title = spec.Title
+	if err := r.announce(); err != nil {
+		return nil, err
+	}
 	key := api.NamespaceRequestKey(id, spec.Title, spec.Jurisdiction)
 	var ns *godwit.Namespace
 	if spec.IfNotExists {
@@ -83,7 +86,7 @@ func (h *Handler) createNamespace(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.revision = ns.Revision
+	r.ns, r.revision = ns, ns.Revision
 	return h.sized(ns), nil
 }
 
