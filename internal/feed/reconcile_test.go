@@ -197,7 +197,7 @@ func TestResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			claim := c.Revision()
-			w.pages, w.walks = 1, 0
+			w.change(func() { w.pages, w.walks = 1, 0 })
 			started := up.Revision()
 			done := c.resume(up, rng, claim)
 			if done.From.Revision < started || done.From.Revision > done.Highest || done.Highest > up.Revision() {
@@ -253,7 +253,7 @@ func TestCrashedCopyIsWhole(t *testing.T) {
 	}
 	claim, lineage := c.Revision(), c.Lineage()
 	for pages := 1; pages < 12; pages += 3 {
-		w.pages = pages
+		w.change(func() { w.pages = pages })
 		_, _ = c.run()
 		c.crash(rng)
 		c.healthy()
@@ -261,7 +261,7 @@ func TestCrashedCopyIsWhole(t *testing.T) {
 			t.Fatalf("the store says that it is at %d of %v", c.Revision(), c.Lineage())
 		}
 	}
-	w.pages = 0
+	w.change(func() { w.pages = 0 })
 	c.reconcile()
 	c.follow(up, feed.Filter{})
 	c.wantCopy(up)
@@ -315,11 +315,11 @@ func TestLowestOfSeveralUpstreams(t *testing.T) {
 	up.churn(rand.New(rand.NewPCG(6, 6)), 60)
 	w := newWalker(up)
 	c := newTwin(t, up.clock, w)
-	w.pages = 3
+	w.change(func() { w.pages = 3 })
 	if _, err := c.run(); err == nil {
 		t.Fatal("it was not cut off")
 	}
-	w.pages, w.store = 0, func() *store.Store { return relay.Store }
+	w.change(func() { w.pages, w.store = 0, func() *store.Store { return relay.Store } })
 	done := c.reconcile()
 	if done.From.Revision != behind || done.Highest != up.Revision() {
 		t.Errorf("from %d to %d, want %d to %d", done.From.Revision, done.Highest, behind, up.Revision())
@@ -336,13 +336,13 @@ func TestRolledBackMidway(t *testing.T) {
 	up.clock.advance(time.Second)
 	up.restore(up.image())
 	up.churn(rand.New(rand.NewPCG(7, 7)), 100)
-	w.pages = 5
+	w.change(func() { w.pages = 5 })
 	if _, err := c.run(); err == nil {
 		t.Fatal("it was not cut off")
 	}
 	up.restore(image)
 	up.churn(rand.New(rand.NewPCG(8, 8)), 100)
-	w.pages, w.asked = 0, 0
+	w.change(func() { w.pages, w.asked = 0, 0 })
 	done := c.reconcile()
 	if done.From.Revision != up.Revision() || done.Highest != up.Revision() {
 		t.Errorf("from %d to %d, the centre is at %d", done.From.Revision, done.Highest, up.Revision())
@@ -365,16 +365,18 @@ func TestWalkOfAnotherFirstRevision(t *testing.T) {
 				c.follow(up, feed.Filter{})
 				up.churn(rand.New(rand.NewPCG(1, 1)), 50)
 			}
-			w.pages, w.edit = 2, func(f feed.Frame) {
-				if h, ok := f.(*feed.Hello); ok {
-					h.Lineage = slices.Clone(h.Lineage)
-					h.Lineage[0].First--
+			w.change(func() {
+				w.pages, w.edit = 2, func(f feed.Frame) {
+					if h, ok := f.(*feed.Hello); ok {
+						h.Lineage = slices.Clone(h.Lineage)
+						h.Lineage[0].First--
+					}
 				}
-			}
+			})
 			if _, err := c.run(); err == nil {
 				t.Fatal("it was not cut off")
 			}
-			w.pages, w.edit = 0, nil
+			w.change(func() { w.pages, w.edit = 0, nil })
 			c.reconcile()
 			c.follow(up, feed.Filter{})
 			c.wantCopy(up)
@@ -411,11 +413,11 @@ func TestOtherNamespacesMidway(t *testing.T) {
 	w := newWalker(up)
 	c := newTwin(t, up.clock, w)
 	c.namespaces = []string{namespaceID(2).String()}
-	w.pages = 2
+	w.change(func() { w.pages = 2 })
 	if _, err := c.run(); err == nil {
 		t.Fatal("it was not cut off")
 	}
-	w.pages, c.namespaces = 0, nil
+	w.change(func() { w.pages, c.namespaces = 0, nil })
 	c.reconcile()
 	c.follow(up, feed.Filter{})
 	c.wantCopy(up)
@@ -453,11 +455,11 @@ func TestAnotherCluster(t *testing.T) {
 	}
 	// Nor is a first copy that was cut off gone on with from another one.
 	c2 := newTwin(t, up.clock, w)
-	w.pages = 1
+	w.change(func() { w.pages = 1 })
 	if _, err := c2.run(); err == nil {
 		t.Fatal("it was not cut off")
 	}
-	w.pages, w.store = 0, func() *store.Store { return up.Store }
+	w.change(func() { w.pages, w.store = 0, func() *store.Store { return up.Store } })
 	if _, err := c2.run(); !errors.As(err, &end) || end.Reason != feed.EndRefused {
 		t.Errorf("got %v", err)
 	}
@@ -533,7 +535,7 @@ func TestUpstreamThatMisbehaves(t *testing.T) {
 			up := newCentre(t)
 			up.fill(100)
 			w := newWalker(up)
-			w.edit = tt.edit
+			w.change(func() { w.edit = tt.edit })
 			c := newTwin(t, up.clock, w)
 			_, err := c.run()
 			if err == nil || godwit.CodeOf(err) != godwit.CodeUnavailable || !strings.Contains(err.Error(), tt.text) {
@@ -542,7 +544,7 @@ func TestUpstreamThatMisbehaves(t *testing.T) {
 			if c.Revision() != 0 {
 				t.Errorf("the store is at %d", c.Revision())
 			}
-			w.edit = nil
+			w.change(func() { w.pages, w.edit = 0, nil })
 			c.reconcile()
 			c.follow(up, feed.Filter{})
 			c.wantCopy(up)
@@ -562,16 +564,18 @@ func TestAnswerFromTheFuture(t *testing.T) {
 			r.Swept, r.Expiration, r.Value, r.Metadata = true, 1, godwit.Value{}, nil
 		},
 	} {
-		w.edit = func(f feed.Frame) {
-			if p, ok := f.(*feed.Page); ok && !p.Heads {
-				lie(p)
+		w.change(func() {
+			w.edit = func(f feed.Frame) {
+				if p, ok := f.(*feed.Page); ok && !p.Heads {
+					lie(p)
+				}
 			}
-		}
+		})
 		if _, err := c.run(); godwit.CodeOf(err) != godwit.CodeUnavailable || !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	w.edit = nil
+	w.change(func() { w.pages, w.edit = 0, nil })
 	done := c.reconcile()
 	if done.Highest != up.Revision() {
 		t.Errorf("highest %d, the centre is at %d", done.Highest, up.Revision())
@@ -583,11 +587,13 @@ func TestAnswerFromTheFuture(t *testing.T) {
 // TestUpstreamWithoutALineage: it takes nothing from a copy.
 func TestUpstreamWithoutALineage(t *testing.T) {
 	up, w, c := twins(t, 30)
-	w.edit = func(f feed.Frame) {
-		if h, ok := f.(*feed.Hello); ok {
-			h.Lineage = nil
+	w.change(func() {
+		w.edit = func(f feed.Frame) {
+			if h, ok := f.(*feed.Hello); ok {
+				h.Lineage = nil
+			}
 		}
-	}
+	})
 	if _, err := c.run(); godwit.CodeOf(err) != godwit.CodeUnavailable {
 		t.Errorf("got %v", err)
 	}

@@ -269,7 +269,7 @@ type walker struct {
 	edit      func(feed.Frame) // of what is sent
 	between   func()           // pages
 
-	serving sync.WaitGroup
+	serving sync.RWMutex // read-locked by each request: see change
 
 	mu    sync.Mutex
 	walks int
@@ -280,9 +280,17 @@ func newWalker(c *centre) *walker {
 	return &walker{t: c.t, store: func() *store.Store { return c.Store }, perPage: 50, perAnswer: 30}
 }
 
+// change changes what the walker does, once no request is served: one whose client has given
+// up may still be, or come late.
+func (w *walker) change(how func()) {
+	w.serving.Lock()
+	defer w.serving.Unlock()
+	how()
+}
+
 func (w *walker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	w.serving.Add(1)
-	defer w.serving.Done()
+	w.serving.RLock()
+	defer w.serving.RUnlock()
 	q := r.URL.Query()
 	f := feed.Filter{}
 	if q.Has("namespaces") {
@@ -454,7 +462,7 @@ func (c *twin) run() (*feed.Reconciled, error) {
 	}
 	done, err := r.Run(c.t.Context())
 	if w, ok := c.upstream.(*walker); ok {
-		w.serving.Wait()
+		w.change(func() {})
 	}
 	return done, err
 }
