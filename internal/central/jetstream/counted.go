@@ -22,13 +22,12 @@ const (
 // countIn waits until the log counts on this member. One that took the place of another is
 // registered and has all that was written before it does: who stopped a second member then
 // would leave the log without a quorum. That holds, too, while its server gets again what
-// it lacks after it was cut off, so whether it counts is told from then on.
+// it lacks after it was cut off: upkeep asks from then on.
 func (m *Member) countIn(ctx context.Context) error {
 	s, ok := m.cfg.Stream.(quorate)
 	for left := countWithin; ok && ctx.Err() == nil && !m.counted.Load() && !m.counts(ctx, s); {
 		if left <= 0 {
 			m.log.Warn("the log does not count on this member yet: a stop of another may leave it without a quorum")
-			m.uncounted.Store(true)
 			break
 		}
 		pause.For(ctx, countPause)
@@ -37,9 +36,6 @@ func (m *Member) countIn(ctx context.Context) error {
 		}
 	}
 	m.counted.Store(true)
-	for ok && pause.For(ctx, upkeepEvery) {
-		m.uncounted.Store(!m.counts(ctx, s))
-	}
 	return nil
 }
 

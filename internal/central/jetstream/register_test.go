@@ -235,6 +235,12 @@ type uncounted struct {
 
 func (u *uncounted) Counts(context.Context) (bool, error) { return u.counts.Load(), nil }
 
+func (u *uncounted) State(ctx context.Context) (jetstream.State, error) {
+	st, err := u.Stream.State(ctx)
+	st.Uncounted = !u.counts.Load()
+	return st, err
+}
+
 // TestCountedOn: a member is not ready before the log counts on it, which is waited for no
 // longer than a minute, and tells for as long as it does not.
 func TestCountedOn(t *testing.T) {

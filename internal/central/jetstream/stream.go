@@ -56,6 +56,9 @@ type State struct {
 	// FirstTime is when the oldest message came, by the clock of who led it then.
 	FirstTime time.Time
 	Created   time.Time // by the leader's clock
+	// Uncounted tells that who asks keeps the stream by a server of his own, which cannot be
+	// counted for a majority: it lacks a part of what others hold.
+	Uncounted bool
 }
 
 // Errors of a stream.

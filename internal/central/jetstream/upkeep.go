@@ -25,6 +25,7 @@ func (m *Member) upkeep(ctx context.Context) error {
 		}
 		st, err := m.askState(ctx)
 		m.extent.set(st, err)
+		m.uncounted.Store(err != nil || st.Uncounted)
 		if err != nil || !m.serving.Load() {
 			continue
 		}

@@ -17,7 +17,12 @@ func (s *Stream) Counts(ctx context.Context) (bool, error) {
 	if err := i.Cluster.led(); err != nil {
 		return false, err
 	}
-	return s.conn.cfg.Server.current() && i.Cluster.counts(s.conn.cfg.Server.Name(), s.cfg.Replicas), nil
+	return s.counts(i), nil
+}
+
+func (s *Stream) counts(i *info) bool {
+	own := s.conn.cfg.Server
+	return own == nil || own.current() && i.Cluster.counts(own.Name(), s.cfg.Replicas)
 }
 
 // current tells whether the server has all that it keeps for the cluster, as far as it

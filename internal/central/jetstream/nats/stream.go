@@ -335,7 +335,7 @@ func (s *Stream) State(ctx context.Context) (jetstream.State, error) {
 	state := jetstream.State{
 		ID: i.id(), First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Created: i.Created,
 		FirstTime: i.State.FirstTime, Most: i.most(),
-		Leader: s.conn.nc.ConnectedServerName(),
+		Leader: s.conn.nc.ConnectedServerName(), Uncounted: !s.counts(i),
 	}
 	if i.Cluster != nil {
 		state.Leader = i.Cluster.Leader
