@@ -48,10 +48,10 @@ func (r *Reader) Next() (*multipart.Part, error) {
 	return part, nil
 }
 
-// source is what multipart reads. It never ends with io.EOF: as multipart tells it both
-// after the closing boundary and where the head of a part is cut off, it tells
-// io.ErrUnexpectedEOF instead, and io.EOF comes of a closing boundary alone. That may lack its line's end, which
-// is therefore added.
+// source is what multipart reads. It never ends with io.EOF, which multipart would tell both
+// after the closing boundary and where the head of a part is cut off: it ends with
+// io.ErrUnexpectedEOF, so that io.EOF comes of a closing boundary alone. The line of that may
+// lack its end, which is therefore added.
 type source struct {
 	r       io.Reader
 	bounded bool
