@@ -181,10 +181,8 @@ func (v *BulkValues) makeRoom(ctx context.Context, entries []*godwit.Entry) erro
 	case total <= freeBulkBytes:
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxBulkWait)
-	defer cancel()
-	v.part = v.memory.Enter(v.who)
-	if err := v.part.Take(ctx, total); err != nil {
+	var err error
+	if v.part, err = v.memory.EnterWith(ctx, v.who, total, maxBulkWait); err != nil {
 		return &godwit.Error{Code: godwit.CodeUnavailable, Message: "Service temporarily unavailable: too many large values are being read.", Err: err}
 	}
 	return nil

@@ -6,6 +6,7 @@ package room
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -54,6 +55,19 @@ func (r *Room) Enter(who string) *Part {
 	}
 	p.own.users++
 	return p
+}
+
+// EnterWith returns a part of n, for which it waits no longer than patience. Error: ctx's, or
+// that of patience.
+func (r *Room) EnterWith(ctx context.Context, who string, n int64, patience time.Duration) (*Part, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	p := r.Enter(who)
+	if err := p.Take(ctx, n); err != nil {
+		p.Leave()
+		return nil, err
+	}
+	return p, nil
 }
 
 // Take waits until the part may be larger by n, which is no more than half of the room.

@@ -3,7 +3,6 @@ package native
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"time"
@@ -34,11 +33,8 @@ func (h *Handler) enterPages(r *request, q *godwit.ListQuery) (leave func(), err
 	if n <= freePageBytes {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), maxPageWait)
-	defer cancel()
-	part := h.pages.Enter(r.principal.Limited())
-	if err := part.Take(ctx, n); err != nil {
-		part.Leave()
+	part, err := h.pages.EnterWith(r.Context(), r.principal.Limited(), n, maxPageWait)
+	if err != nil {
 		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "Service temporarily unavailable: too many large pages of keys are being read.", Err: err}
 	}
 	return part.Leave, nil

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"context"
 	"errors"
 	"io"
 	"strconv"
@@ -92,11 +91,8 @@ func (h *Handler) makeRoom(r *request) (release func(), err error) {
 	case n <= freeTransactionBody:
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), maxTransactionWait)
-	defer cancel()
-	part := h.transactions.Enter(r.principal.Limited())
-	if err := part.Take(ctx, n); err != nil {
-		part.Leave()
+	part, err := h.transactions.EnterWith(r.Context(), r.principal.Limited(), n, maxTransactionWait)
+	if err != nil {
 		return nil, &godwit.Error{Code: godwit.CodeUnavailable, Message: "Service temporarily unavailable: too many large transactions are under way.", Err: err}
 	}
 	r.Body = struct {
